@@ -1,0 +1,24 @@
+"""CTADeface's engine: face removal from head CT, without Slicer and without Qt.
+
+Example
+-------
+>>> import SimpleITK as sitk
+>>> from CTADefaceLib import deface
+>>> result = deface(sitk.ReadImage("head.nii.gz"))          # doctest: +SKIP
+>>> sitk.WriteImage(result.volume, "head_defaced.nii.gz")   # doctest: +SKIP
+"""
+
+__version__ = "0.1.0"
+
+_HOMES = {"deface": "pipeline", "segment_face": "pipeline", "fill_face": "pipeline", "Geometry": "volume",
+          "Volume": "volume", "Progress": "progress", "CTADefaceError": "errors"}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name):
+    """Import on first use, so that the shell's help and Slicer's start-up stay fast."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module("." + _HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

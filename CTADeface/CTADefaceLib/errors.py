@@ -1,0 +1,36 @@
+"""Everything the engine raises on purpose; each message says in one sentence what is wrong and what to do."""
+
+
+class CTADefaceError(Exception):
+    """Base of all errors meant for a person to read."""
+
+
+class InputError(CTADefaceError):
+    """The input is unreadable, or is not one scalar 3-D CT volume in HU."""
+
+
+class MaskError(CTADefaceError):
+    """The mask is empty, or does not belong to the volume."""
+
+
+class NoFaceError(MaskError):
+    """The model found no face in the volume."""
+
+
+class ModelError(CTADefaceError):
+    """A model folder is incomplete, corrupt, unsafe, or made for another task."""
+
+
+class DeviceError(CTADefaceError):
+    """The requested compute device is absent, or a required package is missing."""
+
+
+class OutputError(CTADefaceError):
+    """The result could not be written, or would replace an existing file."""
+
+
+class Cancelled(CTADefaceError):
+    """A person stopped the run; nothing was written."""
+
+    def __init__(self):
+        super().__init__("Cancelled; nothing was written.")

@@ -1,0 +1,120 @@
+"""NIfTI, NRRD and MetaImage files to a ``Volume``, header kept for writing."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..volume import Geometry, Volume
+
+NIFTI = (".nii", ".nii.gz")
+ITK = (".nrrd", ".mha")
+EXTENSIONS = NIFTI + ITK
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """All bytes before the voxels (header and extensions), and nibabel's reading of the header."""
+
+    prefix: bytes
+    header: object
+
+
+@dataclass(frozen=True)
+class ItkHeader:
+    """Metadata dictionary of an ITK image and whether the file's voxels were compressed."""
+
+    metadata: dict
+    compressed: bool
+
+
+def split_extension(path):
+    """(name without extension, extension as written) of a supported volume file; InputError otherwise."""
+    path = Path(path)
+    for extension in sorted(EXTENSIONS, key=len, reverse=True):
+        if path.name.lower().endswith(extension) and len(path.name) > len(extension):
+            return path.name[:-len(extension)], path.name[-len(extension):]
+    raise InputError(f"{path}: not a supported volume file; convert it to one of {', '.join(EXTENSIONS)}.")
+
+
+def read_volume(path):
+    """Read one scalar 3-D volume.
+
+    Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file.
+    Returns: ``Volume`` with the stored values in their own dtype.
+    Raises: ``InputError`` when the file is missing, unreadable, truncated, or not one scalar 3-D volume.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the volume files themselves (DICOM series: convert to NIfTI first).")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    name, extension = split_extension(path)
+    volume = (_read_nifti if extension.lower() in NIFTI else _read_itk)(path)
+    volume.name = name
+    if min(volume.stored.shape) < 2:
+        shape = " x ".join(str(n) for n in volume.stored.shape[::-1])
+        raise InputError(f"{path}: {shape} voxels is a single slice, not a volume; give the whole series.")
+    return volume
+
+
+def _read_nifti(path):
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.openers import ImageOpener
+
+    try:
+        image = nibabel.load(path)
+        if not isinstance(image, nibabel.Nifti1Image):
+            raise InputError(f"{path}: not a NIfTI file in spite of its name; export it again.")
+        shape = image.shape
+        _check_scalar_3d(path, shape, image.get_data_dtype())
+        stored = np.asanyarray(image.dataobj.get_unscaled()).reshape(shape[:3]).T
+        with ImageOpener(path, "rb") as stream:
+            prefix = stream.read(image.dataobj.offset)
+    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, export it again.") from None
+    slope, intercept = image.dataobj.slope, image.dataobj.inter
+    return Volume(stored, Geometry.from_affine(image.affine), float(slope), float(intercept),
+                  source=NiftiHeader(prefix, image.header))
+
+
+def _check_scalar_3d(path, shape, dtype):
+    if dtype.kind not in "iuf":
+        raise InputError(f"{path}: voxels are of type {dtype}, not single numbers; give a scalar CT volume.")
+    if len(shape) < 3:
+        raise InputError(f"{path}: is a {len(shape)}-D image; give a 3-D CT volume.")
+    if any(n != 1 for n in shape[3:]):
+        raise InputError(f"{path}: is {len(shape)}-D ({' x '.join(map(str, shape))}); give one 3-D volume, "
+                         "for a time series each phase by itself.")
+
+
+def _read_itk(path):
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        if reader.GetNumberOfComponents() != 1:
+            raise InputError(f"{path}: has {reader.GetNumberOfComponents()} values per voxel; give a scalar CT volume.")
+        size = reader.GetSize()
+        if len(size) != 3:
+            raise InputError(f"{path}: is a {len(size)}-D image; give a 3-D CT volume.")
+        image = reader.Execute()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path}: cannot be read ({reason}); the file may be truncated, export it again.") from None
+    stored = sitk.GetArrayFromImage(image)
+    _check_scalar_3d(path, stored.shape, stored.dtype)
+    metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    return Volume(stored, Geometry.from_image(image), source=ItkHeader(metadata, _is_compressed(path)))
+
+
+def _is_compressed(path):
+    with open(path, "rb") as stream:
+        head = stream.read(65536).lower()
+    head = head[:head.find(b"\n\n")] if b"\n\n" in head else head
+    return b"encoding: gz" in head or b"compresseddata = true" in head

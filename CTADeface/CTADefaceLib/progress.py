@@ -1,0 +1,93 @@
+"""One object that carries progress outwards and cancellation inwards."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+# Share of the wall time that each stage takes on a CPU, for one fraction over all.
+STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.25, "fill": 0.05, "write": 0.20}
+
+
+@dataclass(frozen=True)
+class Report:
+    """``fraction`` (0 to 1) of the whole run and ``seconds_left``, None while nothing can be said."""
+
+    stage: str
+    fraction: float
+    seconds_left: float | None
+
+
+class Progress:
+    """Pass one to a run; ``callback(Report)`` is called from the thread that works.
+
+    ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
+    """
+
+    def __init__(self, callback=None):
+        self._callback = callback
+        self._cancelled = threading.Event()
+        self.restart()
+
+    def restart(self):
+        """Begin a new run (the next input) with the clock at zero."""
+        self._started = time.monotonic()
+        self._stage = None
+        self._done = 0.0
+        self.seconds = {}
+        self._entered = self._started
+
+    def cancel(self):
+        self._cancelled.set()
+
+    def check(self):
+        """Raise ``Cancelled`` if somebody asked for it."""
+        if self._cancelled.is_set():
+            from .errors import Cancelled
+
+            raise Cancelled()
+
+    def enter(self, stage):
+        """Begin ``stage``, one of ``STAGES``; ends the one before and notes its wall time."""
+        self._close_stage()
+        self._stage = stage
+        self.update(0.0)
+
+    def update(self, fraction):
+        """Report ``fraction`` (0 to 1) of the current stage, after looking for cancellation."""
+        self.check()
+        if self._callback is None:
+            return
+        overall = min(self._done + STAGES.get(self._stage, 0.0) * fraction, 1.0)
+        elapsed = time.monotonic() - self._started
+        left = elapsed * (1 - overall) / overall if overall > 0.02 else None
+        self._callback(Report(self._stage, overall, left))
+
+    def part(self, low, high):
+        """A view that maps its own 0 to 1 onto ``low`` to ``high`` of the current stage."""
+        return _Part(self, low, high)
+
+    def finish(self):
+        """Close the last stage; ``seconds`` then holds the wall time of each, in s."""
+        self._close_stage()
+        if self._callback is not None:
+            self._callback(Report("done", 1.0, 0.0))
+
+    def _close_stage(self):
+        now = time.monotonic()
+        if self._stage is not None:
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._entered
+            self._done += STAGES.get(self._stage, 0.0)
+        self._stage = None
+        self._entered = now
+
+
+class _Part:
+    def __init__(self, whole, low, high):
+        self._whole, self._low, self._high = whole, low, high
+
+    def update(self, fraction):
+        self._whole.update(self._low + (self._high - self._low) * fraction)
+
+    def part(self, low, high):
+        width = self._high - self._low
+        return _Part(self._whole, self._low + width * low, self._low + width * high)

@@ -1,0 +1,104 @@
+"""A CT volume as the engine sees it: the stored numbers, how they become HU, and where they lie.
+
+Arrays are (k, j, i), that is numpy's view of ITK's and Slicer's (i, j, k); geometry is in LPS mm as
+in ITK and DICOM. The engine works in RAS+ order (axis 0 superior, 1 anterior, 2 right), which
+``ras_view`` gives without copying, whatever the order, sign or obliquity of the stored axes.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import InputError
+
+GEOMETRY_TOLERANCE_MM = 1e-2
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Spacing (i, j, k) and origin (LPS) in mm; ``direction`` 3x3, column a = LPS unit vector of axis a."""
+
+    spacing: tuple
+    origin: tuple
+    direction: np.ndarray
+
+    @classmethod
+    def from_image(cls, image):
+        """Geometry of a 3-D ``SimpleITK.Image``."""
+        return cls(image.GetSpacing(), image.GetOrigin(), np.array(image.GetDirection()).reshape(3, 3))
+
+    @classmethod
+    def from_affine(cls, affine):
+        """Geometry of a 4x4 matrix from (i, j, k, 1) to RAS mm, as in nibabel and Slicer's IJKToRAS."""
+        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine, float)
+        spacing = np.linalg.norm(lps[:3, :3], axis=0)
+        if not np.all(np.isfinite(lps)) or np.any(spacing <= 0) or abs(np.linalg.det(lps[:3, :3] / spacing)) < 1e-3:
+            raise InputError("The volume's geometry is unusable (zero spacing or a singular matrix); export it again.")
+        return cls(tuple(spacing), tuple(lps[:3, 3]), lps[:3, :3] / spacing)
+
+    def affine(self):
+        """4x4 matrix from (i, j, k, 1) to RAS mm."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.direction * np.asarray(self.spacing)
+        matrix[:3, 3] = self.origin
+        return np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
+
+    def matches(self, other):
+        """True when both grids put voxels at the same places (within 0.01 mm at the origin and per axis)."""
+        return np.allclose(self.affine()[:3, 3], other.affine()[:3, 3], atol=GEOMETRY_TOLERANCE_MM) and np.allclose(
+            self.affine()[:3, :3], other.affine()[:3, :3], atol=GEOMETRY_TOLERANCE_MM / 10)
+
+    def ras_order(self):
+        """For each RAS axis (R, A, S): the (i, j, k) axis closest to it and whether it runs backwards.
+
+        Oblique axes are matched by nibabel's polar decomposition, so that each is used once.
+        """
+        from nibabel.orientations import io_orientation
+
+        orientation = io_orientation(self.affine())
+        axes = np.argsort(orientation[:, 0])
+        return [(int(a), orientation[a, 1] < 0) for a in axes]
+
+    def ras_spacing(self):
+        """Spacing in mm in the order of ``ras_view``: (S, A, R)."""
+        return tuple(float(self.spacing[axis]) for axis, _ in self.ras_order())[::-1]
+
+
+def ras_view(array, geometry):
+    """View of a (k, j, i) array as (S, A, R); writing to the view writes to the array."""
+    order = geometry.ras_order()
+    view = array.T.transpose([axis for axis, _ in order])
+    view = view[tuple(slice(None, None, -1 if flipped else 1) for _, flipped in order)]
+    return view.T
+
+
+@dataclass
+class Volume:
+    """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` belongs to the file format."""
+
+    stored: np.ndarray
+    geometry: Geometry
+    slope: float = 1.0
+    intercept: float = 0.0
+    name: str = "volume"
+    source: object = field(default=None, repr=False)
+
+    def ras(self):
+        """The stored values as a view in (S, A, R) order."""
+        return ras_view(self.stored, self.geometry)
+
+    def to_hu(self, stored):
+        """HU of stored values, same shape: int16 where that is exact, float32 otherwise."""
+        if self.slope == 1.0 and stored.dtype.kind in "iu" and float(self.intercept).is_integer():
+            if stored.dtype.itemsize == 1 or (stored.dtype.kind == "i" and stored.dtype.itemsize == 2
+                                              and self.intercept == 0):
+                return stored.astype(np.int16, copy=False) + np.int16(self.intercept)
+        return stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
+
+    def from_hu(self, hu):
+        """The stored value nearest to ``hu``: rounded for integer types and clipped to the type's range."""
+        value = (hu - self.intercept) / self.slope
+        if self.stored.dtype.kind in "iu":
+            limits = np.iinfo(self.stored.dtype)
+            value = np.clip(np.rint(value), limits.min, limits.max)
+        return self.stored.dtype.type(value)

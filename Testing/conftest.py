@@ -1,0 +1,42 @@
+"""Where the tests find the engine, the real heads and the synthetic one."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT / "CTADeface", ROOT / "Testing"):
+    sys.path.insert(0, str(folder))
+
+CHECK_DATA = Path(os.environ.get("CTADEFACE_CHECK_DATA", ROOT.parent / "shared" / "data" / "check"))
+
+
+@pytest.fixture(scope="session")
+def cranium(tmp_path_factory):
+    """Path of the public cranium CT (a real head, upper lip to vertex)."""
+    from CTADefaceLib.demo import public_head
+    from CTADefaceLib.errors import InputError
+
+    try:
+        return public_head()
+    except InputError as error:
+        pytest.skip(f"the public head cannot be fetched here: {error}")
+
+
+@pytest.fixture(scope="session")
+def small_cranium(cranium, tmp_path_factory):
+    """The cranium averaged to about 3 mm, as a SimpleITK image: real, and quick to segment."""
+    import SimpleITK as sitk
+
+    image = sitk.BinShrink(sitk.ReadImage(str(cranium)), [3, 3, 2])
+    return sitk.Cast(image, sitk.sitkInt16)
+
+
+@pytest.fixture
+def head():
+    """The synthetic head as a ``Volume`` (see ``phantom``)."""
+    import phantom
+
+    return phantom.head()

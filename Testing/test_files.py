@@ -1,0 +1,162 @@
+"""Files in and out: headers kept, nothing half-written, nothing replaced unasked."""
+
+import gzip
+import os
+import resource
+import signal
+
+import nibabel
+import numpy as np
+import phantom
+import pytest
+import SimpleITK as sitk
+
+from CTADefaceLib.errors import OutputError
+from CTADefaceLib.files import write
+from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.files.write import publishing, write_like, write_mask
+
+
+def nifti(path, array, dtype="<i2", slope=None, intercept=None):
+    """A NIfTI file with everything in its header that must survive."""
+    header = nibabel.Nifti1Header(endianness="<" if dtype.startswith("<") else ">")
+    header.set_data_dtype(np.dtype(dtype))
+    header["descrip"] = b"scanner text"
+    header["aux_file"] = b"aux"
+    header["cal_max"] = 77
+    header.set_xyzt_units("mm", "sec")
+    header.set_data_shape(array.T.shape)
+    affine = np.array([[0.7, 0.1, 0, -20], [-0.1, 0.7, 0, 11], [0, 0, 1.5, 5], [0, 0, 0, 1]])
+    header.set_qform(affine, 2)
+    header.set_sform(affine, 4)
+    header["scl_slope"], header["scl_inter"] = slope or 1, intercept or 0
+    header["vox_offset"] = 352
+    data = header.binaryblock + bytes(4) + np.ascontiguousarray(array.astype(dtype)).tobytes()
+    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+    return path
+
+
+@pytest.fixture
+def array():
+    return phantom.head_parts()[0][::4, ::4, ::4]
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("dtype", ["<i2", ">i2", "<f4", "<u2"])
+def test_nifti_comes_back_bit_identical_with_its_header(tmp_path, array, name, dtype):
+    stored = (array + 1024) // 2
+    source = nifti(tmp_path / name, stored, dtype, slope=2, intercept=-1024)
+    volume = read_volume(source)
+    assert np.array_equal(volume.to_hu(volume.stored), stored * 2 - 1024)
+    target = tmp_path / ("out_" + name)
+    write_like(volume, volume.stored, target)
+    before, after = (gzip.decompress(p.read_bytes()) if name.endswith(".gz") else p.read_bytes() for p in (source, target))
+    assert before == after
+
+
+def test_nifti_mask_keeps_geometry_codes_and_drops_scaling(tmp_path, array):
+    volume = read_volume(nifti(tmp_path / "a.nii.gz", array, slope=2, intercept=-1024))
+    mask = array > 0
+    write_mask(volume, mask, tmp_path / "m.nii.gz")
+    image, original = nibabel.load(tmp_path / "m.nii.gz"), nibabel.load(tmp_path / "a.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asanyarray(image.dataobj).T, mask)
+    for key in ("qform_code", "sform_code", "xyzt_units", "srow_x", "quatern_d", "pixdim"):
+        assert np.array_equal(image.header[key], original.header[key])
+
+
+@pytest.mark.parametrize("extension", [".nrrd", ".mha"])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_itk_formats_keep_type_geometry_metadata_and_compression(tmp_path, extension, compressed):
+    scan = phantom.image(phantom.head_parts()[0], "PIR", rotation_deg=12)
+    scan.SetMetaData("Note", "kept")
+    source, target = tmp_path / ("a" + extension), tmp_path / ("b" + extension)
+    sitk.WriteImage(scan, str(source), compressed)
+    volume = read_volume(source)
+    write_like(volume, volume.stored, target)
+    again = sitk.ReadImage(str(target))
+    assert np.array_equal(sitk.GetArrayFromImage(again), sitk.GetArrayFromImage(scan))
+    assert again.GetPixelID() == scan.GetPixelID()
+    assert np.allclose(again.GetDirection(), scan.GetDirection()) and np.allclose(again.GetOrigin(), scan.GetOrigin())
+    assert again.GetMetaData("Note") == "kept"
+    assert abs(target.stat().st_size - source.stat().st_size) < 0.1 * source.stat().st_size
+
+
+def test_publishing_leaves_nothing_behind_on_failure(tmp_path):
+    target = tmp_path / "a.nii"
+    with pytest.raises(RuntimeError):
+        with publishing([target]) as (staged,):
+            staged.write_bytes(b"half")
+            raise RuntimeError("fault in the middle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_files_are_replaced_only_when_told(tmp_path):
+    target = tmp_path / "a.nii"
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists already"):
+        with publishing([target]) as (staged,):
+            staged.write_bytes(b"new")
+    assert target.read_bytes() == b"precious"
+    with publishing([target], overwrite=True) as (staged,):
+        staged.write_bytes(b"new")
+    assert target.read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced_and_its_twin_is_withdrawn(tmp_path):
+    first, second = tmp_path / "a.nii", tmp_path / "b.nii"
+    with pytest.raises(OutputError, match="b.nii: exists already"):
+        with publishing([first, second]) as staged:
+            for path in staged:
+                path.write_bytes(b"new")
+            second.write_bytes(b"somebody else's")
+    assert second.read_bytes() == b"somebody else's"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.nii"]
+
+
+def test_without_hard_links_the_rename_still_refuses(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(write.os, "link", no_links)
+    target = tmp_path / "a.nii"
+    with publishing([target]) as (staged,):
+        staged.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+    with pytest.raises(OutputError, match="exists already"):
+        with publishing([tmp_path / "c.nii", target]) as staged:
+            for path in staged:
+                path.write_bytes(b"newer")
+
+
+def test_full_disk_gives_one_sentence_and_no_files(tmp_path, array):
+    """The kernel's own file size limit stands in for a full disk: the write really fails."""
+    volume = read_volume(nifti(tmp_path / "a.nii", array))
+    folder = tmp_path / "out"
+    old_handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        with pytest.raises(OutputError, match="cannot be written"):
+            with publishing([folder / "b.nii"]) as (staged,):
+                write_like(volume, volume.stored, staged)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old_handler)
+    assert list(folder.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made_is_an_output_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        with publishing([tmp_path / "file" / "a.nii"]):
+            pass
+
+
+def test_reading_and_writing_leave_the_input_untouched(tmp_path, array):
+    source = nifti(tmp_path / "a.nii", array)
+    before = source.read_bytes()
+    os.utime(source, (1, 1))
+    volume = read_volume(source)
+    volume.stored[:] = 7
+    assert source.read_bytes() == before and source.stat().st_mtime == 1
