@@ -1,0 +1,220 @@
+"""From a model folder to a network with trained weights, without running anything that the files name.
+
+Checkpoints are pickles. They are read with ``weights_only=True``: torch's restricted unpickler, which refuses every
+global that is neither on torch's own list (tensors, storages, ``torch.device``, ``collections.OrderedDict``,
+``_codecs.encode``) nor on ``ALLOWED_GLOBALS`` below.
+"""
+
+import re
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeviceError, ModelError
+from .architecture import build_network, first_line, smallest_patch
+from .folder import ModelInfo, inspect_folder
+
+# Before 2.6 a file could run code in spite of weights_only (CVE-2025-32434); before 2.10 it could still corrupt
+# memory (CVE-2026-24747), which is tolerable only for the model that comes with this program.
+OLDEST_TORCH = (2, 6)
+OLDEST_TORCH_FOR_FOREIGN_FILES = (2, 10)
+
+_STRUCT_FORMATS = {"f2": "e", "f4": "f", "f8": "d", "b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q",
+                   "u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
+
+
+class ScalarType:
+    """Stands in for ``numpy.dtype``: the type of one number and nothing else.
+
+    numpy's own would rebuild any dtype, objects included, from the state in the file.
+    """
+
+    def __init__(self, code, align=False, copy=False):
+        if code not in _STRUCT_FORMATS:
+            raise ValueError(f"numpy type {code!r} is not a plain number")
+        self.format = "<" + _STRUCT_FORMATS[code]
+
+    def __setstate__(self, state):
+        if state[1] not in ("<", ">", "|"):
+            raise ValueError(f"unknown byte order {state[1]!r}")
+        self.format = (">" if state[1] == ">" else "<") + self.format[1:]
+
+
+def rebuild_scalar(scalar_type, data):
+    """Stands in for numpy's ``multiarray.scalar``: a Python number from its bytes."""
+    return struct.unpack(scalar_type.format, data)[0]
+
+
+# What a checkpoint of nnU-Net contains beyond tensors: numpy numbers in its training log, saved by numpy 1 and 2
+# under different names.
+ALLOWED_GLOBALS = [
+    (rebuild_scalar, "numpy.core.multiarray.scalar"),
+    (rebuild_scalar, "numpy._core.multiarray.scalar"),
+    (ScalarType, "numpy.dtype"),
+]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in eval mode on the CPU, holding the weights of the first fold.
+
+    ``parameters``: one state dict per fold; ``mirror_axes``: spatial axes of the network's input along which
+    test-time mirroring is allowed; ``info`` describes ``configuration``.
+    """
+
+    info: ModelInfo
+    parameters: list
+    network: Any
+    mirror_axes: tuple
+    configuration: str
+
+
+def load_checkpoint(path, trusted=False):
+    """Read a checkpoint file on the CPU.
+
+    Parameters: ``trusted`` is for files that come with this program; others need a torch without known ways around
+    ``weights_only``. Returns: the dict that nnU-Net saved; numpy numbers in it become Python numbers.
+    Raises: ModelError for a truncated, corrupt or unsafe file, DeviceError when torch is missing or too old.
+    """
+    torch = _import_torch(trusted)
+    path = Path(path)
+    _check_container(path)
+    try:
+        with torch.serialization.safe_globals(ALLOWED_GLOBALS):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    # On malformed files torch leaks exceptions of many types besides UnpicklingError (pytorch issue 127525).
+    except Exception as error:
+        refused = re.search(r"GLOBAL (\S+) (?:was not|whose module)", str(error))
+        if refused:
+            raise ModelError(f"{path.name} asks for {refused[1]!r}, which is not needed for weights, so the file may "
+                             "be unsafe and was not loaded; get the model from a source you trust.") from error
+        raise ModelError(f"{path.name} is corrupt or no nnU-Net checkpoint ({first_line(error)}); copy the model "
+                         "again from its source.") from error
+    if not isinstance(checkpoint, dict):
+        raise ModelError(f"{path.name} is no nnU-Net checkpoint (it holds a {type(checkpoint).__name__}); choose the "
+                         "folder that nnU-Net wrote.")
+    return checkpoint
+
+
+def load_model(info):
+    """Load all folds of a model. Raises ModelError when anything is missing or does not fit, DeviceError."""
+    if info.problem:
+        raise ModelError(info.problem)
+    parameters, mirror_axes, configuration = [], (), None
+    for path in info.checkpoints:
+        checkpoint = load_checkpoint(path, trusted=info.origin == "bundled")
+        named = _configuration_name(checkpoint, path)
+        if configuration not in (None, named):
+            raise ModelError(f"The folds of {info.name} were trained with different configurations ({configuration}, "
+                             f"{named}); install one trainer folder at a time.")
+        if configuration is None:
+            configuration, mirror_axes = named, _mirror_axes(checkpoint)
+        parameters.append(_clean_weights(checkpoint, path))
+        del checkpoint
+    info = inspect_folder(info.folder, info.name, info.origin, configuration)
+    smallest_patch(info, configuration)
+    # Compared on the meta device first: a plan with wrong sizes is refused before any memory is taken for it.
+    expected = build_network(info, configuration, device="meta").state_dict()
+    for path, weights in zip(info.checkpoints, parameters):
+        _check_fit(expected, weights, path)
+    network = build_network(info, configuration)
+    network.load_state_dict(parameters[0])
+    return LoadedModel(info, parameters, network, mirror_axes, configuration)
+
+
+def verify_model(info):
+    """Load a model and run it once on the smallest patch of zeros; returns the LoadedModel. Raises ModelError."""
+    model = load_model(info)
+    import torch
+
+    shape = smallest_patch(model.info, model.configuration)
+    # Backwards, so that the network ends up with the weights of the first fold again.
+    for weights in reversed(model.parameters):
+        model.network.load_state_dict(weights)
+        try:
+            with torch.inference_mode():
+                logits = model.network(torch.zeros(1, 1, *shape))
+        except RuntimeError as error:
+            raise ModelError(f"The network of {info.name} does not run ({first_line(error)}); copy the model again "
+                             "from its source.") from error
+        if logits.shape != (1, model.info.num_classes, *shape) or not bool(torch.isfinite(logits).all()):
+            raise ModelError(f"The network of {info.name} gives an output of shape {tuple(logits.shape)} or numbers "
+                             "that are not finite; copy the model again from its source.")
+    return model
+
+
+def _import_torch(trusted):
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of torch that Windows cannot load
+        raise DeviceError(f"PyTorch is missing or broken ({first_line(error)}); install the Python packages of "
+                          "CTADeface.") from error
+    version = tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2])
+    needed = OLDEST_TORCH if trusted else OLDEST_TORCH_FOR_FOREIGN_FILES
+    if version < needed:
+        raise DeviceError(f"PyTorch {torch.__version__} cannot load this model file safely; install PyTorch "
+                          f"{needed[0]}.{needed[1]} or later" + ("." if trusted else ", or use the bundled model."))
+    return torch
+
+
+def _check_container(path):
+    """Raise ModelError unless the file is a whole zip archive of stored (not compressed) records, as torch writes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            compressed = any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} is missing; install the model again.") from error
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path.name} is truncated, corrupt or no PyTorch checkpoint ({error}); copy the model again "
+                         "from its source.") from error
+    # torch.save never compresses; a small file could unfold to fill the memory.
+    if compressed:
+        raise ModelError(f"{path.name} was not written by PyTorch (it is compressed) and may be unsafe; get the model "
+                         "from a source you trust.")
+
+
+def _configuration_name(checkpoint, path):
+    arguments = checkpoint.get("init_args")
+    name = arguments.get("configuration") if isinstance(arguments, dict) else None
+    if not isinstance(name, str):
+        raise ModelError(f"{path.name} does not say which configuration it was trained with (init_args); choose a "
+                         "checkpoint written by nnU-Net v2.")
+    return name
+
+
+def _mirror_axes(checkpoint):
+    axes = checkpoint.get("inference_allowed_mirroring_axes")
+    if axes is None:
+        return ()
+    if not isinstance(axes, (list, tuple)) or not all(axis in (0, 1, 2) for axis in axes):
+        raise ModelError(f"The checkpoint allows mirroring along {axes!r}, which are no axes; copy the model again.")
+    return tuple(sorted(set(axes)))
+
+
+def _clean_weights(checkpoint, path):
+    """State dict of a checkpoint; the prefixes of DataParallel ('module.') and compile ('_orig_mod.') are removed."""
+    import torch
+
+    weights = checkpoint.get("network_weights")
+    if not isinstance(weights, dict) or not all(
+            isinstance(key, str) and _is_plain(value, torch) for key, value in weights.items()):
+        raise ModelError(f"{path.name} holds no network weights; choose a checkpoint written by nnU-Net v2.")
+    return {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in weights.items()}
+
+
+def _is_plain(value, torch):
+    return (isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type == "cpu"
+            and not value.is_quantized)
+
+
+def _check_fit(expected, weights, path):
+    """Raise ModelError unless both state dicts have the same names, shapes and (for weights) kind of numbers."""
+    wrong = sorted(expected.keys() ^ weights.keys())
+    wrong += [key for key in expected if key in weights and (
+        expected[key].shape != weights[key].shape
+        or expected[key].is_floating_point() != weights[key].is_floating_point())]
+    if wrong:
+        raise ModelError(f"{path.parent.name}/{path.name} does not fit the network in plans.json ({len(wrong)} of "
+                         f"{len(expected)} tensors, first {wrong[0]!r}); use the plans.json of this checkpoint.")

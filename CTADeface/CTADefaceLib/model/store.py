@@ -1,0 +1,227 @@
+"""Where models live: those that come with the program, and those a user installed beside them."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+from ..errors import ModelError
+from .folder import INSTALL_RECORD, ModelInfo, checksum, inspect_folder, read_json
+from .loader import verify_model
+from .source import copy_model, find_trainer_folder, open_source
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+# Names that Windows keeps for devices, with any extension.
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+WORK_PREFIX = ".installing-"
+STALE_SECONDS = 24 * 3600
+
+
+def bundled_folder():
+    """Folder of the models that come with the program, in the Slicer module or in the wheel; it need not exist."""
+    library = Path(__file__).resolve().parent.parent
+    in_module = library.parent / "Resources" / "Model"
+    return in_module if in_module.is_dir() else library / "Model"
+
+
+def user_folder():
+    """Folder of installed models: $CTADEFACE_MODELS, else in the platform's data folder; it need not exist."""
+    if chosen := os.environ.get("CTADEFACE_MODELS"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        data = Path.home() / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return data / "CTADeface" / "models"
+
+
+def list_models():
+    """All models as a list of ModelInfo, bundled before installed, by name; broken ones say so in ``problem``."""
+    bundled = bundled_folder()
+    if (bundled / "plans.json").is_file():
+        models = [_describe(bundled, "bundled", "bundled")]
+    else:
+        models = _models_in(bundled, "bundled")
+    return models + _models_in(user_folder(), "installed")
+
+
+def find_model(name_or_folder=None):
+    """The ModelInfo of a bundled or installed model, or of a folder.
+
+    Parameters: ``name_or_folder`` is a model's name, or a path to a trainer folder or to a results tree with exactly
+    one in it; None means the first bundled model. Raises: ModelError if there is none, or if it is broken.
+    """
+    models = list_models()
+    if name_or_folder in (None, ""):
+        found = [model for model in models if model.origin == "bundled"]
+    else:
+        found = [model for model in models if model.name == str(name_or_folder)]
+    if found:
+        if found[0].problem:
+            raise ModelError(f"Model {found[0].name} cannot be used: {found[0].problem}")
+        return found[0]
+    if name_or_folder in (None, ""):
+        raise ModelError("This copy of CTADeface comes without a model; install one, or name a model folder.")
+    path = Path(name_or_folder).expanduser()
+    if path.is_dir():
+        trainer = _trainer_folder(path.resolve())
+        known = [model for model in models if model.folder.resolve() == trainer and not model.problem]
+        return known[0] if known else inspect_folder(trainer, path.resolve().name, "folder")
+    if path.suffix.lower() == ".zip" and path.is_file():
+        raise ModelError(f"{path.name} has to be installed before it can be used; install it as a model first.")
+    names = ", ".join(model.name for model in models) or "none"
+    raise ModelError(f"There is no model or folder {str(name_or_folder)!r}; the models are: {names}.")
+
+
+def install_model(path, name=None, overwrite=False, progress=None):
+    """Copy a model from a folder or .zip into the user folder, once it has been verified.
+
+    Parameters: ``path`` is a trainer folder, or a results tree with exactly one in it, or a .zip of either; ``name``
+    is by default the plan's dataset name; ``overwrite`` permits replacing an installed model of that name;
+    ``progress``, a Progress, can cancel. Returns: ModelInfo.
+    Raises: ModelError, DeviceError (torch missing), Cancelled; nothing is left behind and an old model stays.
+    """
+    path = Path(path).expanduser()
+    if name is not None:
+        _check_new_name(name, overwrite)
+    work = _make_work_folder(user_folder())
+    try:
+        model = _copy_source(path, work, progress)
+        name = name or _suggest_name(model, path)
+        _check_new_name(name, overwrite)
+        if progress is not None:
+            progress.enter("load model")
+        _verify_and_record(model, name, path.name)
+        if progress is not None:
+            progress.check()
+        _put_in_place(model, user_folder() / name)
+    except OSError as error:
+        raise ModelError(f"The model could not be written to {user_folder()} ({error.strerror}); check the disk and "
+                         "its permissions.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if progress is not None:
+        progress.finish()
+    return inspect_folder(user_folder() / name, name, "installed")
+
+
+def remove_model(name):
+    """Delete an installed model. Raises ModelError for one that is bundled, unknown or in use."""
+    target = user_folder() / str(name)
+    if not _is_valid(name) or not target.is_dir():
+        if name in _bundled_names():
+            raise ModelError(f"{name} comes with CTADeface and cannot be removed; choose an installed model.")
+        raise ModelError(f"There is no installed model {str(name)!r}; see the list of models.")
+    work = _make_work_folder(user_folder())
+    try:
+        # Renamed first, so that a model is either whole or gone.
+        os.replace(target, work / "old")
+    except OSError as error:
+        raise ModelError(f"{target} cannot be removed ({error.strerror}); close the programs that use it.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _models_in(folder, origin):
+    if not folder.is_dir():
+        return []
+    paths = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+    return [_describe(path, path.name, origin) for path in paths]
+
+
+def _describe(path, name, origin):
+    try:
+        return inspect_folder(_trainer_folder(path), name, origin)
+    except ModelError as error:
+        return ModelInfo(name, path, origin, problem=str(error))
+
+
+def _trainer_folder(path):
+    with open_source(path) as members:
+        return path / find_trainer_folder(members, path.name)
+
+
+def _bundled_names():
+    return [model.name for model in list_models() if model.origin == "bundled"]
+
+
+def _is_valid(name):
+    return (isinstance(name, str) and NAME_PATTERN.fullmatch(name) is not None and not name.endswith(".")
+            and not RESERVED.fullmatch(name))
+
+
+def _check_new_name(name, overwrite):
+    if not _is_valid(name):
+        raise ModelError(f"{name!r} cannot be a model's name; use up to 64 letters, digits and _ . - without a leading "
+                         "or trailing dot.")
+    if name in _bundled_names():
+        raise ModelError(f"{name} is the name of a model that comes with CTADeface; choose another name.")
+    if (user_folder() / name).exists() and not overwrite:
+        raise ModelError(f"A model {name} is installed already; choose another name or allow replacing it.")
+
+
+def _suggest_name(model, path):
+    dataset = read_json(model / "plans.json").get("dataset_name")
+    for text in (dataset, path.stem if path.suffix.lower() == ".zip" else path.resolve().name):
+        if isinstance(text, str):
+            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.-")[:64].rstrip(".")
+            if _is_valid(name):
+                return name
+    raise ModelError(f"No name can be made from {path.name!r}; give the model a name.")
+
+
+def _make_work_folder(store):
+    """A new hidden folder inside the store, on the same disk, so that a model can be renamed into place."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        for old in store.glob(WORK_PREFIX + "*"):
+            if time.time() - old.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=store))
+    except OSError as error:
+        raise ModelError(f"The model folder {store} cannot be written ({error.strerror}); check the disk, or set "
+                         "CTADEFACE_MODELS to another folder.") from error
+
+
+def _copy_source(path, work, progress):
+    """Copy the source's only model into ``work``; returns the new folder."""
+    if progress is not None:
+        progress.enter("read")
+    with open_source(path) as members:
+        root = find_trainer_folder(members, path.name)
+        # The trainer folder's name is kept at the end, since it says which configuration was trained.
+        model = work / ("model-" + re.sub(r"[^A-Za-z0-9_-]", "_", root.name or path.resolve().name))
+        model.mkdir()
+        copy_model(members, root, model, progress)
+    return model
+
+
+def _verify_and_record(model, name, source_name):
+    """Run the copied model once, then write beside it what it is and where it came from."""
+    loaded = verify_model(inspect_folder(model, name, "installed"))
+    record = {"configuration": loaded.configuration, "source": source_name, "installed": date.today().isoformat(),
+              "sha256": checksum(loaded.info)}
+    (model / INSTALL_RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+
+def _put_in_place(model, target):
+    """Rename the verified model to its place; a model already there steps aside, and returns if that fails."""
+    # Beside the work folder, not in it, so that cleaning up can never delete a model that could not return.
+    aside = target.with_name(f".replaced-{target.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    if target.exists():
+        os.replace(target, aside)
+    try:
+        os.replace(model, target)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
