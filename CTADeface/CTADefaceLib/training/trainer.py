@@ -1,0 +1,80 @@
+"""nnU-Net planning and training with a small network; import only after the nnUNet_* folders are set."""
+
+import torch
+from nnunetv2.experiment_planning.plan_and_preprocess_api import (
+    extract_fingerprints, plan_experiments, preprocess)
+from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+CONFIGURATION = "3d_fullres"
+PLANS_NAME = "nnUNetPlans"
+# One patch of 64 voxels at 4 mm holds a whole head; the sizes are what two CPU cores can train.
+NETWORK = {
+    "features_per_stage": [12, 24, 48, 96, 128],
+    "strides": [[1, 1, 1]] + [[2, 2, 2]] * 4,
+    "kernel_sizes": [[3, 3, 3]] * 5,
+    "n_stages": 5,
+    "n_conv_per_stage": [1, 2, 2, 2, 2],
+    "n_conv_per_stage_decoder": [1, 1, 1, 1],
+}
+PATCH_SIZE = [64, 64, 64]
+
+
+class FaceTrainer(nnUNetTrainer):
+    """Stock trainer, shortened for a CPU: AdamW, few epochs, left-right mirroring only.
+
+    The network, loss, data loading, augmentation and checkpoint format are nnU-Net's own, so that
+    the packaged checkpoint names the stock ``nnUNetTrainer``.
+    """
+
+    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.initial_lr = 1e-3
+        self.weight_decay = 1e-3
+        self.num_iterations_per_epoch = 50
+        self.num_val_iterations_per_epoch = 4
+        self.save_every = 1
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(self.network.parameters(), self.initial_lr, weight_decay=self.weight_decay)
+        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
+        rotation, dummy, initial, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        self.inference_allowed_mirroring_axes = (2,)
+        return rotation, dummy, initial, (2,)
+
+    def plot_network_architecture(self):
+        """Needs a drawing package that training does not."""
+
+
+def plan(dataset_id, spacing, plans_path):
+    """Fingerprint and stock plan at ``spacing`` mm isotropic, then the small network is entered."""
+    import json
+
+    extract_fingerprints([dataset_id], num_processes=2, check_dataset_integrity=False)
+    plan_experiments([dataset_id], "ExperimentPlanner", gpu_memory_target_in_gb=2,
+                     overwrite_target_spacing=(spacing,) * 3)
+    plans = json.loads(plans_path.read_text())
+    configuration = plans["configurations"][CONFIGURATION]
+    configuration["patch_size"] = PATCH_SIZE
+    configuration["batch_size"] = 2
+    configuration["architecture"]["arch_kwargs"].update(NETWORK)
+    plans["configurations"] = {CONFIGURATION: configuration}
+    plans_path.write_text(json.dumps(plans, indent=2))
+    preprocess([dataset_id], PLANS_NAME, configurations=(CONFIGURATION,), num_processes=(2,))
+
+
+def train(plans, dataset_json, epochs, seed, resume):
+    """Train fold 'all' on the CPU for ``epochs`` of 50 iterations; continues a latest checkpoint."""
+    from pathlib import Path
+
+    torch.manual_seed(seed)
+    trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json)
+    trainer.num_epochs = epochs
+    trainer.initialize()
+    latest = Path(trainer.output_folder) / "checkpoint_latest.pth"
+    if resume and latest.is_file():
+        trainer.load_checkpoint(str(latest))
+    trainer.run_training()
+    return Path(trainer.output_folder)
