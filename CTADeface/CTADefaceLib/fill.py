@@ -1,0 +1,69 @@
+"""What stands in the file where the face was.
+
+``percentile``: the paper's fill (10th percentile of the image, Mahmutoglu et al. 2024) computed without
+padding, so that a scan padded with -3024 is filled with air and not with padding. ``published``: exactly
+as published, all voxels counted. ``air``: -1000 HU. A number: that many HU. All replace the mask and
+nothing else, so the border of the filled region still tells where the skin was: reversible.
+"""
+
+import numpy as np
+
+from .errors import InputError, MaskError
+
+FILLS = ("percentile", "published", "air")
+FILL_PERCENTILE = 10
+AIR_HU = -1000.0
+# Lower than any noise around air: only scanners' padding outside the reconstruction circle.
+PADDING_HU = -1500.0
+
+
+def parse_fill(text):
+    """'percentile', 'published', 'air' or HU as a float; InputError for anything else."""
+    if text in FILLS:
+        return text
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        raise InputError(f"{text}: unknown fill; choose {', '.join(FILLS)} or a number of HU.")
+    return value
+
+
+def fill_value(volume, fill="percentile"):
+    """The stored value that ``fill`` means in this volume: rounded and clipped to the volume's dtype."""
+    fill = parse_fill(fill)
+    if fill == "air":
+        return volume.from_hu(AIR_HU)
+    if isinstance(fill, float):
+        return volume.from_hu(fill)
+    stored = volume.stored.ravel()
+    if fill == "percentile":
+        body = stored[~is_padding(volume, stored)]
+        stored = body if body.size else stored
+    percentile = np.percentile(stored, FILL_PERCENTILE)
+    return volume.from_hu(percentile * volume.slope + volume.intercept)
+
+
+def is_padding(volume, stored):
+    """Bool array: which ``stored`` values of the volume are padding (below -1500 HU)."""
+    limit = (PADDING_HU - volume.intercept) / volume.slope
+    return stored < limit if volume.slope > 0 else stored > limit
+
+
+def filled(volume, mask, fill="percentile"):
+    """New stored array (k, j, i) in the volume's dtype with ``mask`` filled.
+
+    Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number.
+    Padding inside the mask stays padding, except for 'published'.
+    Raises: ``MaskError`` for a mask of another shape or an empty one.
+    """
+    if mask.shape != volume.stored.shape:
+        raise MaskError(f"{volume.name}: the mask has {mask.shape[::-1]} voxels, the volume "
+                        f"{volume.stored.shape[::-1]}; make the mask on this volume's own grid.")
+    if not mask.any():
+        raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
+    stored = volume.stored.copy()
+    changed = mask if fill == "published" else mask & ~is_padding(volume, stored)
+    stored[changed] = fill_value(volume, fill)
+    return stored

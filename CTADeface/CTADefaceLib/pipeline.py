@@ -1,0 +1,169 @@
+"""volume -> segment -> refine -> mask -> fill, over arrays and SimpleITK images alike."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from . import fill as filling
+from .errors import InputError, MaskError, NoFaceError
+from .files.check import check_ct
+from .progress import Progress
+from .volume import Geometry, Volume, ras_view
+
+LEAST_FULL_RESOLUTION_MM = 2.0
+# A face without skull or jaw behind it is not one.
+LEAST_BONE_MM3 = 10_000.0
+
+
+@dataclass(frozen=True)
+class Defaced:
+    """``volume`` and ``mask`` of the same kind as the input; ``mask_ml`` the mask's volume."""
+
+    volume: object
+    mask: object
+    mask_ml: float
+
+
+@lru_cache(maxsize=2)
+def _load(folder, stamp):
+    from .model.loader import load_model
+    from .model.store import find_model
+
+    return load_model(find_model(folder))
+
+
+def load_model(name=None):
+    """The model called ``name`` (None: the bundled one) or in the folder ``name``, kept in memory."""
+    from .model.store import find_model
+
+    info = find_model(name)
+    stamps = tuple(path.stat().st_mtime_ns for path in info.checkpoints)
+    return _load(str(info.folder), stamps)
+
+
+def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None):
+    """Face mask, bool (k, j, i), of a ``Volume``; all False when there is no face in view.
+
+    Raises: ``InputError`` (not a CT), ``ModelError``, ``DeviceError``, ``Cancelled``.
+    """
+    progress = progress or Progress()
+    progress.enter("read")
+    check_ct(volume)
+    progress.enter("load model")
+    from .refine import BONE_HU, refine
+    from .segment.face import predict_face, resolve_device
+
+    resolve_device(device)
+    chosen = load_model(model)
+    locator = load_model() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
+    progress.enter("segment")
+    found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress)
+    mask = np.zeros(volume.stored.shape, bool)
+    if found is None:
+        return mask
+    progress.enter("refine")
+    hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
+    if (hu > BONE_HU).sum() * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
+        return mask
+    ras_view(mask, volume.geometry)[found.region] = refine(hu, found.logits, volume.geometry.ras_spacing(), progress)
+    return mask
+
+
+def mask_millilitres(mask, geometry):
+    """Volume of a mask in ml."""
+    return float(mask.sum()) * float(np.prod(geometry.spacing)) / 1000
+
+
+def _to_volume(image):
+    """``Volume`` of a SimpleITK image, a (array, Geometry) pair or a Volume."""
+    if isinstance(image, Volume):
+        return image
+    if isinstance(image, tuple):
+        array, geometry = image
+        array = np.asarray(array)
+    else:
+        import SimpleITK as sitk
+
+        if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() != 3:
+            raise InputError("image: not one scalar 3-D volume; give a 3-D CT volume in HU.")
+        array, geometry = sitk.GetArrayFromImage(image), Geometry.from_image(image)
+    if array.ndim != 3 or min(array.shape) < 2:
+        raise InputError(f"image: shape {array.shape} is not a 3-D volume; give (slices, rows, columns).")
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"image: voxels of type {array.dtype} are not single numbers; give a scalar CT volume in HU.")
+    return Volume(array, geometry, name="image")
+
+
+def _like(image, array):
+    """``array`` in the form in which ``image`` was given."""
+    if isinstance(image, Volume):
+        return array
+    if isinstance(image, tuple):
+        return array, image[1]
+    import SimpleITK as sitk
+
+    result = sitk.GetImageFromArray(array)
+    result.CopyInformation(image)
+    for key in image.GetMetaDataKeys():
+        result.SetMetaData(key, image.GetMetaData(key))
+    return result
+
+
+def _mask_array(mask, volume):
+    """Bool (k, j, i) from a mask in any of the input forms; MaskError when it lies on another grid."""
+    if isinstance(mask, np.ndarray):
+        return mask != 0
+    given = _to_volume(mask)
+    if given.stored.shape != volume.stored.shape or not given.geometry.matches(volume.geometry):
+        raise MaskError(f"{volume.name}: the mask's grid (size, spacing, origin or direction) is not the volume's; "
+                        "make the mask on this volume.")
+    return given.stored != 0
+
+
+def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None):
+    """Face mask of a head CT.
+
+    Parameters: ``image`` a ``SimpleITK.Image`` in HU, or ``(array (k, j, i), Geometry)``; ``model`` a
+    model's name or folder (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'.
+    Returns: uint8 mask (1 = face) in the same form and on the same grid; empty when no face is in view.
+    Raises: ``InputError``, ``ModelError``, ``DeviceError``, ``Cancelled``.
+    """
+    volume = _to_volume(image)
+    return _like(image, face_mask(volume, model, device, mirroring, step_size, progress).astype(np.uint8))
+
+
+def fill_face(image, mask, fill="percentile"):
+    """``image`` with ``mask`` filled, in the same form, dtype and grid; see the module ``fill``.
+
+    Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill.
+    """
+    volume = _to_volume(image)
+    return _like(image, filling.filled(volume, _mask_array(mask, volume), fill))
+
+
+def deface(image, mask=None, fill="percentile", **options):
+    """Segment (unless ``mask`` is given) and fill; ``options`` as for ``segment_face``.
+
+    Returns: ``Defaced`` with volume and mask in the form of ``image``.
+    Raises: ``NoFaceError`` when no face is found, and what the two steps raise.
+    """
+    volume = _to_volume(image)
+    filling.parse_fill(fill)
+    if mask is None:
+        found = face_mask(volume, **options)
+        require_face(found, volume)
+    else:
+        check_ct(volume)
+        found = _mask_array(mask, volume)
+    progress = options.get("progress") or Progress()
+    progress.enter("fill")
+    return Defaced(_like(image, filling.filled(volume, found, fill)), _like(image, found.astype(np.uint8)),
+                   mask_millilitres(found, volume.geometry))
+
+
+def require_face(mask, volume):
+    """Raise ``NoFaceError`` when ``mask`` is empty."""
+    if not mask.any():
+        raise NoFaceError(f"{volume.name}: no face found in view, nothing was written; "
+                          "check that it is a head CT, or give a mask of your own.")

@@ -1,0 +1,110 @@
+"""Where is the face? The network's log-odds of "face" on a region of the volume's own grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage as ndi
+
+from ..errors import DeviceError
+from ..progress import Progress
+from .resample import from_model_grid, to_model_grid
+from .sliding_window import BACKGROUND_LOGIT, sliding_window_logits
+
+REGION_MARGIN_MM = 20.0
+LEAST_FACE_ML = 20.0
+ISLAND_REACH_MM = 16.0
+MANY_PATCHES = 3
+
+
+@dataclass(frozen=True)
+class FaceLogits:
+    """``logits`` float16 (S, A, R) over ``region`` (three slices of the RAS view): > 0 means face."""
+
+    logits: np.ndarray
+    region: tuple
+
+
+def resolve_device(name):
+    """torch.device for 'auto', 'cpu', 'cuda' or 'mps'; DeviceError when the one asked for is absent."""
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(d for d in ("cuda", "mps", "cpu") if present[d])
+    if name not in present:
+        raise DeviceError(f"{name}: unknown device; choose auto, cpu, cuda or mps.")
+    if not present[name]:
+        raise DeviceError(f"{name}: no such device on this machine or in this build of PyTorch; choose cpu or auto.")
+    return torch.device(name)
+
+
+def predict_face(volume, model, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None):
+    """Run ``model`` on the volume and bring its answer to the volume's own grid.
+
+    Parameters: ``volume`` a checked CT; ``model`` and ``locator`` ``LoadedModel``s; with a ``locator``
+    (the bundled coarse model) the whole volume is seen by the locator only and ``model`` runs on the
+    region that it finds.
+    Returns: ``FaceLogits``, or None when there is no face (less than 20 ml).
+    """
+    device = resolve_device(device)
+    progress = progress or Progress().part(0, 1)
+    view = volume.ras()
+    spacing = volume.geometry.ras_spacing()
+    region = tuple(slice(0, n) for n in view.shape)
+    if locator is not None:
+        found = predict_face(volume, locator, device.type, progress=progress.part(0, 0.2))
+        if found is None:
+            return None
+        region, progress = found.region, progress.part(0.2, 1)
+    margins = [REGION_MARGIN_MM / s for s in spacing]
+    crop = view[region]
+    coarse = _logits(crop, spacing, volume.to_hu, model, device, mirroring, step_size, progress)
+    voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
+    box = _keep_face(coarse, np.multiply(voxels, spacing))
+    if box is None:
+        return None
+    inner = tuple(slice(max(int(low * v - m), 0), min(int(np.ceil(high * v + m)), n))
+                  for (low, high), v, m, n in zip(box, voxels, margins, crop.shape))
+    logits = from_model_grid(coarse, crop.shape, inner, progress.part(0.8, 1))
+    return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
+
+
+def _logits(crop, spacing, to_hu, model, device, mirroring, step_size, progress):
+    """Log-odds of face against the best other class on the model's grid, float32 (S, A, R)."""
+    info = model.info
+    shape = [max(int(round(n * s / t)), 1) for n, s, t in zip(crop.shape, spacing, info.spacing_zyx)]
+    intensity = (info.clip_low, info.clip_high, info.mean, info.std)
+    data = to_model_grid(crop, to_hu, shape, intensity, progress.part(0, 0.4)).permute(info.transpose_forward)
+    box = None
+    if data.numel() > MANY_PATCHES * np.prod(info.patch_size):
+        # A quick look without overlap first; then only the patches around what it found.
+        box = _bounds(sliding_window_logits(model, data, device, step_size=1.0, progress=progress.part(0.4, 0.5)) > 0)
+        if box is None:
+            return torch.full(shape, BACKGROUND_LOGIT)
+    return sliding_window_logits(model, data, device, mirroring, step_size, box, progress.part(0.5, 0.8)).permute(
+        info.transpose_backward)
+
+
+def _bounds(mask):
+    points = np.argwhere(mask.numpy())
+    if len(points) == 0:
+        return None
+    return tuple(slice(int(low), int(high) + 1) for low, high in zip(points.min(0), points.max(0)))
+
+
+def _keep_face(logits, voxel_mm):
+    """Drop what is far from the face, in place; bounds [(low, high)] of the rest, None below 20 ml.
+
+    The face is the largest connected piece; pieces within 16 mm of it (a device, the other side of a
+    cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
+    """
+    labels, count = ndi.label((logits > 0).numpy(), np.ones((3, 3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=2)
+    sizes[0] = 0
+    if sizes.max() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
+        return None
+    main = labels == sizes.argmax()
+    reach = ndi.distance_transform_edt(~main, voxel_mm) <= ISLAND_REACH_MM
+    keep = np.isin(labels, np.unique(labels[reach & (labels > 0)]))
+    logits[torch.from_numpy((labels > 0) & ~keep)] = BACKGROUND_LOGIT
+    points = np.argwhere(keep)
+    return list(zip(points.min(0), points.max(0) + 1))

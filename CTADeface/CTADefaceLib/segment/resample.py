@@ -1,0 +1,71 @@
+"""Separable linear resampling between a volume's own grid and a model's, region by region.
+
+Both grids cover the same extent, as in nnU-Net: sample i of n_out lies at (i + 0.5) * n_in / n_out - 0.5
+of the input. Where the output is coarser the triangle kernel widens to the output's spacing, so that
+thin noisy slices are averaged instead of every fourth one being picked.
+"""
+
+import numpy as np
+import torch
+
+SLAB = 16
+
+
+def axis_weights(n_in, n_out, rows=None):
+    """Matrix (len(rows), n_in) float32 that resamples one axis; ``rows`` is a slice of the n_out samples."""
+    scale = n_in / n_out
+    support = max(scale, 1.0)
+    rows = np.arange(n_out)[rows if rows is not None else slice(None)]
+    centres = (rows + 0.5) * scale - 0.5
+    distance = np.abs(centres[:, None] - np.arange(n_in)[None, :]) / support
+    weights = np.clip(1.0 - distance, 0.0, None)
+    return torch.from_numpy((weights / weights.sum(1, keepdims=True)).astype(np.float32))
+
+
+def _used(weights):
+    """The range of columns that any row of ``weights`` draws from."""
+    columns = torch.nonzero(weights.any(0))[:, 0]
+    return slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def to_model_grid(view, to_hu, shape, intensity, progress=None):
+    """Normalise and resample stored values to a model's grid, a few slices at a time.
+
+    Parameters: ``view`` stored values (S, A, R); ``to_hu`` their conversion to HU; ``shape`` of the
+    result; ``intensity`` (lower, upper, mean, standard deviation) in HU of nnU-Net's CTNormalization.
+    Returns: float32 tensor of ``shape``.
+    """
+    lower, upper, mean, deviation = intensity
+    along_s, along_a, along_r = (axis_weights(n, m) for n, m in zip(view.shape, shape))
+    result = torch.zeros(tuple(shape))
+    for start in range(0, view.shape[0], SLAB):
+        slab = np.ascontiguousarray(view[start:start + SLAB])
+        hu = torch.from_numpy(np.ascontiguousarray(to_hu(slab), dtype=np.float32))
+        hu = hu.clamp_(lower, upper).sub_(mean).div_(deviation)
+        plane = along_a @ (hu @ along_r.T)
+        weights = along_s[:, start:start + SLAB]
+        rows = torch.nonzero(weights.any(1))[:, 0]
+        result[rows] += torch.einsum("ms,sar->mar", weights[rows], plane)
+        if progress is not None:
+            progress.update(min((start + SLAB) / view.shape[0], 1.0))
+    return result
+
+
+def from_model_grid(coarse, shape, region, progress=None):
+    """Resample a model-grid tensor (S, A, R) to ``region`` (three slices) of a grid of ``shape``.
+
+    Returns: float16 array of the region's shape; half precision keeps a 500-slice head below 1 GB and is
+    exact to 0.004 for logits below 8.
+    """
+    along = [axis_weights(n, m, r) for n, m, r in zip(coarse.shape, shape, region)]
+    used = tuple(_used(w) for w in along)
+    coarse = coarse[used]
+    along_s, along_a, along_r = (w[:, u] for w, u in zip(along, used))
+    result = np.empty(tuple(len(w) for w in along), np.float16)
+    for start in range(0, len(along_s), SLAB):
+        slab = torch.einsum("ms,sar->mar", along_s[start:start + SLAB], coarse)
+        slab = (along_a @ slab) @ along_r.T
+        result[start:start + SLAB] = slab.clamp_(-100, 100).numpy()
+        if progress is not None:
+            progress.update(min((start + SLAB) / len(along_s), 1.0))
+    return result

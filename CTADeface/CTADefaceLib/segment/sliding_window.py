@@ -1,0 +1,78 @@
+"""nnU-Net's sliding window over a volume on the model's grid, with cancellation between patches."""
+
+import itertools
+
+import torch
+
+
+# Patches with less of it hold no face: the share of voxels above the mean HU of facial soft tissue.
+LEAST_TISSUE_SHARE = 0.005
+BACKGROUND_LOGIT = -50.0
+
+
+def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, box=None, progress=None):
+    """Log-odds of face against the best other class, Gaussian-weighted over patches, averaged over folds.
+
+    Same patches, weights and padding as ``nnUNetPredictor``, which cannot be stopped between patches and
+    visits every patch.
+
+    Parameters: ``model`` a ``LoadedModel``; ``data`` normalised float32 tensor (z, y, x); ``device`` a
+    torch.device; ``step_size`` in patches (0, 1]; ``box`` three slices: only patches that touch it are
+    visited, so that the result within it is the same as without.
+    Returns: float32 tensor (z, y, x) on the CPU, -50 where no patch was visited.
+    """
+    from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+
+    patch = tuple(model.info.patch_size)
+    padding = [max(p - n, 0) for p, n in zip(patch, data.shape)]
+    pads = [v for extra in reversed(padding) for v in (extra // 2, extra - extra // 2)]
+    padded = torch.nn.functional.pad(data, pads)
+    gaussian = compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32,
+                                device=torch.device("cpu"))
+    before = [extra // 2 for extra in padding]
+    windows = [w for w in _windows(padded.shape, patch, step_size)
+               if (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE and (box is None or _touches(w, box, before))]
+    logits = torch.zeros((model.info.num_classes, *padded.shape))
+    weight = torch.zeros(padded.shape)
+    steps = len(windows) * len(model.parameters)
+    for number, (parameters, window) in enumerate(itertools.product(model.parameters, windows)):
+        if number % len(windows) == 0 and len(model.parameters) > 1:
+            model.network.load_state_dict(parameters)
+        if progress is not None:
+            progress.update(number / steps)
+        logits[(slice(None), *window)] += _predict(model, padded[window], device, mirroring) * gaussian
+        weight[window] += gaussian
+    odds = _face_against_rest(logits, model.info) / weight
+    odds[weight == 0] = BACKGROUND_LOGIT
+    return odds[tuple(slice(b, b + n) for b, n in zip(before, data.shape))]
+
+
+def _face_against_rest(logits, info):
+    """Sigmoid channels (region-based training) stand alone; softmax channels compete."""
+    if info.has_regions:
+        return logits[info.face_channel]
+    others = [c for c in range(len(logits)) if c != info.face_channel]
+    return logits[info.face_channel] - logits[others].amax(0)
+
+
+def _touches(window, box, before):
+    return all(w.start < b.stop + o and w.stop > b.start + o for w, b, o in zip(window, box, before))
+
+
+def _windows(shape, patch, step_size):
+    from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
+
+    starts = compute_steps_for_sliding_window(tuple(shape), patch, step_size)
+    return [tuple(slice(s, s + p) for s, p in zip(corner, patch)) for corner in itertools.product(*starts)]
+
+
+def _predict(model, patch, device, mirroring):
+    batch = patch[None, None].to(device)
+    network = model.network.to(device)
+    axes = [axis + 2 for axis in model.mirror_axes] if mirroring else []
+    flips = [c for n in range(1, len(axes) + 1) for c in itertools.combinations(axes, n)]
+    with torch.inference_mode(), torch.autocast(device.type, enabled=device.type == "cuda"):
+        total = network(batch)
+        for flip in flips:
+            total = total + torch.flip(network(torch.flip(batch, flip)), flip)
+    return (total[0] / (len(flips) + 1)).float().cpu()

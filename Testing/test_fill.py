@@ -1,0 +1,62 @@
+"""What stands where the face was."""
+
+import numpy as np
+import phantom
+import pytest
+
+from CTADefaceLib import fill
+from CTADefaceLib.errors import InputError, MaskError
+from CTADefaceLib.volume import Volume
+
+
+@pytest.fixture
+def padded(head):
+    """The head with 30 % padding of -3024 beside it, and a mask over face and some padding."""
+    stored = head.stored.copy()
+    stored[:, :, :20] = -3024
+    mask = np.zeros(stored.shape, bool)
+    mask[20:40, 40:70, 10:50] = True
+    return Volume(stored, head.geometry, name="padded"), mask
+
+
+def test_percentile_ignores_padding_and_published_does_not(padded):
+    volume, _ = padded
+    body = volume.stored[volume.stored != -3024]
+    assert fill.fill_value(volume, "percentile") == np.percentile(body, 10) == phantom.AIR
+    assert fill.fill_value(volume, "published") == np.percentile(volume.stored, 10) == -3024
+
+
+@pytest.mark.parametrize("kind, value", [("percentile", -1000), ("air", -1000), (-55.4, -55), ("12", 12)])
+def test_only_the_mask_changes_and_padding_stays(padded, kind, value):
+    volume, mask = padded
+    before = volume.stored.copy()
+    result = fill.filled(volume, mask, kind)
+    padding = before == -3024
+    assert np.array_equal(volume.stored, before)
+    assert np.array_equal(result[~mask], before[~mask])
+    assert np.array_equal(result[padding], before[padding])
+    assert np.all(result[mask & ~padding] == value)
+    assert result.dtype == before.dtype
+
+
+def test_published_fills_the_whole_mask(padded):
+    volume, mask = padded
+    assert np.all(fill.filled(volume, mask, "published")[mask] == -3024)
+
+
+def test_slope_and_intercept_are_used(head):
+    stored = ((head.stored.astype(int) + 1024) // 2).astype(np.uint16)
+    volume = Volume(stored, head.geometry, slope=2.0, intercept=-1024.0)
+    assert fill.fill_value(volume, "air") == 12
+    assert fill.fill_value(volume, -5000) == 0
+
+
+def test_unknown_fill_empty_and_foreign_masks_are_refused(head):
+    with pytest.raises(InputError, match="unknown fill"):
+        fill.parse_fill("black")
+    with pytest.raises(InputError, match="unknown fill"):
+        fill.parse_fill("nan")
+    with pytest.raises(MaskError, match="empty"):
+        fill.filled(head, np.zeros(head.stored.shape, bool))
+    with pytest.raises(MaskError, match="own grid"):
+        fill.filled(head, np.ones((3, 3, 3), bool))

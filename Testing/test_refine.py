@@ -1,0 +1,93 @@
+"""The coarse answer made tight: skin, bone, brain, islands, holes."""
+
+import numpy as np
+import phantom
+import pytest
+from scipy import ndimage as ndi
+
+from CTADefaceLib.refine import refine
+
+SPACING = (phantom.SPACING_MM,) * 3
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return phantom.head_parts()
+
+
+@pytest.fixture(scope="module")
+def sloppy(parts):
+    """Log-odds as a 4 mm network gives them: smooth, over bone and air alike."""
+    face = parts[1]
+    distance = ndi.distance_transform_edt(face) - ndi.distance_transform_edt(~face)
+    return ndi.gaussian_filter(distance.astype(np.float32), 1.2) + 0.3
+
+
+def test_face_is_found_again_without_bone_and_air(parts, sloppy):
+    hu, face, _, bone = parts
+    mask = refine(hu, sloppy, SPACING)
+    assert not (mask & bone).any()
+    assert not (mask & (hu <= -800)).any()
+    dice = 2 * (mask & face).sum() / (mask.sum() + face.sum())
+    raw = sloppy > 0
+    assert dice > 0.93 and dice > 2 * (raw & face).sum() / (raw.sum() + face.sum())
+
+
+def test_skin_just_outside_the_networks_border_is_taken(parts):
+    hu, face, _, _ = parts
+    shrunk = np.where(ndi.binary_erosion(face), 3.0, np.where(face, -1.0, -8.0)).astype(np.float32)
+    front = face & ndi.binary_dilation(hu < -500)
+    assert (refine(hu, shrunk, SPACING) & front).sum() > 0.9 * front.sum()
+
+
+def test_partial_volume_layer_belongs_to_the_mask_and_stays_thin(parts, sloppy):
+    hu = parts[0].copy()
+    beside_skin = (hu == phantom.AIR) & ndi.binary_dilation(hu == phantom.SKIN)
+    hu[beside_skin] = -650
+    far = (hu == phantom.AIR) & ndi.binary_dilation(beside_skin)
+    mask = refine(hu, sloppy, SPACING)
+    assert (mask & beside_skin).sum() > 0.2 * mask.sum() / 10
+    assert not (mask & far).any()
+    before = refine(parts[0], sloppy, SPACING)
+    assert np.array_equal(mask & ~beside_skin, before & ~beside_skin)
+
+
+def test_brain_is_not_touched_when_the_network_reaches_far_too_deep(parts):
+    hu, face, brain, _ = parts
+    deep = np.where(ndi.distance_transform_edt(~face, SPACING) < 40, 5.0, -5.0).astype(np.float32)
+    assert ((deep > 0) & brain).sum() > 5000
+    mask = refine(hu, deep, SPACING)
+    assert mask.any()
+    assert (mask & brain).sum() == 0
+
+
+def test_brain_is_hardly_touched_even_when_everything_is_called_face(parts):
+    hu, _, brain, _ = parts
+    mask = refine(hu, np.full(hu.shape, 5.0, np.float32), SPACING)
+    # What is left are the uppermost slices, where skull all but closes.
+    assert (mask & brain).sum() < 0.03 * brain.sum()
+
+
+def test_islands_go_and_holes_close(parts, sloppy):
+    hu, face, _, _ = parts
+    logits = sloppy.copy()
+    hu = hu.copy()
+    hu[70:72, 70:71, 5:7], logits[70:72, 70:71, 5:7] = 40, 5
+    z, y, x = np.argwhere(ndi.binary_erosion(face, iterations=2))[0]
+    logits[z, y, x] = -5
+    mask = refine(hu, logits, SPACING)
+    assert not mask[70:72, 70:71, 5:7].any()
+    assert mask[z, y, x]
+
+
+def test_device_on_the_face_is_kept(parts, sloppy):
+    hu, face, _, _ = parts
+    hu, logits = hu.copy(), sloppy.copy()
+    front = np.argwhere(face)[:, 1].max()
+    device = (slice(28, 33), slice(front + 1, front + 4), slice(26, 38))
+    hu[device], logits[device] = 250, 4
+    assert refine(hu, logits, SPACING)[device].all()
+
+
+def test_empty_answer_gives_an_empty_mask(parts):
+    assert not refine(parts[0], np.full(parts[0].shape, -4, np.float32), SPACING).any()
