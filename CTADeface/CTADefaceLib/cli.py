@@ -1,0 +1,232 @@
+"""The command ``cta-deface``: run, models, demo."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import __version__
+from .errors import CTADefaceError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def build_parser():
+    parser = argparse.ArgumentParser(prog="cta-deface", description="Remove the face from head CT volumes.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_run(commands)
+    _add_models(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_run(commands):
+    run = commands.add_parser("run", help="deface volume files")
+    run.add_argument("inputs", nargs="+", metavar="INPUT", help=".nii, .nii.gz, .nrrd or .mha in HU")
+    run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the results")
+    run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
+    run.add_argument("--mask-only", action="store_true", help="write only the face mask")
+    _add_engine_options(run)
+    run.set_defaults(action=run_command)
+
+
+def _add_engine_options(parser):
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
+    parser.add_argument("--fill", default="percentile", metavar="percentile|published|air|NUMBER",
+                        help="10th percentile without padding, exactly as published, -1000 HU, or HU")
+    parser.add_argument("--mirroring", action="store_true", help="test-time mirroring: slower, slightly smoother")
+    parser.add_argument("--step-size", type=float, default=0.5, help="sliding window step in patches (default 0.5)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    parser.add_argument("--json", action="store_true", help="one JSON object per result on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+
+def _add_models(commands):
+    models = commands.add_parser("models", help="list, install or remove models").add_subparsers(required=True)
+    listing = models.add_parser("list", help="bundled and installed models")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(action=list_models_command)
+    install = models.add_parser("install", help="add an nnU-Net v2 face model from a folder or zip")
+    install.add_argument("path", metavar="FOLDER|ZIP")
+    install.add_argument("--name")
+    install.add_argument("--overwrite", action="store_true", help="replace an installed model of that name")
+    install.set_defaults(action=install_model_command)
+    remove = models.add_parser("remove", help="delete an installed model")
+    remove.add_argument("name")
+    remove.set_defaults(action=remove_model_command)
+
+
+def _add_demo(commands):
+    demo = commands.add_parser("demo", help="deface one head and draw it before and after")
+    demo.add_argument("input", nargs="?", metavar="INPUT", help="default: the public InVesalius cranium CT")
+    demo.add_argument("-o", "--output", default="cta-deface-demo", metavar="DIR")
+    _add_engine_options(demo)
+    demo.set_defaults(action=demo_command)
+
+
+def _options(args):
+    from .case import Options
+    from .fill import parse_fill
+
+    return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
+                   mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
+                   step_size=_step_size(args.step_size))
+
+
+def _step_size(value):
+    if not 0 < value <= 1:
+        raise CTADefaceError(f"--step-size {value}: must be above 0 and at most 1.")
+    return value
+
+
+def run_command(args):
+    """Exit code 0 only when every input was defaced; a bad input never stops the others."""
+    from .files.write import output_paths
+
+    options = _options(args)
+    if options.mask is not None and len(args.inputs) > 1:
+        raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
+    taken, failures = {}, 0
+    for path in args.inputs:
+        result = _run_one(path, args, options, taken, output_paths)
+        _print_result(result, args.json)
+        failures += result.error is not None
+    return 1 if failures else 0
+
+
+def _run_one(path, args, options, taken, output_paths):
+    from .case import Result, deface_file
+
+    bar = _ProgressBar(Path(path).name, args.quiet)
+    try:
+        target = output_paths(path, args.output)[0]
+        if target in taken:
+            raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
+        taken[target] = path
+        return deface_file(path, args.output, options, bar.progress, warn=lambda text: print(text, file=sys.stderr))
+    except CTADefaceError as error:
+        return Result(str(path), error=str(error))
+    except MemoryError:
+        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop the volume to the head.")
+    except Exception as error:
+        # A fault of ours in one case must not stop the others; it is named, not hidden.
+        return Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")
+    finally:
+        bar.close()
+
+
+def _print_result(result, as_json):
+    if as_json:
+        line = json.dumps(result.as_dict())
+    elif result.error:
+        line = f"FAILED {result.error}"
+    else:
+        how = f"face {result.mask_ml:.0f} ml, {result.model}" + (f", {result.device}" if result.device else "")
+        line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"
+    print(line, flush=True)
+
+
+class _ProgressBar:
+    """tqdm on stderr, fed by a ``Progress``."""
+
+    def __init__(self, name, quiet):
+        from tqdm import tqdm
+
+        from .progress import Progress
+
+        self._bar = tqdm(total=100, desc=name, disable=quiet, file=sys.stderr,
+                         bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}")
+        self.progress = Progress(self._show)
+
+    def _show(self, report):
+        left = "" if report.seconds_left is None else f", {report.seconds_left:.0f} s left"
+        self._bar.set_postfix_str(report.stage + left, refresh=False)
+        self._bar.update(report.fraction * 100 - self._bar.n)
+
+    def close(self):
+        self._bar.close()
+
+
+def list_models_command(args):
+    from .model.store import list_models
+
+    for info in list_models():
+        if args.json:
+            print(json.dumps({"name": info.name, "origin": info.origin, "folder": str(info.folder),
+                              "problem": info.problem, "spacing_mm": info.spacing, "folds": info.folds}))
+        elif info.problem:
+            print(f"{info.name}\t{info.origin}\tunusable: {info.problem}")
+        else:
+            print(f"{info.name}\t{info.origin}\t{' x '.join(f'{s:g}' for s in info.spacing)} mm\t{info.folder}")
+    return 0
+
+
+def install_model_command(args):
+    from .model.store import install_model
+
+    info = install_model(args.path, args.name, args.overwrite)
+    print(f"{info.name}: installed in {info.folder}")
+    return 0
+
+
+def remove_model_command(args):
+    from .model.store import remove_model
+
+    remove_model(args.name)
+    print(f"{args.name}: removed")
+    return 0
+
+
+def demo_command(args):
+    """Deface one head, the public one by default, and draw it before and after."""
+    from .files.read import split_extension
+    from .files.write import output_paths, refuse_existing
+
+    path = Path(args.input) if args.input else _public_head()
+    # Apart, so that a picture of the original face is never in the folder that is given away.
+    picture = Path(args.output) / "hospital-only" / f"{split_extension(path)[0]}_before_after.png"
+    args.output = str(Path(args.output) / "release")
+    refuse_existing([picture], args.overwrite)
+    result = _run_one(path, args, _options(args), {}, output_paths)
+    _print_result(result, args.json)
+    if result.error:
+        return 1
+    _draw(path, result.defaced, picture, args.overwrite)
+    print(f"face mask: {result.mask}\nbefore and after (shows the original face, not for release): {picture}")
+    return 0
+
+
+def _public_head():
+    from .demo import LICENCE, public_head
+
+    print(f"Example: {LICENCE}", file=sys.stderr)
+    return public_head()
+
+
+def _draw(original, defaced, picture, overwrite):
+    from .files.read import read_volume
+    from .render import before_after_picture
+
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    before, after = read_volume(original), read_volume(defaced)
+    before_after_picture(before.to_hu(before.stored), after.to_hu(after.stored), before.geometry.affine(), picture,
+                         overwrite=overwrite)
+
+
+def main(argv=None):
+    """Entry point; returns the exit code: 0 done, 1 a case or command failed, 130 stopped by Ctrl-C."""
+    args = build_parser().parse_args(argv)
+    try:
+        return args.action(args)
+    except CTADefaceError as error:
+        print(f"cta-deface: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("cta-deface: stopped; the case under way was not written.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Makes .venv in the repository with the engine (editable) and what tests and the demo need; cheap when done already.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+venv=${CTADEFACE_VENV:-$root/.venv}
+stamp="$venv/.installed-$(cat "$root/pyproject.toml" "$root/Testing/constraints.txt" | cksum | tr ' ' '-')"
+if [ ! -f "$stamp" ]; then
+    "${PYTHON:-python3}" -m venv "$venv"
+    # A constraints file in the environment also binds what pip resolves for the build.
+    PIP_CONSTRAINT="$root/Testing/constraints.txt" "$venv/bin/pip" install --quiet -e "$root[test]" >&2
+    touch "$stamp"
+fi
+# Offscreen pictures: VTK draws through EGL with Mesa's software renderer.
+if command -v dpkg >/dev/null && ! dpkg -s libegl1 libegl-mesa0 libgl1-mesa-dri >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ]; then
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+            libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1; } >&2
+    else
+        echo "For pictures run once: sudo apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1" >&2
+    fi
+fi
+echo "$venv"

@@ -1,0 +1,140 @@
+"""The shell contract, end to end on a real head."""
+
+import json
+import subprocess
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CTADefaceLib.cli import main
+from CTADefaceLib.files.read import read_volume
+
+
+def run(*arguments):
+    """The command in a process of its own, as a user starts it."""
+    return subprocess.run([sys.executable, "-m", "CTADefaceLib", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def scan(small_cranium, tmp_path_factory):
+    path = tmp_path_factory.mktemp("scan") / "head.nii.gz"
+    sitk.WriteImage(small_cranium, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(scan, tmp_path_factory):
+    """One run over a good and a bad input: (process, output folder)."""
+    out = tmp_path_factory.mktemp("out") / "new"
+    return run("run", scan, scan.parent / "none.nii", "-o", out), out
+
+
+def test_one_bad_input_does_not_stop_the_other_and_sets_the_exit_code(finished):
+    process, out = finished
+    assert process.returncode == 1
+    lines = process.stdout.splitlines()
+    assert len(lines) == 2
+    assert "defaced ->" in lines[0] and lines[1].startswith("FAILED") and "no such file" in lines[1]
+    assert sorted(p.name for p in out.iterdir()) == ["head_defaced.nii.gz", "head_facemask.nii.gz"]
+    assert "segment" in process.stderr and "%" in process.stderr
+
+
+def test_outputs_are_the_input_outside_the_mask_and_one_value_inside(finished, scan):
+    _, out = finished
+    before, after, mask = (read_volume(p) for p in (scan, out / "head_defaced.nii.gz", out / "head_facemask.nii.gz"))
+    inside = mask.stored > 0
+    assert inside.any() and set(np.unique(mask.stored)) == {0, 1}
+    assert np.array_equal(before.stored[~inside], after.stored[~inside])
+    value = np.unique(after.stored[inside])
+    assert len(value) == 1 and value[0] == np.rint(np.percentile(before.stored, 10))
+    assert after.geometry.matches(before.geometry) and mask.geometry.matches(before.geometry)
+    assert after.source.prefix == before.source.prefix
+
+
+def test_existing_results_are_kept_without_overwrite(finished, scan, capsys):
+    _, out = finished
+    target = out / "head_defaced.nii.gz"
+    before = target.stat().st_mtime_ns
+    assert main(["run", str(scan), "-o", str(out), "--quiet"]) == 1
+    assert "exists already" in capsys.readouterr().out
+    assert target.stat().st_mtime_ns == before
+    assert main(["run", str(scan), "-o", str(out), "--quiet", "--overwrite"]) == 0
+    assert target.stat().st_mtime_ns > before
+
+
+def test_json_names_everything(scan, tmp_path, capsys):
+    assert main(["run", str(scan), "-o", str(tmp_path), "--json", "--quiet", "--fill", "-500"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"] == "defaced" and result["fill_hu"] == -500 and result["device"] == "cpu"
+    assert result["error"] is None and result["mask_ml"] > 100
+    assert set(result["stages"]) == {"read", "load model", "segment", "refine", "fill", "write"}
+    assert sum(result["stages"].values()) <= result["seconds"] + 0.01
+
+
+def test_given_mask_is_used_exactly_and_needs_no_model(scan, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("CTADefaceLib.pipeline._load", lambda *_: pytest.fail("a model was loaded"))
+    volume = read_volume(scan)
+    mask = np.zeros(volume.stored.shape, np.uint8)
+    mask[5:12, 30:50, 20:40] = 3
+    nibabel.save(nibabel.Nifti1Image(mask.T, volume.geometry.affine()), tmp_path / "mask.nii.gz")
+    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / "mask.nii.gz"),
+                 "--fill", "air", "--quiet"]) == 0
+    after = read_volume(tmp_path / "out" / "head_defaced.nii.gz")
+    assert np.array_equal(after.stored != volume.stored, (mask > 0) & (volume.stored != -1000))
+    capsys.readouterr()
+
+
+def test_mask_only_writes_no_volume(scan, tmp_path, capsys):
+    assert main(["run", str(scan), "-o", str(tmp_path), "--mask-only", "--quiet"]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["head_facemask.nii.gz"]
+    assert "mask only" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("extension", [".nrrd", ".mha", ".nii"])
+def test_other_formats_in_their_own_format(small_cranium, finished, tmp_path, capsys, extension):
+    path = tmp_path / f"Head One{extension}"
+    sitk.WriteImage(small_cranium, str(path))
+    assert main(["run", str(path), "-o", str(tmp_path / "out"), "--quiet"]) == 0
+    mask = read_volume(tmp_path / "out" / f"Head One_facemask{extension}")
+    assert np.array_equal(mask.stored, read_volume(finished[1] / "head_facemask.nii.gz").stored)
+    capsys.readouterr()
+
+
+def test_two_inputs_with_one_name_are_not_mixed_up(scan, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    twin = tmp_path / "other" / scan.name
+    twin.write_bytes(scan.read_bytes())
+    assert main(["run", str(scan), str(twin), "-o", str(tmp_path / "out"), "--mask-only", "--quiet"]) == 1
+    assert "same file as" in capsys.readouterr().out
+
+
+def test_bad_options_are_refused_before_any_work(scan, tmp_path, capsys):
+    for arguments in (["--fill", "black"], ["--step-size", "0"], ["--model", "no-such-model"]):
+        assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--quiet", *arguments]) == 1
+    assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan)]) == 1
+    assert not (tmp_path / "out").exists()
+    capsys.readouterr()
+
+
+def test_models_list_shows_the_bundled_model(capsys):
+    assert main(["models", "list", "--json"]) == 0
+    models = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert models[0]["origin"] == "bundled" and models[0]["problem"] is None
+
+
+def test_help_imports_nothing_heavy():
+    code = ("import sys\nfrom CTADefaceLib.cli import build_parser\nbuild_parser().format_help()\n"
+            "print([m for m in ('torch', 'numpy', 'SimpleITK', 'scipy', 'nnunetv2', 'vtk') if m in sys.modules])")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_demo_writes_release_and_picture_apart(scan, tmp_path, capsys):
+    assert main(["demo", str(scan), "-o", str(tmp_path), "--quiet"]) == 0
+    written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert written == ["hospital-only/head_before_after.png", "release/head_defaced.nii.gz",
+                       "release/head_facemask.nii.gz"]
+    printed = capsys.readouterr().out
+    assert all(str(tmp_path / name) in printed for name in written)
