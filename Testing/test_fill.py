@@ -30,7 +30,8 @@ def test_percentile_ignores_padding_and_published_does_not(padded):
 def test_only_the_mask_changes_and_padding_stays(padded, kind, value):
     volume, mask = padded
     before = volume.stored.copy()
-    result = fill.filled(volume, mask, kind)
+    result, filled_with = fill.filled(volume, mask, kind)
+    assert filled_with == value
     padding = before == -3024
     assert np.array_equal(volume.stored, before)
     assert np.array_equal(result[~mask], before[~mask])
@@ -39,9 +40,17 @@ def test_only_the_mask_changes_and_padding_stays(padded, kind, value):
     assert result.dtype == before.dtype
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.float32])
+def test_histogram_and_sort_give_numpys_percentile(head, dtype):
+    stored = np.random.default_rng(5).integers(0, 3000, head.stored.shape).astype(dtype)
+    volume = Volume(stored, head.geometry, slope=1.0, intercept=-1024.0)
+    expected = volume.from_hu(np.percentile(stored, 10) - 1024)
+    assert fill.fill_value(volume, "published") == expected
+
+
 def test_published_fills_the_whole_mask(padded):
     volume, mask = padded
-    assert np.all(fill.filled(volume, mask, "published")[mask] == -3024)
+    assert np.all(fill.filled(volume, mask, "published")[0][mask] == -3024)
 
 
 def test_slope_and_intercept_are_used(head):

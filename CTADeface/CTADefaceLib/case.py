@@ -112,8 +112,7 @@ def _write(volume, mask, wanted, options, progress, result):
     defaced = None
     if not options.mask_only:
         progress.enter("fill")
-        defaced = filling.filled(volume, mask, options.fill)
-        value = filling.fill_value(volume, options.fill)
+        defaced, value = filling.filled(volume, mask, options.fill)
         result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
     progress.enter("write")
     with publishing(wanted, options.overwrite) as staged:

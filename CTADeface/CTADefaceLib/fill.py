@@ -37,12 +37,26 @@ def fill_value(volume, fill="percentile"):
         return volume.from_hu(AIR_HU)
     if isinstance(fill, float):
         return volume.from_hu(fill)
-    stored = volume.stored.ravel()
-    if fill == "percentile":
-        body = stored[~is_padding(volume, stored)]
-        stored = body if body.size else stored
-    percentile = np.percentile(stored, FILL_PERCENTILE)
+    percentile = _percentile(volume, FILL_PERCENTILE, count_padding=fill == "published")
     return volume.from_hu(percentile * volume.slope + volume.intercept)
+
+
+def _percentile(volume, percent, count_padding):
+    """As ``numpy.percentile`` over the stored values, from a histogram where the dtype allows one."""
+    if volume.stored.dtype.kind == "f" or volume.stored.dtype.itemsize > 2:
+        stored = volume.stored.ravel()
+        body = stored if count_padding else stored[~is_padding(volume, stored)]
+        return np.percentile(body if body.size else stored, percent)
+    limits = np.iinfo(volume.stored.dtype)
+    values = np.arange(limits.min, limits.max + 1)
+    counts = np.zeros(len(values), np.int64)
+    for plane in volume.stored:
+        counts += np.bincount(plane.ravel().astype(np.int32) - limits.min, minlength=len(values))
+    body = counts if count_padding else np.where(is_padding(volume, values), 0, counts)
+    cumulated = np.cumsum(body if body.any() else counts)
+    rank = (cumulated[-1] - 1) * percent / 100
+    below, above = values[np.searchsorted(cumulated, [np.floor(rank), np.ceil(rank)], side="right")]
+    return below + (above - below) * (rank - np.floor(rank))
 
 
 def is_padding(volume, stored):
@@ -52,7 +66,7 @@ def is_padding(volume, stored):
 
 
 def filled(volume, mask, fill="percentile"):
-    """New stored array (k, j, i) in the volume's dtype with ``mask`` filled.
+    """(new stored array (k, j, i) in the volume's dtype with ``mask`` filled, stored value of the fill).
 
     Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number.
     Padding inside the mask stays padding, except for 'published'.
@@ -65,5 +79,6 @@ def filled(volume, mask, fill="percentile"):
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     stored = volume.stored.copy()
     changed = mask if fill == "published" else mask & ~is_padding(volume, stored)
-    stored[changed] = fill_value(volume, fill)
-    return stored
+    value = fill_value(volume, fill)
+    stored[changed] = value
+    return stored, value

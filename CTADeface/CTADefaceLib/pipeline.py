@@ -51,7 +51,8 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     progress.enter("read")
     check_ct(volume)
     progress.enter("load model")
-    from .refine import BONE_HU, refine
+    from .anatomy import BONE_HU, brain, expand
+    from .refine import refine
     from .segment.face import predict_face, resolve_device
 
     resolve_device(device)
@@ -66,7 +67,9 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
     if (hu > BONE_HU).sum() * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
         return mask
-    ras_view(mask, volume.geometry)[found.region] = refine(hu, found.logits, volume.geometry.ras_spacing(), progress)
+    protected = expand(*brain(volume), found.region)
+    face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress)
+    ras_view(mask, volume.geometry)[found.region] = face
     return mask
 
 
@@ -139,7 +142,7 @@ def fill_face(image, mask, fill="percentile"):
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill.
     """
     volume = _to_volume(image)
-    return _like(image, filling.filled(volume, _mask_array(mask, volume), fill))
+    return _like(image, filling.filled(volume, _mask_array(mask, volume), fill)[0])
 
 
 def deface(image, mask=None, fill="percentile", **options):
@@ -158,7 +161,7 @@ def deface(image, mask=None, fill="percentile", **options):
         found = _mask_array(mask, volume)
     progress = options.get("progress") or Progress()
     progress.enter("fill")
-    return Defaced(_like(image, filling.filled(volume, found, fill)), _like(image, found.astype(np.uint8)),
+    return Defaced(_like(image, filling.filled(volume, found, fill)[0]), _like(image, found.astype(np.uint8)),
                    mask_millilitres(found, volume.geometry))
 
 

@@ -11,7 +11,10 @@ from ..progress import Progress
 from .resample import from_model_grid, to_model_grid
 from .sliding_window import BACKGROUND_LOGIT, sliding_window_logits
 
-REGION_MARGIN_MM = 20.0
+# Room for the way from the network's border to the skin.
+REGION_MARGIN_MM = 12.0
+# What a full-resolution model sees around the face that the locator found.
+CONTEXT_MM = 30.0
 LEAST_FACE_ML = 20.0
 ISLAND_REACH_MM = 16.0
 MANY_PATCHES = 3
@@ -54,7 +57,9 @@ def predict_face(volume, model, device="cpu", locator=None, mirroring=False, ste
         found = predict_face(volume, locator, device.type, progress=progress.part(0, 0.2))
         if found is None:
             return None
-        region, progress = found.region, progress.part(0.2, 1)
+        region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
+                       for r, mm, n in zip(found.region, spacing, view.shape))
+        progress = progress.part(0.2, 1)
     margins = [REGION_MARGIN_MM / s for s in spacing]
     crop = view[region]
     coarse = _logits(crop, spacing, volume.to_hu, model, device, mirroring, step_size, progress)
@@ -94,15 +99,17 @@ def _bounds(mask):
 def _keep_face(logits, voxel_mm):
     """Drop what is far from the face, in place; bounds [(low, high)] of the rest, None below 20 ml.
 
-    The face is the largest connected piece; pieces within 16 mm of it (a device, the other side of a
+    The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
     """
     labels, count = ndi.label((logits > 0).numpy(), np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=2)
-    sizes[0] = 0
-    if sizes.max() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
+    if count == 0:
         return None
-    main = labels == sizes.argmax()
+    # By summed log-odds, so that a large but doubtful piece elsewhere does not win.
+    best = 1 + int(np.argmax(ndi.sum_labels(logits.numpy(), labels, np.arange(1, count + 1))))
+    if (labels == best).sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
+        return None
+    main = labels == best
     reach = ndi.distance_transform_edt(~main, voxel_mm) <= ISLAND_REACH_MM
     keep = np.isin(labels, np.unique(labels[reach & (labels > 0)]))
     logits[torch.from_numpy((labels > 0) & ~keep)] = BACKGROUND_LOGIT

@@ -39,7 +39,7 @@ def train(args):
     folder = work / "preprocessed" / DATASET_NAME
     plans = json.loads((folder / (trainer.PLANS_NAME + ".json")).read_text())
     dataset = json.loads((folder / "dataset.json").read_text())
-    print(trainer.train(plans, dataset, args.epochs, args.seed, args.resume))
+    print(trainer.train(plans, dataset, args.epochs, args.iterations, args.seed, args.resume))
 
 
 def package(args):
@@ -64,7 +64,8 @@ def main(argv=None):
     sub.set_defaults(run=prepare)
     sub = commands.add_parser("train", help="train, or continue with --resume")
     sub.add_argument("work", type=Path)
-    sub.add_argument("--epochs", type=int, default=60, help="of 50 iterations")
+    sub.add_argument("--epochs", type=int, default=60, help="a checkpoint is written after each")
+    sub.add_argument("--iterations", type=int, default=50, help="per epoch")
     sub.add_argument("--seed", type=int, default=1)
     sub.add_argument("--resume", action="store_true")
     sub.set_defaults(run=train)

@@ -1,5 +1,8 @@
 """nnU-Net planning and training with a small network; import only after the nnUNet_* folders are set."""
 
+import json
+from pathlib import Path
+
 import torch
 from nnunetv2.experiment_planning.plan_and_preprocess_api import (
     extract_fingerprints, plan_experiments, preprocess)
@@ -31,7 +34,6 @@ class FaceTrainer(nnUNetTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.initial_lr = 1e-3
         self.weight_decay = 1e-3
-        self.num_iterations_per_epoch = 50
         self.num_val_iterations_per_epoch = 4
         self.save_every = 1
 
@@ -50,8 +52,6 @@ class FaceTrainer(nnUNetTrainer):
 
 def plan(dataset_id, spacing, plans_path):
     """Fingerprint and stock plan at ``spacing`` mm isotropic, then the small network is entered."""
-    import json
-
     extract_fingerprints([dataset_id], num_processes=2, check_dataset_integrity=False)
     plan_experiments([dataset_id], "ExperimentPlanner", gpu_memory_target_in_gb=2,
                      overwrite_target_spacing=(spacing,) * 3)
@@ -65,13 +65,16 @@ def plan(dataset_id, spacing, plans_path):
     preprocess([dataset_id], PLANS_NAME, configurations=(CONFIGURATION,), num_processes=(2,))
 
 
-def train(plans, dataset_json, epochs, seed, resume):
-    """Train fold 'all' on the CPU for ``epochs`` of 50 iterations; continues a latest checkpoint."""
-    from pathlib import Path
+def train(plans, dataset_json, epochs, iterations, seed, resume):
+    """Train fold 'all' on the CPU for ``epochs`` of ``iterations`` each; returns the folder of the checkpoints.
 
+    A checkpoint is written after every epoch; ``resume`` continues the latest, and may change ``epochs``
+    (the learning rate falls to zero over all of them).
+    """
     torch.manual_seed(seed)
     trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json)
     trainer.num_epochs = epochs
+    trainer.num_iterations_per_epoch = iterations
     trainer.initialize()
     latest = Path(trainer.output_folder) / "checkpoint_latest.pth"
     if resume and latest.is_file():

@@ -1,0 +1,56 @@
+"""Bone and brain, found from HU alone."""
+
+import numpy as np
+from scipy import ndimage as ndi
+
+BONE_HU = 300.0
+LEAST_BONE_MM3 = 400.0
+BRAIN_GRID_MM = 3.0
+BRAIN_CLOSING_MM = 12.0
+LEAST_BRAIN_MM3 = 50_000.0
+
+
+def keep_large(mask, least_voxels):
+    """The connected pieces of ``mask`` (sharing faces) with at least ``least_voxels`` voxels."""
+    labels, count = ndi.label(mask)
+    if count == 0:
+        return mask
+    keep = np.bincount(labels.ravel()) >= least_voxels
+    keep[0] = False
+    return keep[labels]
+
+
+def skeleton(hu, spacing):
+    """Bone and teeth: above 300 HU in connected pieces above 400 mm3; ``spacing`` in mm, axes as ``hu``."""
+    return keep_large(hu > BONE_HU, LEAST_BONE_MM3 / np.prod(spacing))
+
+
+def brain(volume):
+    """What the skull encloses slice by slice, bool (S, A, R) on every n-th voxel, and n per axis.
+
+    The whole volume is looked at, every 3 mm or so: a crop would not hold the ring of the skull.
+    """
+    spacing = volume.geometry.ras_spacing()
+    steps = tuple(max(int(round(BRAIN_GRID_MM / s)), 1) for s in spacing)
+    hu = volume.to_hu(np.ascontiguousarray(volume.ras()[tuple(slice(None, None, n) for n in steps)]))
+    return enclosed_by_bone(hu > BONE_HU, [n * s for n, s in zip(steps, spacing)]), steps
+
+
+def enclosed_by_bone(bone, spacing):
+    """Pieces above 50 ml of the inside of closed rings of ``bone`` (S, A, R), without the bone."""
+    reach = [int(np.ceil(BRAIN_CLOSING_MM / s)) for s in spacing]
+    padded = np.pad(bone, [(r, r) for r in reach])
+    plane = np.ones((1, 2 * reach[1] + 1, 2 * reach[2] + 1), bool)
+    closed = ndi.binary_closing(padded, plane)
+    filled = np.stack([ndi.binary_fill_holes(p) for p in closed])
+    inner = tuple(slice(r, r + n) for r, n in zip(reach, bone.shape))
+    inside = keep_large((filled & ~closed)[inner], LEAST_BRAIN_MM3 / np.prod(spacing))
+    # The closing also filled the corners between brain and bone: grow back into them, never through bone.
+    return ndi.binary_dilation(inside, iterations=max(reach), mask=filled[inner] & ~bone)
+
+
+def expand(coarse, steps, region):
+    """``coarse`` (every n-th voxel) on the full-resolution ``region`` (three slices), nearest voxel."""
+    index = [np.clip((np.arange(r.start, r.stop) + n // 2) // n, 0, m - 1)
+             for r, n, m in zip(region, steps, coarse.shape)]
+    return coarse[np.ix_(*index)]
