@@ -140,7 +140,7 @@ def test_mask_of_another_grid_and_empty_mask(tmp_path, capsys):
     hu = phantom.head_parts()[0]
     path = save(tmp_path / "a.nii", hu)
     masks = {"shape": hu[:-1] > 0, "empty": hu > 9999}
-    reasons = {"shape": "its grid", "empty": "mask is empty", "moved": "its grid"}
+    reasons = {"shape": "the mask's grid", "empty": "mask is empty", "moved": "the mask's grid"}
     for name, mask in masks.items():
         save(tmp_path / f"{name}.nii", mask.astype(np.uint8))
     nibabel.save(nibabel.Nifti1Image((hu > 0).astype(np.uint8), np.diag([2.0, 2, 2.1, 1])), tmp_path / "moved.nii")

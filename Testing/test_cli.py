@@ -115,6 +115,7 @@ def test_bad_options_are_refused_before_any_work(scan, tmp_path, capsys):
     for arguments in (["--fill", "black"], ["--step-size", "0"], ["--model", "no-such-model"]):
         assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--quiet", *arguments]) == 1
     assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan)]) == 1
+    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan), "--mask-only"]) == 1
     assert not (tmp_path / "out").exists()
     capsys.readouterr()
 

@@ -5,6 +5,7 @@ from scipy import ndimage as ndi
 
 BONE_HU = 300.0
 LEAST_BONE_MM3 = 400.0
+LARGEST_DEVICE_MM3 = 30_000.0
 BRAIN_GRID_MM = 3.0
 BRAIN_CLOSING_MM = 12.0
 LEAST_BRAIN_MM3 = 50_000.0
@@ -20,9 +21,23 @@ def keep_large(mask, least_voxels):
     return keep[labels]
 
 
-def skeleton(hu, spacing):
-    """Bone and teeth: above 300 HU in connected pieces above 400 mm3; ``spacing`` in mm, axes as ``hu``."""
-    return keep_large(hu > BONE_HU, LEAST_BONE_MM3 / np.prod(spacing))
+def skeleton(hu, face_logits, spacing):
+    """Bone and teeth: pieces above 300 HU, larger than 400 mm3, that are not a device lying on the face.
+
+    A dense device is a piece of its own, below 30 ml, that the network mostly calls face.
+
+    Parameters: ``hu`` and ``face_logits`` of one shape; ``spacing`` of their axes in mm.
+    """
+    labels, count = ndi.label(hu > BONE_HU)
+    if count == 0:
+        return labels > 0
+    inside = labels > 0
+    sizes = np.bincount(labels[inside], minlength=count + 1)
+    evidence = np.bincount(labels[inside], face_logits[inside], minlength=count + 1)
+    sizes = sizes * np.prod(spacing)
+    bone = (sizes >= LEAST_BONE_MM3) & ((evidence < 0) | (sizes > LARGEST_DEVICE_MM3))
+    bone[0] = False
+    return bone[labels]
 
 
 def brain(volume):

@@ -2,17 +2,13 @@
 
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-
-import numpy as np
 
 from . import fill as filling
-from .errors import MaskError
 from .files.check import check_ct
 from .files.read import read_volume
 from .files.write import output_paths, publishing, refuse_existing, write_like, write_mask
 from .memory import memory_warning
-from .pipeline import face_mask, load_model, mask_millilitres, require_face
+from .pipeline import face_mask, load_model, mask_millilitres, mask_on_grid, require_face
 from .progress import Progress
 
 
@@ -98,14 +94,7 @@ def _find_mask(volume, options, progress):
         require_face(mask, volume)
         return mask
     check_ct(volume)
-    given = read_volume(options.mask)
-    if given.stored.shape != volume.stored.shape or not given.geometry.matches(volume.geometry):
-        raise MaskError(f"{options.mask}: its grid (size, spacing, origin or direction) is not that of {volume.name}; "
-                        "make the mask on this volume.")
-    mask = np.asarray(given.stored != 0)
-    if not mask.any():
-        raise MaskError(f"{options.mask}: the mask is empty, so that nothing would be removed; draw the face first.")
-    return mask
+    return mask_on_grid(read_volume(options.mask), volume)
 
 
 def _write(volume, mask, wanted, options, progress, result):
@@ -118,5 +107,5 @@ def _write(volume, mask, wanted, options, progress, result):
     with publishing(wanted, options.overwrite) as staged:
         if defaced is not None:
             write_like(volume, defaced, staged[0], progress.part(0, 0.8))
-            result.defaced = str(Path(wanted[0]))
+            result.defaced = str(wanted[0])
         write_mask(volume, mask, staged[-1], progress.part(0.8, 1))

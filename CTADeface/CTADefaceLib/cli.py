@@ -88,6 +88,8 @@ def run_command(args):
     options = _options(args)
     if options.mask is not None and len(args.inputs) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
+    if options.mask is not None and options.mask_only:
+        raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
     taken, failures = {}, 0
     for path in args.inputs:
         result = _run_one(path, args, options, taken, output_paths)

@@ -113,14 +113,14 @@ def _like(image, array):
     return result
 
 
-def _mask_array(mask, volume):
+def mask_on_grid(mask, volume):
     """Bool (k, j, i) from a mask in any of the input forms; MaskError when it lies on another grid."""
     if isinstance(mask, np.ndarray):
         return mask != 0
     given = _to_volume(mask)
     if given.stored.shape != volume.stored.shape or not given.geometry.matches(volume.geometry):
-        raise MaskError(f"{volume.name}: the mask's grid (size, spacing, origin or direction) is not the volume's; "
-                        "make the mask on this volume.")
+        raise MaskError(f"{given.name}: the mask's grid (size, spacing, origin or direction) is not that of "
+                        f"{volume.name}; make the mask on this volume.")
     return given.stored != 0
 
 
@@ -142,7 +142,7 @@ def fill_face(image, mask, fill="percentile"):
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill.
     """
     volume = _to_volume(image)
-    return _like(image, filling.filled(volume, _mask_array(mask, volume), fill)[0])
+    return _like(image, filling.filled(volume, mask_on_grid(mask, volume), fill)[0])
 
 
 def deface(image, mask=None, fill="percentile", **options):
@@ -158,7 +158,7 @@ def deface(image, mask=None, fill="percentile", **options):
         require_face(found, volume)
     else:
         check_ct(volume)
-        found = _mask_array(mask, volume)
+        found = mask_on_grid(mask, volume)
     progress = options.get("progress") or Progress()
     progress.enter("fill")
     return Defaced(_like(image, filling.filled(volume, found, fill)[0]), _like(image, found.astype(np.uint8)),

@@ -76,8 +76,10 @@ def train(plans, dataset_json, epochs, iterations, seed, resume):
     trainer.num_epochs = epochs
     trainer.num_iterations_per_epoch = iterations
     trainer.initialize()
-    latest = Path(trainer.output_folder) / "checkpoint_latest.pth"
-    if resume and latest.is_file():
-        trainer.load_checkpoint(str(latest))
+    folder = Path(trainer.output_folder)
+    # A finished run has only the final one; more epochs continue it.
+    found = [folder / name for name in ("checkpoint_latest.pth", "checkpoint_final.pth") if (folder / name).is_file()]
+    if resume and found:
+        trainer.load_checkpoint(str(found[0]))
     trainer.run_training()
-    return Path(trainer.output_folder)
+    return folder

@@ -1,0 +1,162 @@
+"""What the benchmarks share: where the heads are, the engine's mask before refinement, bars, result files."""
+
+import csv
+import json
+import math
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENGINE = REPOSITORY / "CTADeface"
+# So that this checkout is measured, whatever else is installed.
+sys.path.insert(0, str(ENGINE))
+
+IMAGE_SUFFIX = "_image.nii.gz"
+MASK_SUFFIX = "_mask.nii.gz"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A head CT and its reference mask; ``subset`` is the name of the folder that holds them."""
+
+    name: str
+    subset: str
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A demand on one figure; ``sign`` is '>=', '<=' or '<'."""
+
+    what: str
+    value: float
+    sign: str
+    limit: float
+    unit: str = ""
+
+    @property
+    def passed(self):
+        return {">=": self.value >= self.limit, "<=": self.value <= self.limit, "<": self.value < self.limit}[self.sign]
+
+    def __str__(self):
+        verdict = "pass" if self.passed else "FAIL"
+        return f"{verdict}  {self.what} {self.value:.4g} {self.sign} {self.limit:g} {self.unit}".rstrip()
+
+
+def check_folder():
+    """$CTADEFACE_CHECK_DATA, else ``shared/data/check`` beside the repository; it need not exist."""
+    chosen = os.environ.get("CTADEFACE_CHECK_DATA")
+    return Path(chosen) if chosen else REPOSITORY.parent / "shared" / "data" / "check"
+
+
+def add_data_options(parser):
+    parser.add_argument("--data", type=Path, default=check_folder(), metavar="FOLDER",
+                        help="folder, searched with its sub-folders, of *_image.nii.gz and *_mask.nii.gz")
+    parser.add_argument("--cases", nargs="+", metavar="NAME", help="only these heads")
+
+
+def add_run_options(parser):
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="default: the bundled model")
+    parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
+
+
+def find_cases(folder, names=None):
+    """All ``Case``s below ``folder`` by subset and name, or only those in ``names``; SystemExit when one is missing."""
+    folder = Path(folder).resolve()
+    cases = []
+    for image in folder.rglob("*" + IMAGE_SUFFIX):
+        mask = image.with_name(image.name.replace(IMAGE_SUFFIX, MASK_SUFFIX))
+        if mask.is_file():
+            cases.append(Case(image.name.removesuffix(IMAGE_SUFFIX), image.parent.name, image, mask))
+    cases = sorted((c for c in cases if names is None or c.name in names), key=lambda c: (c.subset, c.name))
+    missing = set(names or ()) - {c.name for c in cases}
+    if missing or not cases:
+        raise SystemExit(f"{folder}: no {IMAGE_SUFFIX} with {MASK_SUFFIX} of {sorted(missing) or 'any head'}; "
+                         "name the folder with --data or CTADEFACE_CHECK_DATA.")
+    return cases
+
+
+def network_mask(volume, name=None):
+    """The face before refinement, bool (k, j, i): where the network's log-odds, as the pipeline gets them, exceed 0."""
+    import numpy as np
+    from CTADefaceLib.pipeline import LEAST_FULL_RESOLUTION_MM, load_model
+    from CTADefaceLib.segment.face import predict_face
+    from CTADefaceLib.volume import ras_view
+
+    model = load_model(name)
+    locator = load_model() if min(model.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
+    found = predict_face(volume, model, locator=locator)
+    mask = np.zeros(volume.stored.shape, bool)
+    if found is not None:
+        ras_view(mask, volume.geometry)[found.region] = found.logits > 0
+    return mask
+
+
+def model_facts(name=None):
+    """Name and checksum of the model in use, for the result file."""
+    from CTADefaceLib.model.folder import checksum
+    from CTADefaceLib.model.store import find_model
+
+    info = find_model(name)
+    return {"name": info.name, "sha256": checksum(info)}
+
+
+def machine_facts():
+    """Processor, cores, memory in GB (10^9 bytes) and versions, for the result file."""
+    versions = {"python": platform.python_version()}
+    for package in ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "nibabel"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)),
+            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1), "versions": versions}
+
+
+def _processor():
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def report_bars(bars):
+    """Print each bar; returns the exit code, 1 when one was missed."""
+    print()
+    for bar in bars:
+        print(bar)
+    return 0 if all(bar.passed for bar in bars) else 1
+
+
+def bars_as_dicts(bars):
+    return [{"what": b.what, "value": b.value, "sign": b.sign, "limit": b.limit, "unit": b.unit, "passed": b.passed}
+            for b in bars]
+
+
+def write_json(path, content):
+    """Write ``content``; figures that are not finite become null, which JSON knows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_finite(content), indent=1) + "\n", encoding="utf-8")
+    print(f"-> {path}")
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_csv(path, rows):
+    """Write ``rows``, dicts with the same keys."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"-> {path}")
