@@ -160,3 +160,13 @@ def test_reading_and_writing_leave_the_input_untouched(tmp_path, array):
     volume = read_volume(source)
     volume.stored[:] = 7
     assert source.read_bytes() == before and source.stat().st_mtime == 1
+
+
+def test_compressed_blocks_are_one_gzip_stream_for_any_reader(tmp_path):
+    stored = np.random.default_rng(2).integers(-1000, 1000, (90, 200, 150)).astype("<i2")
+    volume = read_volume(nifti(tmp_path / "a.nii", stored))
+    write_like(volume, volume.stored, tmp_path / "b.nii.gz")
+    with gzip.open(tmp_path / "b.nii.gz") as stream:
+        assert stream.read() == (tmp_path / "a.nii").read_bytes()
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "b.nii.gz"))), stored)
+    assert np.array_equal(np.asanyarray(nibabel.load(tmp_path / "b.nii.gz").dataobj).T, stored)

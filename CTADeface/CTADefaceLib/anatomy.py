@@ -16,7 +16,7 @@ def keep_large(mask, least_voxels):
     labels, count = ndi.label(mask)
     if count == 0:
         return mask
-    keep = np.bincount(labels.ravel()) >= least_voxels
+    keep = np.bincount(labels[mask], minlength=count + 1) >= least_voxels
     keep[0] = False
     return keep[labels]
 
