@@ -111,7 +111,7 @@ def _run_one(path, args, options, taken, output_paths):
     except CTADefaceError as error:
         return Result(str(path), error=str(error))
     except MemoryError:
-        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop the volume to the head.")
+        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop it to the head.")
     except Exception as error:
         # A fault of ours in one case must not stop the others; it is named, not hidden.
         return Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")

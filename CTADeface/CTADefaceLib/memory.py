@@ -1,7 +1,5 @@
 """How much memory a run needs, and whether the machine has it."""
 
-import os
-
 import numpy as np
 
 # Python, torch, nnU-Net and the weights; small volumes peak at 0.55 GB in all.

@@ -48,7 +48,7 @@ def read_volume(path):
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the volume files themselves (DICOM series: convert to NIfTI first).")
+        raise InputError(f"{path}: is a folder; give the volume files themselves (DICOM series: convert to NIfTI).")
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     name, extension = split_extension(path)
@@ -75,7 +75,8 @@ def _read_nifti(path):
         with ImageOpener(path, "rb") as stream:
             prefix = stream.read(image.dataobj.offset)
     except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, export it again.") from None
+        raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, "
+                         "export it again.") from None
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     return Volume(stored, Geometry.from_affine(image.affine), float(slope), float(intercept),
                   source=NiftiHeader(prefix, image.header))

@@ -17,7 +17,8 @@ def package_model(trained, destination):
     """
     trained, destination = Path(trained), Path(destination)
     folder = trained / "fold_all"
-    source = next(folder / name for name in ("checkpoint_latest.pth", "checkpoint_final.pth") if (folder / name).is_file())
+    names = ("checkpoint_latest.pth", "checkpoint_final.pth")
+    source = next(folder / name for name in names if (folder / name).is_file())
     checkpoint = torch.load(source, map_location="cpu", weights_only=False)
     kept = {key: checkpoint[key] for key in KEPT}
     kept["trainer_name"] = "nnUNetTrainer"
