@@ -26,10 +26,6 @@ class Progress:
     def __init__(self, callback=None):
         self._callback = callback
         self._cancelled = threading.Event()
-        self.restart()
-
-    def restart(self):
-        """Begin a new run (the next input) with the clock at zero."""
         self._started = time.monotonic()
         self._stage = None
         self._done = 0.0

@@ -95,7 +95,6 @@ def small_holes(mask, spacing):
     if not shut_in.any():
         return shut_in
     fill = np.bincount(labels[shut_in]) * np.prod(spacing) < LARGEST_HOLE_MM3
-    fill = np.append(fill, False)
     shut_in[shut_in] = fill[labels[shut_in]]
     return shut_in
 
