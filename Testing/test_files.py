@@ -11,7 +11,7 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.errors import OutputError
+from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files import write
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import publishing, write_like, write_mask
@@ -171,3 +171,22 @@ def test_compressed_blocks_are_one_gzip_stream_for_any_reader(tmp_path):
         assert stream.read() == (tmp_path / "a.nii").read_bytes()
     assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "b.nii.gz"))), stored)
     assert np.array_equal(np.asanyarray(nibabel.load(tmp_path / "b.nii.gz").dataobj).T, stored)
+
+
+def several_members(data):
+    return gzip.compress(data[:1000]) + gzip.compress(data[1000:]) + bytes(512)
+
+
+def test_gzip_of_several_members_and_padding_is_read(tmp_path, array):
+    plain = nifti(tmp_path / "a.nii", array)
+    (tmp_path / "b.nii.gz").write_bytes(several_members(plain.read_bytes()))
+    assert np.array_equal(read_volume(tmp_path / "b.nii.gz").stored, array)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-4], lambda data: data[:len(data) // 2],
+                                    lambda data: data[:-8] + bytes(8)])
+def test_gzip_that_is_cut_or_has_a_wrong_checksum_is_refused(tmp_path, array, damage):
+    whole = nifti(tmp_path / "a.nii.gz", array)
+    (tmp_path / "b.nii.gz").write_bytes(damage(whole.read_bytes()))
+    with pytest.raises(InputError, match="truncated"):
+        read_volume(tmp_path / "b.nii.gz")

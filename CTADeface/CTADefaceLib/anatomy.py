@@ -21,23 +21,21 @@ def keep_large(mask, least_voxels):
     return keep[labels]
 
 
-def skeleton(hu, face_logits, spacing):
-    """Bone and teeth: pieces above 300 HU, larger than 400 mm3, that are not a device lying on the face.
+def skeleton(counts, face_logits, voxel_mm3):
+    """Bone and teeth: pieces above 300 HU larger than 400 mm3 that are not a device lying on the face.
 
     A dense device is a piece of its own, below 30 ml, that the network mostly calls face.
 
-    Parameters: ``hu`` and ``face_logits`` of one shape; ``spacing`` of their axes in mm.
+    Parameters: ``counts`` (S, A, R) of voxels above 300 HU per cell and ``face_logits`` there; ``voxel_mm3`` of a voxel.
+    Returns: bool per cell.
     """
-    labels, count = ndi.label(hu > BONE_HU)
-    if count == 0:
-        return labels > 0
-    inside = labels > 0
-    sizes = np.bincount(labels[inside], minlength=count + 1)
-    evidence = np.bincount(labels[inside], face_logits[inside], minlength=count + 1)
-    sizes = sizes * np.prod(spacing)
-    bone = (sizes >= LEAST_BONE_MM3) & ((evidence < 0) | (sizes > LARGEST_DEVICE_MM3))
-    bone[0] = False
-    return bone[labels]
+    bone = counts > 0
+    labels, counts = ndi.label(bone)[0][bone], counts[bone]
+    sizes = np.bincount(labels, counts) * voxel_mm3
+    evidence = np.bincount(labels, counts * face_logits[bone].astype(np.float32))
+    large = (sizes >= LEAST_BONE_MM3) & ((evidence < 0) | (sizes > LARGEST_DEVICE_MM3))
+    bone[bone] = large[labels]
+    return bone
 
 
 def brain(volume):
@@ -62,10 +60,3 @@ def enclosed_by_bone(bone, spacing):
     inside = keep_large((filled & ~closed)[inner], LEAST_BRAIN_MM3 / np.prod(spacing))
     # The closing also filled the corners between brain and bone: grow back into them, never through bone.
     return ndi.binary_dilation(inside, iterations=max(reach), mask=filled[inner] & ~bone)
-
-
-def expand(coarse, steps, region):
-    """``coarse`` (every n-th voxel) on the full-resolution ``region`` (three slices), nearest voxel."""
-    index = [np.clip((np.arange(r.start, r.stop) + n // 2) // n, 0, m - 1)
-             for r, n, m in zip(region, steps, coarse.shape)]
-    return coarse[np.ix_(*index)]

@@ -8,7 +8,7 @@ from .files.check import check_ct
 from .files.read import read_volume
 from .files.write import output_paths, publishing, refuse_existing, write_like, write_mask
 from .memory import memory_warning
-from .pipeline import face_mask, load_model, mask_millilitres, mask_on_grid, require_face
+from .pipeline import face_mask, load_model, mask_millilitres, mask_on_grid, preload_model, require_face
 from .progress import Progress
 
 
@@ -60,6 +60,9 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     wanted = paths[1:] if options.mask_only else paths
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
+    if options.mask is None:
+        # Python's imports and zlib's decompression use a core each.
+        preload_model(options.model)
     volume = read_volume(path)
     warning = memory_warning(volume)
     if warning:

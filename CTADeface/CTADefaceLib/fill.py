@@ -9,6 +9,7 @@ nothing else, so the border of the filled region still tells where the skin was:
 import numpy as np
 
 from .errors import InputError, MaskError
+from .threads import for_slabs
 
 FILLS = ("percentile", "published", "air")
 FILL_PERCENTILE = 10
@@ -47,16 +48,23 @@ def _percentile(volume, percent, count_padding):
         stored = volume.stored.ravel()
         body = stored if count_padding else stored[~is_padding(volume, stored)]
         return np.percentile(body if body.size else stored, percent)
-    limits = np.iinfo(volume.stored.dtype)
-    values = np.arange(limits.min, limits.max + 1)
-    counts = np.zeros(len(values), np.int64)
-    for plane in volume.stored:
-        counts += np.bincount(plane.ravel().astype(np.int32) - limits.min, minlength=len(values))
+    values, counts = _histogram(volume.stored)
     body = counts if count_padding else np.where(is_padding(volume, values), 0, counts)
     cumulated = np.cumsum(body if body.any() else counts)
     rank = (cumulated[-1] - 1) * percent / 100
     below, above = values[np.searchsorted(cumulated, [np.floor(rank), np.ceil(rank)], side="right")]
     return below + (above - below) * (rank - np.floor(rank))
+
+
+def _histogram(stored):
+    """(all values that the integer dtype of ``stored`` can hold, ascending; how often each occurs)."""
+    limits = np.iinfo(stored.dtype)
+    values = np.arange(limits.min, limits.max + 1)
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    # As unsigned numbers the negative values come last.
+    unsigned = native.view(f"u{stored.dtype.itemsize}")
+    counts = sum(for_slabs(lambda planes: np.bincount(unsigned[planes].ravel(), minlength=len(values)), len(stored)))
+    return values, np.roll(counts, -limits.min)
 
 
 def is_padding(volume, stored):

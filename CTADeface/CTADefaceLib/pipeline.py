@@ -1,5 +1,7 @@
 """volume -> segment -> refine -> mask -> fill, over arrays and SimpleITK images alike."""
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +27,10 @@ class Defaced:
     mask_ml: float
 
 
+# A second caller waits for the one that already loads the same model.
+_loading = threading.Lock()
+
+
 @lru_cache(maxsize=2)
 def _load(folder, stamp):
     from .model.loader import load_model
@@ -39,7 +45,18 @@ def load_model(name=None):
 
     info = find_model(name)
     stamps = tuple(path.stat().st_mtime_ns for path in info.checkpoints)
-    return _load(str(info.folder), stamps)
+    with _loading:
+        return _load(str(info.folder), stamps)
+
+
+def preload_model(name=None):
+    """Begin to load a model in the background; what goes wrong is raised by the later ``load_model``."""
+
+    def load():
+        with suppress(Exception):
+            load_model(name)
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None):
@@ -51,9 +68,11 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     progress.enter("read")
     check_ct(volume)
     progress.enter("load model")
-    from .anatomy import BONE_HU, brain, expand
+    from .anatomy import BONE_HU, brain
+    from .cells import expand
     from .refine import refine
     from .segment.face import predict_face, resolve_device
+    from .segment.resample import LOGIT_SCALE
 
     resolve_device(device)
     chosen = load_model(model)
@@ -65,10 +84,10 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
         return mask
     progress.enter("refine")
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
-    if (hu > BONE_HU).sum() * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
+    if np.count_nonzero(hu > BONE_HU) * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
         return mask
     protected = expand(*brain(volume), found.region)
-    face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress)
+    face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress, LOGIT_SCALE)
     ras_view(mask, volume.geometry)[found.region] = face
     return mask
 

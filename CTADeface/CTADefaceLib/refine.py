@@ -7,7 +7,8 @@ are (S, A, R) over one region, HU and millimetres throughout.
 import numpy as np
 from scipy import ndimage as ndi
 
-from .anatomy import skeleton
+from .anatomy import BONE_HU, skeleton
+from .cells import Cells
 
 TISSUE_HU = -500.0
 # Three standard deviations of low-dose noise (100 HU) above air.
@@ -16,38 +17,66 @@ LEAST_ISLAND_MM3 = 150.0
 LARGEST_HOLE_MM3 = 500.0
 # On held-out heads the network missed more face than it added, and a missed one is the worse error.
 FACE_LOGIT = -1.0
-# Near air the border is pulled to the skin, up to this log-odds.
+# Near air the border is pulled to the skin, up to this log-odds (the lowest that ``segment`` hands over).
 SKIN_LOGIT = -3.0
 SKIN_REACH_MM = 4.0
 
 
-def refine(hu, logits, spacing, protected=None, progress=None):
+def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
     """Face mask at native resolution.
 
     Parameters: ``hu`` and ``logits`` (log-odds of face) of the same shape (S, A, R); ``spacing`` (S, A, R)
-    in mm; ``protected`` bool of that shape, never touched (the brain).
+    in mm; ``protected`` bool of that shape, never touched (the brain); ``scale`` stored logits per unit of log-odds.
     Returns: bool array, the face: tissue and devices above -500 HU with their partial-volume layer
-    (above -700 HU), without bone, islands below 150 mm3 or holes below 500 mm3.
+    (above -700 HU), without bone, islands below 150 mm3 or holes below 500 mm3. Pieces are told apart over
+    cells of about 1 mm.
     """
     mask = np.zeros(hu.shape, bool)
-    box = bounding_box(logits > SKIN_LOGIT, margin=1)
+    box = bounding_box(logits > SKIN_LOGIT * scale, margin=1)
     if box is None:
         return mask
     hu, logits = hu[box], logits[box]
-    forbidden = skeleton(hu, logits, spacing)
-    if protected is not None:
-        forbidden |= protected[box]
-    _report(progress, 0.3)
-    tissue = (hu > TISSUE_HU) & ~forbidden
-    inner = tissue & (logits > FACE_LOGIT)
-    skin = tissue & (logits > SKIN_LOGIT) & near(hu <= TISSUE_HU, SKIN_REACH_MM, spacing)
-    face = without_islands(inner | skin, spacing)
-    _report(progress, 0.7)
-    face |= small_holes(face, spacing) & ~forbidden
-    _report(progress, 0.9)
-    face |= partial_volume_layer(hu, face)
-    mask[box] = face
+    cells = Cells(hu.shape, spacing)
+    bone_cells, near_air = _surroundings(hu, logits, cells)
+    _report(progress, 0.4)
+    forbidden = np.empty(hu.shape, bool)
+    face = np.empty(hu.shape, bool)
+    counts = np.empty(cells.shape, np.uint16)
+
+    def propose(planes, rows):
+        part, odds = hu[planes], logits[planes]
+        forbidden[planes] = (part > BONE_HU) & cells.spread(bone_cells, planes)
+        if protected is not None:
+            forbidden[planes] |= protected[box][planes]
+        likely = (odds > FACE_LOGIT * scale) | ((odds > SKIN_LOGIT * scale) & cells.spread(near_air, planes))
+        face[planes] = likely & (part > TISSUE_HU) & ~forbidden[planes]
+        counts[rows] = cells.count(face[planes])
+
+    cells.for_slabs(propose)
+    _report(progress, 0.6)
+    kept = without_islands(counts, cells.voxel_mm3)
+    holes = small_holes(cells.capacity() - np.where(kept, counts, 0), cells.voxel_mm3)
+    _report(progress, 0.8)
+
+    def settle(planes, rows):
+        face[planes] &= cells.spread(kept, planes)
+        face[planes] |= cells.spread(holes, planes) & ~forbidden[planes]
+
+    cells.for_slabs(settle)
+    cells.for_slabs(lambda planes, rows: with_partial_volume(hu, face, planes, mask[box]))
     return mask
+
+
+def _surroundings(hu, logits, cells):
+    """Per cell: does it hold bone, is air near?"""
+    bone, air = np.empty(cells.shape, np.uint16), np.empty(cells.shape, bool)
+
+    def look(planes, rows):
+        bone[rows] = cells.count(hu[planes] > BONE_HU)
+        air[rows] = cells.any(hu[planes] <= TISSUE_HU)
+
+    cells.for_slabs(look)
+    return skeleton(bone, cells.first(logits), cells.voxel_mm3), near(air, SKIN_REACH_MM, cells.spacing)
 
 
 def _report(progress, fraction):
@@ -57,9 +86,10 @@ def _report(progress, fraction):
 
 def bounding_box(mask, margin):
     """Three slices around the True voxels of ``mask``, ``margin`` voxels wider, or None."""
+    shadow = mask.any(0)
     box = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(tuple(a for a in range(3) if a != axis)))
+    for axis, line in enumerate((mask.any((1, 2)), shadow.any(1), shadow.any(0))):
+        used = np.flatnonzero(line)
         if used.size == 0:
             return None
         box.append(slice(max(used[0] - margin, 0), min(used[-1] + 1 + margin, mask.shape[axis])))
@@ -74,32 +104,48 @@ def near(mask, distance_mm, spacing):
     return result.view(bool)
 
 
-def without_islands(mask, spacing):
-    """The pieces of ``mask`` (touching also by edge or corner) of at least 150 mm3."""
-    labels, count = ndi.label(mask, np.ones((3, 3, 3)))
-    if count == 0:
-        return mask
-    sizes = np.bincount(labels[mask], minlength=count + 1)
-    keep = sizes * np.prod(spacing) >= LEAST_ISLAND_MM3
-    keep[sizes.argmax()] = True
-    keep[0] = False
-    return keep[labels]
+def without_islands(counts, voxel_mm3):
+    """Bool per cell: in a piece (touching also by edge or corner) of at least 150 mm3, or in the largest one.
+
+    Parameters: ``counts`` (S, A, R) of mask voxels per cell.
+    """
+    occupied = counts > 0
+    labels, _ = ndi.label(occupied, np.ones((3, 3, 3)))
+    sizes = np.bincount(labels[occupied], counts[occupied])
+    if sizes.size:
+        keep = sizes * voxel_mm3 >= LEAST_ISLAND_MM3
+        keep[sizes.argmax()] = True
+        occupied[occupied] = keep[labels[occupied]]
+    return occupied
 
 
-def small_holes(mask, spacing):
-    """Pieces of the outside, below 500 mm3, that the mask shuts in on all sides."""
+def small_holes(counts, voxel_mm3):
+    """Bool per cell: in a piece of the outside, below 500 mm3, that the mask shuts in on all sides.
+
+    Parameters: ``counts`` (S, A, R) of voxels outside of the mask per cell.
+    """
     # One layer more all around makes everything outside a single piece, the one at the corner.
-    labels, _ = ndi.label(np.pad(~mask, 1, constant_values=True))
+    labels, _ = ndi.label(np.pad(counts > 0, 1, constant_values=True))
     labels = labels[1:-1, 1:-1, 1:-1]
     shut_in = labels > 1
-    if not shut_in.any():
-        return shut_in
-    fill = np.bincount(labels[shut_in]) * np.prod(spacing) < LARGEST_HOLE_MM3
-    shut_in[shut_in] = fill[labels[shut_in]]
+    sizes = np.bincount(labels[shut_in], counts[shut_in]) * voxel_mm3
+    shut_in[shut_in] = sizes[labels[shut_in]] < LARGEST_HOLE_MM3
     return shut_in
 
 
-def partial_volume_layer(hu, mask):
-    """Voxels that share a face with ``mask`` and hold some skin beside air (-700 to -500 HU)."""
-    layer = (hu > PARTIAL_VOLUME_HU) & (hu <= TISSUE_HU)
-    return layer & ndi.binary_dilation(mask)
+def with_partial_volume(hu, face, planes, out):
+    """Write ``face`` to ``out``, with the voxels beside it that hold some skin and some air (-700 to -500 HU).
+
+    Parameters: arrays (S, A, R), of which ``planes`` (a slice) are done; voxels are beside when they share a face.
+    """
+    around = slice(max(planes.start - 1, 0), min(planes.stop + 1, len(face)))
+    inner = slice(planes.start - around.start, planes.stop - around.start)
+    part = face[around]
+    beside = np.zeros_like(part)
+    for axis in range(3):
+        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
+        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
+        beside[low] |= part[high]
+        beside[high] |= part[low]
+    layer = (hu[planes] > PARTIAL_VOLUME_HU) & (hu[planes] <= TISSUE_HU)
+    out[planes] = part[inner] | (layer & beside[inner])

@@ -88,11 +88,12 @@ class Volume:
         return ras_view(self.stored, self.geometry)
 
     def to_hu(self, stored):
-        """HU of stored values, same shape: int16 where that is exact, float32 otherwise."""
+        """HU of stored values, same shape: int16 where that is exact, float32 otherwise; may be ``stored`` itself."""
         if self.slope == 1.0 and stored.dtype.kind in "iu" and float(self.intercept).is_integer():
             if stored.dtype.itemsize == 1 or (stored.dtype.kind == "i" and stored.dtype.itemsize == 2
                                               and self.intercept == 0):
-                return stored.astype(np.int16, copy=False) + np.int16(self.intercept)
+                hu = stored.astype(np.int16, copy=False)
+                return hu + np.int16(self.intercept) if self.intercept else hu
         return stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
 
     def from_hu(self, hu):

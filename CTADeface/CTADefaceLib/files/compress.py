@@ -1,6 +1,5 @@
 """One gzip stream from several threads, as pigz makes it: zlib is most of the time of writing a scan."""
 
-import os
 import struct
 import zlib
 from collections import deque
@@ -8,7 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# The fastest: a defaced copy is written once, and often compressed better by the archive that keeps it.
+from ..threads import thread_count
+
+# The fastest: a defaced copy is written once, and often compressed better by the archive that keeps it. Looking for
+# runs only (Z_RLE: air, padding, mask) takes 0.6 of the time for 5 % more bytes, as noisy HU hardly repeat.
 LEVEL = 1
 # No name, no time: the same voxels give the same file.
 HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -22,7 +24,7 @@ def write_compressed(stream, prefix, array, progress=None):
     """
     stream.write(HEADER)
     checksum, length = 0, 0
-    threads = min(os.cpu_count() or 1, 8)
+    threads = thread_count()
     with ThreadPoolExecutor(threads) as pool:
         waiting = deque()
         for fraction, block in _blocks(prefix, array):
@@ -46,5 +48,5 @@ def _blocks(prefix, array):
 
 
 def _deflate(block):
-    worker = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    worker = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
     return worker.compress(block) + worker.flush(zlib.Z_SYNC_FLUSH)

@@ -12,6 +12,8 @@ from ..volume import Geometry, Volume
 NIFTI = (".nii", ".nii.gz")
 ITK = (".nrrd", ".mha")
 EXTENSIONS = NIFTI + ITK
+BLOCK_BYTES = 2**22
+GZIP = zlib.MAX_WBITS | 16
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,6 @@ def read_volume(path):
 def _read_nifti(path):
     import nibabel
     from nibabel.filebasedimages import ImageFileError
-    from nibabel.openers import ImageOpener
 
     try:
         image = nibabel.load(path)
@@ -71,15 +72,53 @@ def _read_nifti(path):
             raise InputError(f"{path}: not a NIfTI file in spite of its name; export it again.")
         shape = image.shape
         _check_scalar_3d(path, shape, image.get_data_dtype())
-        stored = np.asanyarray(image.dataobj.get_unscaled()).reshape(shape[:3]).T
-        with ImageOpener(path, "rb") as stream:
-            prefix = stream.read(image.dataobj.offset)
+        prefix, stored = _read_voxels(path, image.dataobj)
     except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, "
                          "export it again.") from None
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     return Volume(stored, Geometry.from_affine(image.affine), float(slope), float(intercept),
                   source=NiftiHeader(prefix, image.header))
+
+
+def _read_voxels(path, proxy):
+    """(bytes before the voxels, voxels (k, j, i)) of the file that nibabel's ``proxy`` describes."""
+    voxels = np.empty(proxy.shape[:3][::-1], proxy.dtype)
+    content = voxels.reshape(-1).view(np.uint8)
+    prefix, filled = b"", 0
+    with open(path, "rb") as stream:
+        blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
+        for block in _unpacked(blocks) if path.name.lower().endswith(".gz") else blocks:
+            if len(prefix) < proxy.offset:
+                rest = proxy.offset - len(prefix)
+                prefix, block = prefix + block[:rest], block[rest:]
+            block = np.frombuffer(block, np.uint8)[:len(content) - filled]
+            content[filled:filled + len(block)] = block
+            filled += len(block)
+    if filled < len(content):
+        raise EOFError(f"{len(content) - filled} of {len(content)} bytes of voxels are missing")
+    return prefix, voxels
+
+
+def _unpacked(blocks):
+    """Content of a gzip stream, checksums verified, in blocks of some MB.
+
+    Python's ``gzip`` asks for the interpreter's lock every 8 kB and so waits for every other thread.
+    """
+    inflate = None
+    for block in blocks:
+        while block:
+            inflate = inflate or zlib.decompressobj(GZIP)
+            yield inflate.decompress(block, 4 * BLOCK_BYTES)
+            if inflate.eof:
+                # Another member may follow, or zeros as padding.
+                block, inflate = inflate.unused_data.lstrip(b"\0"), None
+            else:
+                block = inflate.unconsumed_tail
+    if inflate is not None:
+        yield inflate.flush()
+        if not inflate.eof:
+            raise EOFError("the compressed data end too early")
 
 
 def _check_scalar_3d(path, shape, dtype):

@@ -11,8 +11,9 @@ from ..progress import Progress
 from .resample import from_model_grid, to_model_grid
 from .sliding_window import BACKGROUND_LOGIT, sliding_window_logits
 
-# Room for the way from the network's border to the skin.
+# Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
 REGION_MARGIN_MM = 12.0
+LEAST_LOGIT = -3.0
 # What a full-resolution model sees around the face that the locator found.
 CONTEXT_MM = 30.0
 LEAST_FACE_ML = 20.0
@@ -22,7 +23,7 @@ MANY_PATCHES = 3
 
 @dataclass(frozen=True)
 class FaceLogits:
-    """``logits`` float16 (S, A, R) over ``region`` (three slices of the RAS view): > 0 means face."""
+    """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (three slices of the RAS view): > 0 means face."""
 
     logits: np.ndarray
     region: tuple
@@ -60,15 +61,13 @@ def predict_face(volume, model, device="cpu", locator=None, mirroring=False, ste
         region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
                        for r, mm, n in zip(found.region, spacing, view.shape))
         progress = progress.part(0.2, 1)
-    margins = [REGION_MARGIN_MM / s for s in spacing]
     crop = view[region]
     coarse = _logits(crop, spacing, volume.to_hu, model, device, mirroring, step_size, progress)
     voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
     box = _keep_face(coarse, np.multiply(voxels, spacing))
     if box is None:
         return None
-    inner = tuple(slice(max(int(low * v - m), 0), min(int(np.ceil(high * v + m)), n))
-                  for (low, high), v, m, n in zip(box, voxels, margins, crop.shape))
+    inner = tuple(slice(int(low * v), min(int(np.ceil(high * v)), n)) for (low, high), v, n in zip(box, voxels, crop.shape))
     logits = from_model_grid(coarse, crop.shape, inner, progress.part(0.8, 1))
     return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
 
@@ -97,7 +96,7 @@ def _bounds(mask):
 
 
 def _keep_face(logits, voxel_mm):
-    """Drop what is far from the face, in place; bounds [(low, high)] of the rest, None below 20 ml.
+    """Drop what is far from the face, in place; bounds [(low, high)] of what may be face, None below 20 ml.
 
     The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
@@ -113,5 +112,7 @@ def _keep_face(logits, voxel_mm):
     reach = ndi.distance_transform_edt(~main, voxel_mm) <= ISLAND_REACH_MM
     keep = np.isin(labels, np.unique(labels[reach & (labels > 0)]))
     logits[torch.from_numpy((labels > 0) & ~keep)] = BACKGROUND_LOGIT
-    points = np.argwhere(keep)
+    reach = ndi.distance_transform_edt(~keep, voxel_mm) <= REGION_MARGIN_MM
+    # One voxel more: interpolation between the last one and its neighbour may still exceed the limit.
+    points = np.argwhere(ndi.binary_dilation(reach & (logits > LEAST_LOGIT).numpy()) & reach)
     return list(zip(points.min(0), points.max(0) + 1))

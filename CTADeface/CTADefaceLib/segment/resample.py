@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage as ndi
 
 SLAB = 16
+LOGIT_SCALE = 256
 
 
 def spline_weights(n_in, n_out):
@@ -62,18 +63,18 @@ def to_model_grid(view, to_hu, shape, intensity, progress=None):
 def from_model_grid(coarse, shape, region, progress=None):
     """Resample a model-grid tensor (S, A, R) to ``region`` (three slices) of a grid of ``shape``.
 
-    Returns: float16 array of the region's shape; half precision keeps a 500-slice head below 1 GB and is
-    exact to 0.004 for logits below 8.
+    Returns: int16 array of the region's shape, ``LOGIT_SCALE`` per unit and rounded up, so that comparing with a
+    multiple of 1 / 256 is exact; half the memory of float32, and numpy compares it ten times faster than float16.
     """
     along = [linear_weights(n, m, r) for n, m, r in zip(coarse.shape, shape, region)]
     used = tuple(_used(w) for w in along)
     coarse = coarse[used]
     along_s, along_a, along_r = (w[:, u] for w, u in zip(along, used))
-    result = np.empty(tuple(len(w) for w in along), np.float16)
+    result = np.empty(tuple(len(w) for w in along), np.int16)
     for start in range(0, len(along_s), SLAB):
         slab = torch.einsum("ms,sar->mar", along_s[start:start + SLAB], coarse)
         slab = (along_a @ slab) @ along_r.T
-        result[start:start + SLAB] = slab.clamp_(-100, 100).numpy()
+        result[start:start + SLAB] = slab.mul_(LOGIT_SCALE).ceil_().clamp_(-32768, 32767).numpy()
         if progress is not None:
             progress.update(min((start + SLAB) / len(along_s), 1.0))
     return result
