@@ -34,3 +34,15 @@ class Cancelled(CTADefaceError):
 
     def __init__(self):
         super().__init__("Cancelled; nothing was written.")
+
+
+class MissingPackages(DeviceError):
+    """PyTorch or nnU-Net is not installed, or only half."""
+
+
+class OutOfMemory(CTADefaceError):
+    """The machine's or the graphics card's memory did not suffice."""
+
+
+class WorkerDied(CTADefaceError):
+    """The process that segments ended without an answer."""

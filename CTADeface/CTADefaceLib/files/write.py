@@ -122,17 +122,29 @@ def _report(progress, fraction):
         progress.update(fraction)
 
 
+def write_new(array, geometry, path):
+    """Write ``array`` (k, j, i) on ``geometry`` with no other header text to ``path`` (.nii, .nii.gz, .nrrd, .mha).
+
+    Raises: OutputError.
+    """
+    _write_image(array, geometry, {}, path, compressed=True)
+
+
 def _write_itk(volume, array, path, compressed=None):
+    if compressed is None:
+        compressed = volume.source.compressed
+    _write_image(array, volume.geometry, volume.source.metadata, path, compressed)
+
+
+def _write_image(array, geometry, metadata, path, compressed):
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(array))
-    image.SetSpacing([float(s) for s in volume.geometry.spacing])
-    image.SetOrigin([float(o) for o in volume.geometry.origin])
-    image.SetDirection([float(d) for d in np.ravel(volume.geometry.direction)])
-    for key, value in volume.source.metadata.items():
+    image.SetSpacing([float(s) for s in geometry.spacing])
+    image.SetOrigin([float(o) for o in geometry.origin])
+    image.SetDirection([float(d) for d in np.ravel(geometry.direction)])
+    for key, value in metadata.items():
         image.SetMetaData(key, value)
-    if compressed is None:
-        compressed = volume.source.compressed
     try:
         sitk.WriteImage(image, str(path), compressed)
     except RuntimeError as error:

@@ -4,7 +4,7 @@ nnU-Net imports any class that a plan names. Here a plan can only choose among t
 elsewhere cannot make the program call something else.
 """
 
-from ..errors import DeviceError, ModelError
+from ..errors import MissingPackages, ModelError
 from .folder import read_json, resolve_configuration
 
 _UNETS = "dynamic_network_architectures.architectures.unet"
@@ -31,15 +31,15 @@ def build_network(info, configuration, device="cpu"):
     """The untrained network of a plan, in eval mode and without deep supervision.
 
     Maps (n, 1, z, y, x) to (n, ``info.num_classes``, z, y, x) logits. Raises ModelError for a plan that names other
-    classes than those listed in this module or whose numbers do not fit together, DeviceError without the packages.
+    classes than those listed in this module or whose numbers do not fit together, MissingPackages.
     """
     class_name, arguments = _read_architecture(_settings(info, configuration))
     try:
         import torch
         from dynamic_network_architectures.architectures import unet
     except (ImportError, OSError) as error:
-        raise DeviceError(f"The network's package is missing or broken ({first_line(error)}); install the Python "
-                          "packages of CTADeface.") from error
+        raise MissingPackages(f"The network's package is missing or broken ({first_line(error)}); install the Python "
+                              "packages of CTADeface.") from error
     for key in LAYERS:
         if arguments.get(key) is not None:
             arguments[key] = getattr(torch.nn, arguments[key].rpartition(".")[2])

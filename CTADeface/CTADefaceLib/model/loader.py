@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceError, ModelError
+from ..errors import DeviceError, MissingPackages, ModelError
 from .architecture import build_network, first_line, smallest_patch
 from .folder import ModelInfo, inspect_folder
 
@@ -149,8 +149,8 @@ def _import_torch(trusted):
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library of torch that Windows cannot load
-        raise DeviceError(f"PyTorch is missing or broken ({first_line(error)}); install the Python packages of "
-                          "CTADeface.") from error
+        raise MissingPackages(f"PyTorch is missing or broken ({first_line(error)}); install the Python packages of "
+                              "CTADeface.") from error
     version = tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2])
     needed = OLDEST_TORCH if trusted else OLDEST_TORCH_FOR_FOREIGN_FILES
     if version < needed:

@@ -1,0 +1,153 @@
+"""The face mask as an editable segmentation node: one segment "Face" beside the volume, and the model's proposal."""
+
+import numpy as np
+import slicer
+import vtk
+
+from ..errors import MaskError
+from .texts import _
+from .volumes import grid_to_ras
+
+SEGMENT_NAME = "Face"
+COLOUR = (0.95, 0.58, 0.47)
+SLICE_OPACITY = 0.5
+# SNOMED CT: 123037004 body structure, 89545001 face.
+TERMINOLOGY = ("Segmentation category and type - 3D Slicer General Anatomy list"
+               "~SCT^123037004^Anatomical Structure~SCT^89545001^Face~^^"
+               "~Anatomic codes - DICOM master list~^^~^^")
+# Attribute and references of segmentation nodes; saved with the scene.
+FACE_MASK = "CTADeface.FaceMask"
+PROPOSAL = "CTADeface.Proposal"
+DEFACED = "CTADeface.Defaced"
+
+
+def find_face(volume):
+    """The segmentation node with the face mask of a volume node, or None."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        if node.GetAttribute(FACE_MASK) == "mask" and reference_volume(node) is volume:
+            return node
+    return None
+
+
+def reference_volume(segmentation):
+    """The volume node whose grid a segmentation node has."""
+    return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+
+
+def new_face(volume):
+    """An empty face segmentation node for ``volume``: on its grid, under its transform, beside it in the hierarchy."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", volume.GetName() + " " + _("face mask"))
+    node.SetAttribute(FACE_MASK, "mask")
+    return node
+
+
+def set_mask(segmentation, mask, volume):
+    """Make ``mask`` (bool (k, j, i)) the face segment, keeping other segments; the segmentation follows the volume."""
+    # The transform first: the geometry is taken over relative to it.
+    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segment_id = face_segment_id(segmentation) or _add_segment(segmentation)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
+    _show(segmentation)
+    _place_beside(segmentation, volume)
+
+
+def set_proposal(segmentation, mask, volume):
+    """Keep the model's mask, hidden, so that it can be restored and edits can be measured."""
+    proposal = segmentation.GetNodeReference(PROPOSAL)
+    if proposal is None:
+        proposal = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)")
+        proposal.SetAttribute(FACE_MASK, "proposal")
+        proposal.HideFromEditorsOn()
+        segmentation.SetNodeReferenceID(PROPOSAL, proposal.GetID())
+    proposal.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    proposal.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segment_id = face_segment_id(proposal) or _add_segment(proposal)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), proposal, segment_id, volume)
+    proposal.CreateDefaultDisplayNodes()
+    proposal.SetDisplayVisibility(False)
+
+
+def proposal_mask(segmentation, volume):
+    """The model's mask, bool (k, j, i), or None when the segmentation was not made by a model."""
+    proposal = segmentation.GetNodeReference(PROPOSAL)
+    return None if proposal is None else get_mask(proposal, volume)
+
+
+def is_edited(segmentation, volume):
+    """Does the mask differ from what the model proposed (or was it drawn by hand)?"""
+    proposal = proposal_mask(segmentation, volume)
+    mask = get_mask(segmentation, volume)
+    return bool(mask.any()) if proposal is None else not np.array_equal(mask, proposal)
+
+
+def get_mask(segmentation, volume):
+    """The face segment on the volume's grid, bool (k, j, i); empty when the segment holds nothing.
+
+    Raises: MaskError when the segmentation has no segment, or several and none of them is called "Face".
+    """
+    segment_id = face_segment_id(segmentation)
+    if segment_id is None:
+        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face first.")
+    mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
+    labelmap = slicer.vtkOrientedImageData()
+    segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
+    if labelmap.IsEmpty():
+        return mask
+    if not _on_grid_of(labelmap, segmentation, volume):
+        return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
+    _paste(labelmap, mask)
+    return mask
+
+
+def face_segment_id(segmentation):
+    """ID of the segment called "Face", or of the only segment; None when there is none or the choice is open."""
+    ids = list(segmentation.GetSegmentation().GetSegmentIDs())
+    named = [i for i in ids if segmentation.GetSegmentation().GetSegment(i).GetName() == SEGMENT_NAME]
+    return (named or (ids if len(ids) == 1 else [None]))[0]
+
+
+def _on_grid_of(labelmap, segmentation, volume):
+    """Are the labelmap's voxels voxels of the volume? Much faster than Slicer's general way, which resamples."""
+    if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
+        return False
+    matrix = vtk.vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(matrix)
+    return np.allclose(slicer.util.arrayFromVTKMatrix(matrix), grid_to_ras(volume), atol=1e-4)
+
+
+def _paste(labelmap, mask):
+    """Set the voxels of ``mask`` that the labelmap, which may cover a part only or reach outside, has set."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    extent = labelmap.GetExtent()
+    low, high = extent[4::-2], extent[5::-2]
+    scalars = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape([h - l + 1 for l, h in zip(low, high)])
+    inside = [(max(l, 0), min(h + 1, n)) for l, h, n in zip(low, high, mask.shape)]
+    if any(a >= b for a, b in inside):
+        return
+    part = scalars[tuple(slice(a - l, b - l) for (a, b), l in zip(inside, low))]
+    mask[tuple(slice(a, b) for a, b in inside)] = part != 0
+
+
+def _add_segment(segmentation):
+    segment_id = segmentation.GetSegmentation().AddEmptySegment(SEGMENT_NAME, SEGMENT_NAME, COLOUR)
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
+    return segment_id
+
+
+def _show(segmentation):
+    """Half transparent in slices, visible in 3D; settings that a person has changed since are left alone."""
+    if segmentation.GetDisplayNode() is None:
+        segmentation.CreateDefaultDisplayNodes()
+        display = segmentation.GetDisplayNode()
+        display.SetOpacity2DFill(SLICE_OPACITY)
+        display.SetVisibility3D(True)
+    segmentation.CreateClosedSurfaceRepresentation()
+
+
+def _place_beside(segmentation, volume):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volume))
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(segmentation), parent)

@@ -1,0 +1,198 @@
+"""What the module does, without any window: used by the panel, the Python console and scripts alike."""
+
+from pathlib import Path
+
+import numpy as np
+import slicer
+
+from .. import fill as filling
+from ..errors import InputError, MaskError
+from ..files.check import check_ct
+from ..files.write import publishing, write_new
+from ..pipeline import mask_millilitres
+from . import face_segment, volumes
+from .preview import Preview
+from .process import process_events, shared_worker
+from .texts import _
+
+EDIT_MM = 1.0
+EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+class FaceLogic:
+    """Segment, correct, preview, fill, export. Arrays are (k, j, i), HU; distances in mm.
+
+    Every method works with ``--no-main-window`` and in scripts; only ``showPreview`` needs a 3D view.
+    """
+
+    def __init__(self):
+        self.preview = Preview()
+
+    # Segment
+
+    def segmentFace(self, volumeNode, segmentationNode=None, model=None, device="cpu", mirroring=False, progress=None):
+        """Propose a face mask and wait for it; the application stays responsive.
+
+        Parameters: ``segmentationNode`` to write to (None: the volume's own, or a new one); ``model`` a name or folder
+        (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'; ``progress`` called with the ``Job``
+        (``stage``, ``fraction``, ``seconds_left``, ``cancel()``) several times a second.
+        Returns: the segmentation node. Raises: ``CTADefaceError``s; the scene is then as before.
+        """
+        job = self.startSegmentation(volumeNode, model, device, mirroring)
+
+        def each(job):
+            if progress is not None:
+                progress(job)
+            process_events()
+
+        job.wait(each)
+        return self.finishSegmentation(job, volumeNode, segmentationNode)
+
+    def startSegmentation(self, volumeNode, model=None, device="cpu", mirroring=False):
+        """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
+        volume = volumes.engine_volume(volumeNode)
+        check_ct(volume)
+        return shared_worker().segment(volume.stored, volumes.grid_to_patient(volumeNode), volumeNode.GetName(),
+                                       model or None, device, mirroring)
+
+    def finishSegmentation(self, job, volumeNode, segmentationNode=None):
+        """Put the mask of a job that is done into the scene; returns the segmentation node. Raises: InputError when
+        the volume has left the scene or changed its size meanwhile."""
+        mask = job.result["mask"]
+        if not slicer.mrmlScene.IsNodePresent(volumeNode) or slicer.util.arrayFromVolume(volumeNode).shape != mask.shape:
+            raise InputError("The volume was changed or removed while it was being segmented; segment it again.")
+        node = segmentationNode or face_segment.find_face(volumeNode) or face_segment.new_face(volumeNode)
+        node.SetAttribute(face_segment.FACE_MASK, "mask")
+        face_segment.set_mask(node, mask, volumeNode)
+        face_segment.set_proposal(node, mask, volumeNode)
+        for key in ("model", "model_sha256", "device", "version"):
+            node.SetAttribute("CTADeface." + key, str(job.result[key]))
+        return node
+
+    def faceMask(self, volumeNode, segmentationNode=None):
+        """The face mask of a volume as bool array (k, j, i). Raises: MaskError when there is none or it is empty."""
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        if segmentation is None:
+            raise MaskError(f"{volumeNode.GetName()}: has no face mask yet; segment the face first.")
+        mask = face_segment.get_mask(segmentation, volumeNode)
+        if not mask.any():
+            raise MaskError(f"{volumeNode.GetName()}: the face mask is empty, so that nothing would be removed; "
+                            "segment or draw the face first.")
+        return mask
+
+    def faceMillilitres(self, volumeNode, segmentationNode=None):
+        """Volume of the face mask in ml."""
+        return mask_millilitres(self.faceMask(volumeNode, segmentationNode),
+                                volumes.engine_volume(volumeNode).geometry)
+
+    def isEdited(self, volumeNode, segmentationNode=None):
+        """Has a person changed the mask since the model proposed it?"""
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        return segmentation is not None and face_segment.is_edited(segmentation, volumeNode)
+
+    # Correct
+
+    def growMask(self, volumeNode, segmentationNode, millimetres=EDIT_MM):
+        """Grow the face mask (negative: shrink it) by ``millimetres``, at least by one voxel of the finest axis."""
+        from .. import edit
+
+        change = edit.grown if millimetres > 0 else edit.shrunk
+        self._edit(volumeNode, segmentationNode,
+                   lambda mask: change(mask, abs(millimetres), volumes.spacing_kji(volumeNode)))
+
+    def keepLargestIsland(self, volumeNode, segmentationNode):
+        """Drop all but the largest connected piece of the face mask."""
+        from ..edit import largest_piece
+
+        self._edit(volumeNode, segmentationNode, largest_piece)
+
+    def excludeBone(self, volumeNode, segmentationNode):
+        """Take voxels above 300 HU out of the face mask."""
+        from ..edit import without_bone
+
+        volume = volumes.engine_volume(volumeNode)
+        self._edit(volumeNode, segmentationNode, lambda mask: without_bone(mask, volume.to_hu(volume.stored)))
+
+    def restoreModelMask(self, volumeNode, segmentationNode):
+        """Undo all edits. Raises: MaskError when the mask was not made by a model."""
+        mask = face_segment.proposal_mask(segmentationNode, volumeNode)
+        if mask is None:
+            raise MaskError(f"{segmentationNode.GetName()}: was not made by a model; segment the face first.")
+        face_segment.set_mask(segmentationNode, mask, volumeNode)
+
+    def _edit(self, volumeNode, segmentationNode, change):
+        mask = change(self.faceMask(volumeNode, segmentationNode))
+        if not mask.any():
+            raise MaskError(_("Nothing would be left of the face mask; it was not changed."))
+        face_segment.set_mask(segmentationNode, mask, volumeNode)
+
+    # Preview
+
+    def showPreview(self, volumeNode, segmentationNode=None, state="defaced", fill="percentile"):
+        """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
+
+        ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
+        """
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        defaced = None
+        if state == "defaced":
+            defaced = self.defacedArray(volumeNode, segmentation, fill)
+        elif state == "mask" and segmentation is None:
+            self.faceMask(volumeNode)
+        self.preview.show(volumeNode, segmentation, state, defaced)
+
+    def hidePreview(self):
+        """Remove the preview and bring back what the user had on the screen."""
+        self.preview.hide()
+
+    # Fill
+
+    def defacedArray(self, volumeNode, segmentationNode=None, fill="percentile"):
+        """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
+        return filling.filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentationNode), fill)[0]
+
+    def applyFill(self, volumeNode, segmentationNode=None, outputVolumeNode=None, fill="percentile"):
+        """Make the defaced volume; a second call updates it.
+
+        Parameters: ``outputVolumeNode`` to write to (None: the one made before, or a new one "<name> defaced");
+        ``fill`` 'percentile', 'published', 'air' or HU as a number.
+        Returns: the output node. Raises: MaskError, InputError; never changes ``volumeNode``.
+        """
+        if outputVolumeNode is volumeNode:
+            raise InputError(f"{volumeNode.GetName()}: the input is never written over; choose another output volume.")
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        array = self.defacedArray(volumeNode, segmentation, fill)
+        output = outputVolumeNode or segmentation.GetNodeReference(face_segment.DEFACED)
+        if output is None:
+            output = volumes.new_defaced_node(volumeNode, array, volumeNode.GetName() + " " + _("defaced"))
+        else:
+            volumes.update_defaced_node(output, volumeNode, array)
+        segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
+        return output
+
+    # Export
+
+    def exportVolume(self, volumeNode, path, overwrite=False):
+        """Write a volume as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no other header text.
+
+        The parent transform is not applied: the file has the grid of the scan. Raises: OutputError for an existing
+        file without ``overwrite``, InputError for another extension.
+        """
+        volume = volumes.engine_volume(volumeNode)
+        self._write(volume.stored, volume.geometry, path, overwrite)
+
+    def exportMask(self, volumeNode, segmentationNode, path, overwrite=False):
+        """Write the face mask as uint8 (1 = face) on the volume's grid; extensions and errors as ``exportVolume``."""
+        mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
+        self._write(mask, volumes.engine_volume(volumeNode).geometry, path, overwrite)
+
+    def _write(self, array, geometry, path, overwrite):
+        if not str(path).lower().endswith(EXPORT_EXTENSIONS):
+            raise InputError(f"{path}: unknown kind of file; choose a name that ends in {', '.join(EXPORT_EXTENSIONS)}.")
+        with publishing([Path(path)], overwrite) as staged:
+            write_new(array, geometry, staged[0])
+
+    def deface(self, volumeNode, model=None, device="cpu", fill="percentile", progress=None):
+        """Segment and fill; returns the defaced volume node. Raises what the two raise."""
+        segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress)
+        return self.applyFill(volumeNode, segmentation, fill=fill)

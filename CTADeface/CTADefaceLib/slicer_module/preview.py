@@ -1,0 +1,139 @@
+"""What will leave the hospital: the CT-Muscle rendering of the original, the mask, or the defaced volume.
+
+Everything shown is a node of its own, hidden and not saved with the scene; what the user had on the screen is noted
+first and brought back by ``hide``.
+"""
+
+import math
+
+import numpy as np
+import slicer
+
+from . import volumes
+from .users_view import UsersView
+
+PRESET = "CT-Muscle"
+STATES = ("original", "mask", "defaced")
+# Camera directions from the head: degrees to the patient's left, degrees up.
+CAMERAS = {"front": (0, 0), "oblique": (40, 10)}
+VIEW_ANGLE = 30.0
+MARGIN = 1.15
+
+
+class Preview:
+    """One preview at a time, in the first 3D view. ``state`` is None while hidden."""
+
+    def __init__(self):
+        self.state = None
+        self.volume = None
+        self._users_view = None
+        self._nodes = {}
+
+    def show(self, volume, segmentation, state, defaced=None):
+        """Show a volume node: ``state`` 'original', 'mask' (with ``segmentation``) or 'defaced'.
+
+        ``defaced``: voxels (k, j, i) of the defaced volume, needed for that state. Raises: ValueError for any other
+        state, RuntimeError when the application has no 3D view.
+        """
+        if state not in STATES:
+            raise ValueError(f"{state}: unknown preview; choose {', '.join(STATES)}.")
+        if self.state is not None and self.volume is not volume:
+            self.hide()
+        first = self.state is None
+        if first:
+            self._users_view = UsersView()
+            self.volume = volume
+        self.state = state
+        if defaced is not None:
+            self._set_defaced(defaced)
+        self._rendering("original", volume).SetVisibility(state != "defaced")
+        if "defaced" in self._nodes:
+            self._rendering("defaced", self._nodes["defaced"]).SetVisibility(state == "defaced")
+        display = segmentation.GetDisplayNode() if segmentation is not None else None
+        if display is not None:
+            display.SetVisibility3D(state == "mask")
+            if state == "mask":
+                display.SetVisibility(True)
+        if first:
+            self.look("front")
+
+    def update(self, defaced):
+        """New defaced voxels (k, j, i) after an edit."""
+        self._set_defaced(defaced)
+
+    def look(self, name):
+        """Turn the camera: 'front' or 'oblique', the patient upright and filling the view."""
+        camera = self._users_view.camera
+        bounds = [0.0] * 6
+        self.volume.GetRASBounds(bounds)
+        low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+        left, up = (math.radians(angle) for angle in CAMERAS[name])
+        direction = np.array([-math.sin(left) * math.cos(up), math.cos(left) * math.cos(up), math.sin(up)])
+        centre = (low + high) / 2
+        distance = MARGIN * max(high[2] - low[2], high[0] - low[0]) / 2 / math.tan(math.radians(VIEW_ANGLE / 2))
+        distance += (high[1] - low[1]) / 2
+        with slicer.util.NodeModify(camera):
+            camera.SetFocalPoint(*centre)
+            camera.SetPosition(*(centre + distance * direction))
+            camera.SetViewUp(0, 0, 1)
+            camera.SetViewAngle(VIEW_ANGLE)
+        camera.ResetClippingRange()
+
+    def hide(self):
+        """Remove everything that the preview has made and restore the user's view."""
+        if self.state is None:
+            return
+        self.state = self.volume = None
+        for node in self._nodes.values():
+            if slicer.mrmlScene.IsNodePresent(node):
+                slicer.mrmlScene.RemoveNode(node)
+        self._nodes = {}
+        self._users_view.restore()
+        self._users_view = None
+
+    def forget(self):
+        """The scene is being closed: its nodes are gone, and there is nothing to restore."""
+        self.state = self.volume = self._users_view = None
+        self._nodes = {}
+
+    def _set_defaced(self, array):
+        node = self._nodes.get("defaced")
+        if node is None:
+            node = self._nodes["defaced"] = _hidden("vtkMRMLScalarVolumeNode", "CTADeface preview")
+        volumes.update_defaced_node(node, self.volume, array)
+
+    def _rendering(self, name, volume):
+        """The CT-Muscle rendering of a volume in our view, made when first needed beside any of the user's own."""
+        key = name + " rendering"
+        if key not in self._nodes:
+            logic = slicer.modules.volumerendering.logic()
+            display = logic.CreateVolumeRenderingDisplayNode()
+            display.SetName("CTADeface " + key)
+            display.SetSaveWithScene(False)
+            display.SetHideFromEditors(True)
+            slicer.mrmlScene.AddNode(display)
+            display.UnRegister(None)
+            display.SetAndObserveVolumePropertyNodeID(self._muscle().GetID())
+            display.SetFollowVolumeDisplayNode(False)
+            display.SetCroppingEnabled(False)
+            display.AddViewNodeID(self._users_view.view.GetID())
+            volume.AddAndObserveDisplayNodeID(display.GetID())
+            self._nodes[key] = display
+        return self._nodes[key]
+
+    def _muscle(self):
+        if "muscle" not in self._nodes:
+            preset = slicer.modules.volumerendering.logic().GetPresetByName(PRESET)
+            self._nodes["muscle"] = _hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle")
+            self._nodes["muscle"].Copy(preset)
+            self._nodes["muscle"].SetSaveWithScene(False)
+        return self._nodes["muscle"]
+
+
+def _hidden(class_name, name):
+    node = slicer.mrmlScene.CreateNodeByClass(class_name)
+    node.UnRegister(None)
+    node.SetName(name)
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    return slicer.mrmlScene.AddNode(node)

@@ -1,0 +1,47 @@
+"""The one worker process of this application: PythonSlicer, ended with Slicer."""
+
+import shutil
+import sys
+
+import slicer
+
+from .worker.client import Worker
+
+_worker = None
+
+
+def shared_worker():
+    """The ``Worker`` that all panels and scripts of this application share; its process starts when first asked."""
+    global _worker
+    if _worker is None:
+        application = _application()
+        _worker = Worker(python_executable(), application and slicer.util.startupEnvironment())
+        if application:
+            application.connect("aboutToQuit()", _worker.close)
+    return _worker
+
+
+def stop_worker():
+    """End the process and forget it, for instance when the module is reloaded."""
+    global _worker
+    if _worker is not None:
+        if _application():
+            _application().disconnect("aboutToQuit()", _worker.close)
+        _worker.close()
+        _worker = None
+
+
+def process_events():
+    """Let the application answer the user while a script waits."""
+    if _application():
+        _application().processEvents()
+
+
+def python_executable():
+    """PythonSlicer, which runs with Slicer's packages; the running interpreter when that is a Python itself."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def _application():
+    """``slicer.app``, or None in PythonSlicer and in Python with the slicer-core package."""
+    return getattr(slicer, "app", None)

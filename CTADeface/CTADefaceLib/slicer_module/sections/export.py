@@ -1,0 +1,80 @@
+"""Apply the fill, and write files."""
+
+from pathlib import Path
+
+import qt
+import slicer
+
+from .. import face_segment, slice_views
+from ..parameters import NUMBER, chosen_fill
+from ..texts import _
+from .common import errors_shown, no_mask, switch
+
+FILES = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;NIfTI (*.nii)"
+
+
+class ExportSection:
+    def __init__(self, panel):
+        self.panel, self.ui = panel, panel.ui
+        self.ui.applyButton.connect("clicked(bool)", self._on_apply)
+        self.ui.exportButton.connect("clicked(bool)", self._on_export)
+
+    def update(self):
+        why_off = no_mask(self.panel)
+        switch(self.ui.applyButton, why_off, _("Make or update the defaced volume; the input is never changed."))
+        switch(self.ui.exportButton, why_off, _("Fill the face as it is masked now, and write the result to a file."))
+        parameters = self.panel.parameters
+        self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
+        defaced = self._defaced()
+        self.ui.defacedLabel.text = defaced.GetName() if defaced is not None else _("not made yet")
+
+    def _defaced(self):
+        segmentation = self.panel.segmentation
+        return segmentation.GetNodeReference(face_segment.DEFACED) if segmentation is not None else None
+
+    def _on_apply(self, *_checked):
+        with errors_shown(self.panel):
+            slice_views.show_volume(self._apply())
+        self.panel.update()
+
+    def _apply(self):
+        with slicer.util.WaitCursor():
+            output = self.panel.logic.applyFill(self.panel.volume, self.panel.segmentation,
+                                                fill=chosen_fill(self.panel.parameters))
+        self.panel.log(_("{name} is filled.").format(name=output.GetName()))
+        return output
+
+    def _on_export(self, *_checked):
+        with errors_shown(self.panel):
+            name = _file_name(self.panel.volume.GetName())
+            path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), name + "_defaced.nii.gz",
+                                                  FILES)
+            if not path:
+                return
+            # The file dialog has asked about an existing file; the mask's name it has not seen.
+            output = self._apply()
+            self._write(output, Path(path))
+        self.panel.update()
+
+    def _write(self, output, path):
+        logic = self.panel.logic
+        mask_path = path.with_name(_beside(path.name)) if self.ui.exportMaskCheckBox.checked else None
+        if mask_path is not None and mask_path.exists() and not slicer.util.confirmYesNoDisplay(
+                _("{path} exists already. Replace it?").format(path=mask_path), windowTitle="CTADeface"):
+            return
+        with slicer.util.WaitCursor():
+            logic.exportVolume(output, path, overwrite=True)
+            if mask_path is not None:
+                logic.exportMask(self.panel.volume, self.panel.segmentation, mask_path, overwrite=True)
+        self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path) if p)))
+
+
+def _file_name(name):
+    """``name`` without what file systems do not like."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_") or "volume"
+
+
+def _beside(name):
+    """File name of the mask beside the defaced volume ``name``."""
+    stem, dot, extension = name.partition(".")
+    return stem.removesuffix("_defaced") + "_facemask" + dot + extension

@@ -1,0 +1,69 @@
+"""What the user had on the screen before the preview: layout, camera, renderings; noted and brought back."""
+
+import slicer
+
+CAMERA_SETTINGS = ("Position", "FocalPoint", "ViewUp", "ViewAngle", "ParallelScale")
+
+
+class UsersView:
+    """Notes the state on creation, opens a layout with a 3D view if there is none, hides other renderings.
+
+    ``view`` is the 3D view's node and ``camera`` its camera node. Raises: RuntimeError without any 3D view.
+    """
+
+    def __init__(self):
+        self._layout = None
+        layout = _layout_node()
+        if layout is not None and slicer.app.layoutManager().threeDViewCount == 0:
+            self._layout = layout.GetViewArrangement()
+            layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        self.view = _first_view()
+        self.camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(self.view)
+        if self.camera is None:
+            raise RuntimeError("The 3D view has no camera; open a layout with a 3D view.")
+        self._camera = {name: getattr(self.camera, "Get" + name)() for name in CAMERA_SETTINGS}
+        self._shown = {node: _visibility(node) for node in _displays()}
+        for node in self._shown:
+            if node.IsA("vtkMRMLVolumeRenderingDisplayNode"):
+                node.SetVisibility(False)
+            else:
+                node.SetVisibility3D(False)
+
+    def restore(self):
+        """Bring everything back; nodes removed meanwhile are left out."""
+        scene = slicer.mrmlScene
+        for node, (visible, in_3d) in self._shown.items():
+            if scene.IsNodePresent(node):
+                node.SetVisibility(visible)
+                node.SetVisibility3D(in_3d)
+        if scene.IsNodePresent(self.camera):
+            with slicer.util.NodeModify(self.camera):
+                for name, value in self._camera.items():
+                    getattr(self.camera, "Set" + name)(value)
+            self.camera.ResetClippingRange()
+        if self._layout is not None:
+            _layout_node().SetViewArrangement(self._layout)
+
+
+def _visibility(node):
+    return node.GetVisibility(), node.GetVisibility3D()
+
+
+def _displays():
+    return [*slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode"),
+            *slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode")]
+
+
+def _layout_node():
+    manager = slicer.app.layoutManager() if getattr(slicer, "app", None) else None
+    return manager.layoutLogic().GetLayoutNode() if manager else None
+
+
+def _first_view():
+    manager = slicer.app.layoutManager() if getattr(slicer, "app", None) else None
+    if manager and manager.threeDViewCount:
+        return manager.threeDWidget(0).mrmlViewNode()
+    views = slicer.util.getNodesByClass("vtkMRMLViewNode")
+    if not views:
+        raise RuntimeError("The preview needs a 3D view; open a layout with one, or run with a main window.")
+    return views[0]

@@ -1,0 +1,85 @@
+"""Slicer's volume nodes as the engine's arrays with geometry, and defaced volumes as new nodes."""
+
+import numpy as np
+import slicer
+import vtk
+
+from ..errors import InputError
+from ..volume import Geometry, Volume
+
+
+def engine_volume(node):
+    """The engine's ``Volume`` of a scalar volume node (HU, array shared with the node, geometry of its own grid).
+
+    Raises: InputError for no node, an empty node, or several values per voxel.
+    """
+    if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or node.GetImageData() is None:
+        raise InputError("No volume: choose a loaded CT volume.")
+    if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetImageData().GetNumberOfScalarComponents() != 1:
+        raise InputError(f"{node.GetName()}: not a scalar volume; choose a CT volume in HU.")
+    array = slicer.util.arrayFromVolume(node)
+    if min(array.shape) < 2:
+        raise InputError(f"{node.GetName()}: is a single slice, not a volume; load the whole series.")
+    return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
+
+
+def grid_to_ras(node):
+    """4x4 matrix from (i, j, k, 1) to RAS mm in the node's own coordinates, without its parent transform."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def grid_to_patient(node):
+    """As ``grid_to_ras``, through the parent transform if it is linear.
+
+    A linear transform may turn the head upright, which the model should see. Under any other one (the correction of a
+    gantry tilt, a deformation) the grid's own coordinates are what is closest to the patient's.
+    """
+    matrix = grid_to_ras(node)
+    parent = node.GetParentTransformNode()
+    if parent is None or not parent.IsTransformToWorldLinear():
+        return matrix
+    to_world = vtk.vtkMatrix4x4()
+    parent.GetMatrixTransformToWorld(to_world)
+    return slicer.util.arrayFromVTKMatrix(to_world) @ matrix
+
+
+def spacing_kji(node):
+    """Spacing in mm in the order of the node's array (k, j, i)."""
+    return tuple(node.GetSpacing()[::-1])
+
+
+def new_defaced_node(source, array, name):
+    """A new scalar volume node with ``array`` on the grid of ``source``, under its transform, looking like it.
+
+    Nothing else is taken over: no attributes, so no DICOM instance UIDs, no storage node, and its subject-hierarchy
+    item lies outside of the patient and study of ``source``.
+    """
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    update_defaced_node(node, source, array)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), hierarchy.GetSceneItemID())
+    copy_window_level(source, node)
+    return node
+
+
+def update_defaced_node(node, source, array):
+    """Put ``array`` on the grid of ``source`` into ``node`` and move it under the transform of ``source``."""
+    matrix = vtk.vtkMatrix4x4()
+    source.GetIJKToRASMatrix(matrix)
+    with slicer.util.NodeModify(node):
+        slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
+        node.SetIJKToRASMatrix(matrix)
+        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+
+
+def copy_window_level(source, target):
+    """Give ``target`` the window, level and colours of ``source``."""
+    shown, display = source.GetDisplayNode(), target.GetDisplayNode()
+    if shown is None or display is None:
+        return
+    display.SetAndObserveColorNodeID(shown.GetColorNodeID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(shown.GetWindow(), shown.GetLevel())

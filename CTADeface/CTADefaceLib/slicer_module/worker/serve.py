@@ -1,0 +1,138 @@
+"""The worker: answers commands from standard input one after the other and keeps the model in memory.
+
+A command and each answer is one line of JSON. Voxels travel as uncompressed files in the private folder that is
+given on the command line: ``volume.npy`` in, ``mask.npy`` (packed bits) out. When standard input ends, which
+it does when Slicer ends in whatever way, the folder is removed and the process exits.
+"""
+
+import json
+import os
+import queue
+import shutil
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+VOLUME_FILE = "volume.npy"
+MASK_FILE = "mask.npy"
+REPORT_INTERVAL_S = 0.1
+OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
+
+def main(folder, idle_seconds):
+    """Serve until standard input ends or nothing was asked for ``idle_seconds``."""
+    answers = _answers()
+    commands = queue.Queue()
+    threading.Thread(target=_listen, args=(commands, folder), daemon=True).start()
+    while True:
+        try:
+            command = commands.get(timeout=idle_seconds)
+        except queue.Empty:
+            return
+        _answer(command, Path(folder), answers)
+
+
+def _answers():
+    """A function that writes one answer; what libraries print goes to the log (standard error) instead."""
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(**content):
+        stream.write(json.dumps(content) + "\n")
+        stream.flush()
+
+    return answer
+
+
+def _listen(commands, folder):
+    for line in sys.stdin:
+        commands.put(json.loads(line))
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _answer(command, folder, answer):
+    try:
+        answer(event="done", **COMMANDS[command.pop("command")](folder, answer, **command))
+    except Exception as error:
+        traceback.print_exc()
+        answer(event="error", **_what(error))
+
+
+def _what(error):
+    """``kind`` (the class in ``errors`` that says best what went wrong) and ``text`` for a person."""
+    from CTADefaceLib import errors
+
+    text = str(error) or type(error).__name__
+    if isinstance(error, errors.CTADefaceError):
+        return {"kind": type(error).__name__, "text": text}
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY_TEXTS):
+        return {"kind": "OutOfMemory", "text": f"Memory ran out ({text.splitlines()[0]}); close other programs, "
+                                               "crop the volume to the head, or choose the CPU as device."}
+    if isinstance(error, ImportError):
+        return {"kind": "MissingPackages", "text": f"A Python package is missing or broken ({text.splitlines()[0]}); "
+                                                   "install the Python packages of CTADeface."}
+    return {"kind": "WorkerDied", "text": f"Unexpected {type(error).__name__}: {text.splitlines()[0]}; "
+                                          "please report it with the log."}
+
+
+def _progress(answer):
+    from CTADefaceLib.progress import Progress
+
+    last = [0.0]
+
+    def report(state):
+        now = time.monotonic()
+        if now - last[0] >= REPORT_INTERVAL_S:
+            last[0] = now
+            answer(event="progress", stage=state.stage, fraction=state.fraction, seconds_left=state.seconds_left)
+
+    return Progress(report)
+
+
+def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
+    import numpy as np
+
+    from CTADefaceLib import pipeline
+    from CTADefaceLib.memory import memory_warning
+    from CTADefaceLib.volume import Geometry, Volume
+
+    progress = _progress(answer)
+    progress.enter("read")
+    pipeline.preload_model(model)
+    stored = np.load(folder / VOLUME_FILE)
+    # The original face is on the disk no longer than needed.
+    (folder / VOLUME_FILE).unlink()
+    volume = Volume(stored, Geometry.from_affine(affine), name=name)
+    warning = memory_warning(volume)
+    if warning:
+        answer(event="warning", text=warning)
+    mask = pipeline.face_mask(volume, model, device, mirroring, step_size, progress)
+    pipeline.require_face(mask, volume)
+    progress.enter("write")
+    np.save(folder / MASK_FILE, np.packbits(mask))
+    progress.finish()
+    return {"mask_ml": pipeline.mask_millilitres(mask, volume.geometry), "stages": progress.seconds,
+            **_who(model, device)}
+
+
+def _who(model, device):
+    from CTADefaceLib import __version__, pipeline
+    from CTADefaceLib.model.folder import checksum
+    from CTADefaceLib.segment.face import resolve_device
+
+    info = pipeline.load_model(model).info
+    return {"model": info.name, "model_sha256": checksum(info), "device": resolve_device(device).type,
+            "version": __version__}
+
+
+def _install_model(folder, answer, path, name, overwrite):
+    from CTADefaceLib.model.store import install_model
+
+    info = install_model(path, name, overwrite, _progress(answer))
+    return {"model": info.name}
+
+
+COMMANDS = {"segment": _segment, "install_model": _install_model}
