@@ -84,7 +84,8 @@ def is_edited(segmentation, volume):
 def get_mask(segmentation, volume):
     """The face segment on the volume's grid, bool (k, j, i); empty when the segment holds nothing.
 
-    Raises: MaskError when the segmentation has no segment, or several and none of them is called "Face".
+    Raises: MaskError when the segmentation has no segment, or several and none of them is called "Face", or when it
+    lies outside of the volume (transforms are honoured).
     """
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
@@ -95,7 +96,11 @@ def get_mask(segmentation, volume):
     if labelmap.IsEmpty():
         return mask
     if not _on_grid_of(labelmap, segmentation, volume):
-        return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
+        if not mask.any():
+            raise MaskError(f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
+                            "transform, or segment the face again.")
+        return mask
     _paste(labelmap, mask)
     return mask
 

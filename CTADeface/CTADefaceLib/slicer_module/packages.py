@@ -1,0 +1,341 @@
+"""Installing the Python packages that the engine needs into Slicer; what is missing is told by ``installed``."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from ..errors import CTADefaceError
+from .installed import (
+    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, half_installed, leftovers, matching, missing, registered,
+    requirement_name, requirements, site_folder, state)
+from .texts import _
+
+GB = 10**9
+# Bytes to download and on disk, with what each one brings along.
+TORCH_CPU = (0.3 * GB, 1.5 * GB)
+TORCH_CUDA = (3 * GB, 6 * GB)
+NNUNET = (0.25 * GB, 0.6 * GB)
+OTHER = (0.03 * GB, 0.1 * GB)
+
+# Windows allows 259 characters. torch 2.13 and later have licences in much deeper folders (Slicer/light-the-torch#176).
+LONGEST_PATH = 259
+DEEPEST_IN_TORCH = 119
+DEEPEST_IN_TORCH_213 = 173
+
+
+class PackageError(CTADefaceError):
+    """The Python packages could not be installed, or cannot be installed here."""
+
+
+class Declined(PackageError):
+    """The user did not agree; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A sentence on what stands against installing; ``fatal`` when installing would fail."""
+
+    text: str
+    fatal: bool
+
+
+def preflight(need_bytes=None, site_packages=None, disk_usage=shutil.disk_usage):
+    """The ``Problem``s that stand against installing ``need_bytes`` (default: estimated), found beforehand."""
+    now, folder = state(site_packages), site_folder(site_packages)
+    texts = [now.reason if now.broken else "", _unwritable(folder)]
+    need = _estimate(now.missing)[1] if need_bytes is None else need_bytes
+    free = disk_usage(folder if folder.is_dir() else folder.anchor).free
+    if free < need:
+        texts.append(_("The packages take about {need}, but {free} are free at {folder}; free some space.").format(
+            need=_gb(need), free=_gb(free), folder=folder))
+    if any(requirement_name(line) == "SimpleITK" for line in now.missing):
+        texts.append(_("This Slicer's SimpleITK is absent or too old for CTADeface; use a newer Slicer."))
+    if _on_windows() and "torch" in sys.modules and any(requirement_name(line) == "torch" for line in now.missing):
+        texts.append(_("Windows cannot replace torch while Slicer has it loaded; restart Slicer and install first."))
+    room = _path_room(folder)
+    if room < DEEPEST_IN_TORCH:
+        texts.append(_("The path {folder} is too long for torch; enable long paths in Windows, or install Slicer in a "
+                       "shorter folder.").format(folder=folder))
+    warning = _("An older torch is taken, because the path {folder} is too long for torch 2.13 and later; enable long "
+                "paths in Windows to get the newest.").format(folder=folder)
+    short = DEEPEST_IN_TORCH <= room < DEEPEST_IN_TORCH_213
+    return [Problem(text, True) for text in texts if text] + ([Problem(warning, False)] if short else [])
+
+
+def _unwritable(folder):
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        text = _("The packages cannot be written to {folder} ({why}); start Slicer as a user who may write there.")
+        return text.format(folder=folder, why=error.strerror)
+
+
+def _on_windows():
+    return os.name == "nt"
+
+
+def _path_room(folder):
+    """Characters left for a file below ``folder``; without limit where long paths are allowed."""
+    if not _on_windows():
+        return sys.maxsize
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            if winreg.QueryValueEx(key, "LongPathsEnabled")[0]:
+                return sys.maxsize
+    except OSError:
+        pass
+    return LONGEST_PATH - len(str(folder)) - 1
+
+
+def _gb(size):
+    return f"{size / GB:.1f} GB"
+
+
+def _pytorch_extension():
+    """The logic of Slicer's PyTorch extension, or None."""
+    try:
+        from PyTorchUtils import PyTorchUtilsLogic
+    except ImportError:
+        return None
+    return PyTorchUtilsLogic()
+
+
+def _estimate(needed, wheels=None):
+    """Bytes to download and on disk. On Linux, PyPI's torch is the CUDA one, whatever the machine has."""
+    if wheels is None:
+        plain_linux = sys.platform == "linux" and _pytorch_extension() is None
+        cuda = sys.platform != "darwin" and (shutil.which("nvidia-smi") is not None or plain_linux)
+    else:
+        cuda = any(name.startswith("nvidia-") or "+cu" in str(version) for name, version in wheels)
+    sizes = {"torch": TORCH_CUDA if cuda else TORCH_CPU, "nnunetv2": NNUNET}
+    chosen = [sizes.get(requirement_name(line), OTHER) for line in needed]
+    return sum(size[0] for size in chosen), sum(size[1] for size in chosen)
+
+
+def consent_text(missing, site_packages=None, wheel_folder=None):
+    """The question before installing: the packages, what for, how large, from where, to where."""
+    uses = {"torch": _("runs the neural network"), "nnunetv2": _("defines the network; brings what it needs itself"),
+            "SimpleITK": _("reads and resamples images"), "numpy": _("computes with images")}
+    lines = [f"- {line}: {uses.get(requirement_name(line), _('needed by nnunetv2'))}" for line in missing]
+    download, disk = _estimate(missing, _wheels(wheel_folder) if wheel_folder else None)
+    origin = _("Nothing is downloaded; they come from {folder}.").format(folder=wheel_folder) if wheel_folder else _(
+        "About {size} are downloaded from the Python and PyTorch package servers.").format(size=_gb(download))
+    place = _("They take about {size} in {folder}.").format(size=_gb(disk), folder=site_folder(site_packages))
+    return "\n".join([_("CTADeface needs these Python packages:"), *lines, "", origin, place,
+                      _("No image and no other data of yours is sent. Install them now?")])
+
+
+def _ask(confirm, text, title):
+    if confirm is None:
+        import slicer.util
+
+        # In testing mode Slicer answers OK by itself, and gigabytes would follow.
+        app = getattr(slicer, "app", None)
+        agreed = app is not None and not app.testingEnabled() and slicer.util.confirmOkCancelDisplay(
+            text, title, detailedText="\n".join(requirements()))
+    else:
+        agreed = confirm(text, title)
+    if not agreed:
+        raise Declined(_("Nothing was installed or removed, because this was declined; press the button again when you "
+                         "want it."))
+
+
+def _wheels(folder):
+    """(name, version) of each wheel in a folder that this Python can install."""
+    tags, found = set(sys_tags()), set()
+    for path in Path(folder).glob("*.whl"):
+        try:
+            name, version, _build, fitting = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        if fitting & tags:
+            found.add((name, version))
+    return found
+
+
+def _refuse_incomplete(wheels, needed, folder):
+    absent = [line for line in needed if not any(
+        name == canonicalize_name(requirement_name(line)) and Requirement(line).specifier.contains(version, prereleases=True)
+        for name, version in wheels)]
+    if absent:
+        raise PackageError(_(
+            "{folder} has no wheel for this Python ({tag}) of {names}; make the folder with the same Slicer on a "
+            "computer that has a network: PythonSlicer -m pip wheel -r {requirements} -w FOLDER").format(
+                folder=folder, tag=next(sys_tags()), names=", ".join(absent), requirements=REQUIREMENTS))
+
+
+def _within_path_limit(line, folder):
+    if requirement_name(line) == "torch" and _path_room(folder) < DEEPEST_IN_TORCH_213:
+        return f"torch{Requirement(line).specifier & '<2.13'}"
+    return line
+
+
+def install(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
+    """Install what is missing, after asking; does nothing when nothing is missing.
+
+    Parameters: ``wheel_folder`` to install without network; ``confirm(text, title)`` answers the question, by default
+    in Slicer's dialog; ``pip``, called with the arguments of 'pip install', instead of Slicer's ways to install.
+    Returns: the ``PackageState``, ready. Raises: ``PackageError``; ``Declined``, then nothing was changed.
+    """
+    now = state(site_packages)
+    if now.ready:
+        return now
+    needed = [_within_path_limit(line, site_folder(site_packages)) for line in now.missing]
+    wheels = _wheels(wheel_folder) if wheel_folder else None
+    problems = preflight(_estimate(needed, wheels)[1], site_packages, disk_usage)
+    fatal = [problem.text for problem in problems if problem.fatal]
+    if fatal:
+        raise PackageError(" ".join(fatal))
+    if wheel_folder:
+        _refuse_incomplete(wheels, needed, wheel_folder)
+    question = [consent_text(needed, site_packages, wheel_folder), *(problem.text for problem in problems)]
+    _ask(confirm, "\n\n".join(question), _("CTADeface - Install packages"))
+    _install_torch([line for line in needed if requirement_name(line) == "torch"], wheel_folder, site_packages, pip)
+    _install_rest([line for line in needed if requirement_name(line) not in SKIPPED], wheel_folder, site_packages, pip)
+    now = state(site_packages)
+    if not now.ready:
+        raise PackageError(_("The installation ended, but is not complete. {reason}").format(reason=now.reason))
+    return now
+
+
+def _install_torch(lines, wheel_folder, site_packages, pip):
+    if not lines:
+        return
+    # The extension's torchInstalled() would import torch, so it is not asked.
+    extension = None if pip or wheel_folder else _pytorch_extension()
+    with _explained("torch"):
+        if extension:
+            # It also picks the build for the graphics card.
+            extension.installTorch(askConfirmation=False, torchVersionRequirement=str(Requirement(lines[0]).specifier))
+        else:
+            _pip_install(lines, wheel_folder, site_packages, pip)
+
+
+def _install_rest(lines, wheel_folder, site_packages, pip):
+    if not lines:
+        return
+    ensure = None if pip or wheel_folder else _pip_ensure()
+    with _explained(", ".join(map(requirement_name, lines))):
+        if ensure:
+            with _pins(lines, site_packages) as pins:
+                ensure(lines, pins, skip_packages=list(SKIPPED), prompt_install=False, requester="CTADeface")
+            # Of a dependency that failed Slicer only warns; raised here, the error has pip's words.
+            if not state(site_packages).ready:
+                raise RuntimeError(state(site_packages).reason)
+        else:
+            _pip_install(lines, wheel_folder, site_packages, pip)
+
+
+def _pip_ensure():
+    """Slicer's installer that leaves its own packages alone; None before Slicer 5.11."""
+    try:
+        from slicer.packaging import pip_ensure
+    except ImportError:
+        return None
+    return pip_ensure
+
+
+def _pip_install(lines, wheel_folder, site_packages, pip):
+    if pip is None:
+        from slicer.util import pip_install as pip
+    offline = ["--no-index", "--find-links", str(wheel_folder)] if wheel_folder else []
+    with _pins(lines, site_packages) as pins:
+        pip([*lines, *offline, "-c", str(pins)])
+
+
+@contextmanager
+def _pins(lines, site_packages):
+    """A file that tells pip to keep the versions Slicer has, except of what is to be installed."""
+    wanted, versions = {requirement_name(line) for line in lines}, state(site_packages).versions
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "constraints.txt"
+        path.write_text("".join(f"{name}=={versions[name]}\n" for name in PINNED if name in versions.keys() - wanted))
+        yield path
+
+
+class _Transcript(StringIO):
+    """Keeps what pip prints, which Slicer's exceptions do not carry, and still shows it in the console."""
+
+    def __init__(self, console):
+        super().__init__()
+        self.console = console
+
+    def write(self, text):
+        if self.console:
+            self.console.write(text)
+        return super().write(text)
+
+
+@contextmanager
+def _explained(names):
+    """Turn whatever the installation raises into a ``PackageError`` with pip's last telling lines."""
+    transcript = _Transcript(sys.stdout)
+    try:
+        with redirect_stdout(transcript):
+            yield
+    except Exception as error:
+        raise PackageError(_(
+            "Installing {names} failed: {lines}\nCheck the network and the free disk space, restart Slicer and press "
+            "Install packages again, or install from a folder of wheels.").format(
+                names=names, lines=_telling_lines(transcript.getvalue(), error))) from error
+
+
+def _telling_lines(printed, error):
+    # Slicer's exception has the closed pipe as its output, subprocess's has a string.
+    texts = [text for text in (printed, getattr(error, "output", None), getattr(error, "stderr", None))
+             if isinstance(text, str)]
+    lines = list(dict.fromkeys(line.strip() for line in "\n".join(texts).splitlines() if line.strip()))
+    telling = [line for line in lines if re.match(r"\w*error\b|.* depends on |The user requested", line, re.IGNORECASE)]
+    return "\n".join((telling or [*lines[-2:], str(error)])[-4:])
+
+
+def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
+    """Remove what is half installed of torch and nnunetv2, after asking, then ``install``.
+
+    Parameters, returns and raises: as ``install``.
+    """
+    folder = site_folder(site_packages)
+    if why := _unwritable(folder):
+        raise PackageError(why)
+    halves = [name for name in FOLDERS if half_installed(folder, name)]
+    doomed = [path for name in FOLDERS for path in leftovers(folder, name)]
+    for name in halves:
+        doomed += registered(folder, name) + matching(folder, FOLDERS[name].__contains__)
+    if not doomed:
+        return install(wheel_folder, confirm, site_packages=site_packages, pip=pip, disk_usage=disk_usage)
+    needed = list(dict.fromkeys([line for line in requirements() if requirement_name(line) in halves] + missing(site_packages)))
+    needed = [_within_path_limit(line, folder) for line in needed]
+    if wheel_folder:
+        _refuse_incomplete(_wheels(wheel_folder), needed, wheel_folder)
+    question = [_("These incomplete parts are removed from {folder}: {names}").format(
+        folder=folder, names=", ".join(path.name for path in doomed))]
+    if needed:
+        question.append(consent_text(needed, site_packages, wheel_folder))
+    _ask(confirm, "\n\n".join(question), _("CTADeface - Repair packages"))
+    _remove(doomed)
+    return install(wheel_folder, lambda text, title: True, site_packages=site_packages, pip=pip, disk_usage=disk_usage)
+
+
+def _remove(paths):
+    for path in paths:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            raise PackageError(_("{path} cannot be removed ({why}); restart Slicer and press Repair packages before "
+                                 "anything else.").format(path=path, why=error.strerror)) from error
