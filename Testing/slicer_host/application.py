@@ -9,6 +9,7 @@ from PySide6 import QtCore, QtWidgets
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 import slicer
+import vtk
 
 from . import input_output, modules, views
 
@@ -163,6 +164,14 @@ class Application(QtWidgets.QApplication):
         self._paused += 1 if pause else -1
 
 
+@vtk.calldata_type(vtk.VTK_OBJECT)
+def _add_hierarchy_item(scene, event, node):
+    """What the application's subject hierarchy plug-ins do for each node that the user may see."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    if node.IsA("vtkMRMLDisplayableNode") and not node.GetHideFromEditors() and not hierarchy.GetItemByDataNode(node):
+        hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+
 def start(main_window=True):
     """Create ``slicer.mrmlScene`` and ``slicer.app``; returns the application and its main window (or None)."""
     if QtWidgets.QApplication.instance() is not None:
@@ -171,6 +180,7 @@ def start(main_window=True):
     slicer.app = app
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, _add_hierarchy_item)
     app.prepare()
     window = None
     if main_window:

@@ -6,7 +6,7 @@ import vtk
 
 from ..errors import MaskError
 from .texts import _
-from .volumes import grid_to_ras
+from .volumes import grid_to_ras, move_in_hierarchy
 
 SEGMENT_NAME = "Face"
 COLOUR = (0.95, 0.58, 0.47)
@@ -49,7 +49,7 @@ def set_mask(segmentation, mask, volume):
     segment_id = face_segment_id(segmentation) or _add_segment(segmentation)
     slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
     _show(segmentation)
-    _place_beside(segmentation, volume)
+    move_in_hierarchy(segmentation, volume)
 
 
 def set_proposal(segmentation, mask, volume):
@@ -150,9 +150,3 @@ def _show(segmentation):
         display.SetOpacity2DFill(SLICE_OPACITY)
         display.SetVisibility3D(True)
     segmentation.CreateClosedSurfaceRepresentation()
-
-
-def _place_beside(segmentation, volume):
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volume))
-    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(segmentation), parent)

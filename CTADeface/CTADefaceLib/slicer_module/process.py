@@ -1,11 +1,14 @@
 """The one worker process of this application: PythonSlicer, ended with Slicer."""
 
+import os
 import shutil
 import sys
 
 import slicer
 
 from .worker.client import Worker
+
+PASSED_ON = ("CTADEFACE_MODELS",)
 
 _worker = None
 
@@ -15,7 +18,7 @@ def shared_worker():
     global _worker
     if _worker is None:
         application = _application()
-        _worker = Worker(python_executable(), application and slicer.util.startupEnvironment())
+        _worker = Worker(python_executable(), application and _environment())
         if application:
             application.connect("aboutToQuit()", _worker.close)
     return _worker
@@ -40,6 +43,12 @@ def process_events():
 def python_executable():
     """PythonSlicer, which runs with Slicer's packages; the running interpreter when that is a Python itself."""
     return shutil.which("PythonSlicer") or sys.executable
+
+
+def _environment():
+    """Slicer's own from before its launcher changed it, with the folder of models that this process uses."""
+    ours = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**slicer.util.startupEnvironment(), **ours}
 
 
 def _application():

@@ -59,8 +59,7 @@ def new_defaced_node(source, array, name):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.CreateDefaultDisplayNodes()
     update_defaced_node(node, source, array)
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), hierarchy.GetSceneItemID())
+    move_in_hierarchy(node, None)
     copy_window_level(source, node)
     return node
 
@@ -73,6 +72,16 @@ def update_defaced_node(node, source, array):
         slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
         node.SetIJKToRASMatrix(matrix)
         node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+
+
+def move_in_hierarchy(node, beside):
+    """Put the subject-hierarchy item of ``node`` beside that of the node ``beside``, or, if None, at the top."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(node)
+    other = hierarchy.GetItemByDataNode(beside) if beside is not None else 0
+    # 0: no item. Only the application makes them, scripts with the slicer-core package have none.
+    if item and (other or beside is None):
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(other) if other else hierarchy.GetSceneItemID())
 
 
 def copy_window_level(source, target):

@@ -112,7 +112,8 @@ class SegmentSection:
         self.panel.logic.finishSegmentation(job, volume)
         if not slice_views.is_shown(volume):
             slice_views.show_volume(volume)
-        self.panel.log(_("Face mask: {ml:.0f} ml").format(ml=job.result["mask_ml"]))
+        self.ui.statusLabel.text = _("Face mask: {ml:.0f} ml").format(ml=job.result["mask_ml"])
+        self.panel.log(self.ui.statusLabel.text)
         self.panel.mask_changed()
 
     def _run(self, job, finish):

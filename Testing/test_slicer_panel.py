@@ -1,0 +1,363 @@
+"""The panel as a user drives it: real .ui, real Qt, real scene, real worker and model; see slicer_host for the rest."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import phantom
+import pytest
+
+pytest.importorskip("slicer", reason="needs the package slicer-core")
+pytest.importorskip("PySide6", reason="needs the package PySide6-Essentials")
+import slicer_host
+
+MODULE = Path(__file__).resolve().parent.parent / "CTADeface" / "CTADeface.py"
+SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def host():
+    return slicer_host.start()
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return phantom.head_parts()
+
+
+@pytest.fixture
+def slicer(host):
+    import slicer
+
+    host.reset()
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    return slicer
+
+
+def add_head(slicer, hu, name="Head"):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    slicer.util.updateVolumeFromArray(node, hu)
+    node.SetSpacing([phantom.SPACING_MM] * 3)
+    return node
+
+
+@pytest.fixture
+def head(slicer, parts):
+    return add_head(slicer, parts[0])
+
+
+@pytest.fixture
+def panel(host, slicer, head):
+    widget = host.open_widget(host.load_module(MODULE))
+    yield widget
+    host.close(widget)
+
+
+@pytest.fixture
+def masked(host, panel, head, parts):
+    """The panel with a mask made by a model, as far as it knows (the true one, without waiting for the network)."""
+    from CTADefaceLib.slicer_module import face_segment
+
+    node = face_segment.new_face(head)
+    face_segment.set_mask(node, parts[1], head)
+    face_segment.set_proposal(node, parts[1], head)
+    panel.update()
+    return node
+
+
+def node_ids(slicer):
+    return {node.GetID() for node in slicer.util.getNodes("*").values()}
+
+
+def click_and_wait(host, panel):
+    panel.ui.segmentButton.click()
+    assert panel.ui.segmentButton.text == "Cancel"
+    assert host.spin(lambda: panel.segment_section.job is None, SECONDS)
+
+
+def test_without_a_volume_buttons_are_off_and_say_why(host, slicer):
+    widget = host.open_widget(host.load_module(MODULE))
+    for button in (widget.ui.segmentButton, widget.ui.growButton, widget.ui.applyButton, widget.ui.exportButton,
+                   widget.ui.originalButton):
+        assert not button.enabled and "Load a head CT" in button.toolTip
+    host.close(widget)
+
+
+def test_loaded_volume_is_preselected_and_what_needs_a_mask_says_so(panel, head):
+    assert panel.volume is head and panel.ui.inputSelector.currentNode() is head
+    assert panel.ui.segmentButton.enabled and panel.ui.originalButton.enabled
+    for button in (panel.ui.growButton, panel.ui.defacedButton, panel.ui.applyButton, panel.ui.exportButton):
+        assert not button.enabled and button.toolTip == "Segment the face first."
+
+
+def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, head, parts, tmp_path):
+    before = slicer.util.arrayFromVolume(head).copy()
+    seen = []
+    panel.ui.segmentButton.click()
+    assert host.spin(lambda: seen.append(panel.ui.statusLabel.text) or panel.segment_section.job is None, SECONDS)
+    assert any("segmenting" in text for text in seen) and not host.dialogs
+    assert panel.ui.segmentButton.text == "Segment face" and "ml" in panel.ui.statusLabel.text
+    segmentation = panel.segmentation
+    assert panel.refine_section.editor.widget.segmentationNode() is segmentation
+    panel.ui.growButton.click()
+    assert panel.logic.isEdited(head, segmentation)
+    mask = panel.logic.faceMask(head)
+    panel.ui.defacedButton.click()
+    assert panel.logic.preview.state == "defaced" and panel.ui.defacedButton.checked
+    panel.parameters.fill = "air"
+    panel.ui.applyButton.click()
+    assert panel.ui.defacedLabel.text == "Head defaced"
+    host.answers.append(str(tmp_path / "out.nii.gz"))
+    panel.ui.exportMaskCheckBox.checked = True
+    panel.ui.exportButton.click()
+    assert not [d for d in host.dialogs if d.kind == "error"]
+    from CTADefaceLib.files.read import read_volume
+
+    written = read_volume(tmp_path / "out.nii.gz").stored
+    assert (written[mask] == -1000).all() and np.array_equal(written[~mask], before[~mask])
+    assert np.array_equal(read_volume(tmp_path / "out_facemask.nii.gz").stored != 0, mask)
+    assert np.array_equal(before, slicer.util.arrayFromVolume(head))
+
+
+def test_cancel_in_mid_run_stops_within_a_second_and_leaves_the_scene(host, slicer, panel):
+    before = node_ids(slicer)
+    panel.ui.segmentButton.click()
+    assert host.spin(lambda: panel.segment_section.job.stage != "start", SECONDS)
+    started = time.monotonic()
+    panel.ui.segmentButton.click()
+    assert time.monotonic() - started < 1
+    assert panel.segment_section.job is None and panel.ui.segmentButton.text == "Segment face"
+    assert not host.dialogs and "Cancelled" in panel.ui.logText.plainText
+    assert node_ids(slicer) == before
+
+
+def test_worker_that_dies_is_explained_and_the_log_can_be_copied(host, slicer, panel):
+    import os
+    import signal
+
+    from CTADefaceLib.slicer_module.process import shared_worker
+
+    panel.ui.segmentButton.click()
+    os.kill(shared_worker().process_id, signal.SIGSEGV)
+    assert host.spin(lambda: panel.segment_section.job is None, SECONDS)
+    assert host.dialogs[-1].kind == "error" and "worker process died" in host.dialogs[-1].text
+    panel.ui.copyLogButton.click()
+    assert "worker process died" in slicer.app.clipboard().text()
+    click_and_wait(host, panel)
+    assert panel.segmentation is not None
+
+
+def test_scene_closed_while_running_cancels_and_the_panel_goes_on(host, slicer, panel, parts):
+    panel.ui.segmentButton.click()
+    assert host.spin(lambda: panel.segment_section.job.stage != "start", SECONDS)
+    host.clear_scene()
+    assert panel.segment_section.job is None and panel.volume is None
+    assert not panel.ui.segmentButton.enabled
+    again = add_head(slicer, parts[0], "Again")
+    panel.parameters.inputVolume = again
+    assert panel.ui.segmentButton.enabled and panel.segmentation is None
+
+
+def test_volume_removed_while_running_is_explained(host, slicer, panel, head):
+    panel.ui.segmentButton.click()
+    slicer.mrmlScene.RemoveNode(head)
+    assert host.spin(lambda: panel.segment_section.job is None, SECONDS)
+    assert "changed or removed" in host.dialogs[-1].text
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_edited_mask_is_replaced_only_when_the_user_agrees(host, slicer, panel, head, masked):
+    panel.ui.growButton.click()
+    edited = panel.logic.faceMask(head)
+    host.answers.append(False)
+    panel.ui.segmentButton.click()
+    assert "was edited" in host.dialogs[-1].text and panel.segment_section.job is None
+    assert np.array_equal(panel.logic.faceMask(head), edited)
+    host.answers.append(True)
+    click_and_wait(host, panel)
+    assert not panel.logic.isEdited(head)
+
+
+def test_quick_actions_can_be_undone_with_the_editors_undo(panel, head, masked, parts):
+    for button in (panel.ui.growButton, panel.ui.shrinkButton, panel.ui.boneButton, panel.ui.islandButton):
+        before = panel.logic.faceMask(head)
+        button.click()
+        if not np.array_equal(before, panel.logic.faceMask(head)):
+            panel.refine_section.editor.widget.undo()
+        assert np.array_equal(before, panel.logic.faceMask(head))
+    panel.ui.growButton.click()
+    panel.ui.restoreButton.click()
+    assert np.array_equal(panel.logic.faceMask(head), parts[1])
+
+
+def test_preview_follows_edits_and_never_touches_the_volume(host, slicer, panel, head, masked):
+    before = slicer.util.arrayFromVolume(head).copy()
+    panel.ui.defacedButton.click()
+    shown = slicer.util.getNode("CTADeface preview")
+    first = slicer.util.arrayFromVolume(shown).copy()
+    panel.ui.growButton.click()
+    grown = panel.logic.faceMask(head)
+    assert host.spin(lambda: not np.array_equal(first, slicer.util.arrayFromVolume(shown)), 10)
+    assert len(np.unique(slicer.util.arrayFromVolume(shown)[grown])) == 1
+    panel.ui.followCheckBox.checked = False
+    second = slicer.util.arrayFromVolume(shown).copy()
+    panel.ui.growButton.click()
+    host.spin(1.0)
+    assert np.array_equal(second, slicer.util.arrayFromVolume(shown))
+    assert np.array_equal(before, slicer.util.arrayFromVolume(head))
+
+
+def test_key_goes_round_the_previews(panel, masked):
+    states = []
+    for _ in range(4):
+        panel.preview_section.next()
+        states.append(panel.logic.preview.state)
+    assert states == ["original", "mask", "defaced", "original"]
+    panel.ui.originalButton.click()
+    assert panel.logic.preview.state is None and not panel.ui.originalButton.checked
+
+
+def renderings(slicer):
+    return [n for n in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode") if n.GetVisibility()]
+
+
+def test_each_preview_shows_one_rendering_and_the_mask_only_when_asked(slicer, panel, head, masked):
+    for button, volume_name, with_mask in ((panel.ui.originalButton, "Head", False), (panel.ui.maskButton, "Head", True),
+                                           (panel.ui.defacedButton, "CTADeface preview", False)):
+        button.click()
+        visible = renderings(slicer)
+        assert [n.GetDisplayableNode().GetName() for n in visible] == [volume_name]
+        assert visible[0].GetVolumePropertyNode().GetScalarOpacity().GetValue(217.6) == pytest.approx(0.676, abs=0.01)
+        assert bool(masked.GetDisplayNode().GetVisibility3D()) == with_mask
+
+
+def test_leaving_brings_back_the_users_layout_camera_and_renderings(host, slicer, panel, head, masked):
+    logic = slicer.modules.volumerendering.logic()
+    own = logic.CreateDefaultVolumeRenderingNodes(head)
+    own.SetVisibility(True)
+    manager = slicer.app.layoutManager()
+    manager.setLayout(6)
+    before = node_ids(slicer)
+    masked.GetDisplayNode().SetVisibility3D(False)
+    panel.ui.defacedButton.click()
+    assert manager.threeDViewCount == 1 and own.GetVisibility() == 0
+    panel.ui.obliqueButton.click()
+    host.leave(panel)
+    assert manager.layout == 6 and own.GetVisibility() == 1 and masked.GetDisplayNode().GetVisibility3D() == 0
+    assert not [i for i in node_ids(slicer) - before if slicer.mrmlScene.GetNodeByID(i).GetName().startswith("CTADeface")]
+    assert head.GetNumberOfDisplayNodes() == 2
+    host.enter(panel)
+    assert panel.logic.preview.state is None and panel.ui.defacedButton.enabled
+
+
+def test_camera_comes_back_and_buttons_turn_it(slicer, panel, head, masked):
+    view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
+    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view)
+    camera.SetPosition(11, 22, 33)
+    panel.ui.originalButton.click()
+    bounds = [0.0] * 6
+    head.GetRASBounds(bounds)
+    front = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    assert front[1] > 100 and abs(front[0]) < 1e-6 and abs(front[2]) < 1e-6
+    panel.ui.obliqueButton.click()
+    oblique = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    assert oblique[0] < -50 and oblique[1] > 50 and oblique[2] > 10
+    panel.preview_section.hide()
+    assert camera.GetPosition() == (11, 22, 33)
+
+
+def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel, head, masked, parts):
+    other = add_head(slicer, parts[0][:, :, ::-1].copy(), "Other")
+    panel.ui.defacedButton.click()
+    panel.parameters.inputVolume = other
+    assert panel.segmentation is None and not panel.ui.applyButton.enabled
+    assert panel.logic.preview.state is None
+    assert panel.refine_section.editor.widget.segmentationNode() is None
+    panel.parameters.inputVolume = head
+    assert panel.segmentation is masked and panel.refine_section.editor.widget.segmentationNode() is masked
+
+
+def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, panel, monkeypatch):
+    from CTADefaceLib.slicer_module import packages
+
+    asked = []
+
+    def declined(*arguments):
+        asked.append(arguments)
+        raise packages.Declined("no")
+
+    monkeypatch.setattr(packages, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
+    monkeypatch.setattr(packages, "install", declined)
+    panel.ui.segmentButton.click()
+    assert asked and panel.segment_section.job is None and not host.dialogs
+    panel.ui.packagesSection.collapsed = False
+    assert panel.ui.packagesLabel.text == "torch is missing" and panel.ui.installButton.enabled
+
+
+def test_models_are_listed_and_one_from_a_zip_is_installed_by_the_worker(host, slicer, panel, tmp_path, monkeypatch):
+    import shutil
+
+    from CTADefaceLib.model.store import bundled_folder
+    from CTADefaceLib.slicer_module.process import stop_worker
+
+    monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "models"))
+    stop_worker()
+    box = panel.ui.modelComboBox
+    assert box.itemText(0) == "head-4mm" and box.itemText(box.count - 2).startswith("Add model from zip")
+    source = tmp_path / "Mine"
+    shutil.copytree(bundled_folder() / "head-4mm", source)
+    archive = shutil.make_archive(str(tmp_path / "mine"), "zip", tmp_path, "Mine")
+    host.answers.append(archive)
+    box.activated.emit(box.count - 2)
+    assert host.spin(lambda: panel.segment_section.job is None, SECONDS) and not [d for d in host.dialogs if d.kind == "error"]
+    assert len([i for i in range(box.count) if box.itemData(i)]) == 2
+    assert panel.parameters.model == box.currentText != "head-4mm"
+    stop_worker()
+
+
+def test_shortcut_and_editor_keys_live_only_while_the_module_is_open(host, panel):
+    import qt
+
+    def keys():
+        return [s for s in host.main_window.findChildren(qt.QShortcut) if s.key.toString() == "Alt+P"]
+
+    calls = host.segment_editor_calls(panel.refine_section.editor.widget)
+    assert len(keys()) == 1 and ("installKeyboardShortcuts",) in [c[:1] for c in calls]
+    host.leave(panel)
+    host.spin(0.05)
+    assert keys() == []
+    calls = [c[0] for c in host.segment_editor_calls(panel.refine_section.editor.widget)]
+    assert {"setActiveEffect", "uninstallKeyboardShortcuts", "removeViewObservations"} <= set(calls)
+
+
+def test_reload_gives_new_code_and_a_working_panel(host, slicer, panel, head):
+    import sys
+
+    old = sys.modules["CTADefaceLib.slicer_module.logic"]
+    panel.onReload()
+    fresh = slicer.modules.CTADefaceWidget
+    assert sys.modules["CTADefaceLib.slicer_module.logic"] is not old and fresh is not panel
+    assert fresh.volume is head
+    click_and_wait(host, fresh)
+    assert fresh.segmentation is not None
+
+
+def test_self_test_of_the_module_passes(host, slicer):
+    host.load_module(MODULE)
+    import CTADeface
+
+    case = CTADeface.CTADefaceTest()
+    case.messageDelay = 1
+    case.runTest()
+    assert slicer.util.getNode("Synthetic head defaced")
+
+
+def test_quitting_ends_the_worker(host, panel):
+    from CTADefaceLib.slicer_module.process import shared_worker
+
+    click_and_wait(host, panel)
+    worker = shared_worker()
+    assert worker.running
+    host.quit()
+    assert not worker.running
