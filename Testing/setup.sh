@@ -10,13 +10,14 @@ if [ ! -f "$stamp" ]; then
     PIP_CONSTRAINT="$root/Testing/constraints.txt" "$venv/bin/pip" install --quiet -e "$root[test]" >&2
     touch "$stamp"
 fi
-# Offscreen pictures: VTK draws through EGL with Mesa's software renderer.
-if command -v dpkg >/dev/null && ! dpkg -s libegl1 libegl-mesa0 libgl1-mesa-dri >/dev/null 2>&1; then
+# Offscreen pictures: VTK draws through EGL with Mesa's software renderer. Offscreen windows: what Qt links to.
+libraries="libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0"
+if command -v dpkg >/dev/null && ! dpkg -s $libraries >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ]; then
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-            libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1; } >&2
+            $libraries; } >&2
     else
-        echo "For pictures run once: sudo apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1" >&2
+        echo "For pictures and the panel's tests run once: sudo apt-get install $libraries" >&2
     fi
 fi
 echo "$venv"

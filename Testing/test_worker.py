@@ -146,3 +146,47 @@ def test_worker_and_its_files_are_gone_when_the_application_is_killed(temporary,
     process.wait()
     assert until(lambda: not alive(pid), 60)
     assert [p.name for p in temporary.iterdir()] == ["hu.npy"]
+
+
+LAUNCHER = """#!{python}
+import subprocess, sys
+print("launcher says hello")
+code = subprocess.call([{python!r}, *sys.argv[1:]])
+if code < 0:
+    print("error: [python] exit abnormally - Report the problem.", file=sys.stderr)
+sys.exit(code if code >= 0 else 1)
+"""
+
+
+@pytest.fixture
+def launcher(tmp_path_factory):
+    """As PythonSlicer: a process that starts the real Python as its child and hands on input, output and exit code."""
+    path = tmp_path_factory.mktemp("bin") / "launcher"
+    path.write_text(LAUNCHER.format(python=sys.executable))
+    path.chmod(0o755)
+    return path
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_launcher_and_its_child_are_both_killed_by_cancel(temporary, launcher, hu):
+    worker = Worker(python=launcher)
+    assert worker.segment(hu, AFFINE).wait()["mask"].any()
+    job = worker.segment(hu, AFFINE)
+    pid = worker.process_id
+    child = children(pid)[0]
+    job.cancel()
+    assert until(lambda: not alive(pid) and not alive(child), 1)
+    assert not list(temporary.iterdir())
+
+
+def test_death_behind_a_launcher_is_told_and_leaves_nothing(temporary, launcher, hu):
+    worker = Worker(python=launcher)
+    job = worker.segment(hu, AFFINE)
+    assert until(lambda: children(worker.process_id))
+    os.kill(children(worker.process_id)[0], signal.SIGKILL)
+    with pytest.raises(errors.WorkerDied, match="exit abnormally.*memory"):
+        job.wait()
+    assert not list(temporary.iterdir())

@@ -125,6 +125,17 @@ def tissue_focus(hu, index_to_ras):
     return Focus(tuple(((low + high) / 2).tolist()), max(float(radius), 1.0))
 
 
+def aim_camera(camera, view, focus):
+    """Point a vtkCamera, or Slicer's camera node, from the direction ``view`` at ``focus`` (RAS, mm)."""
+    pitch, yaw = np.radians([view.pitch_deg, view.yaw_deg])
+    level, superior = np.array([-np.sin(yaw), np.cos(yaw), 0.0]), np.array([0.0, 0.0, 1.0])
+    distance = focus.radius / np.sin(np.radians(VIEW_ANGLE_DEG / 2))
+    camera.SetViewAngle(VIEW_ANGLE_DEG)
+    camera.SetFocalPoint(*focus.centre)
+    camera.SetPosition(*(focus.centre + distance * (np.cos(pitch) * level + np.sin(pitch) * superior)))
+    camera.SetViewUp(*(np.cos(pitch) * superior - np.sin(pitch) * level))
+
+
 def _import_vtk():
     try:
         import vtk
@@ -251,14 +262,7 @@ def _window(vtk, size):
 
 
 def _aim(renderer, view, focus):
-    pitch, yaw = np.radians([view.pitch_deg, view.yaw_deg])
-    level, superior = np.array([-np.sin(yaw), np.cos(yaw), 0.0]), np.array([0.0, 0.0, 1.0])
-    distance = focus.radius / np.sin(np.radians(VIEW_ANGLE_DEG / 2))
-    camera = renderer.GetActiveCamera()
-    camera.SetViewAngle(VIEW_ANGLE_DEG)
-    camera.SetFocalPoint(*focus.centre)
-    camera.SetPosition(*(focus.centre + distance * (np.cos(pitch) * level + np.sin(pitch) * superior)))
-    camera.SetViewUp(*(np.cos(pitch) * superior - np.sin(pitch) * level))
+    aim_camera(renderer.GetActiveCamera(), view, focus)
     renderer.ResetCameraClippingRange()
 
 

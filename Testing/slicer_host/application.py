@@ -172,6 +172,16 @@ def _add_hierarchy_item(scene, event, node):
         hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
+@vtk.calldata_type(vtk.VTK_OBJECT)
+def _remove_hierarchy_item(scene, event, node):
+    """The other half."""
+    if not scene.IsClosing() and node.IsA("vtkMRMLDisplayableNode"):
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+        item = hierarchy.GetItemByDataNode(node)
+        if item:
+            hierarchy.RemoveItem(item, False, False)
+
+
 def start(main_window=True):
     """Create ``slicer.mrmlScene`` and ``slicer.app``; returns the application and its main window (or None)."""
     if QtWidgets.QApplication.instance() is not None:
@@ -181,6 +191,7 @@ def start(main_window=True):
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, _add_hierarchy_item)
+    slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, _remove_hierarchy_item)
     app.prepare()
     window = None
     if main_window:

@@ -226,7 +226,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def updateEffectList(self):
         """Lay out one button for each effect that is offered."""
         while self._buttons.count():
-            self._buttons.takeAt(0).widget().deleteLater()
+            old = self._buttons.takeAt(0).widget()
+            old.visible = False
+            old.deleteLater()
         rest = [name for name in self._effects if name not in self._order] if self._unordered else []
         for position, name in enumerate([*self._order, *rest]):
             button = QtWidgets.QToolButton(self)

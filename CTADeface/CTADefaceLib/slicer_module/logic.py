@@ -1,9 +1,12 @@
 """What the module does, without any window: used by the panel, the Python console and scripts alike."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import slicer
+from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 from .. import fill as filling
 from ..errors import InputError, MaskError
@@ -14,6 +17,7 @@ from . import face_segment, volumes
 from .preview import Preview
 from .process import process_events, shared_worker
 from .texts import _
+from .worker.client import Job
 
 EDIT_MM = 1.0
 EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -30,7 +34,9 @@ class FaceLogic:
 
     # Segment
 
-    def segmentFace(self, volumeNode, segmentationNode=None, model=None, device="cpu", mirroring=False, progress=None):
+    def segmentFace(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
+                    model: str | None = None, device: str = "cpu", mirroring: bool = False,
+                    progress: Callable[[Job], None] | None = None) -> SegmentationNode:
         """Propose a face mask and wait for it; the application stays responsive.
 
         Parameters: ``segmentationNode`` to write to (None: the volume's own, or a new one); ``model`` a name or folder
@@ -45,17 +51,23 @@ class FaceLogic:
                 progress(job)
             process_events()
 
-        job.wait(each)
+        try:
+            job.wait(each)
+        finally:
+            # Does nothing to a job that is done; one whose callback failed must not go on unseen.
+            job.cancel()
         return self.finishSegmentation(job, volumeNode, segmentationNode)
 
-    def startSegmentation(self, volumeNode, model=None, device="cpu", mirroring=False):
+    def startSegmentation(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
+                          mirroring: bool = False) -> Job:
         """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
         volume = volumes.engine_volume(volumeNode)
         check_ct(volume)
         return shared_worker().segment(volume.stored, volumes.grid_to_patient(volumeNode), volumeNode.GetName(),
                                        model or None, device, mirroring)
 
-    def finishSegmentation(self, job, volumeNode, segmentationNode=None):
+    def finishSegmentation(self, job: Job, volumeNode: VolumeNode,
+                           segmentationNode: SegmentationNode | None = None) -> SegmentationNode:
         """Put the mask of a job that is done into the scene; returns the segmentation node. Raises: InputError when
         the volume has left the scene or changed its size meanwhile."""
         mask = job.result["mask"]
@@ -69,7 +81,7 @@ class FaceLogic:
             node.SetAttribute("CTADeface." + key, str(job.result[key]))
         return node
 
-    def faceMask(self, volumeNode, segmentationNode=None):
+    def faceMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> np.ndarray:
         """The face mask of a volume as bool array (k, j, i). Raises: MaskError when there is none or it is empty."""
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         if segmentation is None:
@@ -80,19 +92,19 @@ class FaceLogic:
                             "segment or draw the face first.")
         return mask
 
-    def faceMillilitres(self, volumeNode, segmentationNode=None):
+    def faceMillilitres(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> float:
         """Volume of the face mask in ml."""
         return mask_millilitres(self.faceMask(volumeNode, segmentationNode),
                                 volumes.engine_volume(volumeNode).geometry)
 
-    def isEdited(self, volumeNode, segmentationNode=None):
+    def isEdited(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> bool:
         """Has a person changed the mask since the model proposed it?"""
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         return segmentation is not None and face_segment.is_edited(segmentation, volumeNode)
 
     # Correct
 
-    def growMask(self, volumeNode, segmentationNode, millimetres=EDIT_MM):
+    def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, millimetres: float = EDIT_MM) -> None:
         """Grow the face mask (negative: shrink it) by ``millimetres``, at least by one voxel of the finest axis."""
         from .. import edit
 
@@ -100,20 +112,20 @@ class FaceLogic:
         self._edit(volumeNode, segmentationNode,
                    lambda mask: change(mask, abs(millimetres), volumes.spacing_kji(volumeNode)))
 
-    def keepLargestIsland(self, volumeNode, segmentationNode):
+    def keepLargestIsland(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Drop all but the largest connected piece of the face mask."""
         from ..edit import largest_piece
 
         self._edit(volumeNode, segmentationNode, largest_piece)
 
-    def excludeBone(self, volumeNode, segmentationNode):
+    def excludeBone(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Take voxels above 300 HU out of the face mask."""
         from ..edit import without_bone
 
         volume = volumes.engine_volume(volumeNode)
         self._edit(volumeNode, segmentationNode, lambda mask: without_bone(mask, volume.to_hu(volume.stored)))
 
-    def restoreModelMask(self, volumeNode, segmentationNode):
+    def restoreModelMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Undo all edits. Raises: MaskError when the mask was not made by a model."""
         mask = face_segment.proposal_mask(segmentationNode, volumeNode)
         if mask is None:
@@ -128,7 +140,8 @@ class FaceLogic:
 
     # Preview
 
-    def showPreview(self, volumeNode, segmentationNode=None, state="defaced", fill="percentile"):
+    def showPreview(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
+                    state: str = "defaced", fill: str | float = "percentile") -> None:
         """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
 
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
@@ -141,17 +154,19 @@ class FaceLogic:
             self.faceMask(volumeNode)
         self.preview.show(volumeNode, segmentation, state, defaced)
 
-    def hidePreview(self):
+    def hidePreview(self) -> None:
         """Remove the preview and bring back what the user had on the screen."""
         self.preview.hide()
 
     # Fill
 
-    def defacedArray(self, volumeNode, segmentationNode=None, fill="percentile"):
+    def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
+                     fill: str | float = "percentile") -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
         return filling.filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentationNode), fill)[0]
 
-    def applyFill(self, volumeNode, segmentationNode=None, outputVolumeNode=None, fill="percentile"):
+    def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
+                  outputVolumeNode: VolumeNode | None = None, fill: str | float = "percentile") -> VolumeNode:
         """Make the defaced volume; a second call updates it.
 
         Parameters: ``outputVolumeNode`` to write to (None: the one made before, or a new one "<name> defaced");
@@ -172,7 +187,7 @@ class FaceLogic:
 
     # Export
 
-    def exportVolume(self, volumeNode, path, overwrite=False):
+    def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False) -> None:
         """Write a volume as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no other header text.
 
         The parent transform is not applied: the file has the grid of the scan. Raises: OutputError for an existing
@@ -181,7 +196,8 @@ class FaceLogic:
         volume = volumes.engine_volume(volumeNode)
         self._write(volume.stored, volume.geometry, path, overwrite)
 
-    def exportMask(self, volumeNode, segmentationNode, path, overwrite=False):
+    def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
+                   overwrite: bool = False) -> None:
         """Write the face mask as uint8 (1 = face) on the volume's grid; extensions and errors as ``exportVolume``."""
         mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
         self._write(mask, volumes.engine_volume(volumeNode).geometry, path, overwrite)
@@ -192,7 +208,9 @@ class FaceLogic:
         with publishing([Path(path)], overwrite) as staged:
             write_new(array, geometry, staged[0])
 
-    def deface(self, volumeNode, model=None, device="cpu", fill="percentile", progress=None):
+    def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
+               fill: str | float = "percentile", progress: Callable[[Job], None] | None = None) -> VolumeNode:
         """Segment and fill; returns the defaced volume node. Raises what the two raise."""
+        filling.parse_fill(fill)
         segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress)
         return self.applyFill(volumeNode, segmentation, fill=fill)

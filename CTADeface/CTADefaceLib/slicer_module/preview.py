@@ -4,9 +4,6 @@ Everything shown is a node of its own, hidden and not saved with the scene; what
 first and brought back by ``hide``.
 """
 
-import math
-
-import numpy as np
 import slicer
 
 from . import volumes
@@ -14,10 +11,6 @@ from .users_view import UsersView
 
 PRESET = "CT-Muscle"
 STATES = ("original", "mask", "defaced")
-# Camera directions from the head: degrees to the patient's left, degrees up.
-CAMERAS = {"front": (0, 0), "oblique": (40, 10)}
-VIEW_ANGLE = 30.0
-MARGIN = 1.15
 
 
 class Preview:
@@ -26,7 +19,7 @@ class Preview:
     def __init__(self):
         self.state = None
         self.volume = None
-        self._users_view = None
+        self._users_view = self._focus = None
         self._nodes = {}
 
     def show(self, volume, segmentation, state, defaced=None):
@@ -62,28 +55,21 @@ class Preview:
         self._set_defaced(defaced)
 
     def look(self, name):
-        """Turn the camera: 'front' or 'oblique', the patient upright and filling the view."""
+        """Turn the camera: 'front' or 'oblique', the patient upright and the head filling the view."""
+        from ..render import FRONTAL, OBLIQUE, aim_camera, tissue_focus
+
+        if self._focus is None:
+            self._focus = tissue_focus(slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume))
         camera = self._users_view.camera
-        bounds = [0.0] * 6
-        self.volume.GetRASBounds(bounds)
-        low, high = np.array(bounds[::2]), np.array(bounds[1::2])
-        left, up = (math.radians(angle) for angle in CAMERAS[name])
-        direction = np.array([-math.sin(left) * math.cos(up), math.cos(left) * math.cos(up), math.sin(up)])
-        centre = (low + high) / 2
-        distance = MARGIN * max(high[2] - low[2], high[0] - low[0]) / 2 / math.tan(math.radians(VIEW_ANGLE / 2))
-        distance += (high[1] - low[1]) / 2
         with slicer.util.NodeModify(camera):
-            camera.SetFocalPoint(*centre)
-            camera.SetPosition(*(centre + distance * direction))
-            camera.SetViewUp(0, 0, 1)
-            camera.SetViewAngle(VIEW_ANGLE)
+            aim_camera(camera, {"front": FRONTAL, "oblique": OBLIQUE}[name], self._focus)
         camera.ResetClippingRange()
 
     def hide(self):
         """Remove everything that the preview has made and restore the user's view."""
         if self.state is None:
             return
-        self.state = self.volume = None
+        self.state = self.volume = self._focus = None
         for node in self._nodes.values():
             if slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
@@ -93,7 +79,7 @@ class Preview:
 
     def forget(self):
         """The scene is being closed: its nodes are gone, and there is nothing to restore."""
-        self.state = self.volume = self._users_view = None
+        self.state = self.volume = self._users_view = self._focus = None
         self._nodes = {}
 
     def _set_defaced(self, array):

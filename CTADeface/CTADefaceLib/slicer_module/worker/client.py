@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ... import errors
+from .pipe import make_non_blocking, read_now
 from .serve import MASK_FILE, VOLUME_FILE
 
 IDLE_SECONDS = 600
@@ -116,7 +117,7 @@ class Worker:
             self._stop()
             raise errors.WorkerDied(f"The worker process cannot be started ({error.strerror or error}); "
                                     "reinstall the application.") from error
-        os.set_blocking(self._process.stdout.fileno(), False)
+        make_non_blocking(self._process.stdout)
         self._unread = b""
 
     def _ask(self, finish, **command):
@@ -131,18 +132,11 @@ class Worker:
 
     def _answers(self):
         """(answers that have arrived, True when there will be no more)."""
-        ended = False
-        while True:
-            try:
-                block = os.read(self._process.stdout.fileno(), 65536)
-            except BlockingIOError:
-                break
-            if not block:
-                ended = True
-                break
+        while block := read_now(self._process.stdout):
             self._unread += block
         *lines, self._unread = self._unread.split(b"\n")
-        return [json.loads(line) for line in lines], ended
+        # Slicer's launcher may say something too.
+        return [json.loads(line) for line in lines if line.startswith(b"{")], block is not None
 
     def _with_mask(self, answer, shape):
         packed = np.load(self._path(MASK_FILE))
@@ -227,13 +221,15 @@ class Job:
             code = self._worker._process.wait(KILL_SECONDS)
         except subprocess.TimeoutExpired:
             code = "none"
-        if code in (-signal.SIGTERM, -9, 137):
+        said = [line.strip() for line in self._worker.log().splitlines() if line.strip()][-1:]
+        # Slicer's launcher does not tell by which signal its child ended.
+        abnormal = said and "exit abnormally" in said[0]
+        if code in (-9, 137) or (abnormal and self.warnings):
             return errors.OutOfMemory("The system ended the worker process, most likely because memory ran out; close "
                                       "other programs or crop the volume to the head.")
-        lines = [line for line in self._worker.log().splitlines() if line.strip()]
-        said = f": {lines[-1].strip()}" if lines else ""
-        return errors.WorkerDied(f"The worker process died (exit code {code}{said}); try again, and repair the Python "
-                                 "packages if it happens again.")
+        why = ", ".join([f"exit code {code}", *said])
+        return errors.WorkerDied(f"The worker process died ({why}); close other programs in case memory ran out, try "
+                                 "again, and repair the Python packages if it happens again.")
 
 
 def kill_tree(process):

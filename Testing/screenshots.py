@@ -1,0 +1,64 @@
+"""Makes Resources/panel.png: the panel in the test host, and the three previews as Slicer's renderer draws them.
+
+Segment Editor's tools are those of the host's stand-in. Usage: python Testing/screenshots.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+import slicer_host
+
+ROOT = Path(__file__).resolve().parent.parent
+PANEL = (440, 860)
+VIEW = 286
+
+
+def main():
+    host = slicer_host.start()
+    import slicer
+    from slicer_host.rendering import picture
+
+    node = add_public_head(slicer)
+    panel = host.open_widget(host.load_module(ROOT / "CTADeface" / "CTADeface.py"))
+    panel.ui.segmentButton.click()
+    host.spin(lambda: panel.segment_section.job is None, 120)
+    view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
+    pictures = []
+    for button in (panel.ui.originalButton, panel.ui.maskButton, panel.ui.defacedButton):
+        button.click()
+        pair = []
+        for camera in (panel.ui.frontButton, panel.ui.obliqueButton):
+            camera.click()
+            pair.append(picture(view, VIEW))
+        pictures.append(np.hstack(pair))
+    panel.logic.applyFill(node)
+    panel.update()
+    host.grab(panel, ROOT / "Resources" / "panel.png", PANEL)
+    paste_beside(ROOT / "Resources" / "panel.png", np.vstack(pictures))
+    host.close(panel)
+
+
+def add_public_head(slicer):
+    from CTADefaceLib.demo import public_head
+    from CTADefaceLib.files.read import read_volume
+
+    head = read_volume(public_head())
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Cranium")
+    node.CreateDefaultDisplayNodes()
+    slicer.util.updateVolumeFromArray(node, head.to_hu(head.stored).astype(np.int16))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(head.geometry.affine()))
+    return node
+
+
+def paste_beside(path, pixels):
+    """Append a picture (rows, columns, 3) at the right of the PNG ``path``."""
+    import SimpleITK as sitk
+
+    panel = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[:, :, :3]
+    height = max(len(panel), len(pixels))
+    padded = [np.pad(p, ((0, height - len(p)), (0, 0), (0, 0)), constant_values=239) for p in (panel, pixels)]
+    sitk.WriteImage(sitk.GetImageFromArray(np.ascontiguousarray(np.hstack(padded)), isVector=True), str(path), True)
+
+
+if __name__ == "__main__":
+    main()
