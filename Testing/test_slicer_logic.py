@@ -1,5 +1,7 @@
 """The module's logic on the real MRML scene: segment, correct, fill, export, transforms; the real worker and model."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -112,6 +114,30 @@ def test_mask_lies_beside_the_volume_in_the_subject_hierarchy(slicer, head, mask
     node = face_segment.new_face(head)
     face_segment.set_mask(node, slicer.util.arrayFromVolume(head) > 500, head)
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == patient
+
+
+def test_models_proposal_is_kept_out_of_sight(slicer, head, masked, parts):
+    from CTADefaceLib.slicer_module import face_segment
+
+    face_segment.set_proposal(masked, parts[1], head)
+    proposal = masked.GetNodeReference(face_segment.PROPOSAL)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    assert proposal.GetHideFromEditors() and not proposal.GetDisplayVisibility()
+    assert hierarchy.GetItemByDataNode(masked) and not hierarchy.GetItemByDataNode(proposal)
+
+
+def test_logic_works_without_a_main_window():
+    code = ("import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, phantom, numpy as np\n"
+            "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"
+            "hu, face, _, _ = phantom.head_parts()\n"
+            "node = slicer.mrmlScene.AddNewNodeByClass('vtkMRMLScalarVolumeNode', 'Head')\n"
+            "slicer.util.updateVolumeFromArray(node, hu); node.SetSpacing(3, 3, 3)\n"
+            "output = CTADeface.CTADefaceLogic().deface(node, fill='air')\n"
+            "changed = slicer.util.arrayFromVolume(output) != hu\n"
+            "print('changed face', (changed & face).sum() / face.sum() > 0.7); host.quit()")
+    result = subprocess.run([sys.executable, "-c", code, str(MODULE.parent), str(Path(__file__).parent), str(MODULE)],
+                            capture_output=True, text=True, timeout=300)
+    assert "changed face True" in result.stdout, result.stderr[-2000:]
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint16])

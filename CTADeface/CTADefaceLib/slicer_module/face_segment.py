@@ -5,6 +5,7 @@ import slicer
 import vtk
 
 from ..errors import MaskError
+from .hidden_nodes import add_hidden
 from .texts import _
 from .volumes import grid_to_ras, move_in_hierarchy
 
@@ -56,9 +57,8 @@ def set_proposal(segmentation, mask, volume):
     """Keep the model's mask, hidden, so that it can be restored and edits can be measured."""
     proposal = segmentation.GetNodeReference(PROPOSAL)
     if proposal is None:
-        proposal = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)")
+        proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
         proposal.SetAttribute(FACE_MASK, "proposal")
-        proposal.HideFromEditorsOn()
         segmentation.SetNodeReferenceID(PROPOSAL, proposal.GetID())
     proposal.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     proposal.SetReferenceImageGeometryParameterFromVolumeNode(volume)

@@ -7,6 +7,7 @@ first and brought back by ``hide``.
 import slicer
 
 from . import volumes
+from .hidden_nodes import add_hidden
 from .users_view import UsersView
 
 PRESET = "CT-Muscle"
@@ -85,7 +86,7 @@ class Preview:
     def _set_defaced(self, array):
         node = self._nodes.get("defaced")
         if node is None:
-            node = self._nodes["defaced"] = _hidden("vtkMRMLScalarVolumeNode", "CTADeface preview")
+            node = self._nodes["defaced"] = add_hidden("vtkMRMLScalarVolumeNode", "CTADeface preview", saved=False)
         volumes.update_defaced_node(node, self.volume, array)
 
     def _rendering(self, name, volume):
@@ -110,16 +111,7 @@ class Preview:
     def _muscle(self):
         if "muscle" not in self._nodes:
             preset = slicer.modules.volumerendering.logic().GetPresetByName(PRESET)
-            self._nodes["muscle"] = _hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle")
+            self._nodes["muscle"] = add_hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle", saved=False)
             self._nodes["muscle"].Copy(preset)
             self._nodes["muscle"].SetSaveWithScene(False)
         return self._nodes["muscle"]
-
-
-def _hidden(class_name, name):
-    node = slicer.mrmlScene.CreateNodeByClass(class_name)
-    node.UnRegister(None)
-    node.SetName(name)
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
-    return slicer.mrmlScene.AddNode(node)
