@@ -44,3 +44,13 @@ def test_largest_piece_and_bone(cube):
     assert np.array_equal(largest_piece(dotted), cube)
     hu = np.where(np.arange(20) < 10, 100, 700)[None, None, :] * np.ones(cube.shape)
     assert np.array_equal(without_bone(cube, hu), cube & (hu < 300))
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 0.5, 0.7), (3.0, 1.0, 1.0)])
+def test_growing_and_shrinking_are_distances_to_the_mask(spacing):
+    from scipy import ndimage as ndi
+
+    mask = ndi.gaussian_filter(np.random.default_rng(3).random((20, 24, 22)), 2) > 0.5
+    inside, outside = (ndi.distance_transform_edt(m, spacing) for m in (mask, ~mask))
+    assert np.array_equal(grown(mask, 2.0, spacing), outside <= 2.0 + 1e-5)
+    assert np.array_equal(shrunk(mask, 2.0, spacing), inside > 2.0 + 1e-5)

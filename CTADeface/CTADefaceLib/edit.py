@@ -12,17 +12,45 @@ def grown(mask, millimetres, spacing):
 
     Returns: bool array of the same shape; an empty mask stays empty.
     """
-    reach = max(millimetres, min(spacing))
-    box = bounding_box(mask, margin=int(np.ceil(reach / min(spacing))) + 1)
-    result = mask.copy()
-    if box is not None:
-        result[box] = ndi.distance_transform_edt(~mask[box], spacing) <= reach * (1 + 1e-6)
-    return result
+    return _moved(mask, millimetres, spacing, outwards=True)
 
 
 def shrunk(mask, millimetres, spacing):
     """``mask`` without every voxel within ``millimetres`` of its outside; the border of the array is no outside."""
-    return ~grown(~mask, millimetres, spacing)
+    return _moved(mask, millimetres, spacing, outwards=False)
+
+
+def _moved(mask, millimetres, spacing, outwards):
+    """Paint a ball around every voxel of the surface: its cost is that of the surface, not of the volume."""
+    reach = max(millimetres, min(spacing)) * (1 + 1e-6)
+    steps = [int(reach / s) for s in spacing]
+    result = mask.copy()
+    box = bounding_box(mask, margin=max(steps) + 1)
+    if box is None:
+        return result
+    # Room for the balls; by repeating the edge no surface appears there.
+    part = np.pad(mask[box], [(n, n) for n in steps], mode="edge")
+    inner = tuple(slice(n, size - n) for n, size in zip(steps, part.shape))
+    surface = np.zeros_like(part)
+    surface[inner] = _surface(part if outwards else ~part)[inner]
+    voxels, painted = np.flatnonzero(surface), part.ravel()
+    offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in steps), indexing="ij"), -1).reshape(-1, 3)
+    near = offsets[((offsets * spacing) ** 2).sum(1) <= reach ** 2]
+    for shift in near @ np.array([part.shape[1] * part.shape[2], part.shape[2], 1]):
+        painted[voxels + shift] = outwards
+    result[box] = part[inner]
+    return result
+
+
+def _surface(mask):
+    """Voxels of ``mask`` that share a face with a voxel outside."""
+    inside = mask.copy()
+    for axis in range(3):
+        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
+        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
+        inside[low] &= mask[high]
+        inside[high] &= mask[low]
+    return mask & ~inside
 
 
 def largest_piece(mask):
