@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.cli import main
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.level import levelled_region
 
 
 def run(*arguments):
@@ -42,13 +43,14 @@ def test_one_bad_input_does_not_stop_the_other_and_sets_the_exit_code(finished):
     assert "segment" in process.stderr and "%" in process.stderr
 
 
-def test_outputs_are_the_input_outside_the_mask_and_one_value_inside(finished, scan):
+def test_outputs_are_the_input_outside_the_levelled_region_and_one_value_inside(finished, scan):
     _, out = finished
     before, after, mask = (read_volume(p) for p in (scan, out / "head_defaced.nii.gz", out / "head_facemask.nii.gz"))
     inside = mask.stored > 0
     assert inside.any() and set(np.unique(mask.stored)) == {0, 1}
-    assert np.array_equal(before.stored[~inside], after.stored[~inside])
-    value = np.unique(after.stored[inside])
+    region = levelled_region(before, inside)
+    assert np.array_equal(before.stored[~region], after.stored[~region])
+    value = np.unique(after.stored[region])
     assert len(value) == 1 and value[0] == np.rint(np.percentile(before.stored, 10))
     assert after.geometry.matches(before.geometry) and mask.geometry.matches(before.geometry)
     assert after.source.prefix == before.source.prefix

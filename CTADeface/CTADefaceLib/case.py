@@ -18,7 +18,7 @@ class Options:
 
     model: str | None = None
     device: str = "cpu"
-    fill: str | float = "percentile"
+    fill: str | float = filling.DEFAULT_FILL
     mask: str | None = None
     mask_only: bool = False
     overwrite: bool = False

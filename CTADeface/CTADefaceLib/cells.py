@@ -11,14 +11,16 @@ CELL_MM = 1.0
 
 
 class Cells:
-    """Cells over a grid of ``shape`` voxels with ``spacing`` in mm; a cell has ``steps`` voxels per axis.
+    """Cells of about ``size`` mm over a grid of ``shape`` voxels with ``spacing`` in mm.
+
+    A cell has ``steps`` voxels per axis.
 
     ``spacing``: of the cells, in mm.
     """
 
-    def __init__(self, shape, spacing):
+    def __init__(self, shape, spacing, size=CELL_MM):
         self.voxels = tuple(shape)
-        self.steps = tuple(max(int(round(CELL_MM / s)), 1) for s in spacing)
+        self.steps = tuple(max(int(round(size / s)), 1) for s in spacing)
         self.spacing = tuple(s * n for s, n in zip(spacing, self.steps))
         self.shape = tuple(-(-n // step) for n, step in zip(shape, self.steps))
         self.voxel_mm3 = float(np.prod(spacing))

@@ -34,8 +34,10 @@ def _add_run(commands):
 def _add_engine_options(parser):
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
-    parser.add_argument("--fill", default="percentile", metavar="percentile|published|air|NUMBER",
-                        help="10th percentile without padding, exactly as published, -1000 HU, or HU")
+    parser.add_argument("--fill", default="levelled", metavar="levelled|percentile|published|air|NUMBER",
+                        help="default levelled: also what lies in front of the face, so that the skin cannot be found "
+                             "again; the others are reversible: 10th percentile without padding, exactly as published, "
+                             "-1000 HU, or HU")
     parser.add_argument("--mirroring", action="store_true", help="test-time mirroring: slower, slightly smoother")
     parser.add_argument("--step-size", type=float, default=0.5, help="sliding window step in patches (default 0.5)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")

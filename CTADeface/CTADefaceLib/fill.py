@@ -1,9 +1,10 @@
 """What stands in the file where the face was.
 
-``percentile``: the paper's fill (10th percentile of the image, Mahmutoglu et al. 2024) computed without
-padding, so that a scan padded with -3024 is filled with air and not with padding. ``published``: exactly
-as published, all voxels counted. ``air``: -1000 HU. A number: that many HU. All replace the mask and
-nothing else, so the border of the filled region still tells where the skin was: reversible.
+``levelled``, the default: the mask and all that lies in front of it (module ``level``), so that nothing in the file tells
+where the skin was. The others replace the mask and nothing else, so that the border of the filled region is the old
+skin: reversible. ``percentile``: the paper's fill (10th percentile of the image, Mahmutoglu et al. 2024) computed
+without padding, so that a scan padded with -3024 is filled with air and not with padding; this is also the value of
+``levelled``. ``published``: exactly as published, all voxels counted. ``air``: -1000 HU. A number: that many HU.
 """
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from .errors import InputError, MaskError
 from .threads import for_slabs
 
-FILLS = ("percentile", "published", "air")
+FILLS = ("levelled", "percentile", "published", "air")
+DEFAULT_FILL = FILLS[0]
 FILL_PERCENTILE = 10
 AIR_HU = -1000.0
 # Lower than any noise around air: only scanners' padding outside the reconstruction circle.
@@ -19,7 +21,7 @@ PADDING_HU = -1500.0
 
 
 def parse_fill(text):
-    """'percentile', 'published', 'air' or HU as a float; InputError for anything else."""
+    """'levelled', 'percentile', 'published', 'air' or HU as a float; InputError for anything else."""
     if text in FILLS:
         return text
     try:
@@ -31,7 +33,7 @@ def parse_fill(text):
     return value
 
 
-def fill_value(volume, fill="percentile"):
+def fill_value(volume, fill=DEFAULT_FILL):
     """The stored value that ``fill`` means in this volume: rounded and clipped to the volume's dtype."""
     fill = parse_fill(fill)
     if fill == "air":
@@ -73,12 +75,12 @@ def is_padding(volume, stored):
     return stored < limit if volume.slope > 0 else stored > limit
 
 
-def filled(volume, mask, fill="percentile"):
-    """(new stored array (k, j, i) in the volume's dtype with ``mask`` filled, stored value of the fill).
+def filled(volume, mask, fill=DEFAULT_FILL):
+    """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
     Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number.
     Padding inside the mask stays padding, except for 'published'.
-    Raises: ``MaskError`` for a mask of another shape or an empty one.
+    Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
     """
     if mask.shape != volume.stored.shape:
         raise MaskError(f"{volume.name}: the mask has {mask.shape[::-1]} voxels, the volume "
@@ -86,6 +88,10 @@ def filled(volume, mask, fill="percentile"):
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     stored = volume.stored.copy()
+    if fill == "levelled":
+        from .level import levelled_region
+
+        mask = levelled_region(volume, mask)
     changed = mask if fill == "published" else mask & ~is_padding(volume, stored)
     value = fill_value(volume, fill)
     stored[changed] = value

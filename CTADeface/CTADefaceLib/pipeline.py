@@ -155,7 +155,7 @@ def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5
     return _like(image, face_mask(volume, model, device, mirroring, step_size, progress).astype(np.uint8))
 
 
-def fill_face(image, mask, fill="percentile"):
+def fill_face(image, mask, fill=filling.DEFAULT_FILL):
     """``image`` with ``mask`` filled, in the same form, dtype and grid; see the module ``fill``.
 
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill.
@@ -164,7 +164,7 @@ def fill_face(image, mask, fill="percentile"):
     return _like(image, filling.filled(volume, mask_on_grid(mask, volume), fill)[0])
 
 
-def deface(image, mask=None, fill="percentile", **options):
+def deface(image, mask=None, fill=filling.DEFAULT_FILL, **options):
     """Segment (unless ``mask`` is given) and fill; ``options`` as for ``segment_face``.
 
     Returns: ``Defaced`` with volume and mask in the form of ``image``.

@@ -51,13 +51,13 @@ class Geometry:
     def ras_order(self):
         """For each RAS axis (R, A, S): the (i, j, k) axis closest to it and whether it runs backwards.
 
-        Oblique axes are matched by nibabel's polar decomposition, so that each is used once.
+        Each axis is used once, however oblique (ITK's rule, which Slicer has too).
         """
-        from nibabel.orientations import io_orientation
+        import SimpleITK as sitk
 
-        orientation = io_orientation(self.affine())
-        axes = np.argsort(orientation[:, 0])
-        return [(int(a), orientation[a, 1] < 0) for a in axes]
+        letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(np.ravel(self.direction).tolist())
+        return [next((axis, letter == back) for axis, letter in enumerate(letters) if letter in (ahead, back))
+                for ahead, back in ("RL", "AP", "SI")]
 
     def ras_spacing(self):
         """Spacing in mm in the order of ``ras_view``: (S, A, R)."""

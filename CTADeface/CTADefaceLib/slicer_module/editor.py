@@ -1,4 +1,4 @@
-"""Slicer's Segment Editor inside the panel, with an editor node of its own so that the two do not disturb each other."""
+"""Slicer's Segment Editor inside the panel; an editor node of its own keeps the two from disturbing each other."""
 
 import slicer
 
@@ -58,7 +58,6 @@ class FaceEditor:
         """The panel is destroyed."""
         self.leave()
         self.widget.setSegmentationNode(None)
-        self.widget.setMRMLScene(None)
 
     def _use_node(self):
         node = slicer.mrmlScene.GetSingletonNode(NODE_TAG, "vtkMRMLSegmentEditorNode")

@@ -141,7 +141,7 @@ class FaceLogic:
     # Preview
 
     def showPreview(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                    state: str = "defaced", fill: str | float = "percentile") -> None:
+                    state: str = "defaced", fill: str | float = filling.DEFAULT_FILL) -> None:
         """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
 
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
@@ -161,16 +161,16 @@ class FaceLogic:
     # Fill
 
     def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                     fill: str | float = "percentile") -> np.ndarray:
+                     fill: str | float = filling.DEFAULT_FILL) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
         return filling.filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentationNode), fill)[0]
 
     def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                  outputVolumeNode: VolumeNode | None = None, fill: str | float = "percentile") -> VolumeNode:
+                  outputVolumeNode: VolumeNode | None = None, fill: str | float = filling.DEFAULT_FILL) -> VolumeNode:
         """Make the defaced volume; a second call updates it.
 
         Parameters: ``outputVolumeNode`` to write to (None: the one made before, or a new one "<name> defaced");
-        ``fill`` 'percentile', 'published', 'air' or HU as a number.
+        ``fill`` 'levelled', 'percentile', 'published', 'air' or HU as a number.
         Returns: the output node. Raises: MaskError, InputError; never changes ``volumeNode``.
         """
         if outputVolumeNode is volumeNode:
@@ -209,7 +209,7 @@ class FaceLogic:
             write_new(array, geometry, staged[0])
 
     def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-               fill: str | float = "percentile", progress: Callable[[Job], None] | None = None) -> VolumeNode:
+               fill: str | float = filling.DEFAULT_FILL, progress: Callable[[Job], None] | None = None) -> VolumeNode:
         """Segment and fill; returns the defaced volume node. Raises what the two raise."""
         filling.parse_fill(fill)
         segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress)

@@ -3,6 +3,7 @@
 import qt
 import slicer
 
+from ...errors import MaskError
 from ..parameters import chosen_fill
 from ..preview import STATES
 from ..texts import _
@@ -96,5 +97,8 @@ class PreviewSection:
 
     def _follow(self):
         if self.state == "defaced" and self.panel.volume is self.panel.logic.preview.volume:
-            with errors_shown(self.panel):
+            try:
                 self._show("defaced")
+            except MaskError as error:
+                # Everything was erased: no reason to interrupt the person who draws.
+                self.panel.log(str(error))
