@@ -7,7 +7,8 @@ from CTADefaceLib.slicer_module.sample_data import register_sample_data
 from CTADefaceLib.slicer_module.widget import FaceWidget
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest
+from slicer.ScriptedLoadableModule import (ScriptedLoadableModule, ScriptedLoadableModuleLogic,
+                                           ScriptedLoadableModuleTest)
 
 
 class CTADeface(ScriptedLoadableModule):
@@ -18,8 +19,8 @@ class CTADeface(ScriptedLoadableModule):
         parent.dependencies = ["Segmentations", "SegmentEditor", "VolumeRendering", "Volumes", "SubjectHierarchy"]
         parent.contributors = ["CTADeface contributors"]
         parent.helpText = _(
-            "Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face mask, "
-            "you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. "
+            "Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face "
+            "mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. "
             "Everything runs on this computer; file headers are not de-identified.")
         parent.acknowledgementText = _(
             "Implements and extends CTA-DEFACE (Mahmutoglu et al., Eur Radiol Exp 2024;8:111, "

@@ -26,7 +26,8 @@ def skeleton(counts, face_logits, voxel_mm3):
 
     A dense device is a piece of its own, below 30 ml, that the network mostly calls face.
 
-    Parameters: ``counts`` (S, A, R) of voxels above 300 HU per cell and ``face_logits`` there; ``voxel_mm3`` of a voxel.
+    Parameters: ``counts`` (S, A, R) of voxels above 300 HU per cell and ``face_logits`` there; ``voxel_mm3`` of
+    a voxel.
     Returns: bool per cell.
     """
     bone = counts > 0

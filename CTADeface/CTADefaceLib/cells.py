@@ -28,7 +28,8 @@ class Cells:
 
     def for_slabs(self, function):
         """Call ``function(planes, rows)``, slices of voxels and of cells along the first axis, for slabs of all."""
-        for_slabs(lambda planes: function(planes, slice(planes.start // self.steps[0], -(-planes.stop // self.steps[0]))),
+        step = self.steps[0]
+        for_slabs(lambda planes: function(planes, slice(planes.start // step, -(-planes.stop // step))),
                   self.voxels[0], self._slab)
 
     def any(self, mask):

@@ -16,7 +16,8 @@ def check_ct(volume):
     Tests: every voxel finite; air (below -500 HU) present, which MR and raw stored values lack; some
     voxels of soft tissue (-200 to 300 HU).
     """
-    low, high, tissue, bad = zip(*for_slabs(lambda planes: _look(volume.to_hu(volume.stored[planes])), len(volume.stored)))
+    stored = volume.stored
+    low, high, tissue, bad = zip(*for_slabs(lambda planes: _look(volume.to_hu(stored[planes])), len(stored)))
     if sum(bad):
         raise InputError(f"{volume.name}: has {sum(bad)} voxels that are NaN or infinite; "
                          "export it again or replace them by air (-1000 HU).")

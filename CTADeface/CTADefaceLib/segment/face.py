@@ -23,7 +23,7 @@ MANY_PATCHES = 3
 
 @dataclass(frozen=True)
 class FaceLogits:
-    """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (three slices of the RAS view): > 0 means face."""
+    """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (three slices of the RAS view): face > 0."""
 
     logits: np.ndarray
     region: tuple
@@ -67,7 +67,8 @@ def predict_face(volume, model, device="cpu", locator=None, mirroring=False, ste
     box = _keep_face(coarse, np.multiply(voxels, spacing))
     if box is None:
         return None
-    inner = tuple(slice(int(low * v), min(int(np.ceil(high * v)), n)) for (low, high), v, n in zip(box, voxels, crop.shape))
+    inner = tuple(slice(int(low * v), min(int(np.ceil(high * v)), n))
+                  for (low, high), v, n in zip(box, voxels, crop.shape))
     logits = from_model_grid(coarse, crop.shape, inner, progress.part(0.8, 1))
     return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
 

@@ -89,7 +89,8 @@ def get_mask(segmentation, volume):
     """
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
-        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face first.")
+        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face "
+                        "first.")
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)

@@ -71,7 +71,8 @@ class FaceLogic:
         """Put the mask of a job that is done into the scene; returns the segmentation node. Raises: InputError when
         the volume has left the scene or changed its size meanwhile."""
         mask = job.result["mask"]
-        if not slicer.mrmlScene.IsNodePresent(volumeNode) or slicer.util.arrayFromVolume(volumeNode).shape != mask.shape:
+        present = slicer.mrmlScene.IsNodePresent(volumeNode)
+        if not present or slicer.util.arrayFromVolume(volumeNode).shape != mask.shape:
             raise InputError("The volume was changed or removed while it was being segmented; segment it again.")
         node = segmentationNode or face_segment.find_face(volumeNode) or face_segment.new_face(volumeNode)
         node.SetAttribute(face_segment.FACE_MASK, "mask")
@@ -104,7 +105,8 @@ class FaceLogic:
 
     # Correct
 
-    def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, millimetres: float = EDIT_MM) -> None:
+    def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode,
+                 millimetres: float = EDIT_MM) -> None:
         """Grow the face mask (negative: shrink it) by ``millimetres``, at least by one voxel of the finest axis."""
         from .. import edit
 
@@ -204,7 +206,8 @@ class FaceLogic:
 
     def _write(self, array, geometry, path, overwrite):
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):
-            raise InputError(f"{path}: unknown kind of file; choose a name that ends in {', '.join(EXPORT_EXTENSIONS)}.")
+            raise InputError(f"{path}: unknown kind of file; choose a name that ends in "
+                             f"{', '.join(EXPORT_EXTENSIONS)}.")
         with publishing([Path(path)], overwrite) as staged:
             write_new(array, geometry, staged[0])
 

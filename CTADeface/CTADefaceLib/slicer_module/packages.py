@@ -168,7 +168,8 @@ def _wheels(folder):
 
 def _refuse_incomplete(wheels, needed, folder):
     absent = [line for line in needed if not any(
-        name == canonicalize_name(requirement_name(line)) and Requirement(line).specifier.contains(version, prereleases=True)
+        name == canonicalize_name(requirement_name(line))
+        and Requirement(line).specifier.contains(version, prereleases=True)
         for name, version in wheels)]
     if absent:
         raise PackageError(_(
@@ -316,7 +317,8 @@ def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, dis
         doomed += registered(folder, name) + matching(folder, FOLDERS[name].__contains__)
     if not doomed:
         return install(wheel_folder, confirm, site_packages=site_packages, pip=pip, disk_usage=disk_usage)
-    needed = list(dict.fromkeys([line for line in requirements() if requirement_name(line) in halves] + missing(site_packages)))
+    again = [line for line in requirements() if requirement_name(line) in halves]
+    needed = list(dict.fromkeys(again + missing(site_packages)))
     needed = [_within_path_limit(line, folder) for line in needed]
     if wheel_folder:
         _refuse_incomplete(_wheels(wheel_folder), needed, wheel_folder)

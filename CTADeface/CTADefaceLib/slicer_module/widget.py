@@ -172,7 +172,8 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 def _first_volume():
     """The scalar volume in the slice views, else the first that is not a labelmap, else None."""
     shown = [c.GetBackgroundVolumeID() for c in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
-    nodes = [slicer.mrmlScene.GetNodeByID(i) for i in shown if i] + slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    nodes = [slicer.mrmlScene.GetNodeByID(i) for i in shown if i]
+    nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     suitable = [n for n in nodes if n is not None and n.GetClassName() == "vtkMRMLScalarVolumeNode"
                 and not n.GetHideFromEditors()]
     return suitable[0] if suitable else None
