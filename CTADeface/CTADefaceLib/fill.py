@@ -1,7 +1,7 @@
 """What stands in the file where the face was.
 
-``levelled``, the default: the mask and all that lies in front of it (module ``level``), so that nothing in the file tells
-where the skin was. The others replace the mask and nothing else, so that the border of the filled region is the old
+``levelled``, the default: the mask and all that lies in front of it (module ``level``), so that nothing in the file
+tells where the skin was. The others replace the mask and nothing else, so that the border of the filled region is the old
 skin: reversible. ``percentile``: the paper's fill (10th percentile of the image, Mahmutoglu et al. 2024) computed
 without padding, so that a scan padded with -3024 is filled with air and not with padding; this is also the value of
 ``levelled``. ``published``: exactly as published, all voxels counted. ``air``: -1000 HU. A number: that many HU.

@@ -51,8 +51,8 @@ def levelled_region(volume, mask):
         lost += np.count_nonzero((kept & hovering)[rows])
         region[s, rows] |= (~_at_or_behind(kept) | hovering)[rows]
     if lost * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered > MOST_COVERED * lines:
-        raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered / lines:.0f} % of it), so the "
-                        "face does not look to anterior; correct the volume's orientation or the mask.")
+        raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered / lines:.0f} % of it), so "
+                        "the face does not look to anterior; correct the volume's orientation or the mask.")
     return result
 
 

@@ -23,7 +23,7 @@ MANY_PATCHES = 3
 
 @dataclass(frozen=True)
 class FaceLogits:
-    """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (three slices of the RAS view): face > 0."""
+    """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (slices of the RAS view): face > 0."""
 
     logits: np.ndarray
     region: tuple
