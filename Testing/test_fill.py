@@ -3,10 +3,11 @@
 import numpy as np
 import phantom
 import pytest
+from scipy import ndimage as ndi
 
 from CTADefaceLib import fill
 from CTADefaceLib.errors import InputError, MaskError
-from CTADefaceLib.volume import Volume
+from CTADefaceLib.volume import Geometry, Volume
 
 
 @pytest.fixture
@@ -69,3 +70,17 @@ def test_unknown_fill_empty_and_foreign_masks_are_refused(head):
         fill.filled(head, np.zeros(head.stored.shape, bool))
     with pytest.raises(MaskError, match="own grid"):
         fill.filled(head, np.ones((3, 3, 3), bool))
+
+
+@pytest.mark.parametrize("kind, goes", [("percentile", True), ("air", True), (-900, True), ("levelled", True),
+                                        ("published", False)])
+def test_layer_of_less_than_half_skin_goes_with_the_mask_and_stays_thin(kind, goes):
+    hu, face, _, _ = (part.copy() for part in phantom.head_parts())
+    beside = (hu == phantom.AIR) & ndi.binary_dilation(face)
+    hu[beside] = -650
+    beyond = (hu == phantom.AIR) & ndi.binary_dilation(beside)
+    hu[beyond] = -660
+    volume = Volume(hu, Geometry.from_affine(np.diag([phantom.SPACING_MM] * 3 + [1.0])))
+    output, value = fill.filled(volume, face, kind)
+    assert (output[beside] == value).all() == goes
+    assert kind == "levelled" or (output[beyond] == -660).all()

@@ -41,18 +41,6 @@ def test_skin_just_outside_the_networks_border_is_taken(parts):
     assert (refine(hu, shrunk, SPACING) & front).sum() > 0.9 * front.sum()
 
 
-def test_partial_volume_layer_belongs_to_the_mask_and_stays_thin(parts, sloppy):
-    hu = parts[0].copy()
-    beside_skin = (hu == phantom.AIR) & ndi.binary_dilation(hu == phantom.SKIN)
-    hu[beside_skin] = -650
-    far = (hu == phantom.AIR) & ndi.binary_dilation(beside_skin)
-    mask = refine(hu, sloppy, SPACING)
-    assert (mask & beside_skin).sum() > 0.2 * mask.sum() / 10
-    assert not (mask & far).any()
-    before = refine(parts[0], sloppy, SPACING)
-    assert np.array_equal(mask & ~beside_skin, before & ~beside_skin)
-
-
 def test_brain_is_not_touched_when_the_network_reaches_far_too_deep(parts):
     hu, face, brain, _ = parts
     deep = np.where(ndi.distance_transform_edt(~face, SPACING) < 40, 5.0, -5.0).astype(np.float32)

@@ -1,10 +1,11 @@
 """What stands in the file where the face was.
 
 ``levelled``, the default: the mask and all that lies in front of it (module ``level``), so that nothing in the file
-tells where the skin was. The others replace the mask and nothing else, so that the border of the filled region is the old
-skin: reversible. ``percentile``: the paper's fill (10th percentile of the image, Mahmutoglu et al. 2024) computed
-without padding, so that a scan padded with -3024 is filled with air and not with padding; this is also the value of
-``levelled``. ``published``: exactly as published, all voxels counted. ``air``: -1000 HU. A number: that many HU.
+tells where the skin was. The others replace only the mask and the layer around it that is less than half skin, so that
+the border of the filled region is the old skin: reversible. ``percentile``: the paper's fill (10th percentile of the
+image, Mahmutoglu et al. 2024) computed without padding, so that a scan padded with -3024 is filled with air and not
+with padding; this is also the value of ``levelled``. ``air``: -1000 HU. A number: that many HU. ``published``:
+exactly as published, all voxels counted, the mask alone replaced.
 """
 
 import numpy as np
@@ -92,6 +93,10 @@ def filled(volume, mask, fill=DEFAULT_FILL):
         from .level import levelled_region
 
         mask = levelled_region(volume, mask)
+    elif fill != "published":
+        from .partial_volume import partial_volume_layer
+
+        mask = mask | partial_volume_layer(volume.to_hu(stored), mask)
     changed = mask if fill == "published" else mask & ~is_padding(volume, stored)
     value = fill_value(volume, fill)
     stored[changed] = value

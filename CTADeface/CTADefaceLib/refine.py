@@ -10,9 +10,8 @@ from scipy import ndimage as ndi
 from .anatomy import BONE_HU, skeleton
 from .cells import Cells
 
+# Half way between air and skin: a voxel that is half skin is the skin's border.
 TISSUE_HU = -500.0
-# Three standard deviations of low-dose noise (100 HU) above air.
-PARTIAL_VOLUME_HU = -700.0
 LEAST_ISLAND_MM3 = 150.0
 LARGEST_HOLE_MM3 = 500.0
 # On held-out heads the network missed more face than it added, and a missed one is the worse error.
@@ -27,8 +26,7 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
 
     Parameters: ``hu`` and ``logits`` (log-odds of face) of the same shape (S, A, R); ``spacing`` (S, A, R)
     in mm; ``protected`` bool of that shape, never touched (the brain); ``scale`` stored logits per unit of log-odds.
-    Returns: bool array, the face: tissue and devices above -500 HU with their partial-volume layer
-    (above -700 HU), without bone, islands below 150 mm3 or holes below 500 mm3. Pieces are told apart over
+    Returns: bool array, the face: tissue and devices above -500 HU (half air, half skin), without bone, islands below 150 mm3 or holes below 500 mm3. Pieces are told apart over
     cells of about 1 mm.
     """
     mask = np.zeros(hu.shape, bool)
@@ -63,7 +61,7 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
         face[planes] |= cells.spread(holes, planes) & ~forbidden[planes]
 
     cells.for_slabs(settle)
-    cells.for_slabs(lambda planes, rows: with_partial_volume(hu, face, planes, mask[box]))
+    mask[box] = face
     return mask
 
 
@@ -131,21 +129,3 @@ def small_holes(counts, voxel_mm3):
     sizes = np.bincount(labels[shut_in], counts[shut_in]) * voxel_mm3
     shut_in[shut_in] = sizes[labels[shut_in]] < LARGEST_HOLE_MM3
     return shut_in
-
-
-def with_partial_volume(hu, face, planes, out):
-    """Write ``face`` to ``out``, with the voxels beside it that hold some skin and some air (-700 to -500 HU).
-
-    Parameters: arrays (S, A, R), of which ``planes`` (a slice) are done; voxels are beside when they share a face.
-    """
-    around = slice(max(planes.start - 1, 0), min(planes.stop + 1, len(face)))
-    inner = slice(planes.start - around.start, planes.stop - around.start)
-    part = face[around]
-    beside = np.zeros_like(part)
-    for axis in range(3):
-        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-        beside[low] |= part[high]
-        beside[high] |= part[low]
-    layer = (hu[planes] > PARTIAL_VOLUME_HU) & (hu[planes] <= TISSUE_HU)
-    out[planes] = part[inner] | (layer & beside[inner])

@@ -1,8 +1,8 @@
 """How the constants of refinement were chosen: on heads held out of training, never on the check heads.
 
 The folder is the training data, the heads are those that ``prepare`` held out (its ``split.json``). Prints the mean and
-least Dice over them for each setting of the network's threshold, the threshold near the skin, the partial-volume
-layer and test-time mirroring.
+least Dice over them for each setting of the network's threshold, the threshold near the skin, the HU of the skin's
+border and test-time mirroring.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from common import write_csv
 
 FACE_LOGITS = (-2.0, -1.5, -1.0, -0.5, 0.0)
 SKIN_LOGITS = (-3.0, -2.0)
-PARTIAL_VOLUME_HU = (-800.0, -700.0, -500.0)
+TISSUE_HU = (-600.0, -500.0)
 
 
 def scores(image, reference, model, mirroring):
@@ -33,10 +33,10 @@ def scores(image, reference, model, mirroring):
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
     protected, inside = expand(*brain(volume), found.region), wanted[found.region]
     result = {("network", "", "", mirroring): _dice(found.logits > 0, inside, wanted)}
-    for face, skin, partial in itertools.product(FACE_LOGITS, SKIN_LOGITS, PARTIAL_VOLUME_HU):
-        refine.FACE_LOGIT, refine.SKIN_LOGIT, refine.PARTIAL_VOLUME_HU = face, skin, partial
+    for face, skin, tissue in itertools.product(FACE_LOGITS, SKIN_LOGITS, TISSUE_HU):
+        refine.FACE_LOGIT, refine.SKIN_LOGIT, refine.TISSUE_HU = face, skin, tissue
         mask = refine.refine(hu, found.logits, volume.geometry.ras_spacing(), protected, scale=LOGIT_SCALE)
-        result[face, skin, partial, mirroring] = _dice(mask, inside, wanted)
+        result[face, skin, tissue, mirroring] = _dice(mask, inside, wanted)
     return result
 
 
@@ -60,7 +60,7 @@ def main(argv=None):
             files = (args.data / f"{name}_{kind}.nii.gz" for kind in ("image", "mask"))
             for setting, dice in scores(*files, model, mirroring).items():
                 table.setdefault(setting, []).append(dice)
-    keys = ("face_logit", "skin_logit", "partial_volume_hu", "mirroring")
+    keys = ("face_logit", "skin_logit", "tissue_hu", "mirroring")
     rows = [dict(zip(keys, setting)) | {"heads": len(dice), "mean": float(np.mean(dice)), "least": float(min(dice))}
             for setting, dice in table.items()]
     for row in sorted(rows, key=lambda row: -row["mean"]):
