@@ -88,6 +88,7 @@ def filled(volume, mask, fill=DEFAULT_FILL):
                         f"{volume.stored.shape[::-1]}; make the mask on this volume's own grid.")
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
+    value = fill_value(volume, fill)
     stored = volume.stored.copy()
     if fill == "levelled":
         from .level import levelled_region
@@ -97,7 +98,10 @@ def filled(volume, mask, fill=DEFAULT_FILL):
         from .partial_volume import partial_volume_layer
 
         mask = mask | partial_volume_layer(volume.to_hu(stored), mask)
-    changed = mask if fill == "published" else mask & ~is_padding(volume, stored)
-    value = fill_value(volume, fill)
-    stored[changed] = value
+
+    def replace(planes):
+        part = stored[planes]
+        np.copyto(part, value, where=mask[planes] if fill == "published" else mask[planes] & ~is_padding(volume, part))
+
+    for_slabs(replace, len(stored))
     return stored, value

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from .anatomy import BONE_HU
-from .cells import Cells, expand
+from .cells import Cells
 from .errors import MaskError
 from .volume import ras_view
 
@@ -35,66 +35,79 @@ def levelled_region(volume, mask):
     Raises: MaskError when the body lies in front of half of the mask, or more than 150 ml of it would go.
     """
     result = mask.copy()
-    face, region = ras_view(mask, volume.geometry), ras_view(result, volume.geometry)
     spacing = volume.geometry.ras_spacing()
-    slices, rows = _planes(face, spacing)
-    view = volume.ras()
-    body, steps = _kept_body(volume, view, face, spacing)
-    lines = covered = lost = 0
-    for s in range(slices.start, slices.stop):
-        plane = np.ascontiguousarray(face[s])
-        kept = (volume.to_hu(np.ascontiguousarray(view[s])) > TISSUE_HU) & ~plane
-        kept &= expand(body, steps, (slice(s, s + 1), *(slice(0, n) for n in plane.shape)), offset=0)[0]
-        hovering = _hovering(plane, kept)
-        lines += np.count_nonzero(plane.any(0))
-        covered += np.count_nonzero(plane.any(0) & ~(plane & ~_at_or_behind(kept)).any(0))
-        lost += np.count_nonzero((kept & hovering)[rows])
-        region[s, rows] |= (~_at_or_behind(kept) | hovering)[rows]
-    if lost * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered > MOST_COVERED * lines:
-        raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered / lines:.0f} % of it), so "
-                        "the face does not look to anterior; correct the volume's orientation or the mask.")
+    box = _planes(ras_view(mask, volume.geometry), spacing)
+    view, region = volume.ras()[box], ras_view(result, volume.geometry)[box]
+    face = region.copy()
+    cells = Cells(view.shape, spacing, GRID_MM)
+    body = _kept_body(volume, view, face, cells)
+    lines, covered, lost = np.zeros((3, len(face)), int)
+
+    def level(planes, rows):
+        hu = volume.to_hu(np.ascontiguousarray(view[planes]))
+        kept = (hu > TISSUE_HU) & ~face[planes] & cells.spread(body, planes)
+        covered[planes], lost[planes] = _level_lines(kept, face[planes], region[planes])
+        lines[planes] = face[planes].any(1).sum(1)
+
+    cells.for_slabs(level)
+    if lost.sum() * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered.sum() > MOST_COVERED * lines.sum():
+        raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered.sum() / lines.sum():.0f} % of "
+                        "it), so the face does not look to anterior; correct the volume's orientation or the mask.")
     return result
 
 
 def _planes(face, spacing):
-    """The slices (S) and rows (A) that the levelled region may cover."""
+    """The box (S, A, R) that the levelled region may cover."""
     used = np.flatnonzero(face.any((1, 2)))
     below, above = (int(np.ceil(mm / spacing[0])) for mm in (BELOW_MM, ABOVE_MM))
     behind = int(np.ceil(BEHIND_MM / spacing[1]))
-    rear = np.flatnonzero(face.any((0, 2)))[0]
+    rear = np.flatnonzero(face.any(0).any(1))[0]
     return (slice(max(used[0] - below, 0), min(used[-1] + 1 + above, face.shape[0])),
-            slice(max(rear - behind, 0), face.shape[1]))
+            slice(max(rear - behind, 0), face.shape[1]), slice(0, face.shape[2]))
 
 
-def _kept_body(volume, view, face, spacing):
-    """Coarse cells of about 2 mm in large pieces of tissue outside the mask, bool, and voxels per cell."""
-    cells = Cells(view.shape, spacing, GRID_MM)
+def _kept_body(volume, view, face, cells):
+    """Bool per cell: in a large piece of tissue outside the mask."""
     tissue, bone = np.empty(cells.shape, bool), np.empty(cells.shape, bool)
+    capacity = cells.capacity()
 
     def look(planes, rows):
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
-        tissue[rows] = cells.count((hu > TISSUE_HU) & ~face[planes]) * 2 > cells.capacity()[rows]
-        bone[rows] = cells.any((hu > BONE_HU) & ~face[planes])
+        outside = ~face[planes]
+        tissue[rows] = cells.count((hu > TISSUE_HU) & outside) * 2 > capacity[rows]
+        bone[rows] = cells.any((hu > BONE_HU) & outside)
 
     cells.for_slabs(look)
     # Thin bridges, such as a strap or a rest of skin, must not tie what hovers in front to the body.
-    labels, _ = ndi.label(ndi.binary_opening(tissue))
+    # The box cuts the head: beyond its border the tissue goes on.
+    labels, _ = ndi.label(ndi.binary_dilation(ndi.binary_erosion(tissue, border_value=1)))
     large = np.bincount(labels.ravel()) * np.prod(cells.spacing) >= LEAST_BODY_MM3
+    # What goes on behind the box is larger than it seems.
+    large[np.unique(labels[:, :2])] = True
     large[0] = False
     body = ndi.binary_dilation(large[labels], np.ones((3, 3, 3)), iterations=2)
     # Thin bones, as those of the nose, stay with the skull.
-    return ndi.binary_propagation(body, mask=body | bone), cells.steps
+    return ndi.binary_propagation(body, mask=body | bone)
 
 
-def _at_or_behind(kept):
-    """(A, R), A growing forwards: True from the foremost kept voxel of each line backwards."""
-    return np.logical_or.accumulate(kept[::-1], axis=0)[::-1]
+def _level_lines(kept, face, region):
+    """Set in ``region`` what is levelled; all arrays (S, A, R), A growing forwards, of some planes.
 
-
-def _hovering(plane, kept):
-    """(A, R): True from the first gap in front of the foremost voxel of the mask on.
-
-    Tissue that touches the mask there stays: it is a lip or a tooth and no device.
+    Tissue that touches the foremost voxel of the mask stays: it is a lip or a tooth. What comes in front of a gap
+    goes: it is a device. Returns per plane: lines on which the mask lies behind kept tissue; kept voxels that go.
     """
-    in_front = ~_at_or_behind(plane) & plane.any(0)
-    return np.logical_or.accumulate(in_front & ~kept, axis=0)
+    free, ahead = np.ones(face[:, 0].shape, bool), face.any(1)
+    seen = np.zeros_like(free)
+    in_front = np.empty_like(face)
+    for a in reversed(range(face.shape[1])):
+        free &= ~kept[:, a]
+        region[:, a] |= free
+        seen |= free & face[:, a]
+        ahead &= ~face[:, a]
+        in_front[:, a] = ahead
+    lost, gap = np.zeros(len(face), int), np.zeros_like(free)
+    for a in range(face.shape[1]):
+        gap |= in_front[:, a] & ~kept[:, a]
+        region[:, a] |= gap
+        lost += (gap & kept[:, a]).sum(1)
+    return (face.any(1) & ~seen).sum(1), lost
