@@ -89,7 +89,6 @@ def filled(volume, mask, fill=DEFAULT_FILL):
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     value = fill_value(volume, fill)
-    stored = volume.stored.copy()
     if fill == "levelled":
         from .level import levelled_region
 
@@ -97,7 +96,9 @@ def filled(volume, mask, fill=DEFAULT_FILL):
     elif fill != "published":
         from .partial_volume import partial_volume_layer
 
-        mask = mask | partial_volume_layer(volume.to_hu(stored), mask)
+        mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
+    # Only now, when what it took to find the region is free again.
+    stored = volume.stored.copy()
 
     def replace(planes):
         part = stored[planes]
