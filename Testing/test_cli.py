@@ -85,7 +85,11 @@ def test_given_mask_is_used_exactly_and_needs_no_model(scan, tmp_path, capsys, m
     assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / "mask.nii.gz"),
                  "--fill", "air", "--quiet"]) == 0
     after = read_volume(tmp_path / "out" / "head_defaced.nii.gz")
-    assert np.array_equal(after.stored != volume.stored, (mask > 0) & (volume.stored != -1000))
+    changed = after.stored != volume.stored
+    assert np.array_equal(changed & (mask > 0), (mask > 0) & (volume.stored != -1000))
+    # Beside it only what is less than half skin.
+    beside = volume.to_hu(volume.stored[changed & (mask == 0)])
+    assert beside.size < 0.1 * (mask > 0).sum() and ((beside > -700) & (beside <= -500)).all()
     capsys.readouterr()
 
 

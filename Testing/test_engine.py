@@ -32,7 +32,7 @@ def test_face_lies_in_front_and_holds_no_bone(small_cranium, face):
 
 
 def test_image_result_has_the_inputs_grid_and_type(small_cranium, face):
-    result = deface(small_cranium, mask=face)
+    result = deface(small_cranium, mask=face, fill="published")
     assert result.volume.GetPixelID() == small_cranium.GetPixelID()
     for image in (result.volume, result.mask):
         assert image.GetSize() == small_cranium.GetSize()

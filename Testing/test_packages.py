@@ -290,7 +290,8 @@ def deep(tmp_path, length):
     return folder
 
 
-def test_too_long_a_path_for_any_torch_is_fatal_until_long_paths_are_on(tmp_path, windows):
+def test_too_long_a_path_for_any_torch_is_fatal_until_long_paths_are_on(tmp_path, windows, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
     assert texts(packages.preflight(0, deep(tmp_path, 139), plenty), fatal=True) == []
     folder = deep(tmp_path, 140)
     assert "too long for torch;" in texts(packages.preflight(0, folder, plenty), fatal=True)[0]

@@ -6,6 +6,7 @@ base classes of scripted modules. Code written for Slicer runs unchanged.
 """
 
 import os
+import sys
 
 _host = None
 
@@ -23,8 +24,12 @@ def _create(main_window):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     import slicer
 
+    # PySide6 looks at the source of every loaded module, which torch's dynamic ones do not stand.
+    dynamic = [name for name in sys.modules if name.startswith(("torch.classes", "torch.ops"))]
+    dynamic = {name: sys.modules.pop(name) for name in dynamic}
     from . import qt_module
 
+    sys.modules.update(dynamic)
     slicer.util.qt = qt_module.install()
     from . import application, ctk_widgets, mrml_widgets, parameter_node, python_packages
     from . import scripted_loader, scripted_module, segment_editor, small_modules
