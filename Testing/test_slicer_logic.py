@@ -208,7 +208,7 @@ def test_several_volumes_keep_their_own_masks(slicer, logic, head, masked, parts
     other = add_volume(slicer, parts[0][:, :, ::-1].copy(), "Other")
     mine = face_by_hand(slicer, other, parts[3])
     assert np.array_equal(logic.faceMask(head), parts[1]) and np.array_equal(logic.faceMask(other), parts[3])
-    assert logic.applyFill(other) is not logic.applyFill(head)
+    assert logic.applyFill(other, fill="air") is not logic.applyFill(head, fill="air")
     assert mine is not masked
 
 
