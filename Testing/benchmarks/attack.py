@@ -125,7 +125,7 @@ def main(argv=None):
                         for key, value in rows[-1].items()), flush=True)
     worst = min(row["levelled_mm"] for row in rows)
     gain = max(row["levelled_depth_only_mm"] - row["levelled_moved_mm"] for row in rows)
-    found = np.median([row["published_moved_mm"] for row in rows])
+    found = float(np.median([row["published_moved_mm"] for row in rows]))
     bars = [Bar("published fill, median error (the attack works)", found, "<=", 3.0, "mm"),
             Bar("levelled fill, least error", worst, ">=", LEAST_ERROR_MM, "mm"),
             Bar("levelled fill, most that the file's clues add to average depth", gain, "<=", SLACK_MM, "mm")]
