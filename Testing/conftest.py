@@ -34,6 +34,24 @@ def small_cranium(cranium, tmp_path_factory):
     return sitk.Cast(image, sitk.sitkInt16)
 
 
+@pytest.fixture(scope="session")
+def host():
+    """The stand-in for the Slicer application."""
+    for name, package in (("slicer", "slicer-core"), ("PySide6", "PySide6-Essentials")):
+        pytest.importorskip(name, reason=f"needs the package {package}")
+    import slicer_host
+
+    return slicer_host.start()
+
+
+@pytest.fixture(scope="session")
+def parts():
+    """The synthetic head's HU, face, brain and bone (see ``synthetic_head``)."""
+    import phantom
+
+    return phantom.head_parts()
+
+
 @pytest.fixture
 def head():
     """The synthetic head as a ``Volume`` (see ``phantom``)."""

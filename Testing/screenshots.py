@@ -3,12 +3,14 @@
 Segment Editor's tools are those of the host's stand-in. Usage: python Testing/screenshots.py
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import slicer_host
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "CTADeface"))
 PANEL = (440, 860)
 VIEW = 286
 
@@ -16,10 +18,13 @@ VIEW = 286
 def main():
     host = slicer_host.start()
     import slicer
+    from CTADefaceLib.demo import public_head
+    from CTADefaceLib.files.read import read_volume
     from slicer_host.rendering import picture
+    from slicer_scene import MODULE, add_scan
 
-    node = add_public_head(slicer)
-    panel = host.open_widget(host.load_module(ROOT / "CTADeface" / "CTADeface.py"))
+    node = add_scan(read_volume(public_head()), "Cranium")
+    panel = host.open_widget(host.load_module(MODULE))
     panel.ui.segmentButton.click()
     host.spin(lambda: panel.segment_section.job is None, 120)
     view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
@@ -36,18 +41,6 @@ def main():
     host.grab(panel, ROOT / "Resources" / "panel.png", PANEL)
     paste_beside(ROOT / "Resources" / "panel.png", np.vstack(pictures))
     host.close(panel)
-
-
-def add_public_head(slicer):
-    from CTADefaceLib.demo import public_head
-    from CTADefaceLib.files.read import read_volume
-
-    head = read_volume(public_head())
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Cranium")
-    node.CreateDefaultDisplayNodes()
-    slicer.util.updateVolumeFromArray(node, head.to_hu(head.stored).astype(np.int16))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(head.geometry.affine()))
-    return node
 
 
 def paste_beside(path, pixels):

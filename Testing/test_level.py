@@ -12,11 +12,6 @@ from CTADefaceLib.volume import Geometry, Volume, ras_view
 SPACING = phantom.SPACING_MM
 
 
-@pytest.fixture(scope="module")
-def parts():
-    return phantom.head_parts()
-
-
 def volume_of(hu, flips=(1, 1, 1)):
     """The (S, A, R) array as a volume stored along RAS, or against it where ``flips`` is -1."""
     affine = np.diag([f * SPACING for f in flips] + [1.0])

@@ -12,11 +12,6 @@ SPACING = (phantom.SPACING_MM,) * 3
 
 
 @pytest.fixture(scope="module")
-def parts():
-    return phantom.head_parts()
-
-
-@pytest.fixture(scope="module")
 def sloppy(parts):
     """Log-odds as a 4 mm network gives them: smooth, over bone and air alike."""
     face = parts[1]

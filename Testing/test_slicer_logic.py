@@ -8,17 +8,7 @@ import nibabel
 import numpy as np
 import phantom
 import pytest
-
-pytest.importorskip("slicer", reason="needs the package slicer-core")
-pytest.importorskip("PySide6", reason="needs the package PySide6-Essentials")
-import slicer_host
-
-MODULE = Path(__file__).resolve().parent.parent / "CTADeface" / "CTADeface.py"
-
-
-@pytest.fixture(scope="module")
-def host():
-    return slicer_host.start()
+from slicer_scene import MODULE, add_volume
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +35,6 @@ def logic(module, slicer):
     return module.CTADefaceLogic()
 
 
-@pytest.fixture(scope="module")
-def parts():
-    return phantom.head_parts()
-
-
-def add_volume(slicer, hu, name="Head", matrix=None):
-    """A volume node at the phantom's spacing, or with an IJK-to-RAS ``matrix``."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.CreateDefaultDisplayNodes()
-    slicer.util.updateVolumeFromArray(node, hu)
-    matrix = np.diag([phantom.SPACING_MM] * 3 + [1.0]) if matrix is None else matrix
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
-    return node
-
-
 def add_transform(slicer, matrix):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
@@ -76,7 +51,7 @@ def face_by_hand(slicer, volume, mask):
 
 @pytest.fixture
 def head(slicer, parts):
-    return add_volume(slicer, parts[0])
+    return add_volume(parts[0])
 
 
 @pytest.fixture
@@ -143,7 +118,7 @@ def test_logic_works_without_a_main_window():
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint16])
 def test_mask_comes_back_bit_by_bit(slicer, logic, dtype, parts):
     matrix = np.array([[-0.6, 0.1, 0, 30], [0.1, 0.6, 0, -200], [0, 0, 1.5, 7], [0, 0, 0, 1]])
-    volume = add_volume(slicer, (parts[0] + 1024).astype(dtype), matrix=matrix)
+    volume = add_volume((parts[0] + 1024).astype(dtype), matrix=matrix)
     mask = np.random.default_rng(2).random(parts[0].shape) > 0.7
     node = face_by_hand(slicer, volume, mask)
     assert np.array_equal(logic.faceMask(volume, node), mask)
@@ -205,7 +180,7 @@ def test_input_is_never_written_over(logic, head, masked):
 
 
 def test_several_volumes_keep_their_own_masks(slicer, logic, head, masked, parts):
-    other = add_volume(slicer, parts[0][:, :, ::-1].copy(), "Other")
+    other = add_volume(parts[0][:, :, ::-1].copy(), "Other")
     mine = face_by_hand(slicer, other, parts[3])
     assert np.array_equal(logic.faceMask(head), parts[1]) and np.array_equal(logic.faceMask(other), parts[3])
     assert logic.applyFill(other, fill="air") is not logic.applyFill(head, fill="air")
@@ -218,7 +193,7 @@ TURNED = np.array([[-1.0, 0, 0, 12], [0, 1, 0, 5], [0, 0, -1, 40], [0, 0, 0, 1]]
 def test_linear_transform_turns_the_head_upright_for_the_model(slicer, logic, parts):
     # Stored upside down and face backwards as RAS tells it; the transform says how the patient really lay.
     matrix = TURNED @ np.diag([phantom.SPACING_MM] * 3 + [1.0])
-    volume = add_volume(slicer, parts[0], matrix=matrix)
+    volume = add_volume(parts[0], matrix=matrix)
     volume.SetAndObserveTransformNodeID(add_transform(slicer, np.linalg.inv(TURNED)).GetID())
     node = logic.segmentFace(volume)
     mask = logic.faceMask(volume, node)
@@ -234,7 +209,7 @@ def test_linear_transform_turns_the_head_upright_for_the_model(slicer, logic, pa
 def test_under_a_non_linear_transform_the_grid_itself_is_segmented(slicer, logic, parts):
     import vtk
 
-    volume = add_volume(slicer, parts[0])
+    volume = add_volume(parts[0])
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
     spline = vtk.vtkThinPlateSplineTransform()
     points, moved = vtk.vtkPoints(), vtk.vtkPoints()
@@ -260,7 +235,7 @@ def test_export_writes_voxels_and_grid_and_never_replaces_silently(slicer, logic
     from CTADefaceLib.slicer_module.volumes import grid_to_ras
 
     matrix = np.array([[-0.6, 0.1, 0, 30], [0.1, 0.6, 0, -200], [0, 0, 1.5, 7], [0, 0, 0, 1]])
-    volume = add_volume(slicer, parts[0], "Miller^Anna", matrix)
+    volume = add_volume(parts[0], "Miller^Anna", matrix)
     volume.SetAttribute("DICOM.instanceUIDs", "1.2.3")
     node = face_by_hand(slicer, volume, parts[1])
     output = logic.applyFill(volume, node)
@@ -309,10 +284,10 @@ def test_bad_input_is_named_and_leaves_the_scene_as_it_was(slicer, logic, parts)
     from CTADefaceLib import errors
 
     names = lambda: sorted(node.GetID() for node in slicer.util.getNodes("*").values())
-    flat = add_volume(slicer, parts[0][:1], "Slice")
-    magnetic = add_volume(slicer, np.abs(parts[0]), "MR")
+    flat = add_volume(parts[0][:1], "Slice")
+    magnetic = add_volume(np.abs(parts[0]), "MR")
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
-    faceless = add_volume(slicer, np.where(parts[0] > 0, -100, parts[0]), "Faceless")
+    faceless = add_volume(np.where(parts[0] > 0, -100, parts[0]), "Faceless")
     before = names()
     for node, error, words in ((flat, errors.InputError, "Slice: is a single slice"),
                                (magnetic, errors.InputError, "MR: values .* are not CT numbers"),

@@ -1,28 +1,12 @@
 """The panel as a user drives it: real .ui, real Qt, real scene, real worker and model; see slicer_host for the rest."""
 
 import time
-from pathlib import Path
 
 import numpy as np
-import phantom
 import pytest
+from slicer_scene import MODULE, add_volume
 
-pytest.importorskip("slicer", reason="needs the package slicer-core")
-pytest.importorskip("PySide6", reason="needs the package PySide6-Essentials")
-import slicer_host
-
-MODULE = Path(__file__).resolve().parent.parent / "CTADeface" / "CTADeface.py"
 SECONDS = 90
-
-
-@pytest.fixture(scope="module")
-def host():
-    return slicer_host.start()
-
-
-@pytest.fixture(scope="module")
-def parts():
-    return phantom.head_parts()
 
 
 @pytest.fixture
@@ -34,17 +18,9 @@ def slicer(host):
     return slicer
 
 
-def add_head(slicer, hu, name="Head"):
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.CreateDefaultDisplayNodes()
-    slicer.util.updateVolumeFromArray(node, hu)
-    node.SetSpacing([phantom.SPACING_MM] * 3)
-    return node
-
-
 @pytest.fixture
 def head(slicer, parts):
-    return add_head(slicer, parts[0])
+    return add_volume(parts[0])
 
 
 @pytest.fixture
@@ -154,7 +130,7 @@ def test_scene_closed_while_running_cancels_and_the_panel_goes_on(host, slicer, 
     host.clear_scene()
     assert panel.segment_section.job is None and panel.volume is None
     assert not panel.ui.segmentButton.enabled
-    again = add_head(slicer, parts[0], "Again")
+    again = add_volume(parts[0], "Again")
     panel.parameters.inputVolume = again
     assert panel.ui.segmentButton.enabled and panel.segmentation is None
 
@@ -266,7 +242,7 @@ def test_camera_comes_back_and_buttons_turn_it(slicer, panel, head, masked):
 
 
 def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel, head, masked, parts):
-    other = add_head(slicer, parts[0][:, :, ::-1].copy(), "Other")
+    other = add_volume(parts[0][:, :, ::-1].copy(), "Other")
     panel.ui.defacedButton.click()
     panel.parameters.inputVolume = other
     assert panel.segmentation is None and not panel.ui.applyButton.enabled

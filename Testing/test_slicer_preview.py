@@ -1,34 +1,22 @@
 """The preview as Slicer draws it: its own displayable managers, offscreen, on the public head."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from slicer_scene import MODULE, add_scan
 
-pytest.importorskip("slicer", reason="needs the package slicer-core")
-pytest.importorskip("PySide6", reason="needs the package PySide6-Essentials")
-import slicer_host
-
-MODULE = Path(__file__).resolve().parent.parent / "CTADeface" / "CTADeface.py"
 SIZE = 200
 
 
 @pytest.fixture(scope="module")
-def head():
-    from CTADefaceLib.demo import public_head
-    from CTADefaceLib.errors import CTADefaceError
+def head(cranium):
     from CTADefaceLib.files.read import read_volume
 
-    try:
-        return read_volume(public_head())
-    except CTADefaceError as error:
-        pytest.skip(str(error))
+    return read_volume(cranium)
 
 
 @pytest.fixture(scope="module")
-def previews(head):
+def previews(host, head):
     """(logic, volume node, picture) with the true worker and model."""
-    host = slicer_host.start()
     host.reset()
     host.load_module(MODULE)
     import CTADeface
@@ -36,10 +24,7 @@ def previews(head):
     from slicer_host.rendering import picture
 
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Head")
-    node.CreateDefaultDisplayNodes()
-    slicer.util.updateVolumeFromArray(node, head.to_hu(head.stored).astype(np.int16))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(head.geometry.affine()))
+    node = add_scan(head)
     logic = CTADeface.CTADefaceLogic()
     logic.segmentFace(node)
     view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()

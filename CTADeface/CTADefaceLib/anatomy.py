@@ -21,6 +21,17 @@ def keep_large(mask, least_voxels):
     return keep[labels]
 
 
+def beside(mask):
+    """Voxels that share a face with a voxel of ``mask``; quicker than ``ndi.binary_dilation`` on a whole scan."""
+    result = np.zeros_like(mask)
+    for axis in range(3):
+        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
+        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
+        result[low] |= mask[high]
+        result[high] |= mask[low]
+    return result
+
+
 def skeleton(counts, face_logits, voxel_mm3):
     """Bone and teeth: pieces above 300 HU larger than 400 mm3 that are not a device lying on the face.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from .anatomy import BONE_HU
+from .anatomy import BONE_HU, beside
 from .refine import bounding_box
 
 
@@ -31,8 +31,8 @@ def _moved(mask, millimetres, spacing, outwards):
     # Room for the balls; by repeating the edge no surface appears there.
     part = np.pad(mask[box], [(n, n) for n in steps], mode="edge")
     inner = tuple(slice(n, size - n) for n, size in zip(steps, part.shape))
-    surface = np.zeros_like(part)
-    surface[inner] = _surface(part if outwards else ~part)[inner]
+    source, surface = part if outwards else ~part, np.zeros_like(part)
+    surface[inner] = (source & beside(~source))[inner]
     voxels, painted = np.flatnonzero(surface), part.ravel()
     offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in steps), indexing="ij"), -1).reshape(-1, 3)
     near = offsets[((offsets * spacing) ** 2).sum(1) <= reach ** 2]
@@ -40,17 +40,6 @@ def _moved(mask, millimetres, spacing, outwards):
         painted[voxels + shift] = outwards
     result[box] = part[inner]
     return result
-
-
-def _surface(mask):
-    """Voxels of ``mask`` that share a face with a voxel outside."""
-    inside = mask.copy()
-    for axis in range(3):
-        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-        inside[low] &= mask[high]
-        inside[high] &= mask[low]
-    return mask & ~inside
 
 
 def largest_piece(mask):

@@ -44,11 +44,7 @@ def new_face(volume):
 
 def set_mask(segmentation, mask, volume):
     """Make ``mask`` (bool (k, j, i)) the face segment, keeping other segments; the segmentation follows the volume."""
-    # The transform first: the geometry is taken over relative to it.
-    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    segment_id = face_segment_id(segmentation) or _add_segment(segmentation)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
+    _write(segmentation, mask, volume)
     _show(segmentation)
     move_in_hierarchy(segmentation, volume)
 
@@ -60,12 +56,17 @@ def set_proposal(segmentation, mask, volume):
         proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
         proposal.SetAttribute(FACE_MASK, "proposal")
         segmentation.SetNodeReferenceID(PROPOSAL, proposal.GetID())
-    proposal.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    proposal.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    segment_id = face_segment_id(proposal) or _add_segment(proposal)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), proposal, segment_id, volume)
+    _write(proposal, mask, volume)
     proposal.CreateDefaultDisplayNodes()
     proposal.SetDisplayVisibility(False)
+
+
+def _write(segmentation, mask, volume):
+    # The transform first: the geometry is taken over relative to it.
+    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segment_id = face_segment_id(segmentation) or _add_segment(segmentation)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
 
 
 def proposal_mask(segmentation, volume):

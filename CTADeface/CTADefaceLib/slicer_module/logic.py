@@ -12,7 +12,6 @@ from .. import fill as filling
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
 from ..files.write import publishing, write_new
-from ..pipeline import mask_millilitres
 from . import face_segment, volumes
 from .preview import Preview
 from .process import process_events, shared_worker
@@ -92,11 +91,6 @@ class FaceLogic:
             raise MaskError(f"{volumeNode.GetName()}: the face mask is empty, so that nothing would be removed; "
                             "segment or draw the face first.")
         return mask
-
-    def faceMillilitres(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> float:
-        """Volume of the face mask in ml."""
-        return mask_millilitres(self.faceMask(volumeNode, segmentationNode),
-                                volumes.engine_volume(volumeNode).geometry)
 
     def isEdited(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> bool:
         """Has a person changed the mask since the model proposed it?"""

@@ -234,8 +234,9 @@ def _install_rest(lines, wheel_folder, site_packages, pip):
             with _pins(lines, site_packages) as pins:
                 ensure(lines, pins, skip_packages=list(SKIPPED), prompt_install=False, requester="CTADeface")
             # Of a dependency that failed Slicer only warns; raised here, the error has pip's words.
-            if not state(site_packages).ready:
-                raise RuntimeError(state(site_packages).reason)
+            now = state(site_packages)
+            if not now.ready:
+                raise RuntimeError(now.reason)
         else:
             _pip_install(lines, wheel_folder, site_packages, pip)
 

@@ -51,10 +51,6 @@ class Preview:
         if first:
             self.look("front")
 
-    def update(self, defaced):
-        """New defaced voxels (k, j, i) after an edit."""
-        self._set_defaced(defaced)
-
     def look(self, name):
         """Turn the camera: 'front' or 'oblique', the patient upright and the head filling the view."""
         from ..render import FRONTAL, OBLIQUE, aim_camera, tissue_focus
@@ -113,5 +109,6 @@ class Preview:
             preset = slicer.modules.volumerendering.logic().GetPresetByName(PRESET)
             self._nodes["muscle"] = add_hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle", saved=False)
             self._nodes["muscle"].Copy(preset)
+            # Copy takes over the preset's own.
             self._nodes["muscle"].SetSaveWithScene(False)
         return self._nodes["muscle"]

@@ -6,6 +6,7 @@ import sys
 
 import slicer
 
+from .application import application
 from .worker.client import Worker
 
 PASSED_ON = ("CTADEFACE_MODELS",)
@@ -17,10 +18,9 @@ def shared_worker():
     """The ``Worker`` that all panels and scripts of this application share; its process starts when first asked."""
     global _worker
     if _worker is None:
-        application = _application()
-        _worker = Worker(python_executable(), application and _environment())
-        if application:
-            application.connect("aboutToQuit()", _worker.close)
+        _worker = Worker(python_executable(), application() and _environment())
+        if application():
+            application().connect("aboutToQuit()", _worker.close)
     return _worker
 
 
@@ -28,16 +28,16 @@ def stop_worker():
     """End the process and forget it, for instance when the module is reloaded."""
     global _worker
     if _worker is not None:
-        if _application():
-            _application().disconnect("aboutToQuit()", _worker.close)
+        if application():
+            application().disconnect("aboutToQuit()", _worker.close)
         _worker.close()
         _worker = None
 
 
 def process_events():
     """Let the application answer the user while a script waits."""
-    if _application():
-        _application().processEvents()
+    if application():
+        application().processEvents()
 
 
 def python_executable():
@@ -49,8 +49,3 @@ def _environment():
     """Slicer's own from before its launcher changed it, with the folder of models that this process uses."""
     ours = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**slicer.util.startupEnvironment(), **ours}
-
-
-def _application():
-    """``slicer.app``, or None in PythonSlicer and in Python with the slicer-core package."""
-    return getattr(slicer, "app", None)

@@ -2,6 +2,8 @@
 
 import slicer
 
+from .application import layout_manager
+
 CAMERA_SETTINGS = ("Position", "FocalPoint", "ViewUp", "ViewAngle", "ParallelScale")
 
 
@@ -14,7 +16,7 @@ class UsersView:
     def __init__(self):
         self._layout = None
         layout = _layout_node()
-        if layout is not None and slicer.app.layoutManager().threeDViewCount == 0:
+        if layout is not None and layout_manager().threeDViewCount == 0:
             self._layout = layout.GetViewArrangement()
             layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         self.view = _first_view()
@@ -55,12 +57,12 @@ def _displays():
 
 
 def _layout_node():
-    manager = slicer.app.layoutManager() if getattr(slicer, "app", None) else None
+    manager = layout_manager()
     return manager.layoutLogic().GetLayoutNode() if manager else None
 
 
 def _first_view():
-    manager = slicer.app.layoutManager() if getattr(slicer, "app", None) else None
+    manager = layout_manager()
     if manager and manager.threeDViewCount:
         return manager.threeDWidget(0).mrmlViewNode()
     views = slicer.util.getNodesByClass("vtkMRMLViewNode")
