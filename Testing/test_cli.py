@@ -72,24 +72,63 @@ def test_json_names_everything(scan, tmp_path, capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["status"] == "defaced" and result["fill_hu"] == -500 and result["device"] == "cpu"
     assert result["error"] is None and result["mask_ml"] > 100
-    assert set(result["stages"]) == {"read", "load model", "segment", "refine", "fill", "write"}
+    assert set(result["stages"]) == {"read", "load model", "segment", "refine", "fill", "check", "write"}
     assert sum(result["stages"].values()) <= result["seconds"] + 0.01
 
 
-def test_given_mask_is_used_exactly_and_needs_no_model(scan, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("CTADefaceLib.pipeline._load", lambda *_: pytest.fail("a model was loaded"))
+@pytest.fixture
+def box(scan, tmp_path):
+    """Path of a mask that is no face: a box in the head."""
     volume = read_volume(scan)
     mask = np.zeros(volume.stored.shape, np.uint8)
     mask[5:12, 30:50, 20:40] = 3
     nibabel.save(nibabel.Nifti1Image(mask.T, volume.geometry.affine()), tmp_path / "mask.nii.gz")
-    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / "mask.nii.gz"),
-                 "--fill", "air", "--quiet"]) == 0
+    return tmp_path / "mask.nii.gz"
+
+
+def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("CTADefaceLib.pipeline._load", lambda *_: pytest.fail("a model was loaded"))
+    volume, mask = read_volume(scan), read_volume(box).stored
+    reasons = [f"--override={check}=a box on purpose" for check in
+               ("mask_size", "mask_place", "forehead", "nose", "mouth", "residual_skin", "brain", "bone")]
+    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(box), "--fill", "air", "--quiet",
+                 *reasons]) == 0
     after = read_volume(tmp_path / "out" / "head_defaced.nii.gz")
     changed = after.stored != volume.stored
     assert np.array_equal(changed & (mask > 0), (mask > 0) & (volume.stored != -1000))
     # Beside it only what is less than half skin.
     beside = volume.to_hu(volume.stored[changed & (mask == 0)])
     assert beside.size < 0.1 * (mask > 0).sum() and ((beside > -700) & (beside <= -500)).all()
+    record = json.loads((tmp_path / "out-hospital-only" / "head_record.json").read_text())
+    assert record["model"] is None and {o["reason"] for o in record["overrides"]} == {"a box on purpose"}
+    capsys.readouterr()
+
+
+def test_a_failed_check_keeps_everything_in_the_hospital(scan, box, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["run", str(scan), "-o", str(out), "--mask", str(box), "--quiet", "--json", "--fill", "air"]
+    assert main([*command, "--override", "nose=seen by eye"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"] == "blocked" and result["defaced"] is None
+    assert {check["name"] for check in result["checks"]} >= {"mouth", "brain"} and "mouth" in result["error"]
+    assert not out.exists() or list(out.iterdir()) == []
+    kept = tmp_path / "out-hospital-only"
+    assert sorted(p.name for p in kept.iterdir()) == ["head_facemask.nii.gz", "head_record.json"]
+    assert json.loads((kept / "head_record.json").read_text())["status"] == "blocked"
+    assert main([*command[:-2], "--override", "nose"]) == 1
+    assert main([*command[:-2], "--override", "nose="]) == 1 and "needs a reason" in capsys.readouterr().err
+
+
+def test_records_and_masks_go_where_they_are_told_but_never_into_the_release(scan, tmp_path, capsys):
+    out = tmp_path / "out"
+    inside = ["run", str(scan), "-o", str(out), "--records", str(out / "records"), "--quiet"]
+    assert main(inside) == 1 and "release folder" in capsys.readouterr().out and not out.exists()
+    assert main([*inside[:-2], str(tmp_path / "kept"), "--masks", str(tmp_path / "kept"), "--record-names", "--report",
+                 "--quiet"]) == 0
+    assert [p.name for p in out.iterdir()] == ["head_defaced.nii.gz"]
+    names = ["head_facemask.nii.gz", "head_record.html", "head_record.json"]
+    assert sorted(p.name for p in (tmp_path / "kept").iterdir()) == names
+    assert json.loads((tmp_path / "kept" / "head_record.json").read_text())["names"]["input"] == "head.nii.gz"
     capsys.readouterr()
 
 
@@ -141,7 +180,7 @@ def test_help_imports_nothing_heavy():
 def test_demo_writes_release_and_picture_apart(scan, tmp_path, capsys):
     assert main(["demo", str(scan), "-o", str(tmp_path), "--quiet"]) == 0
     written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert written == ["hospital-only/head_before_after.png", "release/head_defaced.nii.gz",
-                       "release/head_facemask.nii.gz"]
+    assert written == ["hospital-only/head_before_after.png", "hospital-only/head_facemask.nii.gz",
+                       "hospital-only/head_record.json", "release/head_defaced.nii.gz"]
     printed = capsys.readouterr().out
     assert all(str(tmp_path / name) in printed for name in written)

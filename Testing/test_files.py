@@ -12,9 +12,10 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import write
+from CTADefaceLib.files import publish
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.files.write import publishing, write_like, write_mask
+from CTADefaceLib.files.publish import publishing
+from CTADefaceLib.files.write import write_like, write_mask
 
 
 def nifti(path, array, dtype="<i2", slope=None, intercept=None):
@@ -119,7 +120,7 @@ def test_without_hard_links_the_rename_still_refuses(tmp_path, monkeypatch):
     def no_links(*_):
         raise OSError(1, "Operation not permitted")
 
-    monkeypatch.setattr(write.os, "link", no_links)
+    monkeypatch.setattr(publish.os, "link", no_links)
     target = tmp_path / "a.nii"
     with publishing([target]) as (staged,):
         staged.write_bytes(b"new")

@@ -2,19 +2,29 @@
 
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from . import fill as filling
+from .checks.check import checked_overrides
+from .checks.written import written_file
 from .files.check import check_ct
+from .files.publish import output_paths, publishing, refuse_existing
 from .files.read import read_volume
-from .files.write import output_paths, publishing, refuse_existing, write_like, write_mask
+from .files.write import write_like, write_mask
 from .memory import memory_warning
 from .pipeline import face_mask, load_model, mask_millilitres, mask_on_grid, preload_model, require_face
 from .progress import Progress
+from .records.folder import records_folder
+from .release import Outgoing, release
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a case is run; the same names as the shell's options."""
+    """How a case is run; the same names as the shell's options.
+
+    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders;
+    ``record_names`` puts the files' names into the record.
+    """
 
     model: str | None = None
     device: str = "cpu"
@@ -24,11 +34,20 @@ class Options:
     overwrite: bool = False
     mirroring: bool = False
     step_size: float = 0.5
+    override: dict = field(default_factory=dict)
+    by: str | None = None
+    records: str | None = None
+    masks: str | None = None
+    report: bool = False
+    record_names: bool = False
 
 
 @dataclass
 class Result:
-    """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml."""
+    """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
+
+    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written) or 'failed'.
+    """
 
     input: str
     status: str = "failed"
@@ -39,6 +58,9 @@ class Result:
     fill: str | None = None
     fill_hu: float | None = None
     mask_ml: float | None = None
+    checks: list = field(default_factory=list)
+    record: str | None = None
+    report: str | None = None
     seconds: float = 0.0
     stages: dict = field(default_factory=dict)
     error: str | None = None
@@ -51,13 +73,14 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     """Deface one volume file into ``folder``.
 
     Parameters: ``warn`` is called with each one-sentence warning.
-    Returns: ``Result``. Raises: every ``CTADefaceError``; then nothing was written.
+    Returns: ``Result``. Raises: every ``CTADefaceError``; then nothing was written, but for ``ChecksFailed`` a record
+    and the mask in the folder of records.
     """
     started = time.monotonic()
     progress = progress or Progress()
     filling.parse_fill(options.fill)
-    paths = output_paths(path, folder)
-    wanted = paths[1:] if options.mask_only else paths
+    checked_overrides(options.override)
+    wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
     if options.mask is None:
@@ -70,13 +93,30 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     mask = _find_mask(volume, options, progress)
     result = Result(str(path), model=options.mask or _model_name(options), device=_device_name(options))
     result.mask_ml = round(mask_millilitres(mask, volume.geometry), 2)
-    _write(volume, mask, wanted, options, progress, result)
+    result.mask = str(wanted[-1])
+    if options.mask_only:
+        progress.enter("write")
+        with publishing(wanted, options.overwrite) as staged:
+            write_mask(volume, mask, staged[0], progress.part(0, 1))
+        result.status = "mask only"
+    else:
+        _release(volume, mask, wanted, options, progress, result)
     progress.finish()
-    result.status = "mask only" if options.mask_only else "defaced"
-    result.mask = str(paths[1])
     result.stages = {stage: round(s, 3) for stage, s in progress.seconds.items()}
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _wanted(path, folder, options):
+    """Paths to write: [defaced, mask], or [mask]."""
+    defaced, mask = output_paths(path, folder)
+    if options.masks is not None:
+        mask = Path(options.masks) / mask.name
+    if options.mask_only:
+        return [mask]
+    # Said before an hour of computing, not after it.
+    records_folder(defaced.parent, options.records)
+    return [defaced, mask]
 
 
 def _model_name(options):
@@ -100,15 +140,36 @@ def _find_mask(volume, options, progress):
     return mask_on_grid(read_volume(options.mask), volume)
 
 
-def _write(volume, mask, wanted, options, progress, result):
-    defaced = None
-    if not options.mask_only:
-        progress.enter("fill")
-        defaced, value = filling.filled(volume, mask, options.fill)
-        result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
+def _release(volume, mask, wanted, options, progress, result):
+    progress.enter("fill")
+    stored, value = filling.filled(volume, mask, options.fill)
+    result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
+    progress.enter("check")
+    outgoing = Outgoing(
+        volume, mask, stored, value, _settings(options, result), None if options.mask else _model_facts(options.model),
+        overrides=options.override, by=options.by, seconds=progress.seconds,
+        names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
+    result.checks = [check.as_dict() for check in outgoing.checks]
     progress.enter("write")
-    with publishing(wanted, options.overwrite) as staged:
-        if defaced is not None:
-            write_like(volume, defaced, staged[0], progress.part(0, 0.8))
-            result.defaced = str(wanted[0])
-        write_mask(volume, mask, staged[-1], progress.part(0.8, 1))
+    record = release(outgoing, wanted[0], lambda staged: write_like(volume, stored, staged, progress.part(0, 0.7)),
+                     lambda staged: written_file(staged, volume, stored), wanted[1],
+                     lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite)
+    result.status, result.defaced, result.record = "defaced", str(wanted[0]), str(record)
+    result.checks = [check.as_dict() for check in outgoing.checks]
+    if options.report:
+        from .records.report import write_report
+
+        result.report = str(write_report(outgoing, record))
+
+
+def _settings(options, result):
+    return {"fill": options.fill, "fill_hu": result.fill_hu, "device": result.device,
+            "mirroring": options.mirroring, "step_size": options.step_size,
+            "mask": "model" if options.mask is None else "file"}
+
+
+def _model_facts(name):
+    from .model.folder import checksum
+
+    info = load_model(name).info
+    return {"name": info.name, "sha256": checksum(info)}

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from . import __version__
-from .errors import CTADefaceError
+from .errors import ChecksFailed, CTADefaceError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -27,6 +27,8 @@ def _add_run(commands):
     run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the results")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument("--mask-only", action="store_true", help="write only the face mask")
+    run.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the results; a mask shows the "
+                                                    "shape of the face)")
     _add_engine_options(run)
     run.set_defaults(action=run_command)
 
@@ -41,6 +43,13 @@ def _add_engine_options(parser):
     parser.add_argument("--mirroring", action="store_true", help="test-time mirroring: slower, slightly smoother")
     parser.add_argument("--step-size", type=float, default=0.5, help="sliding window step in patches (default 0.5)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    parser.add_argument("--override", action="append", default=[], metavar="CHECK=REASON",
+                        help="let a failed check pass; the reason goes into the record")
+    parser.add_argument("--by", metavar="NAME", help="who overrides (default: the user of this computer)")
+    parser.add_argument("--records", metavar="DIR", help="folder of the records, outside of the results' folder "
+                                                         "(default: beside it, <DIR>-hospital-only)")
+    parser.add_argument("--record-names", action="store_true", help="keep file names in the record")
+    parser.add_argument("--report", action="store_true", help="a report with pictures beside the record (needs vtk)")
     parser.add_argument("--json", action="store_true", help="one JSON object per result on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
@@ -74,7 +83,19 @@ def _options(args):
 
     return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
                    mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
-                   step_size=_step_size(args.step_size))
+                   step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
+                   records=args.records, masks=getattr(args, "masks", None), report=args.report,
+                   record_names=args.record_names)
+
+
+def _overrides(given):
+    """Check -> reason from the shell's CHECK=REASON."""
+    from .checks.check import checked_overrides
+
+    pairs = [text.partition("=") for text in given]
+    if any(not sign for _name, sign, _reason in pairs):
+        raise CTADefaceError("--override: give CHECK=REASON, as in --override chin='outside the field of view'.")
+    return checked_overrides({name.strip(): reason.strip() for name, _sign, reason in pairs})
 
 
 def _step_size(value):
@@ -85,7 +106,7 @@ def _step_size(value):
 
 def run_command(args):
     """Exit code 0 only when every input was defaced; a bad input never stops the others."""
-    from .files.write import output_paths
+    from .files.publish import output_paths
 
     options = _options(args)
     if options.mask is not None and len(args.inputs) > 1:
@@ -110,6 +131,9 @@ def _run_one(path, args, options, taken, output_paths):
             raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
         taken[target] = path
         return deface_file(path, args.output, options, bar.progress, warn=lambda text: print(text, file=sys.stderr))
+    except ChecksFailed as error:
+        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.checks],
+                      record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)
     except CTADefaceError as error:
         return Result(str(path), error=str(error))
     except MemoryError:
@@ -124,6 +148,8 @@ def _run_one(path, args, options, taken, output_paths):
 def _print_result(result, as_json):
     if as_json:
         line = json.dumps(result.as_dict())
+    elif result.status == "blocked":
+        line = f"BLOCKED {result.error} Record: {result.record}"
     elif result.error:
         line = f"FAILED {result.error}"
     else:
@@ -185,20 +211,22 @@ def remove_model_command(args):
 
 def demo_command(args):
     """Deface one head, the public one by default, and draw it before and after."""
+    from .files.publish import output_paths, refuse_existing
     from .files.read import split_extension
-    from .files.write import output_paths, refuse_existing
 
     path = Path(args.input) if args.input else _public_head()
-    # Apart, so that a picture of the original face is never in the folder that is given away.
-    picture = Path(args.output) / "hospital-only" / f"{split_extension(path)[0]}_before_after.png"
-    args.output = str(Path(args.output) / "release")
+    # Apart, so that nothing that shows the original face is ever in the folder that is given away.
+    hospital = Path(args.output) / "hospital-only"
+    picture = hospital / f"{split_extension(path)[0]}_before_after.png"
+    args.output, args.masks, args.records = str(Path(args.output) / "release"), str(hospital), args.records or str(hospital)
     refuse_existing([picture], args.overwrite)
     result = _run_one(path, args, _options(args), {}, output_paths)
     _print_result(result, args.json)
     if result.error:
         return 1
     _draw(path, result.defaced, picture, args.overwrite)
-    print(f"face mask: {result.mask}\nbefore and after (shows the original face, not for release): {picture}")
+    print(f"face mask: {result.mask}\nrecord: {result.record}\n"
+          f"before and after (shows the original face, not for release): {picture}")
     return 0
 
 

@@ -46,3 +46,19 @@ class OutOfMemory(CTADefaceError):
 
 class WorkerDied(CTADefaceError):
     """The process that segments ended without an answer."""
+
+
+class ChecksFailed(CTADefaceError):
+    """Checks forbid the export; ``checks`` are the failed ones that nobody has overridden.
+
+    ``record`` and ``mask`` are the paths of what was kept for the hospital, None when nothing was.
+    """
+
+    def __init__(self, name, checks, record=None, mask=None):
+        self.name, self.checks, self.record, self.mask = name, list(checks), record, mask
+        what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
+        super().__init__(f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
+                         "override each of them with a reason.")
+
+    def __reduce__(self):
+        return type(self), (self.name, self.checks, self.record, self.mask)

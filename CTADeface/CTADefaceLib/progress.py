@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 # Share of the wall time that each stage takes on a CPU, for one fraction over all.
-STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.25, "fill": 0.05, "write": 0.20}
+STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.20, "fill": 0.05, "check": 0.10, "write": 0.15}
 
 
 @dataclass(frozen=True)

@@ -94,13 +94,31 @@ def before_after_picture(original_hu, defaced_hu, index_to_ras, path, size=400, 
     path = Path(path)
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists already; choose another name or allow overwriting.")
+    _write_png(_before_after(original_hu, defaced_hu, index_to_ras, size), path)
+    return path
+
+
+def before_after_png(original_hu, defaced_hu, index_to_ras, size=400):
+    """As ``before_after_picture``, but the PNG's bytes: nothing that shows the original is put on a disk."""
+    vtk = _import_vtk()
+    picture = _before_after(original_hu, defaced_hu, index_to_ras, size)
+    image = vtk.vtkImageData()
+    image.SetDimensions(picture.shape[1], picture.shape[0], 1)
+    pixels = np.ascontiguousarray(picture[::-1].reshape(-1, 3))
+    image.GetPointData().SetScalars(vtk.util.numpy_support.numpy_to_vtk(pixels, deep=True))
+    writer = vtk.vtkPNGWriter()
+    writer.WriteToMemoryOn()
+    writer.SetInputData(image)
+    writer.Write()
+    return bytes(vtk.util.numpy_support.vtk_to_numpy(writer.GetResult()))
+
+
+def _before_after(original_hu, defaced_hu, index_to_ras, size):
     if np.shape(original_hu) != np.shape(defaced_hu):
         raise InputError("The original and the defaced volume differ in shape; pass two volumes on one grid.")
     focus = tissue_focus(original_hu, index_to_ras)
     captioned = ((original_hu, "Original"), (defaced_hu, "Defaced"))
-    rows = [render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned]
-    _write_png(_grid(rows), path)
-    return path
+    return _grid([render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned])
 
 
 def tissue_focus(hu, index_to_ras):

@@ -1,85 +1,10 @@
-"""Volumes to files of the same format: complete or not there at all."""
-
-import os
-import uuid
-from contextlib import contextmanager
-from pathlib import Path
+"""Volumes to files of the same format."""
 
 import numpy as np
 
 from ..errors import OutputError
 from .compress import write_compressed
-from .read import NiftiHeader, split_extension
-
-
-def output_paths(source_path, folder):
-    """(defaced, mask) paths in ``folder`` for an input file, in the input's own format."""
-    name, extension = split_extension(source_path)
-    return Path(folder) / f"{name}_defaced{extension}", Path(folder) / f"{name}_facemask{extension}"
-
-
-def refuse_existing(paths, overwrite):
-    """Raise ``OutputError`` when one of ``paths`` exists and ``overwrite`` is False."""
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists already; choose another folder or allow overwriting.")
-
-
-@contextmanager
-def publishing(paths, overwrite=False):
-    """Temporary names beside ``paths`` to write to; on success all are renamed, on failure none stays.
-
-    Renaming without ``overwrite`` goes by a hard link, which fails when somebody made the file meanwhile.
-    Raises: ``OutputError`` for a full or read-only disk and for existing files.
-    """
-    paths = [Path(p) for p in paths]
-    refuse_existing(paths, overwrite)
-    staged, published = [], []
-    try:
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            extension = split_extension(path)[1]
-            staged.append(path.parent / f".{uuid.uuid4().hex}.part{extension}")
-        yield staged
-        for temporary in staged:
-            _flush(temporary)
-        for temporary, path in zip(staged, paths):
-            _rename(temporary, path, overwrite)
-            published.append(path)
-    except BaseException as error:
-        if not overwrite:
-            for path in published:
-                path.unlink(missing_ok=True)
-        if isinstance(error, FileExistsError) and len(staged) == len(paths):
-            raise OutputError(f"{error.filename2 or error.filename}: exists already; "
-                              "choose another folder or allow overwriting.") from None
-        if isinstance(error, OSError):
-            raise OutputError(f"{paths[0].parent}: cannot be written ({error.strerror or error}); "
-                              "free space or choose another folder.") from None
-        raise
-    finally:
-        for temporary in staged:
-            temporary.unlink(missing_ok=True)
-
-
-def _flush(path):
-    with open(path, "rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def _rename(temporary, path, overwrite):
-    if overwrite:
-        os.replace(temporary, path)
-        return
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # No hard links here (FAT, some network drives): the check and the rename are then two steps.
-        if path.exists():
-            raise FileExistsError(17, "File exists", str(path)) from None
-        os.replace(temporary, path)
+from .read import NiftiHeader
 
 
 def write_like(volume, array, path, progress=None):

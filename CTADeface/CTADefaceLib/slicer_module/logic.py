@@ -11,7 +11,8 @@ from slicer import vtkMRMLSegmentationNode as SegmentationNode
 from .. import fill as filling
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
-from ..files.write import publishing, write_new
+from ..files.publish import publishing
+from ..files.write import write_new
 from . import face_segment, volumes
 from .preview import Preview
 from .process import process_events, shared_worker

@@ -1,0 +1,72 @@
+"""One check's answer, and the gate that failed ones close."""
+
+from dataclasses import asdict, dataclass
+
+from ..errors import ChecksFailed, InputError
+
+PASS, WARN, FAIL, SKIP = "pass", "warn", "fail", "not applicable"
+
+TITLES = {
+    "input_is_ct": "Input is a CT", "field_of_view": "Field of view", "already_defaced": "Not defaced before",
+    "mask_size": "Size of the mask", "mask_place": "Place of the mask", "mask_filled": "Mask is filled",
+    "forehead": "Forehead covered", "nose": "Eyes and nose covered", "mouth": "Mouth covered", "chin": "Chin covered",
+    "residual_skin": "Skin left in the face", "brain": "Brain untouched", "bone": "Bone untouched",
+    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "written_file": "File reads back",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """``verdict`` 'pass', 'warn' (may leave), 'fail' (may not) or 'not applicable'; ``text`` one sentence.
+
+    ``value`` in ``unit`` is the number that the verdict rests on; ``place`` (RAS mm) is where to look, None if nowhere.
+    """
+
+    name: str
+    verdict: str
+    value: float | None
+    unit: str
+    text: str
+    place: tuple | None = None
+
+    @property
+    def title(self):
+        return TITLES[self.name]
+
+    def as_dict(self):
+        result = asdict(self)
+        if self.value is not None:
+            result["value"] = round(float(self.value), 4)
+        if self.place is not None:
+            result["place"] = [round(float(x), 1) for x in self.place]
+        return result
+
+
+def graded(name, value, unit, text, place=None, fail=False, warn=False):
+    """A ``Check`` whose verdict is the graver of the two conditions that holds."""
+    verdict = FAIL if fail else WARN if warn else PASS
+    return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place)
+
+
+def failed(checks, overrides=None):
+    """The failed checks for which ``overrides`` (name -> reason) gives no reason."""
+    overrides = checked_overrides(overrides)
+    return [check for check in checks if check.verdict == FAIL and check.name not in overrides]
+
+
+def require_passed(checks, overrides=None, name="volume"):
+    """Raise ``ChecksFailed`` unless every failed check is overridden with a reason."""
+    left = failed(checks, overrides)
+    if left:
+        raise ChecksFailed(name, left)
+
+
+def checked_overrides(overrides):
+    """``overrides`` as a dict of known checks to reasons. Raises: InputError for another name or an empty reason."""
+    overrides = dict(overrides or {})
+    for name, reason in overrides.items():
+        if name not in TITLES:
+            raise InputError(f"{name}: no such check to override; choose from {', '.join(TITLES)}.")
+        if not str(reason).strip():
+            raise InputError(f"{name}: an override needs a reason, which goes into the record.")
+    return overrides

@@ -1,0 +1,68 @@
+"""Can this mask be a face, and was all of it filled?"""
+
+import numpy as np
+
+from ..fill import is_padding
+from ..volume import ras_view
+from .check import graded
+from .head import ras_point
+
+# The reference masks of the training heads have 256 to 711 ml; a child's, or a cut field of view, less.
+LEAST_ML, FEW_ML, MANY_ML, MOST_ML = 20.0, 120.0, 900.0, 1500.0
+# They are 142 to 187 mm wide and, of heads leant back, at least 95 mm high.
+LEAST_WIDTH_MM, LEAST_HEIGHT_MM = 110.0, 75.0
+# Share of the mask in front of the middle of the head.
+LEAST_IN_FRONT, FEW_IN_FRONT = 0.6, 0.8
+
+
+def mask_size(volume, mask):
+    """Volume of the mask in ml: 120 to 900 is a face's, below 20 or above 1500 is none.
+
+    A mask that the image does not cut must also be 110 mm wide and 75 mm high.
+    """
+    ml = float(mask.sum()) * float(np.prod(volume.geometry.spacing)) / 1000
+    view, spacing = ras_view(mask, volume.geometry), volume.geometry.ras_spacing()
+    problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
+    small = False
+    for axis, what, least in ((0, "high", LEAST_HEIGHT_MM), (2, "wide", LEAST_WIDTH_MM)):
+        used = np.flatnonzero(view.any(tuple(a for a in range(3) if a != axis)))
+        size = (used[-1] - used[0] + 1) * spacing[axis]
+        if size < least and used[0] > 0 and used[-1] < view.shape[axis] - 1:
+            small = True
+            problems.append(f"it is {size:.0f} mm {what}, a face at least {least:.0f} mm")
+    return graded("mask_size", ml, "ml", "; ".join([f"The mask has {ml:.0f} ml", *problems]) + ".",
+                  first_place(mask, volume), fail=small or not LEAST_ML <= ml <= MOST_ML, warn=bool(problems))
+
+
+def mask_place(head, mask):
+    """Share of the mask that lies in the front half of the head, slice by slice."""
+    lines, body = head.lines(mask), head.body
+    front = 0
+    for plane in np.flatnonzero(lines.any((1, 2))):
+        used = np.flatnonzero((body[plane] | lines[plane]).any(1))
+        front += lines[plane, (used[0] + used[-1]) // 2:].sum()
+    share = front / max(lines.sum(), 1)
+    points = np.argwhere(lines)
+    place = head.place(points[len(points) // 2]) if len(points) else None
+    return graded("mask_place", share, "share", f"{100 * share:.0f} % of the mask lies in the front half of the head.",
+                  place, fail=share < LEAST_IN_FRONT, warn=share < FEW_IN_FRONT)
+
+
+def mask_filled(volume, stored_after, mask, value):
+    """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be."""
+    left = mask & (stored_after != value)
+    left[left] = ~(is_padding(volume, stored_after[left]) & (stored_after[left] == volume.stored[left]))
+    count = int(left.sum())
+    text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
+    return graded("mask_filled", count, "voxels", text, first_place(left, volume), fail=count > 0)
+
+
+def first_place(mask, volume):
+    """RAS mm of a voxel in the middle plane of ``mask`` (k, j, i), None when it is empty."""
+    view = ras_view(mask, volume.geometry)
+    planes = np.flatnonzero(view.any((1, 2)))
+    if planes.size == 0:
+        return None
+    s = planes[planes.size // 2]
+    a, r = np.argwhere(view[s])[0]
+    return ras_point((s, a, r), volume)

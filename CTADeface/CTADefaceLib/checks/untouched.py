@@ -1,0 +1,135 @@
+"""Is everything that is not face as it was?"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..anatomy import BONE_HU, beside, brain
+from ..cells import expand
+from ..level import ABOVE_MM, BELOW_MM
+from ..refine import TISSUE_HU
+from ..threads import for_slabs
+from ..volume import ras_view
+from .check import graded
+from .head import foremost, ras_point
+
+# Contrast-filled vessels; bone starts in the same range and has a check of its own.
+VESSEL_HU = (150.0, 600.0)
+# The reference masks of the training heads touch it in up to 0.3 ml: single voxels of 5 mm at thin orbital roofs.
+SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
+# Bone that a mask takes at its border; the skull alone has 400 ml and more.
+SOME_BONE_ML, MUCH_BONE_ML = 1.0, 5.0
+BONE_GRID_MM = 2.0
+LARGE_BONE_MM3 = 30_000.0
+TISSUE_IN_FRONT_HU = -300.0
+
+
+@dataclass
+class Changes:
+    """Voxel counts of what differs between two volumes; ``places`` (s, a, r) of the first one of each kind."""
+
+    outside: int = 0
+    bright: int = 0
+    bone: int = 0
+    places: dict = field(default_factory=dict)
+
+    def note(self, kind, hit, planes, offset):
+        """Add ``hit`` (bool, some planes of the RAS view) to the count of ``kind``."""
+        count = int(np.count_nonzero(hit))
+        if count:
+            setattr(self, kind, getattr(self, kind) + count)
+            s, a, r = np.argwhere(hit)[count // 2]
+            self.places.setdefault(kind, (int(s) + planes.start, int(a) + offset, int(r)))
+
+
+def find_changes(volume, stored_after, mask, value):
+    """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain them.
+
+    A voxel outside of the mask may change when it lies before all tissue that stays on its line (air, devices), or
+    when it is the layer of less than half skin beside the mask; behind that and in slices far from the mask nothing.
+    """
+    before, after = volume.ras(), ras_view(stored_after, volume.geometry)
+    face = ras_view(mask, volume.geometry)
+    bone_cells, steps = large_bone(volume)
+    used = np.flatnonzero(face.any((1, 2)))
+    spacing = volume.geometry.ras_spacing()[0]
+    low, high = used[0] - np.ceil(BELOW_MM / spacing), used[-1] + np.ceil(ABOVE_MM / spacing)
+    changes = Changes()
+
+    def look(planes):
+        if np.array_equal(before[planes], after[planes]):
+            return
+        # From the rearmost changed row on, to the front of the image.
+        start = int(np.argmax((before[planes] != after[planes]).any((0, 2))))
+        box = planes, slice(start, None)
+        hu, changed, inside_face = volume.to_hu(np.ascontiguousarray(before[box])), before[box] != after[box], face[box]
+        region = planes, slice(start, face.shape[1]), slice(0, face.shape[2])
+        changes.note("bone", changed & (hu > BONE_HU) & expand(bone_cells, steps, region), planes, start)
+        wrong = changed & ~inside_face
+        near_face = (np.arange(planes.start, planes.stop) >= low) & (np.arange(planes.start, planes.stop) <= high)
+        stays = foremost((hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value))
+        wrong &= ~((np.arange(hu.shape[1])[:, None] > stays[:, None]) & near_face[:, None, None])
+        if wrong.any():
+            wrong &= ~(_beside(face, planes)[:, start:] & (hu <= TISSUE_HU))
+        changes.note("outside", wrong, planes, start)
+        changes.note("bright", wrong & (hu > VESSEL_HU[0]) & (hu < VESSEL_HU[1]), planes, start)
+
+    for_slabs(look, len(before))
+    return changes
+
+
+def _beside(face, planes):
+    """Neighbours of the mask in some planes; those of the planes next to them count."""
+    wide = slice(max(planes.start - 1, 0), planes.stop + 1)
+    first = planes.start - wide.start
+    return beside(np.ascontiguousarray(face[wide]))[first:first + planes.stop - planes.start]
+
+
+def large_bone(volume):
+    """Pieces of bone above 30 ml, bool on every n-th voxel of the RAS view, and n per axis."""
+    spacing = volume.geometry.ras_spacing()
+    steps = tuple(max(int(round(BONE_GRID_MM / s)), 1) for s in spacing)
+    hu = volume.to_hu(np.ascontiguousarray(volume.ras()[tuple(slice(None, None, n) for n in steps)]))
+    labels, _ = ndi.label(hu > BONE_HU)
+    sizes = np.bincount(labels.ravel()) * np.prod(spacing) * np.prod(steps)
+    sizes[0] = 0
+    return (sizes >= LARGE_BONE_MM3)[labels], steps
+
+
+def brain_untouched(volume, stored_after):
+    """ml of brain (tissue that the skull encloses, seen every 3 mm) whose values changed."""
+    inside, steps = brain(volume)
+    every = tuple(slice(None, None, n) for n in steps)
+    # The air of the nose is enclosed too, and is levelled on purpose.
+    inside &= volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_IN_FRONT_HU
+    hit = inside & (volume.ras()[every] != ras_view(stored_after, volume.geometry)[every])
+    ml = hit.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
+    seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
+    place = ras_point(np.argwhere(hit)[0] * steps, volume) if hit.any() else None
+    text = f"{ml:.1f} ml of {seen:.0f} ml of brain in view changed."
+    return graded("brain", ml, "ml", text, place, fail=ml > MUCH_BRAIN_ML,
+                  warn=ml > SOME_BRAIN_ML)
+
+
+def bone_untouched(changes, volume):
+    """ml of skull, jaw and spine (above 300 HU, in pieces above 30 ml) that changed."""
+    ml = changes.bone * np.prod(volume.geometry.spacing) / 1000
+    return graded("bone", ml, "ml", f"{ml:.1f} ml of bone changed.", _place(changes, "bone", volume),
+                  fail=ml > MUCH_BONE_ML, warn=ml > SOME_BONE_ML)
+
+
+def vessels_untouched(changes, volume):
+    """Voxels of 150 to 600 HU, as vessels with contrast have, that changed behind or beside the mask: none may."""
+    return graded("vessels", changes.bright, "voxels", f"{changes.bright} bright voxels outside the face changed.",
+                  _place(changes, "bright", volume), fail=changes.bright > 0)
+
+
+def rest_identical(changes, volume):
+    """Voxels that changed though neither the mask nor what lies in front of the head explains it: none may."""
+    return graded("outside", changes.outside, "voxels", f"{changes.outside} voxels changed outside the face.",
+                  _place(changes, "outside", volume), fail=changes.outside > 0)
+
+
+def _place(changes, kind, volume):
+    return ras_point(changes.places[kind], volume) if kind in changes.places else None

@@ -1,0 +1,141 @@
+"""Results appear under their names complete or not at all, whatever happens to the run."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import OutputError
+from .read import split_extension
+
+STAGING = ".cta-deface-"
+# Of another computer's run on a shared drive, or where processes cannot be asked for: certainly over after this.
+STALE_S = 86_400.0
+
+
+def output_paths(source_path, folder):
+    """(defaced, mask) paths in ``folder`` for an input file, in the input's own format."""
+    name, extension = split_extension(source_path)
+    return Path(folder) / f"{name}_defaced{extension}", Path(folder) / f"{name}_facemask{extension}"
+
+
+def refuse_existing(paths, overwrite):
+    """Raise ``OutputError`` when one of ``paths`` exists and ``overwrite`` is False."""
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: exists already; choose another folder or allow overwriting.")
+
+
+@contextmanager
+def publishing(paths, overwrite=False):
+    """Temporary names to write to; on success they are renamed to ``paths``, in this order, on failure none stays.
+
+    They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
+    what such a run left beside it is removed by the next one. Renaming without ``overwrite`` goes by a hard link,
+    which fails when somebody made the file meanwhile.
+    Raises: ``OutputError`` for a full or read-only disk and for existing files.
+    """
+    paths = [Path(p) for p in paths]
+    refuse_existing(paths, overwrite)
+    staged, published, folders = [], [], {}
+    try:
+        for path in paths:
+            if path.parent not in folders:
+                folders[path.parent] = _staging_folder(path.parent)
+            staged.append(folders[path.parent] / path.name)
+        yield staged
+        for temporary in staged:
+            _flush(temporary)
+        for temporary, path in zip(staged, paths):
+            _rename(temporary, path, overwrite)
+            published.append(path)
+        for folder in folders:
+            _flush_folder(folder)
+    except BaseException as error:
+        if not overwrite:
+            for path in published:
+                path.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError) and len(staged) == len(paths):
+            raise OutputError(f"{error.filename2 or error.filename}: exists already; "
+                              "choose another folder or allow overwriting.") from None
+        if isinstance(error, OSError):
+            raise OutputError(f"{paths[0].parent}: cannot be written ({error.strerror or error}); "
+                              "free space or choose another folder.") from None
+        raise
+    finally:
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _staging_folder(folder):
+    """A new hidden folder on the same file system as ``folder``: beside it, or, where that cannot be, in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in (folder.resolve().parent, folder):
+        _remove_stale(place)
+    prefix = f"{STAGING}{_host()}-{os.getpid()}-"
+    beside = folder.resolve().parent
+    with suppress(OSError):
+        if os.stat(beside).st_dev == os.stat(folder).st_dev and beside != folder.resolve():
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+
+
+def _host():
+    return "".join(c for c in socket.gethostname() if c.isalnum()) or "host"
+
+
+def _remove_stale(folder):
+    """Remove staging folders of runs that were killed."""
+    for left in folder.glob(STAGING + "*-*-*"):
+        host, pid = left.name.removeprefix(STAGING).split("-")[:2]
+        with suppress(OSError):
+            over = time.time() - left.stat().st_mtime > STALE_S
+            if over or (host == _host() and pid.isdigit() and not _may_run(int(pid))):
+                shutil.rmtree(left)
+
+
+def _may_run(pid):
+    if sys.platform == "win32":
+        # There, signal 0 ends the process.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _flush(path):
+    with open(path, "rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _flush_folder(folder):
+    """Make the new names outlast a power cut, where folders can be flushed."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _rename(temporary, path, overwrite):
+    if overwrite:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # No hard links here (FAT, some network drives): the check and the rename are then two steps.
+        if path.exists():
+            raise FileExistsError(17, "File exists", str(path)) from None
+        os.replace(temporary, path)

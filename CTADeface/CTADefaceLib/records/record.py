@@ -1,0 +1,94 @@
+"""One case in JSON: what was done to which voxels, by which model and settings, what the checks said, who overrode what.
+
+It holds no name, ID, UID or path of the patient's unless ``names`` are given; input and output are known by the
+SHA-256 of their voxels. ``Resources/record.schema.json`` describes it.
+"""
+
+import getpass
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..checks.check import checked_overrides
+from ..errors import OutputError
+
+RELEASED, BLOCKED = "released", "blocked"
+
+
+def voxels_sha256(array):
+    """SHA-256 (hex) of the voxels of an array (k, j, i), in this order, little endian."""
+    array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+    return hashlib.sha256(array.reshape(-1).view(np.uint8)).hexdigest()
+
+
+def edits(mask, proposal):
+    """How a person changed the model's ``proposal`` to ``mask`` (bool arrays): voxels added and removed, Dice."""
+    both = int(np.count_nonzero(mask & proposal))
+    ours, theirs = int(np.count_nonzero(mask)), int(np.count_nonzero(proposal))
+    return {"edited": both != ours or both != theirs, "added_voxels": ours - both, "removed_voxels": theirs - both,
+            "dice": round(2 * both / max(ours + theirs, 1), 6)}
+
+
+def make_record(volume, mask, stored_after, checks, settings, model=None, proposal=None, overrides=None, by=None,
+                status=RELEASED, seconds=None, names=None):
+    """The record of one case as a dict that ``record.schema.json`` allows.
+
+    Parameters: ``volume`` the original; ``mask`` bool (k, j, i); ``stored_after`` the defaced stored values; ``settings``
+    JSON-able, such as the fill; ``model`` {"name", "sha256"} or None when no model made the mask; ``proposal`` the
+    model's own mask, to measure a person's edits; ``overrides`` check -> reason; ``by`` who gave them (None: the user
+    of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept.
+    """
+    overrides = checked_overrides(overrides)
+    with ThreadPoolExecutor(3) as pool:
+        before, after, masked = pool.map(voxels_sha256, (volume.stored, stored_after, mask.astype(np.uint8, copy=False)))
+    failing = {check.name for check in checks if check.verdict == "fail"}
+    by = by or _user()
+    return {
+        "schema_version": 1,
+        "tool": {"name": "CTADeface", "version": __version__},
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "status": status,
+        "model": model,
+        "settings": settings,
+        "input": {"voxels_sha256": before, **_grid(volume)},
+        "output": {"voxels_sha256": after, "changed_voxels": int(np.count_nonzero(volume.stored != stored_after))},
+        "mask": {"voxels_sha256": masked, "voxels": int(np.count_nonzero(mask)),
+                 "ml": round(float(np.count_nonzero(mask) * np.prod(volume.geometry.spacing)) / 1000, 3),
+                 "edits": None if proposal is None else edits(mask, proposal)},
+        "checks": [check.as_dict() for check in checks],
+        "overrides": [{"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items()
+                      if name in failing],
+        "seconds": {stage: round(float(s), 3) for stage, s in (seconds or {}).items()},
+        "names": names,
+    }
+
+
+def write_record(record, path):
+    """Write a record as JSON to ``path``, which the caller has chosen or staged. Raises: OutputError."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path.parent}: the record cannot be written ({error.strerror}); free space or choose "
+                          "another folder for records.") from None
+
+
+def _grid(volume):
+    geometry = volume.geometry
+    return {"voxels": list(volume.stored.shape[::-1]), "dtype": volume.stored.dtype.name,
+            "slope": volume.slope, "intercept": volume.intercept,
+            "spacing_mm": [float(s) for s in geometry.spacing], "origin_lps_mm": [float(o) for o in geometry.origin],
+            "direction_lps": [float(d) for d in np.ravel(geometry.direction)]}
+
+
+def _user():
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"

@@ -1,0 +1,91 @@
+"""The gate: a defaced volume leaves only when its checks pass or are overridden with a reason, and never without record."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .checks.check import failed
+from .checks.every import run_checks
+from .errors import ChecksFailed
+from .files.publish import publishing, refuse_existing
+from .files.read import split_extension
+from .records.folder import new_record_path, records_folder
+from .records.record import BLOCKED, RELEASED, make_record, write_record
+
+
+@dataclass
+class Outgoing:
+    """A filled volume on its way out.
+
+    ``volume`` the original ``Volume``; ``mask`` bool and ``stored`` the defaced stored values, both (k, j, i); ``value``
+    the stored value that was filled in;
+    ``settings`` has 'fill' and 'fill_hu' at least; ``model``, ``proposal``, ``overrides``, ``by`` and ``names`` as for
+    ``make_record``; ``seconds`` by stage.
+    """
+
+    volume: object
+    mask: np.ndarray
+    stored: np.ndarray
+    value: float
+    settings: dict
+    model: dict | None = None
+    proposal: np.ndarray | None = None
+    overrides: dict | None = None
+    by: str | None = None
+    names: dict | None = None
+    seconds: dict = field(default_factory=dict)
+
+    @cached_property
+    def checks(self):
+        return run_checks(self.volume, self.mask, self.stored, self.value)
+
+    def record(self, status):
+        return make_record(self.volume, self.mask, self.stored, self.checks, self.settings, self.model, self.proposal,
+                           self.overrides, self.by, status, self.seconds, self.names)
+
+
+def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False):
+    """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
+
+    Parameters: ``path`` of the defaced volume, whose folder is the release folder; ``write(staged path)`` writes it and
+    ``verify(staged path)`` returns the ``Check`` of what was written; ``mask_path`` and ``write_mask`` likewise;
+    ``records`` a folder outside of the release folder (None: its neighbour "<release>-hospital-only").
+    Returns: the path of the record. Raises: ChecksFailed, after a record that says so, and, for the person who will
+    correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
+    """
+    path = Path(path)
+    wanted = [mask_path, path] if mask_path else [path]
+    refuse_existing(wanted, overwrite)
+    folder = records_folder(path.parent, records)
+    stem, extension = split_extension(path)
+    name = stem.removesuffix("_defaced")
+    left = failed(outgoing.checks, outgoing.overrides)
+    if left:
+        raise _blocked(outgoing, left, folder, name, extension, write_mask)
+    record_path = new_record_path(folder, name)
+    with publishing([record_path, *wanted], overwrite) as staged:
+        write(staged[-1])
+        if mask_path:
+            write_mask(staged[1])
+        written = verify(staged[-1])
+        outgoing.checks.append(written)
+        if failed([written]):
+            # No reason can make a file right that is not what it says.
+            raise ChecksFailed(outgoing.volume.name, [written])
+        write_record(outgoing.record(RELEASED), staged[0])
+    return record_path
+
+
+def _blocked(outgoing, left, folder, name, extension, write_mask):
+    """Keep record and mask; returns the error to raise."""
+    record_path = new_record_path(folder, name)
+    mask_path = folder / f"{name}_facemask{extension}"
+    keep_mask = write_mask is not None and not mask_path.exists()
+    with publishing([record_path, mask_path] if keep_mask else [record_path]) as staged:
+        if keep_mask:
+            write_mask(staged[1])
+        write_record(outgoing.record(BLOCKED), staged[0])
+    return ChecksFailed(outgoing.volume.name, left, record_path, mask_path if keep_mask else None)
+

@@ -1,0 +1,124 @@
+"""The record tells the truth, holds no identity, and lies outside of the release folder; so does the report."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from CTADefaceLib.case import Options, deface_file
+from CTADefaceLib.errors import ChecksFailed, InputError
+from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.files.write import write_new
+from CTADefaceLib.records.folder import new_record_path, records_folder
+from CTADefaceLib.records.record import edits, make_record, voxels_sha256
+from CTADefaceLib.records.report import report_page
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[1] / "CTADeface/Resources/record.schema.json").read_text())
+NAME = "DOE^JANE_19700101"
+
+
+def valid(record):
+    jsonschema.Draft202012Validator(SCHEMA).validate(record)
+    return record
+
+
+@pytest.fixture(scope="module")
+def released(small_cranium, tmp_path_factory):
+    """(result, record, folder) of a real head with a telling file name."""
+    import SimpleITK as sitk
+
+    folder = tmp_path_factory.mktemp("case")
+    sitk.WriteImage(small_cranium, str(folder / f"{NAME}.nii.gz"))
+    result = deface_file(folder / f"{NAME}.nii.gz", folder / "release", Options(report=True))
+    return result, json.loads(Path(result.record).read_text()), folder
+
+
+def test_record_follows_its_schema_and_names_model_and_settings(released):
+    result, record, _ = released
+    valid(record)
+    assert record["status"] == "released" and record["model"]["name"] == "head-4mm"
+    card = (Path(__file__).resolve().parents[1] / "CTADeface/Resources/Model/head-4mm/MODEL_CARD.md").read_text()
+    assert record["model"]["sha256"] in card
+    assert record["settings"]["fill"] == "levelled" and record["settings"]["fill_hu"] == result.fill_hu
+    assert record["checks"][-1]["name"] == "written_file" and len(record["checks"]) == 16
+    with pytest.raises(jsonschema.ValidationError):
+        valid(record | {"patient": "x"})
+
+
+def test_hashes_are_those_of_the_voxels_in_the_files(released):
+    result, record, folder = released
+    before, after = read_volume(folder / f"{NAME}.nii.gz"), read_volume(result.defaced)
+    assert record["input"]["voxels_sha256"] == voxels_sha256(before.stored)
+    assert record["output"]["voxels_sha256"] == voxels_sha256(after.stored) != voxels_sha256(before.stored)
+    assert record["output"]["changed_voxels"] == np.count_nonzero(before.stored != after.stored)
+    assert voxels_sha256(after.stored) == voxels_sha256(after.stored.astype(">i2"))
+
+
+def test_no_identity_in_the_record_and_no_original_in_the_release_folder(released):
+    result, record, folder = released
+    assert not re.search("DOE|JANE|1970|" + str(folder), json.dumps(record))
+    assert sorted(p.name for p in (folder / "release").iterdir()) == [f"{NAME}_defaced.nii.gz", f"{NAME}_facemask.nii.gz"]
+    assert Path(result.record).parent == Path(result.report).parent == folder / "release-hospital-only"
+    page = Path(result.report).read_text()
+    assert not re.search("DOE.JANE", page) and "data:image/png;base64,iVBOR" in page and "For the hospital only" in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+
+
+def test_records_are_kept_and_never_replaced(released):
+    _, _, folder = released
+    again = deface_file(folder / f"{NAME}.nii.gz", folder / "release", Options(overwrite=True, record_names=True))
+    assert Path(again.record).name == f"{NAME}_record_2.json"
+    assert valid(json.loads(Path(again.record).read_text()))["names"]["input"] == f"{NAME}.nii.gz"
+
+
+def test_a_blocked_case_has_a_record_that_says_so(released, tmp_path):
+    _, _, folder = released
+    source = read_volume(folder / f"{NAME}.nii.gz")
+    mask = np.zeros(source.stored.shape, np.uint8)
+    mask[5:15, 20:60, 20:60] = 1
+    write_new(mask, source.geometry, tmp_path / "mask.nii.gz")
+    options = Options(mask=str(tmp_path / "mask.nii.gz"), fill="air", override={"nose": "bandaged", "bone": "in vain"},
+                      by="Dr Who")
+    with pytest.raises(ChecksFailed) as caught:
+        deface_file(folder / f"{NAME}.nii.gz", tmp_path / "out", options)
+    record = valid(json.loads(caught.value.record.read_text()))
+    assert record["status"] == "blocked" and record["model"] is None
+    assert {"check": "nose", "reason": "bandaged", "by": "Dr Who"} in record["overrides"]
+    assert "nose" not in [check.name for check in caught.value.checks]
+    assert list((tmp_path / "out").glob("*")) == []
+
+
+def test_edits_are_counted(head):
+    proposal = np.zeros((4, 4, 4), bool)
+    proposal[:2] = True
+    mask = proposal.copy()
+    mask[0, 0, :3], mask[3, 0, 0] = False, True
+    assert edits(mask, proposal) == {"edited": True, "added_voxels": 1, "removed_voxels": 3,
+                                     "dice": round(2 * 29 / (30 + 32), 6)}
+    assert edits(mask, mask) == {"edited": False, "added_voxels": 0, "removed_voxels": 0, "dice": 1.0}
+
+
+def test_records_cannot_lie_in_the_release_folder(tmp_path):
+    release = tmp_path / "release"
+    assert records_folder(release) == tmp_path / "release-hospital-only"
+    for inside in (release, release / "deep" / "er"):
+        with pytest.raises(InputError, match="hospital"):
+            records_folder(release, inside)
+    assert records_folder(release, tmp_path / "releases") == tmp_path / "releases"
+    release.mkdir()
+    (release / "a_record.json").touch()
+    assert new_record_path(release, "a").name == "a_record_2.json"
+
+
+def test_report_escapes_what_people_type(head, parts):
+    from CTADefaceLib.checks.check import Check
+
+    mask = parts[1].copy()
+    checks = [Check("nose", "fail", 0.1, "share", "<b>10 %</b>")]
+    record = make_record(head, np.ascontiguousarray(mask), head.stored, checks, {"fill": "air", "fill_hu": -1000.0},
+                         overrides={"nose": "<script>x</script>"}, by="A & B")
+    page = report_page(valid(record), b"png")
+    assert "<script>" not in page and "<b>10" not in page and "A &amp; B" in page
