@@ -84,15 +84,15 @@ def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, hea
     panel.parameters.fill = "air"
     panel.ui.applyButton.click()
     assert panel.ui.defacedLabel.text == "Head defaced"
-    host.answers.append(str(tmp_path / "out.nii.gz"))
+    host.answers.append(str(tmp_path / "release" / "out.nii.gz"))
     panel.ui.exportMaskCheckBox.checked = True
     panel.ui.exportButton.click()
     assert not [d for d in host.dialogs if d.kind == "error"]
     from CTADefaceLib.files.read import read_volume
 
-    written = read_volume(tmp_path / "out.nii.gz").stored
+    written = read_volume(tmp_path / "release" / "out.nii.gz").stored
     assert (written[mask] == -1000).all() and np.array_equal(written[~mask], before[~mask])
-    assert np.array_equal(read_volume(tmp_path / "out_facemask.nii.gz").stored != 0, mask)
+    assert np.array_equal(read_volume(tmp_path / "release" / "out_facemask.nii.gz").stored != 0, mask)
     assert np.array_equal(before, slicer.util.arrayFromVolume(head))
 
 
@@ -335,3 +335,65 @@ def test_quitting_ends_the_worker(host, panel):
     assert worker.running
     host.quit()
     assert not worker.running
+
+
+def test_checks_are_shown_jump_to_their_place_and_block_the_export(host, slicer, panel, masked, parts, tmp_path):
+    from CTADefaceLib.slicer_module import face_segment
+
+    ui = panel.ui
+    ui.checkButton.click()
+    assert ui.checksTable.rowCount == 15 and ui.checksLabel.text == "May be exported."
+    half = parts[1].copy()
+    half[:, :, 32:] = False
+    face_segment.set_mask(masked, half, panel.volume)
+    assert ui.checksTable.rowCount == 0 and "Not checked" in ui.checksLabel.text
+    path = tmp_path / "release" / "out.nrrd"
+    host.answers.append(str(path))
+    ui.exportButton.click()
+    assert host.dialogs[-1].kind == "error" and "residual_skin" in host.dialogs[-1].text and not path.exists()
+    names = [check.name for check in panel.checks_section.checks]
+    row = names.index("residual_skin")
+    place = panel.checks_section.checks[row].place
+    ui.checksTable.cellClicked.emit(row, 0)
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        matrix = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
+        assert np.allclose(matrix[:3, 3], place, atol=1e-3)
+    assert not ui.overrideButton.enabled
+    failed = [n for n, check in enumerate(panel.checks_section.checks) if check.verdict == "fail"]
+    for n in failed:
+        ui.checksTable.selectRow(n)
+        assert not ui.overrideButton.enabled and "reason" in ui.overrideButton.toolTip
+        ui.reasonEdit.text = "half a face on purpose"
+        assert ui.overrideButton.enabled
+        ui.overrideButton.click()
+    assert ui.checksLabel.text == "May be exported." and ui.reasonEdit.text == ""
+    host.answers.append(str(path))
+    ui.exportButton.click()
+    assert path.exists()
+    import json
+
+    records = sorted((tmp_path / "release-hospital-only").glob("*.json"))
+    assert [json.loads(p.read_text())["status"] for p in records] == ["blocked", "released"]
+    assert {o["reason"] for o in json.loads(records[1].read_text())["overrides"]} == {"half a face on purpose"}
+
+
+def test_overrides_end_with_the_next_edit(host, panel, masked, parts):
+    ui = panel.ui
+    ui.checkButton.click()
+    panel.checks_section.overrides["nose"] = "bandage"
+    ui.shrinkButton.click()
+    assert panel.checks_section.overrides == {} and panel.checks_section.checks is None
+    panel.parameters.fill = "air"
+    ui.checkButton.click()
+    panel.parameters.fill = "published"
+    assert panel.checks_section.checks is None
+
+
+def test_report_with_pictures_lies_outside_of_the_export(host, panel, masked, tmp_path):
+    panel.ui.reportCheckBox.checked = True
+    host.answers.append(str(tmp_path / "release" / "out.nrrd"))
+    panel.ui.exportButton.click()
+    assert not [d for d in host.dialogs if d.kind == "error"]
+    assert [p.name for p in (tmp_path / "release").iterdir()] == ["out.nrrd"]
+    page = tmp_path / "release-hospital-only" / "out_record.html"
+    assert "data:image/png;base64" in page.read_text() and str(page.with_suffix(".json")) in panel.ui.logText.plainText

@@ -20,11 +20,12 @@ LEAST_BONE_MM3 = 10_000.0
 
 @dataclass(frozen=True)
 class Defaced:
-    """``volume`` and ``mask`` of the same kind as the input; ``mask_ml`` the mask's volume."""
+    """``volume`` and ``mask`` of the same kind as the input; ``mask_ml`` the mask's volume; ``checks`` a list of ``Check``."""
 
     volume: object
     mask: object
     mask_ml: float
+    checks: list
 
 
 # A second caller waits for the one that already loads the same model.
@@ -156,7 +157,7 @@ def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5
 
 
 def fill_face(image, mask, fill=filling.DEFAULT_FILL):
-    """``image`` with ``mask`` filled, in the same form, dtype and grid; see the module ``fill``.
+    """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``fill``.
 
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill.
     """
@@ -164,14 +165,19 @@ def fill_face(image, mask, fill=filling.DEFAULT_FILL):
     return _like(image, filling.filled(volume, mask_on_grid(mask, volume), fill)[0])
 
 
-def deface(image, mask=None, fill=filling.DEFAULT_FILL, **options):
-    """Segment (unless ``mask`` is given) and fill; ``options`` as for ``segment_face``.
+def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, **options):
+    """Segment (unless ``mask`` is given), fill, and check; ``options`` as for ``segment_face``.
 
+    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
-    Raises: ``NoFaceError`` when no face is found, and what the two steps raise.
+    Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
+    from .checks.check import checked_overrides, require_passed
+    from .checks.every import run_checks
+
     volume = _to_volume(image)
     filling.parse_fill(fill)
+    checked_overrides(overrides)
     if mask is None:
         found = face_mask(volume, **options)
         require_face(found, volume)
@@ -180,8 +186,12 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, **options):
         found = mask_on_grid(mask, volume)
     progress = options.get("progress") or Progress()
     progress.enter("fill")
-    return Defaced(_like(image, filling.filled(volume, found, fill)[0]), _like(image, found.astype(np.uint8)),
-                   mask_millilitres(found, volume.geometry))
+    stored, value = filling.filled(volume, found, fill)
+    progress.enter("check")
+    checks = run_checks(volume, found, stored, value)
+    require_passed(checks, overrides, volume.name)
+    return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), mask_millilitres(found, volume.geometry),
+                   checks)
 
 
 def require_face(mask, volume):

@@ -25,5 +25,5 @@ def head_parts():
     anterior = np.arange(SHAPE[1])[None, :, None] * SPACING_MM > 135
     level = np.arange(SHAPE[0])[:, None, None] * SPACING_MM
     inner = _ellipsoid((62, 122, 96), (34, 44, 36))
-    face = skin & ~skull & ~bone & ~inner & anterior & (level > 30) & (level < 150)
+    face = skin & ~skull & ~bone & ~inner & anterior & (level > 30) & (level < 180)
     return hu, face, brain, bone

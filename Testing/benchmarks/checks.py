@@ -92,7 +92,7 @@ def summary(rows):
 def share_blocked(rows, name):
     """Share of heads on which a check of the face or the mask failed."""
     part = [row for row in rows if row["mask"] == name]
-    return np.mean([row["refused"] or any(row.get(check) == "fail" for check in CHECKS) for row in part])
+    return float(np.mean([row["refused"] or any(row.get(check) == "fail" for check in CHECKS) for row in part]))
 
 
 def main(argv=None):

@@ -16,8 +16,8 @@ LEAST_AIR_SHARE = 0.005
 # Bone within this depth of the foremost one, and this far from the middle, is the face's or the forehead's.
 FACE_DEPTH_MM, FACE_HALF_WIDTH_MM = 45.0, 40.0
 NAKED_MM = 2.0
-# Bone without any tissue in front of it, on such lines: 0 to 0.16 on the training heads, 0.36 and more when the reference
-# mask is filled (``Testing/benchmarks/checks.py --train``).
+# Such lines: 0 to 0.18 of all on the training heads, 0.39 and more once their reference masks are filled
+# (``Testing/benchmarks/checks.py``).
 WARN_NAKED, FAIL_NAKED = 0.16, 0.25
 LEAST_BONE_LINES = 50
 

@@ -18,8 +18,9 @@ from .head import foremost, ras_point
 VESSEL_HU = (150.0, 600.0)
 # The reference masks of the training heads touch it in up to 0.3 ml: single voxels of 5 mm at thin orbital roofs.
 SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
-# Bone that a mask takes at its border; the skull alone has 400 ml and more.
-SOME_BONE_ML, MUCH_BONE_ML = 1.0, 5.0
+# The reference masks take up to 13 ml of teeth and of 5 mm voxels at the border, and a mask grown by 1 mm takes the surface
+# of the bone under it, some 20 ml; the skull alone has 400 ml and more.
+SOME_BONE_ML, MUCH_BONE_ML = 4.0, 30.0
 BONE_GRID_MM = 2.0
 LARGE_BONE_MM3 = 30_000.0
 TISSUE_IN_FRONT_HU = -300.0

@@ -7,13 +7,13 @@ from ..files.read import read_volume
 from .check import graded
 
 
-def written_file(path, volume, stored):
-    """Read ``path`` back: every voxel, dtype, grid and rescaling must be those of ``stored`` and ``volume``.
+def written_file(path, volume, stored, read=read_volume):
+    """Read ``path`` back with ``read``: every voxel, dtype, grid and rescaling must be those of ``stored`` and ``volume``.
 
     The value is the number of voxels that differ.
     """
     try:
-        back = read_volume(path)
+        back = read(path)
     except InputError as error:
         return graded("written_file", stored.size, "voxels", f"The file cannot be read back ({error}).", fail=True)
     if back.stored.shape != stored.shape or back.stored.dtype != stored.dtype:

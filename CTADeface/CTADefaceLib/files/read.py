@@ -54,7 +54,7 @@ def read_volume(path):
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     name, extension = split_extension(path)
-    volume = (_read_nifti if extension.lower() in NIFTI else _read_itk)(path)
+    volume = (_read_nifti if extension.lower() in NIFTI else read_with_itk)(path)
     volume.name = name
     if min(volume.stored.shape) < 2:
         shape = " x ".join(str(n) for n in volume.stored.shape[::-1])
@@ -131,7 +131,8 @@ def _check_scalar_3d(path, shape, dtype):
                          "for a time series each phase by itself.")
 
 
-def _read_itk(path):
+def read_with_itk(path):
+    """``read_volume`` by SimpleITK alone, which has no more than the voxels and the grid of a NIfTI file."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()

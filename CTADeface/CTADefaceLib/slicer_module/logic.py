@@ -9,11 +9,13 @@ from slicer import vtkMRMLScalarVolumeNode as VolumeNode
 from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 from .. import fill as filling
+from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new
 from . import face_segment, volumes
+from . import outgoing as leaving
 from .preview import Preview
 from .process import process_events, shared_worker
 from .texts import _
@@ -180,31 +182,63 @@ class FaceLogic:
         else:
             volumes.update_defaced_node(output, volumeNode, array)
         segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
+        leaving.mark(output, fill)
         return output
+
+    # Check
+
+    def runChecks(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
+                  fill: str | float = filling.DEFAULT_FILL) -> list[Check]:
+        """What the checks say of the volume filled with the mask as it is now; nothing in the scene changes.
+
+        Returns: ``Check``s (``name``, ``verdict``, ``value``, ``unit``, ``text``, ``place`` in RAS mm of the volume's own
+        coordinates). Raises: MaskError, InputError.
+        """
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        mask = self.faceMask(volumeNode, segmentation)
+        stored, _value = filling.filled(volumes.engine_volume(volumeNode), mask, fill)
+        return leaving.outgoing(volumeNode, segmentation, mask, stored, fill).checks
 
     # Export
 
-    def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False) -> None:
-        """Write a volume as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no other header text.
+    def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False,
+                     overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
+                     report: bool = False) -> Path:
+        """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no other
+        header text. The parent transform is not applied: the file has the grid of the scan.
 
-        The parent transform is not applied: the file has the grid of the scan. Raises: OutputError for an existing
-        file without ``overwrite``, InputError for another extension.
+        Parameters: ``overrides`` failed check -> reason, and ``by`` whom (None: this computer's user); ``records`` the
+        folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
+        pictures of the original face beside the record.
+        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, OutputError
+        for an existing file without ``overwrite``.
         """
-        volume = volumes.engine_volume(volumeNode)
-        self._write(volume.stored, volume.geometry, path, overwrite)
+        self._require_extension(path)
+        source, segmentation, fill = leaving.origin(volumeNode)
+        case = leaving.outgoing(source, segmentation, self.faceMask(source, segmentation),
+                                slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
+        record = leaving.export(case, path, overwrite, records)
+        if report:
+            from ..records.report import write_report
+
+            write_report(case, record)
+        return record
 
     def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
                    overwrite: bool = False) -> None:
-        """Write the face mask as uint8 (1 = face) on the volume's grid; extensions and errors as ``exportVolume``."""
-        mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
-        self._write(mask, volumes.engine_volume(volumeNode).geometry, path, overwrite)
+        """Write the face mask as uint8 (1 = face) on the volume's grid; it shows the shape of the face.
 
-    def _write(self, array, geometry, path, overwrite):
+        Raises: InputError for another extension than those of ``exportVolume``, OutputError, MaskError.
+        """
+        self._require_extension(path)
+        mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
+        with publishing([Path(path)], overwrite) as staged:
+            write_new(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
+
+    def _require_extension(self, path):
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):
             raise InputError(f"{path}: unknown kind of file; choose a name that ends in "
                              f"{', '.join(EXPORT_EXTENSIONS)}.")
-        with publishing([Path(path)], overwrite) as staged:
-            write_new(array, geometry, staged[0])
 
     def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
                fill: str | float = filling.DEFAULT_FILL, progress: Callable[[Job], None] | None = None) -> VolumeNode:

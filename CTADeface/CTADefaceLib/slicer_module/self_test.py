@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ..errors import OutputError
+from ..errors import ChecksFailed, OutputError
 from ..synthetic_head import AIR, SPACING_MM, head_parts
 from . import face_segment, volumes
 from .packages import state
@@ -59,13 +59,23 @@ class SelfTest:
         self.case.assertTrue((voxels[mask] == AIR).all())
         self.case.assertTrue(np.array_equal(voxels[~mask], slicer.util.arrayFromVolume(volume)[~mask]))
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "head_defaced.nrrd")
-            self.logic.exportVolume(output, path)
+            path = Path(folder, "release", "head_defaced.nrrd")
+            with self.case.assertRaises(ChecksFailed):
+                self.logic.exportVolume(left_as_it_was(output, volume), path)
+            output = self.logic.applyFill(volume, segmentation, fill="air")
+            record = self.logic.exportVolume(output, path)
+            self.case.assertEqual(record.parent.name, "release-hospital-only")
             with self.case.assertRaises(OutputError):
                 self.logic.exportVolume(output, path)
             read = slicer.util.loadVolume(str(path))
             self.case.assertTrue(np.array_equal(voxels, slicer.util.arrayFromVolume(read)))
             self.case.assertTrue(np.allclose(volumes.grid_to_ras(read), volumes.grid_to_ras(volume)))
+
+
+def left_as_it_was(output, volume):
+    """The defaced node ``output`` with the original's voxels, as a fault would leave it."""
+    slicer.util.updateVolumeFromArray(output, slicer.util.arrayFromVolume(volume))
+    return output
 
 
 def synthetic_head():

@@ -1,6 +1,7 @@
 """Slice views of the layout."""
 
 import slicer
+import vtk
 
 
 def show_volume(volume):
@@ -13,3 +14,11 @@ def is_shown(volume):
     """Is the volume the background or foreground of any slice view?"""
     return any(volume.GetID() in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())
                for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
+
+
+def jump_to(volume, place):
+    """Centre all slice views on ``place``, RAS mm in the volume's own coordinates."""
+    to_world = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(volume.GetParentTransformNode(), None, to_world)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *to_world.TransformPoint(place),
+                                          slicer.vtkMRMLSliceNode.CenteredJumpSlice)

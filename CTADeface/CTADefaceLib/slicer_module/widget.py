@@ -7,6 +7,7 @@ from slicer.util import VTKObservationMixin
 
 from . import face_segment
 from .process import stop_worker
+from .sections.checks import ChecksSection
 from .sections.export import ExportSection
 from .sections.packages import PackagesSection
 from .sections.preview import PreviewSection
@@ -40,9 +41,10 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.segment_section = SegmentSection(self)
         self.refine_section = RefineSection(self)
         self.preview_section = PreviewSection(self)
+        self.checks_section = ChecksSection(self)
         self.export_section = ExportSection(self)
-        self._sections = [self.segment_section, self.refine_section, self.preview_section, self.export_section,
-                          self.packages_section]
+        self._sections = [self.segment_section, self.refine_section, self.preview_section, self.checks_section,
+                          self.export_section, self.packages_section]
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -132,6 +134,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The mask was made or edited by this panel."""
         self._watch(self.segmentation)
         self.preview_section.mask_changed()
+        self.checks_section.mask_changed()
         self.update()
 
     def log(self, text):
@@ -154,6 +157,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Follow edits of ``segmentation``, and offer it in the editor."""
         if segmentation is self._watched:
             return
+        self.checks_section.forget()
         modified = slicer.vtkSegmentation.SourceRepresentationModified
         if self._watched is not None:
             self.removeObserver(self._watched.GetSegmentation(), modified, self._on_edit)
@@ -164,6 +168,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _on_edit(self, caller=None, event=None):
         self.preview_section.mask_changed()
+        self.checks_section.mask_changed()
 
     def _copy_log(self, *_checked):
         slicer.app.clipboard().setText(self.ui.logText.plainText)

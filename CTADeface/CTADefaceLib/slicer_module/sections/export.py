@@ -5,6 +5,7 @@ from pathlib import Path
 import qt
 import slicer
 
+from ...errors import ChecksFailed
 from .. import face_segment, slice_views
 from ..parameters import NUMBER, chosen_fill
 from ..texts import _
@@ -22,7 +23,8 @@ class ExportSection:
     def update(self):
         why_off = no_mask(self.panel)
         switch(self.ui.applyButton, why_off, _("Make or update the defaced volume; the input is never changed."))
-        switch(self.ui.exportButton, why_off, _("Fill the face as it is masked now, and write the result to a file."))
+        switch(self.ui.exportButton, why_off, _("Fill the face as it is masked now, check it, and write the result to a file. "
+                                             "A failed check stops it until it is overridden with a reason."))
         parameters = self.panel.parameters
         self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
         defaced = self._defaced()
@@ -63,10 +65,21 @@ class ExportSection:
                 _("{path} exists already. Replace it?").format(path=mask_path), windowTitle="CTADeface"):
             return
         with slicer.util.WaitCursor():
-            logic.exportVolume(output, path, overwrite=True)
+            record = self._export(output, path)
             if mask_path is not None:
                 logic.exportMask(self.panel.volume, self.panel.segmentation, mask_path, overwrite=True)
-        self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path) if p)))
+        self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path, record) if p)))
+
+    def _export(self, output, path):
+        checks = self.panel.checks_section
+        try:
+            return self.panel.logic.exportVolume(output, path, overwrite=True, overrides=checks.overrides,
+                                                 report=self.ui.reportCheckBox.checked)
+        except ChecksFailed:
+            fill = chosen_fill(self.panel.parameters)
+            checks.show(self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill), fill)
+            self.ui.checksSection.collapsed = False
+            raise
 
 
 def _file_name(name):
