@@ -109,3 +109,17 @@ def test_padding_outside_the_circle_changes_neither_mask_nor_padding(small_crani
 def test_mirroring_and_step_size_are_options_that_change_little(small_cranium, face):
     mask = segment_face(small_cranium, mirroring=True, step_size=0.75)
     assert 0.93 < dice(array(mask), array(face)) < 1.0
+
+
+def test_deface_gives_nothing_back_when_a_check_fails(small_cranium):
+    from CTADefaceLib.errors import ChecksFailed
+
+    size = small_cranium.GetSize()
+    box = sitk.Image(size, sitk.sitkUInt8)
+    box.CopyInformation(small_cranium)
+    box[30:50, 30:50, 10:20] = 1
+    with pytest.raises(ChecksFailed) as caught:
+        deface(small_cranium, mask=box, fill="air")
+    reasons = {check.name: "only a box" for check in caught.value.checks}
+    result = deface(small_cranium, mask=box, fill="air", overrides=reasons)
+    assert {check.name for check in result.checks if check.verdict == "fail"} == set(reasons)
