@@ -11,7 +11,7 @@ import slicer_host
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "CTADeface"))
-PANEL = (440, 860)
+PANEL = (440, 1150)
 VIEW = 286
 
 
@@ -38,6 +38,7 @@ def main():
         pictures.append(np.hstack(pair))
     panel.logic.applyFill(node)
     panel.update()
+    panel.ui.checkButton.click()
     host.grab(panel, ROOT / "Resources" / "panel.png", PANEL)
     paste_beside(ROOT / "Resources" / "panel.png", np.vstack(pictures))
     host.close(panel)

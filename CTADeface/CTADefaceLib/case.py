@@ -147,7 +147,8 @@ def _release(volume, mask, wanted, options, progress, result):
     progress.enter("check")
     outgoing = Outgoing(
         volume, mask, stored, value, _settings(options, result), None if options.mask else _model_facts(options.model),
-        overrides=options.override, by=options.by, seconds=progress.seconds,
+        # What the model proposed, nobody has edited; of a given mask it is not known.
+        proposal=mask if options.mask is None else None, overrides=options.override, by=options.by, seconds=progress.seconds,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     result.checks = [check.as_dict() for check in outgoing.checks]
     progress.enter("write")

@@ -42,6 +42,13 @@ class Check:
         return result
 
 
+def number_text(value, unit):
+    """The number of a check as a person reads it: shares in per cent."""
+    if value is None:
+        return ""
+    return f"{100 * value:.0f} %" if unit == "share" else f"{value:.4g} {unit}"
+
+
 def graded(name, value, unit, text, place=None, fail=False, warn=False):
     """A ``Check`` whose verdict is the graver of the two conditions that holds."""
     verdict = FAIL if fail else WARN if warn else PASS

@@ -28,7 +28,7 @@ def input_is_ct(head):
     tissue = hu[(hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])]
     air = np.count_nonzero(hu < AIR_HU) / hu.size
     if tissue.size == 0 or air < LEAST_AIR_SHARE:
-        return graded("input_is_ct", air, "share of air", "There is no air or no soft tissue as a CT in HU has it.",
+        return graded("input_is_ct", air, "share", "There is no air or no soft tissue as a CT in HU has it.",
                       fail=True)
     counts, edges = np.histogram(tissue, np.arange(SOFT_TISSUE_HU[0], SOFT_TISSUE_HU[1] + 1, PEAK_BIN_HU))
     peak = edges[counts.argmax()] + PEAK_BIN_HU / 2

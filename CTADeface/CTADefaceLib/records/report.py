@@ -7,6 +7,7 @@ import base64
 from html import escape
 from pathlib import Path
 
+from ..checks.check import TITLES, number_text
 from ..files.publish import publishing
 
 COLOURS = {"pass": "#2e7d32", "warn": "#b26a00", "fail": "#c62828", "not applicable": "#757575"}
@@ -55,12 +56,10 @@ def report_page(record, picture, name=None):
 
 
 def _check_rows(record):
-    from ..checks.check import TITLES
-
     rows = []
     for check in record["checks"]:
         light = f'<span class="light" style="background:{COLOURS[check["verdict"]]}"></span>{check["verdict"]}'
-        number = "" if check["value"] is None else f"{check['value']:.4g} {escape(check['unit'])}"
+        number = escape(number_text(check["value"], check["unit"]))
         rows.append(f'<tr><td>{escape(TITLES[check["name"]])}</td><td>{light}</td><td class="number">{number}</td>'
                     f'<td>{escape(check["text"])}</td></tr>')
     return "\n".join(rows)

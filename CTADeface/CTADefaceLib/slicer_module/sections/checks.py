@@ -3,7 +3,7 @@
 import qt
 import slicer
 
-from ...checks.check import FAIL, PASS, SKIP, WARN
+from ...checks.check import FAIL, PASS, SKIP, WARN, number_text
 from .. import slice_views
 from ..parameters import chosen_fill
 from ..texts import _
@@ -48,7 +48,7 @@ class ChecksSection:
         table = self.ui.checksTable
         table.setRowCount(len(self.checks))
         for row, check in enumerate(self.checks):
-            number = "" if check.value is None else f"{check.value:.3g} {check.unit}"
+            number = number_text(check.value, check.unit)
             reason = self.overrides.get(check.name)
             text = check.text if reason is None else _("Overridden: {reason}").format(reason=reason) + " " + check.text
             for column, words in enumerate((_(check.title), number, text)):
