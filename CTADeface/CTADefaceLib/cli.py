@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, models, demo."""
+"""The command ``cta-deface``: run, models, demo, identity."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import __version__
 from .errors import CTADefaceError
+from .identity.command import add_identity
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -18,6 +19,7 @@ def build_parser():
     _add_run(commands)
     _add_models(commands)
     _add_demo(commands)
+    add_identity(commands)
     return parser
 
 
@@ -103,7 +105,7 @@ def run_command(args):
 def _run_one(path, args, options, taken, output_paths):
     from .case import Result, deface_file
 
-    bar = _ProgressBar(Path(path).name, args.quiet)
+    bar = ProgressBar(Path(path).name, args.quiet)
     try:
         target = output_paths(path, args.output)[0]
         if target in taken:
@@ -132,17 +134,17 @@ def _print_result(result, as_json):
     print(line, flush=True)
 
 
-class _ProgressBar:
+class ProgressBar:
     """tqdm on stderr, fed by a ``Progress``."""
 
-    def __init__(self, name, quiet):
+    def __init__(self, name, quiet, stages=None):
         from tqdm import tqdm
 
         from .progress import Progress
 
         self._bar = tqdm(total=100, desc=name, disable=quiet, file=sys.stderr,
                          bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}")
-        self.progress = Progress(self._show)
+        self.progress = Progress(self._show, stages)
 
     def _show(self, report):
         left = "" if report.seconds_left is None else f", {report.seconds_left:.0f} s left"

@@ -37,7 +37,7 @@ class Cancelled(CTADefaceError):
 
 
 class MissingPackages(DeviceError):
-    """PyTorch or nnU-Net is not installed, or only half."""
+    """A Python package that the step needs, as PyTorch or nnU-Net, is not installed, or only half."""
 
 
 class OutOfMemory(CTADefaceError):
@@ -46,3 +46,8 @@ class OutOfMemory(CTADefaceError):
 
 class WorkerDied(CTADefaceError):
     """The process that segments ended without an answer."""
+
+
+def first_line(error):
+    """The first line of an exception's message, or its type's name; torch's messages can fill a page."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
