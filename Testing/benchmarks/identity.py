@@ -13,8 +13,18 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts,
-                    report_bars, write_csv, write_json)
+from common import (
+    Bar,
+    add_data_options,
+    add_run_options,
+    bars_as_dicts,
+    find_cases,
+    machine_facts,
+    model_facts,
+    report_bars,
+    write_csv,
+    write_json,
+)
 from scipy import stats
 
 FILLS = ("published", "levelled")
@@ -102,7 +112,7 @@ def recognised(heads, fill, views):
         if not mine or not theirs:
             continue
         own += mine
-        others += sum(theirs, [])
+        others += [d for other in theirs for d in other]
         own_median.append(median(mine))
         others_median += map(median, theirs)
         first.append(median(mine) < min(map(median, theirs)))
