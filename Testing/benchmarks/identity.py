@@ -1,6 +1,6 @@
-"""Are faces still detected, and people recognised, after each fill? MTCNN and FaceNet on CT-Muscle renderings, 12 views.
+"""Are faces still detected, and people recognised, after each fill? MTCNN and FaceNet on 12 CT-Muscle renderings.
 
-The engine's own mask is filled. Prints per head the product's identity check (views in which the face is detected, before and
+The engine's own mask is filled. Prints per head the product's identity check (views with the face detected, before and
 after; FaceNet distance to the same head before; verdict) for the published and the levelled fill, then per view and in
 all, with 95 % Wilson intervals and McNemar's exact test. Identity: the distance of a defaced head to its own original
 against that to the originals of other heads, same view (AUC 0.5: not told apart; and how often the own one is the
@@ -94,7 +94,7 @@ def auc(near, far):
 
 
 def originals(heads, views):
-    """Distances between originals: the same head in neighbouring views (10 or 15 degrees); different heads, same view."""
+    """Distances between originals: the same head in neighbouring views (10 or 15 degrees); different heads."""
     neighbours = [(("before", a), ("before", b)) for a in range(views) for b in (a + 1, a + COLUMNS)
                   if b < views and (b != a + 1 or b % COLUMNS)]
     same = [d for head in heads for d in distances(head, head, neighbours)]

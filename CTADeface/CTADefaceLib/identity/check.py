@@ -99,8 +99,8 @@ def identity_check(before_hu, after_hu, face_mask, geometry, progress=None, on_v
     the grid ``geometry`` (``Geometry``); ``progress`` a ``Progress`` (made with ``STAGES`` for a fraction);
     ``on_view`` is called with each ``ViewResult`` and its two pictures (uint8, rows, columns, 3), which show the
     original face: keep them inside the hospital.
-    Returns: ``IdentityResult``. Raises: ``InputError`` (shapes differ), ``MaskError`` (empty mask), ``MissingPackages``,
-    ``DeviceError`` (no OpenGL), ``Cancelled``.
+    Returns: ``IdentityResult``. Raises: ``InputError`` (shapes differ), ``MaskError`` (empty mask),
+    ``MissingPackages``, ``DeviceError`` (no OpenGL), ``Cancelled``.
     """
     if not np.shape(before_hu) == np.shape(after_hu) == np.shape(face_mask):
         raise InputError(f"The original, the defaced volume and the mask differ in shape ({np.shape(before_hu)}, "

@@ -1,8 +1,8 @@
 """From the views to one verdict.
 
 The limits of the distance were measured on originals of 25 training heads (the pictures of ``views``, the crops of
-``embed``): how unlike are two pictures of the same head in neighbouring views, 10 or 15 degrees apart, and two heads in the
-same view? They overlap, so a distance says less than a detection. Photographs have higher limits.
+``embed``): how unlike are two pictures of the same head in neighbouring views, 10 or 15 degrees apart, and two heads
+in the same view? They overlap, so a distance says less than a detection. Photographs have higher limits.
 """
 
 from statistics import median
