@@ -17,7 +17,8 @@ YAWS_DEG = (-15, 0, 15)
 VIEWS = tuple(View(f"pitch {pitch} yaw {yaw}", pitch, yaw) for pitch in PITCHES_DEG for yaw in YAWS_DEG)
 SIZE = 360  # pixels
 # Takes away the steps of coarse voxels, which hide faces from MTCNN: chosen on nine training heads of 4 mm voxels,
-# where the face is then found in 24 of 108 views instead of 10, and FaceNet tells heads apart better (AUC 0.92, not 0.86).
+# where the face is then found in 24 of 108 views instead of 10, and FaceNet tells heads apart better (AUC 0.92
+# instead of 0.86).
 SMOOTHING_PIXELS = 2.0
 
 # Boxes of MTCNN around real faces are 117 to 157 mm wide, those around pieces of bone 13 to 62 mm.
