@@ -39,6 +39,7 @@ class Options:
     records: str | None = None
     masks: str | None = None
     report: bool = False
+    identity: bool = False
     record_names: bool = False
 
 
@@ -150,13 +151,15 @@ def _release(volume, mask, wanted, options, progress, result):
         # What the model proposed, nobody has edited; of a given mask it is not known.
         proposal=mask if options.mask is None else None, overrides=options.override, by=options.by, seconds=progress.seconds,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
-    result.checks = [check.as_dict() for check in outgoing.checks]
+    checks = outgoing.checks
+    if options.identity:
+        outgoing.check_identity(progress)
     progress.enter("write")
     record = release(outgoing, wanted[0], lambda staged: write_like(volume, stored, staged, progress.part(0, 0.7)),
                      lambda staged: written_file(staged, volume, stored), wanted[1],
                      lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite)
     result.status, result.defaced, result.record = "defaced", str(wanted[0]), str(record)
-    result.checks = [check.as_dict() for check in outgoing.checks]
+    result.checks = [check.as_dict() for check in checks]
     if options.report:
         from .records.report import write_report
 

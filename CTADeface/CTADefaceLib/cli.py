@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, models, demo."""
+"""The command ``cta-deface``: run, models, demo, identity."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import __version__
 from .errors import ChecksFailed, CTADefaceError
+from .identity.command import add_identity
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -18,6 +19,7 @@ def build_parser():
     _add_run(commands)
     _add_models(commands)
     _add_demo(commands)
+    add_identity(commands)
     return parser
 
 
@@ -49,6 +51,8 @@ def _add_engine_options(parser):
     parser.add_argument("--records", metavar="DIR", help="folder of the records, outside of the results' folder "
                                                          "(default: beside it, <DIR>-hospital-only)")
     parser.add_argument("--record-names", action="store_true", help="keep file names in the record")
+    parser.add_argument("--identity", action="store_true", help="also check face detection and recognition (slow; optional "
+                                                                "packages, see cta-deface identity)")
     parser.add_argument("--report", action="store_true", help="a report with pictures beside the record (needs vtk)")
     parser.add_argument("--json", action="store_true", help="one JSON object per result on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -84,7 +88,7 @@ def _options(args):
     return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
                    mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
-                   records=args.records, masks=getattr(args, "masks", None), report=args.report,
+                   records=args.records, masks=getattr(args, "masks", None), report=args.report, identity=args.identity,
                    record_names=args.record_names)
 
 
@@ -124,7 +128,7 @@ def run_command(args):
 def _run_one(path, args, options, taken, output_paths):
     from .case import Result, deface_file
 
-    bar = _ProgressBar(Path(path).name, args.quiet)
+    bar = ProgressBar(Path(path).name, args.quiet)
     try:
         target = output_paths(path, args.output)[0]
         if target in taken:
@@ -132,7 +136,7 @@ def _run_one(path, args, options, taken, output_paths):
         taken[target] = path
         return deface_file(path, args.output, options, bar.progress, warn=lambda text: print(text, file=sys.stderr))
     except ChecksFailed as error:
-        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.checks],
+        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.every],
                       record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)
     except CTADefaceError as error:
         return Result(str(path), error=str(error))
@@ -158,17 +162,17 @@ def _print_result(result, as_json):
     print(line, flush=True)
 
 
-class _ProgressBar:
+class ProgressBar:
     """tqdm on stderr, fed by a ``Progress``."""
 
-    def __init__(self, name, quiet):
+    def __init__(self, name, quiet, stages=None):
         from tqdm import tqdm
 
         from .progress import Progress
 
         self._bar = tqdm(total=100, desc=name, disable=quiet, file=sys.stderr,
                          bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}")
-        self.progress = Progress(self._show)
+        self.progress = Progress(self._show, stages)
 
     def _show(self, report):
         left = "" if report.seconds_left is None else f", {report.seconds_left:.0f} s left"

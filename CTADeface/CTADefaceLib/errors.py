@@ -37,7 +37,7 @@ class Cancelled(CTADefaceError):
 
 
 class MissingPackages(DeviceError):
-    """PyTorch or nnU-Net is not installed, or only half."""
+    """A Python package that the step needs, as PyTorch or nnU-Net, is not installed, or only half."""
 
 
 class OutOfMemory(CTADefaceError):
@@ -51,14 +51,20 @@ class WorkerDied(CTADefaceError):
 class ChecksFailed(CTADefaceError):
     """Checks forbid the export; ``checks`` are the failed ones that nobody has overridden.
 
-    ``record`` and ``mask`` are the paths of what was kept for the hospital, None when nothing was.
+    ``every`` check is there too; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
+    nothing was.
     """
 
-    def __init__(self, name, checks, record=None, mask=None):
-        self.name, self.checks, self.record, self.mask = name, list(checks), record, mask
+    def __init__(self, name, checks, every=None, record=None, mask=None):
+        self.name, self.checks, self.every, self.record, self.mask = name, list(checks), list(every or checks), record, mask
         what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
         super().__init__(f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
                          "override each of them with a reason.")
 
     def __reduce__(self):
-        return type(self), (self.name, self.checks, self.record, self.mask)
+        return type(self), (self.name, self.checks, self.every, self.record, self.mask)
+
+
+def first_line(error):
+    """The first line of an exception's message, or its type's name; torch's messages can fill a page."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

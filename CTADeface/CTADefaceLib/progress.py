@@ -20,11 +20,13 @@ class Report:
 class Progress:
     """Pass one to a run; ``callback(Report)`` is called from the thread that works.
 
+    ``stages``: the share of the wall time of each stage, by default ``STAGES``.
     ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
     """
 
-    def __init__(self, callback=None):
+    def __init__(self, callback=None, stages=None):
         self._callback = callback
+        self._stages = STAGES if stages is None else stages
         self._cancelled = threading.Event()
         self._started = time.monotonic()
         self._stage = None
@@ -43,7 +45,7 @@ class Progress:
             raise Cancelled()
 
     def enter(self, stage):
-        """Begin ``stage``, one of ``STAGES``; ends the one before and notes its wall time."""
+        """Begin ``stage``, one of the stages given; ends the one before and notes its wall time."""
         self._close_stage()
         self._stage = stage
         self.update(0.0)
@@ -53,7 +55,7 @@ class Progress:
         self.check()
         if self._callback is None:
             return
-        overall = min(self._done + STAGES.get(self._stage, 0.0) * fraction, 1.0)
+        overall = min(self._done + self._stages.get(self._stage, 0.0) * fraction, 1.0)
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - overall) / overall if overall > 0.02 else None
         self._callback(Report(self._stage, overall, left))
@@ -72,7 +74,7 @@ class Progress:
         now = time.monotonic()
         if self._stage is not None:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._entered
-            self._done += STAGES.get(self._stage, 0.0)
+            self._done += self._stages.get(self._stage, 0.0)
         self._stage = None
         self._entered = now
 

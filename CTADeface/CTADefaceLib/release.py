@@ -22,7 +22,7 @@ class Outgoing:
     ``volume`` the original ``Volume``; ``mask`` bool and ``stored`` the defaced stored values, both (k, j, i); ``value``
     the stored value that was filled in;
     ``settings`` has 'fill' and 'fill_hu' at least; ``model``, ``proposal``, ``overrides``, ``by`` and ``names`` as for
-    ``make_record``; ``seconds`` by stage.
+    ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked.
     """
 
     volume: object
@@ -36,14 +36,24 @@ class Outgoing:
     by: str | None = None
     names: dict | None = None
     seconds: dict = field(default_factory=dict)
+    identity: dict | None = None
 
     @cached_property
     def checks(self):
         return run_checks(self.volume, self.mask, self.stored, self.value)
 
+    def check_identity(self, progress=None):
+        """Add the check for face detection and recognition. Raises: MissingPackages, DeviceError, Cancelled."""
+        from .identity.check import identity_check
+
+        volume = self.volume
+        found = identity_check(volume.to_hu(volume.stored), volume.to_hu(self.stored), self.mask, volume.geometry, progress)
+        self.identity = found.as_dict()
+        self.checks.append(found.as_check())
+
     def record(self, status):
         return make_record(self.volume, self.mask, self.stored, self.checks, self.settings, self.model, self.proposal,
-                           self.overrides, self.by, status, self.seconds, self.names)
+                           self.overrides, self.by, status, self.seconds, self.names, self.identity)
 
 
 def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False):
@@ -73,7 +83,7 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
         outgoing.checks.append(written)
         if failed([written]):
             # No reason can make a file right that is not what it says.
-            raise ChecksFailed(outgoing.volume.name, [written])
+            raise ChecksFailed(outgoing.volume.name, [written], outgoing.checks)
         write_record(outgoing.record(RELEASED), staged[0])
     return record_path
 
@@ -87,5 +97,5 @@ def _blocked(outgoing, left, folder, name, extension, write_mask):
         if keep_mask:
             write_mask(staged[1])
         write_record(outgoing.record(BLOCKED), staged[0])
-    return ChecksFailed(outgoing.volume.name, left, record_path, mask_path if keep_mask else None)
+    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path if keep_mask else None)
 

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage as ndi
 
-from .errors import DeviceError, InputError, OutputError
+from .errors import DeviceError, InputError, MissingPackages, OutputError
 
 # Slicer's preset CT-Muscle: (HU, opacity); (HU, red, green, blue); the material; the background of its 3-D views.
 OPACITY_POINTS = ((-155.4, 0.0), (217.6, 0.676), (419.7, 0.833), (3071.0, 0.804))
@@ -94,7 +94,7 @@ def before_after_picture(original_hu, defaced_hu, index_to_ras, path, size=400, 
     path = Path(path)
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists already; choose another name or allow overwriting.")
-    _write_png(_before_after(original_hu, defaced_hu, index_to_ras, size), path)
+    write_png(_before_after(original_hu, defaced_hu, index_to_ras, size), path)
     return path
 
 
@@ -118,7 +118,7 @@ def _before_after(original_hu, defaced_hu, index_to_ras, size):
         raise InputError("The original and the defaced volume differ in shape; pass two volumes on one grid.")
     focus = tissue_focus(original_hu, index_to_ras)
     captioned = ((original_hu, "Original"), (defaced_hu, "Defaced"))
-    return _grid([render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned])
+    return picture_grid([render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned])
 
 
 def tissue_focus(hu, index_to_ras):
@@ -145,13 +145,20 @@ def tissue_focus(hu, index_to_ras):
 
 def aim_camera(camera, view, focus):
     """Point a vtkCamera, or Slicer's camera node, from the direction ``view`` at ``focus`` (RAS, mm)."""
-    pitch, yaw = np.radians([view.pitch_deg, view.yaw_deg])
-    level, superior = np.array([-np.sin(yaw), np.cos(yaw), 0.0]), np.array([0.0, 0.0, 1.0])
-    distance = focus.radius / np.sin(np.radians(VIEW_ANGLE_DEG / 2))
+    position, towards, up = camera_pose(view, focus)
     camera.SetViewAngle(VIEW_ANGLE_DEG)
     camera.SetFocalPoint(*focus.centre)
-    camera.SetPosition(*(focus.centre + distance * (np.cos(pitch) * level + np.sin(pitch) * superior)))
-    camera.SetViewUp(*(np.cos(pitch) * superior - np.sin(pitch) * level))
+    camera.SetPosition(*position)
+    camera.SetViewUp(*up)
+
+
+def camera_pose(view, focus):
+    """Position (RAS mm) of the camera, and the unit vectors from the focus towards it and up in the picture."""
+    pitch, yaw = np.radians([view.pitch_deg, view.yaw_deg])
+    level, superior = np.array([-np.sin(yaw), np.cos(yaw), 0.0]), np.array([0.0, 0.0, 1.0])
+    towards = np.cos(pitch) * level + np.sin(pitch) * superior
+    distance = focus.radius / np.sin(np.radians(VIEW_ANGLE_DEG / 2))
+    return focus.centre + distance * towards, towards, np.cos(pitch) * superior - np.sin(pitch) * level
 
 
 def _import_vtk():
@@ -159,7 +166,7 @@ def _import_vtk():
         import vtk
         import vtk.util.numpy_support
     except ImportError as error:
-        raise DeviceError(NO_VTK) from error
+        raise MissingPackages(NO_VTK) from error
     return vtk
 
 
@@ -304,14 +311,15 @@ def _read_pixels(vtk, window):
     return pixels.reshape(height, width, 3)[::-1].copy()  # vtk counts rows from the bottom
 
 
-def _grid(rows):
+def picture_grid(rows):
     """Lists of equal pictures, row by row, to one picture with white gaps."""
     gap = ((0, GAP_PIXELS), (0, GAP_PIXELS), (0, 0))
     whole = np.block([[[np.pad(picture, gap, constant_values=255)] for picture in row] for row in rows])
     return whole[:-GAP_PIXELS, :-GAP_PIXELS]
 
 
-def _write_png(picture, path):
+def write_png(picture, path):
+    """Write a uint8 picture (rows, columns, 3) to ``path``, whole or not at all; OutputError."""
     try:
         with TemporaryDirectory(prefix=".picture-", dir=path.parent) as folder:
             whole = Path(folder) / "whole.png"

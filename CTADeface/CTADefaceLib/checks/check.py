@@ -11,7 +11,7 @@ TITLES = {
     "mask_size": "Size of the mask", "mask_place": "Place of the mask", "mask_filled": "Mask is filled",
     "forehead": "Forehead covered", "nose": "Eyes and nose covered", "mouth": "Mouth covered", "chin": "Chin covered",
     "residual_skin": "Skin left in the face", "brain": "Brain untouched", "bone": "Bone untouched",
-    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "written_file": "File reads back",
+    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "written_file": "File reads back", "identity": "Face recognition",
 }
 
 

@@ -4,7 +4,7 @@ nnU-Net imports any class that a plan names. Here a plan can only choose among t
 elsewhere cannot make the program call something else.
 """
 
-from ..errors import MissingPackages, ModelError
+from ..errors import MissingPackages, ModelError, first_line
 from .folder import read_json, resolve_configuration
 
 _UNETS = "dynamic_network_architectures.architectures.unet"
@@ -69,11 +69,6 @@ def smallest_patch(info, configuration):
         raise ModelError(f"The patch size {info.patch_size} in plans.json is no multiple of the network's total "
                          f"stride {tuple(total)}; use the original plans.json.")
     return tuple(2 * product for product in total)
-
-
-def first_line(error):
-    """The first line of an exception's message, or its type's name; torch's messages can fill a page."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _settings(info, configuration):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceError, MissingPackages, ModelError
-from .architecture import build_network, first_line, smallest_patch
+from ..errors import DeviceError, MissingPackages, ModelError, first_line
+from .architecture import build_network, smallest_patch
 from .folder import ModelInfo, inspect_folder
 
 # Before 2.6 a file could run code in spite of weights_only (CVE-2025-32434); before 2.10 it could still corrupt

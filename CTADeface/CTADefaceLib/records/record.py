@@ -35,13 +35,13 @@ def edits(mask, proposal):
 
 
 def make_record(volume, mask, stored_after, checks, settings, model=None, proposal=None, overrides=None, by=None,
-                status=RELEASED, seconds=None, names=None):
+                status=RELEASED, seconds=None, names=None, identity=None):
     """The record of one case as a dict that ``record.schema.json`` allows.
 
     Parameters: ``volume`` the original; ``mask`` bool (k, j, i); ``stored_after`` the defaced stored values; ``settings``
     JSON-able, such as the fill; ``model`` {"name", "sha256"} or None when no model made the mask; ``proposal`` the
     model's own mask, to measure a person's edits; ``overrides`` check -> reason; ``by`` who gave them (None: the user
-    of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept.
+    of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept; ``identity`` the identity check's ``as_dict``.
     """
     overrides = checked_overrides(overrides)
     with ThreadPoolExecutor(3) as pool:
@@ -65,6 +65,7 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
                       if name in failing],
         "seconds": {stage: round(float(s), 3) for stage, s in (seconds or {}).items()},
         "names": names,
+        "identity": identity,
     }
 
 

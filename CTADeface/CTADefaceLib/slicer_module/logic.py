@@ -14,6 +14,7 @@ from ..errors import InputError, MaskError
 from ..files.check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new
+from ..progress import Progress
 from . import face_segment, volumes
 from . import outgoing as leaving
 from .preview import Preview
@@ -188,28 +189,32 @@ class FaceLogic:
     # Check
 
     def runChecks(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                  fill: str | float = filling.DEFAULT_FILL) -> list[Check]:
+                  fill: str | float = filling.DEFAULT_FILL, identity: bool = False) -> list[Check]:
         """What the checks say of the volume filled with the mask as it is now; nothing in the scene changes.
 
+        ``identity``: also face detection and recognition, which needs optional packages and half a minute.
         Returns: ``Check``s (``name``, ``verdict``, ``value``, ``unit``, ``text``, ``place`` in RAS mm of the volume's own
         coordinates). Raises: MaskError, InputError.
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         mask = self.faceMask(volumeNode, segmentation)
         stored, _value = filling.filled(volumes.engine_volume(volumeNode), mask, fill)
-        return leaving.outgoing(volumeNode, segmentation, mask, stored, fill).checks
+        case = leaving.outgoing(volumeNode, segmentation, mask, stored, fill)
+        if identity:
+            case.check_identity(Progress(lambda report: process_events()))
+        return case.checks
 
     # Export
 
     def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False,
                      overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
-                     report: bool = False) -> Path:
+                     report: bool = False, identity: bool = False) -> Path:
         """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no other
         header text. The parent transform is not applied: the file has the grid of the scan.
 
         Parameters: ``overrides`` failed check -> reason, and ``by`` whom (None: this computer's user); ``records`` the
         folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
-        pictures of the original face beside the record.
+        pictures of the original face beside the record; ``identity`` as for ``runChecks``.
         Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, OutputError
         for an existing file without ``overwrite``.
         """
@@ -217,6 +222,8 @@ class FaceLogic:
         source, segmentation, fill = leaving.origin(volumeNode)
         case = leaving.outgoing(source, segmentation, self.faceMask(source, segmentation),
                                 slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
+        if identity:
+            case.check_identity(Progress(lambda report: process_events()))
         record = leaving.export(case, path, overwrite, records)
         if report:
             from ..records.report import write_report

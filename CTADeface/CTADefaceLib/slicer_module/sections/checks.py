@@ -85,7 +85,8 @@ class ChecksSection:
     def _on_check(self, *_checked):
         with errors_shown(self.panel), slicer.util.WaitCursor():
             fill = chosen_fill(self.panel.parameters)
-            self.show(self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill), fill)
+            self.show(self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill,
+                                                 self.ui.identityCheckBox.checked), fill)
         self.update()
 
     def _on_click(self, row, _column):

@@ -74,10 +74,10 @@ class ExportSection:
         checks = self.panel.checks_section
         try:
             return self.panel.logic.exportVolume(output, path, overwrite=True, overrides=checks.overrides,
-                                                 report=self.ui.reportCheckBox.checked)
-        except ChecksFailed:
-            fill = chosen_fill(self.panel.parameters)
-            checks.show(self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill), fill)
+                                                 report=self.ui.reportCheckBox.checked,
+                                                 identity=self.ui.identityCheckBox.checked)
+        except ChecksFailed as error:
+            checks.show(error.every, chosen_fill(self.panel.parameters))
             self.ui.checksSection.collapsed = False
             raise
 
