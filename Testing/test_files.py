@@ -4,6 +4,7 @@ import gzip
 import os
 import resource
 import signal
+import zlib
 
 import nibabel
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import publish
+from CTADefaceLib.files import deflate, publish
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.write import write_like, write_mask
@@ -35,6 +36,16 @@ def nifti(path, array, dtype="<i2", slope=None, intercept=None):
     data = header.binaryblock + bytes(4) + np.ascontiguousarray(array.astype(dtype)).tobytes()
     path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
     return path
+
+
+@pytest.fixture(params=["isal", "zlib"])
+def packer(request, monkeypatch):
+    """With and without the optional package isal."""
+    if request.param == "isal":
+        pytest.importorskip("isal")
+    else:
+        monkeypatch.setattr(deflate, "isal_zlib", None)
+        monkeypatch.setattr(deflate, "crc32", zlib.crc32)
 
 
 @pytest.fixture
@@ -164,7 +175,7 @@ def test_reading_and_writing_leave_the_input_untouched(tmp_path, array):
     assert source.read_bytes() == before and source.stat().st_mtime == 1
 
 
-def test_compressed_blocks_are_one_gzip_stream_for_any_reader(tmp_path):
+def test_compressed_blocks_are_one_gzip_stream_for_any_reader(tmp_path, packer):
     stored = np.random.default_rng(2).integers(-1000, 1000, (90, 200, 150)).astype("<i2")
     volume = read_volume(nifti(tmp_path / "a.nii", stored))
     write_like(volume, volume.stored, tmp_path / "b.nii.gz")
@@ -174,11 +185,38 @@ def test_compressed_blocks_are_one_gzip_stream_for_any_reader(tmp_path):
     assert np.array_equal(np.asanyarray(nibabel.load(tmp_path / "b.nii.gz").dataobj).T, stored)
 
 
+def test_one_gzip_member_holds_noise_constant_planes_and_a_mask(tmp_path, packer):
+    """One member, which browsers insist on, whatever is packed how; repeated blocks are packed once."""
+    stored = np.zeros((120, 256, 256), "<i2")
+    stored[40:80] = np.random.default_rng(3).integers(-1000, 1000, (40, 256, 256))
+    volume = read_volume(nifti(tmp_path / "a.nii", stored))
+    write_like(volume, volume.stored, tmp_path / "b.nii.gz")
+    write_mask(volume, stored != 0, tmp_path / "m.nii.gz")
+    for name, content in (("b.nii.gz", stored), ("m.nii.gz", (stored != 0).astype(np.uint8))):
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        assert member.decompress((tmp_path / name).read_bytes())[352:] == content.tobytes()
+        assert member.eof and not member.unused_data
+
+
+def test_planes_are_told_once_in_order_and_only_when_they_are_there(tmp_path, packer):
+    stored = np.random.default_rng(4).integers(-1000, 1000, (90, 200, 150)).astype("<i2")
+    nifti(tmp_path / "a.nii.gz", stored)
+    seen = []
+
+    def arrived(volume, planes):
+        seen.append(planes)
+        assert np.array_equal(volume.stored[planes], stored[planes]) and volume.geometry.spacing[2] == 1.5
+
+    read_volume(tmp_path / "a.nii.gz", arrived)
+    assert np.array_equal(np.concatenate([np.arange(p.start, p.stop) for p in seen]), np.arange(90))
+    assert len(seen) > 1
+
+
 def several_members(data):
     return gzip.compress(data[:1000]) + gzip.compress(data[1000:]) + bytes(512)
 
 
-def test_gzip_of_several_members_and_padding_is_read(tmp_path, array):
+def test_gzip_of_several_members_and_padding_is_read(tmp_path, array, packer):
     plain = nifti(tmp_path / "a.nii", array)
     (tmp_path / "b.nii.gz").write_bytes(several_members(plain.read_bytes()))
     assert np.array_equal(read_volume(tmp_path / "b.nii.gz").stored, array)
@@ -186,7 +224,7 @@ def test_gzip_of_several_members_and_padding_is_read(tmp_path, array):
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-4], lambda data: data[:len(data) // 2],
                                     lambda data: data[:-8] + bytes(8)])
-def test_gzip_that_is_cut_or_has_a_wrong_checksum_is_refused(tmp_path, array, damage):
+def test_gzip_that_is_cut_or_has_a_wrong_checksum_is_refused(tmp_path, array, damage, packer):
     whole = nifti(tmp_path / "a.nii.gz", array)
     (tmp_path / "b.nii.gz").write_bytes(damage(whole.read_bytes()))
     with pytest.raises(InputError, match="truncated"):

@@ -69,10 +69,10 @@ def test_pose_keeps_the_faces_volume(parts):
 
 
 def test_dome_closes_a_cut_skull_and_adds_no_face(parts, rng):
-    cut = Head(parts[0][:56], parts[1][:56], (SPACING,) * 3)
+    cut = Head(parts[0][:64], parts[1][:64], (SPACING,) * 3)
     assert can_grow_dome(cut)
     domed = grow_dome(cut, rng)
-    above = domed.hu[56:]
+    above = domed.hu[64:]
     assert (above > -300).any() and not (above[-3:] > -300).any()
     assert domed.face.sum() == cut.face.sum()
 

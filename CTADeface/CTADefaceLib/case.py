@@ -1,21 +1,26 @@
 """One input file to its output files, and what is said about it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from . import fill as filling
 from .checks.check import checked_overrides
 from .checks.written import written_file
-from .files.check import check_ct
+from .errors import CTADefaceError
 from .files.publish import output_paths, publishing, refuse_existing
-from .files.read import read_volume
+from .files.read import import_reader, read_volume
 from .files.write import write_like, write_mask
 from .memory import memory_warning
-from .pipeline import face_mask, load_model, mask_millilitres, mask_on_grid, preload_model, require_face
+from .pipeline import (
+    face_mask, load_model, mask_millilitres, mask_on_grid, overview_model, preload_model, require_face,
+)
 from .progress import Progress
 from .records.folder import records_folder
 from .release import Outgoing, release
+from .survey import Survey
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,15 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
+    import_reader(path)
     if options.mask is None:
         # Python's imports and zlib's decompression use a core each.
         preload_model(options.model)
-    volume = read_volume(path)
+    volume, survey = _read(path, options, progress)
     warning = memory_warning(volume)
     if warning:
         warn(warning)
-    mask = _find_mask(volume, options, progress)
+    mask = _find_mask(volume, options, progress, survey)
     result = Result(str(path), model=options.mask or _model_name(options), device=_device_name(options))
     result.mask_ml = round(mask_millilitres(mask, volume.geometry), 2)
     result.mask = str(wanted[-1])
@@ -101,7 +107,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
             write_mask(volume, mask, staged[0], progress.part(0, 1))
         result.status = "mask only"
     else:
-        _release(volume, mask, wanted, options, progress, result)
+        _release(volume, mask, wanted, options, progress, result, survey)
     progress.finish()
     result.stages = {stage: round(s, 3) for stage, s in progress.seconds.items()}
     result.seconds = round(time.monotonic() - started, 3)
@@ -132,18 +138,38 @@ def _device_name(options):
     return resolve_device(options.device).type
 
 
-def _find_mask(volume, options, progress):
+def _read(path, options, progress):
+    """(the volume, the finished ``Survey`` of it, made of its planes on another thread while more were read)."""
+    info, surveys, jobs = None, [], []
     if options.mask is None:
-        mask = face_mask(volume, options.model, options.device, options.mirroring, options.step_size, progress)
+        with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
+            info = overview_model(options.model)
+    with ThreadPoolExecutor(1) as pool:
+
+        def arrived(volume, planes):
+            progress.update(planes.start / len(volume.stored))
+            if not surveys:
+                surveys.append(Survey(volume, info))
+            jobs.append(pool.submit(surveys[0].add, planes))
+
+        volume = read_volume(path, arrived)
+        for job in jobs:
+            job.result()
+    return volume, surveys[0]
+
+
+def _find_mask(volume, options, progress, survey):
+    if options.mask is None:
+        mask = face_mask(volume, options.model, options.device, options.mirroring, options.step_size, progress, survey)
         require_face(mask, volume)
         return mask
-    check_ct(volume)
+    survey.check.decide()
     return mask_on_grid(read_volume(options.mask), volume)
 
 
-def _release(volume, mask, wanted, options, progress, result):
+def _release(volume, mask, wanted, options, progress, result, survey):
     progress.enter("fill")
-    stored, value = filling.filled(volume, mask, options.fill)
+    stored, value = filling.filled(volume, mask, options.fill, survey.histogram)
     result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
     progress.enter("check")
     outgoing = Outgoing(

@@ -79,10 +79,10 @@ def expand(coarse, steps, region, offset=None):
     ``offset`` voxels are added before the division by ``steps``: 0 for cells, by default half a step, which gives
     the nearest of samples taken at every n-th voxel.
     """
-    # The fastest axis first, while the array is small; the last one copies whole planes.
+    nearest = [np.minimum((np.arange(r.start, r.stop) + (n // 2 if offset is None else offset)) // n, size - 1)
+               for r, n, size in zip(region, steps, coarse.shape)]
+    # Only what is needed, and the fastest axis first, while the array is small; the last one copies whole planes.
+    coarse = coarse[tuple(slice(index[0], index[-1] + 1) for index in nearest)]
     for axis in (2, 1, 0):
-        n, r = steps[axis], region[axis]
-        shift = n // 2 if offset is None else offset
-        index = np.minimum((np.arange(r.start, r.stop) + shift) // n, coarse.shape[axis] - 1)
-        coarse = coarse.take(index, axis=axis)
+        coarse = coarse.take(nearest[axis] - nearest[axis][0], axis=axis)
     return coarse

@@ -8,9 +8,12 @@ with padding; this is also the value of ``levelled``. ``air``: -1000 HU. A numbe
 exactly as published, all voxels counted, the mask alone replaced.
 """
 
+import math
+
 import numpy as np
 
 from .errors import InputError, MaskError
+from .histogram import Histogram
 from .threads import for_slabs
 
 FILLS = ("levelled", "percentile", "published", "air")
@@ -34,52 +37,47 @@ def parse_fill(text):
     return value
 
 
-def fill_value(volume, fill=DEFAULT_FILL):
-    """The stored value that ``fill`` means in this volume: rounded and clipped to the volume's dtype."""
+def fill_value(volume, fill=DEFAULT_FILL, histogram=None):
+    """The stored value that ``fill`` means in this volume: rounded and clipped to the volume's dtype.
+
+    ``histogram``: the ``Histogram`` of all stored values, where there is one already.
+    """
     fill = parse_fill(fill)
     if fill == "air":
         return volume.from_hu(AIR_HU)
     if isinstance(fill, float):
         return volume.from_hu(fill)
-    percentile = _percentile(volume, FILL_PERCENTILE, count_padding=fill == "published")
+    percentile = _percentile(volume, FILL_PERCENTILE, fill == "published", histogram)
     return volume.from_hu(percentile * volume.slope + volume.intercept)
 
 
-def _percentile(volume, percent, count_padding):
+def _percentile(volume, percent, count_padding, histogram):
     """As ``numpy.percentile`` over the stored values, from a histogram where the dtype allows one."""
-    if volume.stored.dtype.kind == "f" or volume.stored.dtype.itemsize > 2:
-        stored = volume.stored.ravel()
+    stored = volume.stored
+    if not Histogram.fits(stored.dtype):
+        stored = stored.ravel()
         body = stored if count_padding else stored[~is_padding(volume, stored)]
         return np.percentile(body if body.size else stored, percent)
-    values, counts = _histogram(volume.stored)
-    body = counts if count_padding else np.where(is_padding(volume, values), 0, counts)
-    cumulated = np.cumsum(body if body.any() else counts)
-    rank = (cumulated[-1] - 1) * percent / 100
-    below, above = values[np.searchsorted(cumulated, [np.floor(rank), np.ceil(rank)], side="right")]
-    return below + (above - below) * (rank - np.floor(rank))
-
-
-def _histogram(stored):
-    """(all values that the integer dtype of ``stored`` can hold, ascending; how often each occurs)."""
-    limits = np.iinfo(stored.dtype)
-    values = np.arange(limits.min, limits.max + 1)
-    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    # As unsigned numbers the negative values come last.
-    unsigned = native.view(f"u{stored.dtype.itemsize}")
-    counts = sum(for_slabs(lambda planes: np.bincount(unsigned[planes].ravel(), minlength=len(values)), len(stored)))
-    return values, np.roll(counts, -limits.min)
+    if histogram is None:
+        histogram = Histogram(stored.dtype)
+        for_slabs(lambda planes: histogram.add(stored[planes]), len(stored))
+    return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
 
 
 def is_padding(volume, stored):
     """Bool array: which ``stored`` values of the volume are padding (below -1500 HU)."""
     limit = (PADDING_HU - volume.intercept) / volume.slope
+    if stored.dtype.kind in "iu":
+        # The same answer, without turning every voxel into a float.
+        limit = math.ceil(limit) if volume.slope > 0 else math.floor(limit)
     return stored < limit if volume.slope > 0 else stored > limit
 
 
-def filled(volume, mask, fill=DEFAULT_FILL):
+def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
     """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
-    Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number.
+    Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as
+    of ``fill_value``.
     Padding inside the mask stays padding, except for 'published'.
     Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
     """
@@ -88,7 +86,7 @@ def filled(volume, mask, fill=DEFAULT_FILL):
                         f"{volume.stored.shape[::-1]}; make the mask on this volume's own grid.")
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
-    value = fill_value(volume, fill)
+    value = fill_value(volume, fill, histogram)
     if fill == "levelled":
         from .level import levelled_region
 
@@ -98,10 +96,11 @@ def filled(volume, mask, fill=DEFAULT_FILL):
 
         mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
     # Only now, when what it took to find the region is free again.
-    stored = volume.stored.copy()
+    stored = np.empty_like(volume.stored)
 
     def replace(planes):
         part = stored[planes]
+        part[:] = volume.stored[planes]
         np.copyto(part, value, where=mask[planes] if fill == "published" else mask[planes] & ~is_padding(volume, part))
 
     for_slabs(replace, len(stored))

@@ -96,18 +96,21 @@ def _level_lines(kept, face, region):
     Tissue that touches the foremost voxel of the mask stays: it is a lip or a tooth. What comes in front of a gap
     goes: it is a device. Returns per plane: lines on which the mask lies behind kept tissue; kept voxels that go.
     """
-    free, ahead = np.ones(face[:, 0].shape, bool), face.any(1)
-    seen = np.zeros_like(free)
-    in_front = np.empty_like(face)
-    for a in reversed(range(face.shape[1])):
-        free &= ~kept[:, a]
-        region[:, a] |= free
-        seen |= free & face[:, a]
-        ahead &= ~face[:, a]
-        in_front[:, a] = ahead
-    lost, gap = np.zeros(len(face), int), np.zeros_like(free)
-    for a in range(face.shape[1]):
-        gap |= in_front[:, a] & ~kept[:, a]
-        region[:, a] |= gap
-        lost += (gap & kept[:, a]).sum(1)
-    return (face.any(1) & ~seen).sum(1), lost
+    foremost, tissue = _foremost(face), _foremost(kept)
+    first = tissue + 1
+    lost = np.zeros(len(face), int)
+    covered = (foremost >= 0) & (tissue > foremost)
+    for s, r in zip(*np.nonzero(covered)):
+        line = kept[s, foremost[s, r] + 1:, r]
+        gap = line.argmin()
+        if not line[gap]:
+            first[s, r] = foremost[s, r] + 1 + gap
+            lost[s] += np.count_nonzero(line[gap:])
+    region |= np.arange(face.shape[1])[:, None] >= first[:, None]
+    return covered.sum(1), lost
+
+
+def _foremost(mask):
+    """(S, R): the largest index along A of a True voxel of ``mask`` (S, A, R), -1 where there is none."""
+    place = np.arange(1, mask.shape[1] + 1, dtype=np.int16)
+    return (mask * place[:, None]).max(1) - 1

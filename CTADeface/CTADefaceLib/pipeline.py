@@ -1,7 +1,10 @@
 """volume -> segment -> refine -> mask -> fill, over arrays and SimpleITK images alike."""
 
+import gc
+import sys
 import threading
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +14,7 @@ from . import fill as filling
 from .errors import InputError, MaskError, NoFaceError
 from .files.check import check_ct
 from .progress import Progress
+from .survey import surveyed
 from .volume import Geometry, Volume, ras_view
 
 LEAST_FULL_RESOLUTION_MM = 2.0
@@ -50,28 +54,57 @@ def load_model(name=None):
         return _load(str(info.folder), stamps)
 
 
+@contextmanager
+def _collector_spared():
+    """While torch is imported: its modules are a million objects that stay, not to be searched again and again."""
+    if "torch" in sys.modules:
+        # Freezing again might keep the garbage of earlier cases.
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 def preload_model(name=None):
-    """Begin to load a model in the background; what goes wrong is raised by the later ``load_model``."""
+    """Begin to load a model in the background; what goes wrong is raised by the later ``load_model``.
+
+    For a process that ends after its work: what exists after torch's first import is never searched for garbage.
+    """
 
     def load():
-        with suppress(Exception):
+        with suppress(Exception), _collector_spared():
             load_model(name)
 
     threading.Thread(target=load, daemon=True).start()
 
 
-def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None):
+def overview_model(name=None):
+    """``ModelInfo`` of the model that sees the whole volume: a full-resolution model leaves that to the bundled one."""
+    from .model.store import find_model
+
+    info = find_model(name)
+    return find_model() if min(info.spacing) < LEAST_FULL_RESOLUTION_MM else info
+
+
+def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None, survey=None):
     """Face mask, bool (k, j, i), of a ``Volume``; all False when there is no face in view.
 
+    Parameters: ``survey``: the finished ``Survey`` of the volume, where there is one already.
     Raises: ``InputError`` (not a CT), ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
     progress = progress or Progress()
     progress.enter("read")
-    check_ct(volume)
-    progress.enter("load model")
     from .anatomy import BONE_HU, brain
     from .cells import expand
     from .refine import refine
+
+    survey = survey or surveyed(volume, overview_model(model), progress)
+    survey.check.decide()
+    progress.enter("load model")
     from .segment.face import predict_face, resolve_device
     from .segment.resample import LOGIT_SCALE
 
@@ -79,7 +112,9 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     chosen = load_model(model)
     locator = load_model() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
     progress.enter("segment")
-    found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress)
+    with ThreadPoolExecutor(1) as pool:
+        inside = pool.submit(brain, volume)
+        found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress, survey)
     mask = np.zeros(volume.stored.shape, bool)
     if found is None:
         return mask
@@ -87,7 +122,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
     if np.count_nonzero(hu > BONE_HU) * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
         return mask
-    protected = expand(*brain(volume), found.region)
+    protected = expand(*inside.result(), found.region)
     face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress, LOGIT_SCALE)
     ras_view(mask, volume.geometry)[found.region] = face
     return mask
@@ -95,7 +130,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
 
 def mask_millilitres(mask, geometry):
     """Volume of a mask in ml."""
-    return float(mask.sum()) * float(np.prod(geometry.spacing)) / 1000
+    return float(np.count_nonzero(mask)) * float(np.prod(geometry.spacing)) / 1000
 
 
 def _to_volume(image):

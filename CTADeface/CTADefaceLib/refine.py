@@ -4,6 +4,8 @@ The network works at several millimetres; the skin and the bone are in the volum
 are (S, A, R) over one region, HU and millimetres throughout.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from scipy import ndimage as ndi
 
@@ -74,7 +76,9 @@ def _surroundings(hu, logits, cells):
         air[rows] = cells.any(hu[planes] <= TISSUE_HU)
 
     cells.for_slabs(look)
-    return skeleton(bone, cells.first(logits), cells.voxel_mm3), near(air, SKIN_REACH_MM, cells.spacing)
+    with ThreadPoolExecutor(1) as pool:
+        near_air = pool.submit(near, air, SKIN_REACH_MM, cells.spacing)
+        return skeleton(bone, cells.first(logits), cells.voxel_mm3), near_air.result()
 
 
 def _report(progress, fraction):
@@ -96,10 +100,24 @@ def bounding_box(mask, margin):
 
 def near(mask, distance_mm, spacing):
     """Voxels within ``distance_mm`` of ``mask`` along the axes (a box, computed per axis)."""
-    result = mask.view(np.uint8)
     for axis, s in enumerate(spacing):
-        result = ndi.maximum_filter1d(result, 2 * int(round(distance_mm / s)) + 1, axis=axis)
-    return result.view(bool)
+        mask = _widened(mask, int(round(distance_mm / s)), axis)
+    return mask
+
+
+def _widened(mask, reach, axis):
+    """``mask`` and all voxels up to ``reach`` voxels beside it along ``axis``."""
+    done = 0
+    while done < min(reach, mask.shape[axis] - 1):
+        # What reaches ``done`` to both sides reaches three times as far after one step.
+        step = min(2 * done + 1, reach - done, mask.shape[axis] - 1)
+        low = tuple(slice(None, -step) if a == axis else slice(None) for a in range(3))
+        high = tuple(slice(step, None) if a == axis else slice(None) for a in range(3))
+        result = mask.copy()
+        result[low] |= mask[high]
+        result[high] |= mask[low]
+        mask, done = result, done + step
+    return mask
 
 
 def without_islands(counts, voxel_mm3):

@@ -60,14 +60,14 @@ def stock_mask(predictor, path):
 
 def plain_mask(volume, model):
     """This engine's mask with every patch and every connected piece, bool (S, A, R), and the network's input."""
+    from CTADefaceLib.segment.model_grid import grid_shape, intensity
     from CTADefaceLib.segment.resample import from_model_grid, to_model_grid
     from CTADefaceLib.segment.sliding_window import sliding_window_logits
 
     view, info = volume.ras(), model.info
-    shape = [max(int(round(n * s / t)), 1)
-             for n, s, t in zip(view.shape, volume.geometry.ras_spacing(), info.spacing_zyx)]
-    intensity = (info.clip_low, info.clip_high, info.mean, info.std)
-    data = to_model_grid(view, volume.to_hu, shape, intensity).permute(info.transpose_forward)
+    shape = grid_shape(view.shape, volume.geometry.ras_spacing(), info)
+    data = to_model_grid(view, volume.to_hu, shape, intensity(info))
+    data = torch.from_numpy(data).permute(info.transpose_forward)
     logits = sliding_window_logits(model, data, CPU).permute(info.transpose_backward)
     return from_model_grid(logits, view.shape, tuple(slice(0, n) for n in view.shape)) > 0, data
 

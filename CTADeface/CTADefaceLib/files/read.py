@@ -1,19 +1,19 @@
 """NIfTI, NRRD and MetaImage files to a ``Volume``, header kept for writing."""
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..threads import PLANES
 from ..volume import Geometry, Volume
+from .deflate import DEFLATE_ERRORS, gzip_unpacker
 
 NIFTI = (".nii", ".nii.gz")
 ITK = (".nrrd", ".mha")
 EXTENSIONS = NIFTI + ITK
-BLOCK_BYTES = 2**22
-GZIP = zlib.MAX_WBITS | 16
+BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,19 @@ def split_extension(path):
     raise InputError(f"{path}: not a supported volume file; convert it to one of {', '.join(EXTENSIONS)}.")
 
 
-def read_volume(path):
+def import_reader(path):
+    """Import the package that reads ``path``, before other imports on another thread can hold it up."""
+    if split_extension(path)[1].lower() in NIFTI:
+        import nibabel  # noqa: F401
+    else:
+        import SimpleITK  # noqa: F401
+
+
+def read_volume(path, arrived=None):
     """Read one scalar 3-D volume.
 
-    Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file.
+    Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file; ``arrived(volume, planes)`` is called for each slice of
+    planes, in order, as soon as they are there. What comes later may still turn out to be damaged.
     Returns: ``Volume`` with the stored values in their own dtype.
     Raises: ``InputError`` when the file is missing, unreadable, truncated, or not one scalar 3-D volume.
     """
@@ -54,15 +63,11 @@ def read_volume(path):
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     name, extension = split_extension(path)
-    volume = (_read_nifti if extension.lower() in NIFTI else read_with_itk)(path)
-    volume.name = name
-    if min(volume.stored.shape) < 2:
-        shape = " x ".join(str(n) for n in volume.stored.shape[::-1])
-        raise InputError(f"{path}: {shape} voxels is a single slice, not a volume; give the whole series.")
-    return volume
+    arrived = arrived or (lambda volume, planes: None)
+    return (_read_nifti if extension.lower() in NIFTI else _read_itk)(path, name, arrived)
 
 
-def _read_nifti(path):
+def _read_nifti(path, name, arrived):
     import nibabel
     from nibabel.filebasedimages import ImageFileError
 
@@ -72,32 +77,37 @@ def _read_nifti(path):
             raise InputError(f"{path}: not a NIfTI file in spite of its name; export it again.")
         shape = image.shape
         _check_scalar_3d(path, shape, image.get_data_dtype())
-        prefix, stored = _read_voxels(path, image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
+        proxy = image.dataobj
+        stored = np.empty(proxy.shape[:3][::-1], proxy.dtype)
+        volume = Volume(stored, Geometry.from_affine(image.affine), float(proxy.slope), float(proxy.inter), name)
+        prefix = _read_voxels(path, proxy.offset, stored, lambda planes: arrived(volume, planes))
+    except (ImageFileError, OSError, EOFError, ValueError, *DEFLATE_ERRORS) as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, "
                          "export it again.") from None
-    slope, intercept = image.dataobj.slope, image.dataobj.inter
-    return Volume(stored, Geometry.from_affine(image.affine), float(slope), float(intercept),
-                  source=NiftiHeader(prefix, image.header))
+    volume.source = NiftiHeader(prefix, image.header)
+    return volume
 
 
-def _read_voxels(path, proxy):
-    """(bytes before the voxels, voxels (k, j, i)) of the file that nibabel's ``proxy`` describes."""
-    voxels = np.empty(proxy.shape[:3][::-1], proxy.dtype)
+def _read_voxels(path, offset, voxels, arrived):
+    """Fill ``voxels`` (k, j, i) from the file, telling ``arrived(planes)``; returns the bytes before ``offset``."""
     content = voxels.reshape(-1).view(np.uint8)
-    prefix, filled = b"", 0
+    prefix, filled, done = b"", 0, 0
     with open(path, "rb") as stream:
         blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
         for block in _unpacked(blocks) if path.name.lower().endswith(".gz") else blocks:
-            if len(prefix) < proxy.offset:
-                rest = proxy.offset - len(prefix)
+            if len(prefix) < offset:
+                rest = offset - len(prefix)
                 prefix, block = prefix + block[:rest], block[rest:]
             block = np.frombuffer(block, np.uint8)[:len(content) - filled]
             content[filled:filled + len(block)] = block
             filled += len(block)
+            ready = filled // voxels[0].nbytes
+            if ready >= done + PLANES or done < ready == len(voxels):
+                arrived(slice(done, ready))
+                done = ready
     if filled < len(content):
         raise EOFError(f"{len(content) - filled} of {len(content)} bytes of voxels are missing")
-    return prefix, voxels
+    return prefix
 
 
 def _unpacked(blocks):
@@ -108,7 +118,7 @@ def _unpacked(blocks):
     inflate = None
     for block in blocks:
         while block:
-            inflate = inflate or zlib.decompressobj(GZIP)
+            inflate = inflate or gzip_unpacker()
             yield inflate.decompress(block, 4 * BLOCK_BYTES)
             if inflate.eof:
                 # Another member may follow, or zeros as padding.
@@ -129,10 +139,18 @@ def _check_scalar_3d(path, shape, dtype):
     if any(n != 1 for n in shape[3:]):
         raise InputError(f"{path}: is {len(shape)}-D ({' x '.join(map(str, shape))}); give one 3-D volume, "
                          "for a time series each phase by itself.")
+    if min(shape[:3]) < 2:
+        raise InputError(f"{path}: {' x '.join(str(n) for n in shape[:3])} voxels is a single slice, not a volume; "
+                         "give the whole series.")
 
 
 def read_with_itk(path):
     """``read_volume`` by SimpleITK alone, which has no more than the voxels and the grid of a NIfTI file."""
+    path = Path(path)
+    return _read_itk(path, split_extension(path)[0], lambda volume, planes: None)
+
+
+def _read_itk(path, name, arrived):
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -149,9 +167,12 @@ def read_with_itk(path):
         reason = str(error).strip().splitlines()[-1]
         raise InputError(f"{path}: cannot be read ({reason}); the file may be truncated, export it again.") from None
     stored = sitk.GetArrayFromImage(image)
-    _check_scalar_3d(path, stored.shape, stored.dtype)
+    _check_scalar_3d(path, size, stored.dtype)
     metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    return Volume(stored, Geometry.from_image(image), source=ItkHeader(metadata, _is_compressed(path)))
+    volume = Volume(stored, Geometry.from_image(image), name=name, source=ItkHeader(metadata, _is_compressed(path)))
+    for start in range(0, len(stored), PLANES):
+        arrived(volume, slice(start, min(start + PLANES, len(stored))))
+    return volume
 
 
 def _is_compressed(path):

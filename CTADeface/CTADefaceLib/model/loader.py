@@ -115,12 +115,14 @@ def load_model(info):
         del checkpoint
     info = inspect_folder(info.folder, info.name, info.origin, configuration)
     smallest_patch(info, configuration)
-    # Compared on the meta device first: a plan with wrong sizes is refused before any memory is taken for it.
-    expected = build_network(info, configuration, device="meta").state_dict()
+    # Built on the meta device: a plan with wrong sizes is refused before any memory is taken for it, and no time goes
+    # into initial weights that the trained ones replace.
+    network = build_network(info, configuration, device="meta")
+    expected = network.state_dict()
     for path, weights in zip(info.checkpoints, parameters):
         _check_fit(expected, weights, path)
-    network = build_network(info, configuration)
-    network.load_state_dict(parameters[0])
+    parameters = [{key: value.to(expected[key].dtype) for key, value in weights.items()} for weights in parameters]
+    network.load_state_dict(parameters[0], assign=True)
     return LoadedModel(info, parameters, network, mirror_axes, configuration)
 
 
@@ -132,7 +134,7 @@ def verify_model(info):
     shape = smallest_patch(model.info, model.configuration)
     # Backwards, so that the network ends up with the weights of the first fold again.
     for weights in reversed(model.parameters):
-        model.network.load_state_dict(weights)
+        model.network.load_state_dict(weights, assign=True)
         try:
             with torch.inference_mode():
                 logits = model.network(torch.zeros(1, 1, *shape))

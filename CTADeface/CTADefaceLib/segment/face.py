@@ -8,6 +8,7 @@ from scipy import ndimage as ndi
 
 from ..errors import DeviceError
 from ..progress import Progress
+from .model_grid import grid_shape, intensity
 from .resample import from_model_grid, to_model_grid
 from .sliding_window import BACKGROUND_LOGIT, sliding_window_logits
 
@@ -41,12 +42,12 @@ def resolve_device(name):
     return torch.device(name)
 
 
-def predict_face(volume, model, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None):
+def predict_face(volume, model, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None, survey=None):
     """Run ``model`` on the volume and bring its answer to the volume's own grid.
 
     Parameters: ``volume`` a checked CT; ``model`` and ``locator`` ``LoadedModel``s; with a ``locator``
     (the bundled coarse model) the whole volume is seen by the locator only and ``model`` runs on the
-    region that it finds.
+    region that it finds; ``survey``: the ``Survey`` of the volume, where there is one.
     Returns: ``FaceLogits``, or None when there is no face (less than 20 ml).
     """
     device = resolve_device(device)
@@ -54,15 +55,21 @@ def predict_face(volume, model, device="cpu", locator=None, mirroring=False, ste
     view = volume.ras()
     spacing = volume.geometry.ras_spacing()
     region = tuple(slice(0, n) for n in view.shape)
+    data = None
     if locator is not None:
-        found = predict_face(volume, locator, device.type, progress=progress.part(0, 0.2))
+        found = predict_face(volume, locator, device.type, progress=progress.part(0, 0.2), survey=survey)
         if found is None:
             return None
         region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
                        for r, mm, n in zip(found.region, spacing, view.shape))
         progress = progress.part(0.2, 1)
+    elif survey is not None:
+        data = survey.seen_by(model.info)
     crop = view[region]
-    coarse = _logits(crop, spacing, volume.to_hu, model, device, mirroring, step_size, progress)
+    if data is None:
+        shape = grid_shape(crop.shape, spacing, model.info)
+        data = to_model_grid(crop, volume.to_hu, shape, intensity(model.info), progress.part(0, 0.4))
+    coarse = _logits(torch.from_numpy(data), model, device, mirroring, step_size, progress)
     voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
     box = _keep_face(coarse, np.multiply(voxels, spacing))
     if box is None:
@@ -73,18 +80,16 @@ def predict_face(volume, model, device="cpu", locator=None, mirroring=False, ste
     return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
 
 
-def _logits(crop, spacing, to_hu, model, device, mirroring, step_size, progress):
-    """Log-odds of face against the best other class on the model's grid, float32 (S, A, R)."""
+def _logits(data, model, device, mirroring, step_size, progress):
+    """Log-odds of face against the best other class, float32 (S, A, R), for ``data`` on the model's grid."""
     info = model.info
-    shape = [max(int(round(n * s / t)), 1) for n, s, t in zip(crop.shape, spacing, info.spacing_zyx)]
-    intensity = (info.clip_low, info.clip_high, info.mean, info.std)
-    data = to_model_grid(crop, to_hu, shape, intensity, progress.part(0, 0.4)).permute(info.transpose_forward)
+    shape, data = data.shape, data.permute(info.transpose_forward)
     box = None
     if data.numel() > MANY_PATCHES * np.prod(info.patch_size):
         # A quick look without overlap first; then only the patches around what it found.
         box = _bounds(sliding_window_logits(model, data, device, step_size=1.0, progress=progress.part(0.4, 0.5)) > 0)
         if box is None:
-            return torch.full(shape, BACKGROUND_LOGIT)
+            return torch.full(tuple(shape), BACKGROUND_LOGIT)
     return sliding_window_logits(model, data, device, mirroring, step_size, box, progress.part(0.5, 0.8)).permute(
         info.transpose_backward)
 

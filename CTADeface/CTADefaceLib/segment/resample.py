@@ -1,26 +1,16 @@
 """Separable resampling between a volume's own grid and a model's, a few slices at a time.
 
-Both grids cover the same extent, as in nnU-Net: sample i of n_out lies at (i + 0.5) * n_in / n_out - 0.5
-of the input. Each axis is one small matrix, so that neither a whole float volume nor whole-volume
-logits are ever held.
+Each axis is one small matrix (see ``model_grid``), so that neither a whole float volume nor whole-volume logits are
+ever held.
 """
 
 import numpy as np
 import torch
-from scipy import ndimage as ndi
+
+from .model_grid import ModelGrid
 
 SLAB = 16
 LOGIT_SCALE = 256
-
-
-def spline_weights(n_in, n_out):
-    """Matrix (n_out, n_in) float32: cubic spline interpolation with repeated edges, as nnU-Net resamples images.
-
-    The spline is linear in the samples, so resampling the unit vectors gives its matrix, exactly that
-    of ``skimage.transform.resize(order=3, mode="edge", anti_aliasing=False)``.
-    """
-    identity = np.eye(n_in, dtype=np.float32)
-    return torch.from_numpy(ndi.zoom(identity, (n_out / n_in, 1), order=3, mode="nearest", grid_mode=True))
 
 
 def linear_weights(n_in, n_out, rows):
@@ -40,24 +30,16 @@ def to_model_grid(view, to_hu, shape, intensity, progress=None):
     """Normalise and resample stored values to a model's grid, a few slices at a time.
 
     Parameters: ``view`` stored values (S, A, R); ``to_hu`` their conversion to HU; ``shape`` of the
-    result; ``intensity`` (lower, upper, mean, standard deviation) in HU of nnU-Net's CTNormalization.
-    Returns: float32 tensor of ``shape``.
+    result; ``intensity`` as of ``ModelGrid``.
+    Returns: float32 array of ``shape``.
     """
-    lower, upper, mean, deviation = intensity
-    along_s, along_a, along_r = (spline_weights(n, m) for n, m in zip(view.shape, shape))
-    result = torch.zeros(tuple(shape))
+    grid = ModelGrid(view.shape, shape, intensity)
     for start in range(0, view.shape[0], SLAB):
-        slab = np.ascontiguousarray(view[start:start + SLAB])
-        hu = torch.from_numpy(np.ascontiguousarray(to_hu(slab), dtype=np.float32))
-        hu = hu.clamp_(lower, upper).sub_(mean).div_(deviation)
-        plane = along_a @ (hu @ along_r.T)
-        weights = along_s[:, start:start + SLAB]
-        rows = torch.nonzero(weights.any(1))[:, 0]
-        result[rows] += torch.einsum("ms,sar->mar", weights[rows], plane)
+        planes = slice(start, start + SLAB)
+        grid.add(planes, to_hu(np.ascontiguousarray(view[planes])))
         if progress is not None:
             progress.update(min((start + SLAB) / view.shape[0], 1.0))
-    # The spline overshoots at edges; nnU-Net clips to the range of its normalised input.
-    return result.clamp_((lower - mean) / deviation, (upper - mean) / deviation)
+    return grid.result()
 
 
 def from_model_grid(coarse, shape, region, progress=None):

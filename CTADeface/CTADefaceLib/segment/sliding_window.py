@@ -37,7 +37,7 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     steps = len(windows) * len(model.parameters)
     for number, (parameters, window) in enumerate(itertools.product(model.parameters, windows)):
         if number % len(windows) == 0 and len(model.parameters) > 1:
-            model.network.load_state_dict(parameters)
+            model.network.load_state_dict(parameters, assign=True)
         if progress is not None:
             progress.update(number / steps)
         logits[(slice(None), *window)] += _predict(model, padded[window], device, mirroring) * gaussian

@@ -1,0 +1,60 @@
+"""What every voxel tells before a face is looked for, a few planes at a time while the rest is still being read."""
+
+import numpy as np
+
+from .files.check import CtCheck
+from .histogram import Histogram
+from .segment.model_grid import ModelGrid, grid_shape, intensity
+from .threads import PLANES
+from .volume import ras_view
+
+
+class Survey:
+    """The check, the histogram and the model's view of one ``Volume``; each plane is added once, by one thread.
+
+    ``check``: a ``CtCheck``; ``histogram``: a ``Histogram``, None for a dtype with too many values.
+    """
+
+    def __init__(self, volume, info=None):
+        """``info``: ``ModelInfo`` of the model that will see the whole volume, if any."""
+        self._volume = volume
+        self.check = CtCheck(volume)
+        self.histogram = Histogram(volume.stored.dtype) if Histogram.fits(volume.stored.dtype) else None
+        self._grid = None
+        if info is not None:
+            self._grid = ModelGrid(volume.stored.shape, self._stored_order(self._shape(info)), intensity(info))
+
+    def add(self, planes):
+        """Look at the slices ``planes`` of the stored array."""
+        stored = self._volume.stored[planes]
+        hu = self._volume.to_hu(stored)
+        self.check.add(hu)
+        if self.histogram is not None:
+            self.histogram.add(stored)
+        if self._grid is not None:
+            self._grid.add(planes, hu)
+
+    def seen_by(self, info):
+        """The whole volume on the grid of the model ``info``, float32 (S, A, R); None if made for another grid."""
+        grid = self._grid
+        if grid is None or grid.shape != self._stored_order(self._shape(info)) or grid.intensity != intensity(info):
+            return None
+        return np.ascontiguousarray(ras_view(grid.result(), self._volume.geometry))
+
+    def _shape(self, info):
+        return grid_shape(self._volume.ras().shape, self._volume.geometry.ras_spacing(), info)
+
+    def _stored_order(self, shape):
+        """A shape (S, A, R) as (k, j, i)."""
+        axes = [axis for axis, _ in self._volume.geometry.ras_order()]
+        return tuple(shape[::-1][axes.index(axis)] for axis in (2, 1, 0))
+
+
+def surveyed(volume, info=None, progress=None):
+    """The finished ``Survey`` of a volume that is in memory."""
+    result, planes = Survey(volume, info), len(volume.stored)
+    for start in range(0, planes, PLANES):
+        if progress is not None:
+            progress.update(start / planes)
+        result.add(slice(start, min(start + PLANES, planes)))
+    return result
