@@ -1,5 +1,6 @@
 """The gate: a defaced volume leaves only when its checks pass or are overridden with a reason, and never without record."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from .errors import ChecksFailed
 from .files.publish import publishing, refuse_existing
 from .files.read import split_extension
 from .records.folder import new_record_path, records_folder
-from .records.record import BLOCKED, RELEASED, make_record, write_record
+from .records.record import BLOCKED, RELEASED, known_voxels, make_record, write_record
 
 
 @dataclass
@@ -51,9 +52,13 @@ class Outgoing:
         self.identity = found.as_dict()
         self.checks.append(found.as_check())
 
+    @cached_property
+    def known(self):
+        return known_voxels(self.volume, self.mask, self.stored)
+
     def record(self, status):
         return make_record(self.volume, self.mask, self.stored, self.checks, self.settings, self.model, self.proposal,
-                           self.overrides, self.by, status, self.seconds, self.names, self.identity)
+                           self.overrides, self.by, status, self.seconds, self.names, self.identity, self.known)
 
 
 def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False):
@@ -75,11 +80,12 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     if left:
         raise _blocked(outgoing, left, folder, name, extension, write_mask)
     record_path = new_record_path(folder, name)
-    with publishing([record_path, *wanted], overwrite) as staged:
+    with publishing([record_path, *wanted], overwrite) as staged, ThreadPoolExecutor(1) as pool:
         write(staged[-1])
-        if mask_path:
-            write_mask(staged[1])
+        # One core packs the mask and hashes while the other one unpacks what was written.
+        aside = pool.submit(lambda: (mask_path and write_mask(staged[1]), outgoing.known))
         written = verify(staged[-1])
+        aside.result()
         outgoing.checks.append(written)
         if failed([written]):
             # No reason can make a file right that is not what it says.

@@ -24,7 +24,7 @@ LEAST_SPEEDUP = 10.0
 LARGEST_SHARE_OF_MEMORY = 0.25
 LARGEST_GB = 3.0
 SLICES_OF_LARGEST_GB = 400
-STAGES = ("start", "read", "load model", "segment", "refine", "fill", "write")
+STAGES = ("start", "read", "load model", "segment", "refine", "fill", "check", "write")
 OURS = (sys.executable, "-m", "CTADefaceLib")
 
 

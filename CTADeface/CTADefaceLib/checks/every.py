@@ -1,5 +1,7 @@
 """All checks of one defaced volume, in the order in which a person reads them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from ..errors import MaskError
@@ -21,12 +23,19 @@ def run_checks(volume, mask, stored_after, value):
                         "voxels; apply the fill again.")
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
+    with ThreadPoolExecutor(2) as pool:
+        brain = pool.submit(brain_untouched, volume, stored_after)
+        changes = pool.submit(find_changes, volume, stored_after, mask, value)
+        of_head = _checks_of_head(volume, mask, stored_after, value)
+    changes = changes.result()
+    return [*of_head, brain.result(), bone_untouched(changes, volume), vessels_untouched(changes, volume),
+            rest_identical(changes, volume)]
+
+
+def _checks_of_head(volume, mask, stored_after, value):
     head = Head(volume)
     skin = FaceSkin(head, stored_after)
-    changes = find_changes(volume, stored_after, mask, value)
     return [input_is_ct(head), already_defaced(head), field_of_view(head, mask),
             mask_size(volume, mask), mask_place(head, mask),
             mask_filled(volume, stored_after, mask, value),
-            *(zone_covered(name, skin) for name in ZONES), residual_skin(skin, mask),
-            brain_untouched(volume, stored_after), bone_untouched(changes, volume), vessels_untouched(changes, volume),
-            rest_identical(changes, volume)]
+            *(zone_covered(name, skin) for name in ZONES), residual_skin(skin, mask)]

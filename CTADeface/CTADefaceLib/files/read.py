@@ -1,5 +1,6 @@
 """NIfTI, NRRD and MetaImage files to a ``Volume``, header kept for writing."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,46 +69,100 @@ def read_volume(path, arrived=None):
 
 
 def _read_nifti(path, name, arrived):
-    import nibabel
+    with _nifti_errors(path):
+        volume, header, offset = _open_nifti(path, name)
+        prefix = _read_voxels(path, offset, volume.stored, lambda planes: arrived(volume, planes))
+    volume.source = NiftiHeader(prefix, header)
+    return volume
+
+
+@contextmanager
+def _nifti_errors(path):
     from nibabel.filebasedimages import ImageFileError
 
     try:
-        image = nibabel.load(path)
-        if not isinstance(image, nibabel.Nifti1Image):
-            raise InputError(f"{path}: not a NIfTI file in spite of its name; export it again.")
-        shape = image.shape
-        _check_scalar_3d(path, shape, image.get_data_dtype())
-        proxy = image.dataobj
-        stored = np.empty(proxy.shape[:3][::-1], proxy.dtype)
-        volume = Volume(stored, Geometry.from_affine(image.affine), float(proxy.slope), float(proxy.inter), name)
-        prefix = _read_voxels(path, proxy.offset, stored, lambda planes: arrived(volume, planes))
+        yield
     except (ImageFileError, OSError, EOFError, ValueError, *DEFLATE_ERRORS) as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, "
                          "export it again.") from None
-    volume.source = NiftiHeader(prefix, image.header)
-    return volume
+
+
+def _open_nifti(path, name):
+    """(``Volume`` whose voxels are not there yet, nibabel's header, bytes before the voxels)."""
+    import nibabel
+
+    image = nibabel.load(path)
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise InputError(f"{path}: not a NIfTI file in spite of its name; export it again.")
+    _check_scalar_3d(path, image.shape, image.get_data_dtype())
+    proxy = image.dataobj
+    stored = np.empty(proxy.shape[:3][::-1], proxy.dtype)
+    volume = Volume(stored, Geometry.from_affine(image.affine), float(proxy.slope), float(proxy.inter), name)
+    return volume, image.header, proxy.offset
 
 
 def _read_voxels(path, offset, voxels, arrived):
     """Fill ``voxels`` (k, j, i) from the file, telling ``arrived(planes)``; returns the bytes before ``offset``."""
     content = voxels.reshape(-1).view(np.uint8)
     prefix, filled, done = b"", 0, 0
-    with open(path, "rb") as stream:
-        blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
-        for block in _unpacked(blocks) if path.name.lower().endswith(".gz") else blocks:
-            if len(prefix) < offset:
-                rest = offset - len(prefix)
-                prefix, block = prefix + block[:rest], block[rest:]
-            block = np.frombuffer(block, np.uint8)[:len(content) - filled]
-            content[filled:filled + len(block)] = block
-            filled += len(block)
-            ready = filled // voxels[0].nbytes
-            if ready >= done + PLANES or done < ready == len(voxels):
-                arrived(slice(done, ready))
-                done = ready
+    for block in _blocks(path):
+        if len(prefix) < offset:
+            rest = offset - len(prefix)
+            prefix, block = prefix + block[:rest], block[rest:]
+        block = np.frombuffer(block, np.uint8)[:len(content) - filled]
+        content[filled:filled + len(block)] = block
+        filled += len(block)
+        ready = filled // voxels[0].nbytes
+        if ready >= done + PLANES or done < ready == len(voxels):
+            arrived(slice(done, ready))
+            done = ready
     if filled < len(content):
         raise EOFError(f"{len(content) - filled} of {len(content)} bytes of voxels are missing")
     return prefix
+
+
+def _blocks(path):
+    """The file's bytes, unpacked, in blocks of some MB."""
+    with open(path, "rb") as stream:
+        blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
+        yield from _unpacked(blocks) if path.name.lower().endswith(".gz") else blocks
+
+
+def compare_file(path, stored):
+    """Read a volume file back against the voxels that it should hold, without keeping a second copy of a NIfTI file's.
+
+    Parameters: ``stored`` (k, j, i). Returns: (a ``Volume`` with the file's grid, rescaling and dtype, and voxels that
+    mean nothing; the number of voxels that differ, all of them for another shape or dtype).
+    Raises: InputError as ``read_volume``.
+    """
+    path = Path(path)
+    name, extension = split_extension(path)
+    if extension.lower() not in NIFTI:
+        return compare_with_itk(path, stored)
+    with _nifti_errors(path):
+        volume, _, offset = _open_nifti(path, name)
+        if volume.stored.shape != stored.shape or volume.stored.dtype != stored.dtype:
+            return volume, stored.size
+        return volume, _count_different(path, offset, stored)
+
+
+def _count_different(path, offset, stored):
+    values = stored.reshape(-1)
+    rest, done, different = b"", -offset, 0
+    for block in _blocks(path):
+        block, rest = rest + block, b""
+        if done < 0:
+            skipped = min(-done, len(block))
+            block, done = block[skipped:], done + skipped
+        whole = len(block) // stored.itemsize * stored.itemsize
+        block, rest = block[:whole], block[whole:]
+        start = done // stored.itemsize
+        found = np.frombuffer(block, stored.dtype)[:values.size - start]
+        different += int(np.count_nonzero(found != values[start:start + found.size]))
+        done += found.nbytes
+    if done < stored.nbytes:
+        raise EOFError(f"{stored.nbytes - done} of {stored.nbytes} bytes of voxels are missing")
+    return different
 
 
 def _unpacked(blocks):
@@ -144,10 +199,12 @@ def _check_scalar_3d(path, shape, dtype):
                          "give the whole series.")
 
 
-def read_with_itk(path):
-    """``read_volume`` by SimpleITK alone, which has no more than the voxels and the grid of a NIfTI file."""
+def compare_with_itk(path, stored):
+    """``compare_file`` by SimpleITK alone, which has no more than the voxels and the grid of a NIfTI file."""
     path = Path(path)
-    return _read_itk(path, split_extension(path)[0], lambda volume, planes: None)
+    volume = _read_itk(path, split_extension(path)[0], lambda volume, planes: None)
+    same = volume.stored.shape == stored.shape and volume.stored.dtype == stored.dtype
+    return volume, int(np.count_nonzero(volume.stored != stored)) if same else stored.size
 
 
 def _read_itk(path, name, arrived):

@@ -16,6 +16,7 @@ import numpy as np
 from .. import __version__
 from ..checks.check import checked_overrides
 from ..errors import OutputError
+from ..threads import for_slabs
 
 RELEASED, BLOCKED = "released", "blocked"
 
@@ -34,18 +35,26 @@ def edits(mask, proposal):
             "dice": round(2 * both / max(ours + theirs, 1), 6)}
 
 
+def known_voxels(volume, mask, stored_after):
+    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels."""
+    with ThreadPoolExecutor(2) as pool:
+        hashes = pool.map(voxels_sha256, (volume.stored, stored_after, mask.astype(np.uint8, copy=False)))
+        changed = for_slabs(lambda p: int(np.count_nonzero(volume.stored[p] != stored_after[p])), len(mask))
+        return {**dict(zip(("before", "after", "mask"), hashes)), "changed": sum(changed)}
+
+
 def make_record(volume, mask, stored_after, checks, settings, model=None, proposal=None, overrides=None, by=None,
-                status=RELEASED, seconds=None, names=None, identity=None):
+                status=RELEASED, seconds=None, names=None, identity=None, known=None):
     """The record of one case as a dict that ``record.schema.json`` allows.
 
     Parameters: ``volume`` the original; ``mask`` bool (k, j, i); ``stored_after`` the defaced stored values; ``settings``
     JSON-able, such as the fill; ``model`` {"name", "sha256"} or None when no model made the mask; ``proposal`` the
     model's own mask, to measure a person's edits; ``overrides`` check -> reason; ``by`` who gave them (None: the user
-    of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept; ``identity`` the identity check's ``as_dict``.
+    of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept; ``identity`` the identity
+    check's ``as_dict``; ``known`` the ``known_voxels``, where they have been found already.
     """
     overrides = checked_overrides(overrides)
-    with ThreadPoolExecutor(3) as pool:
-        before, after, masked = pool.map(voxels_sha256, (volume.stored, stored_after, mask.astype(np.uint8, copy=False)))
+    known = known or known_voxels(volume, mask, stored_after)
     failing = {check.name for check in checks if check.verdict == "fail"}
     by = by or _user()
     return {
@@ -55,9 +64,9 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
         "status": status,
         "model": model,
         "settings": settings,
-        "input": {"voxels_sha256": before, **_grid(volume)},
-        "output": {"voxels_sha256": after, "changed_voxels": int(np.count_nonzero(volume.stored != stored_after))},
-        "mask": {"voxels_sha256": masked, "voxels": int(np.count_nonzero(mask)),
+        "input": {"voxels_sha256": known["before"], **_grid(volume)},
+        "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"]},
+        "mask": {"voxels_sha256": known["mask"], "voxels": int(np.count_nonzero(mask)),
                  "ml": round(float(np.count_nonzero(mask) * np.prod(volume.geometry.spacing)) / 1000, 3),
                  "edits": None if proposal is None else edits(mask, proposal)},
         "checks": [check.as_dict() for check in checks],

@@ -5,7 +5,7 @@ import slicer
 
 from ..checks.written import written_file
 from ..errors import InputError
-from ..files.read import read_with_itk
+from ..files.read import compare_with_itk
 from ..files.write import write_new
 from ..fill import fill_value, parse_fill
 from ..release import Outgoing, release
@@ -51,6 +51,6 @@ def export(case, path, overwrite=False, records=None):
     """Write an ``Outgoing`` case to ``path`` when its checks allow it; returns the path of its record."""
     geometry = case.volume.geometry
     return release(case, path, lambda staged: write_new(case.stored, geometry, staged),
-                   lambda staged: written_file(staged, case.volume, case.stored, read_with_itk),
+                   lambda staged: written_file(staged, case.volume, case.stored, compare_with_itk),
                    write_mask=lambda staged: write_new(case.mask.view(np.uint8), geometry, staged),
                    records=records, overwrite=overwrite)
