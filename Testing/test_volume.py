@@ -6,6 +6,7 @@ import numpy as np
 import phantom
 import pytest
 import SimpleITK as sitk
+from scipy.spatial.transform import Rotation
 
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.volume import Geometry, Volume, ras_view
@@ -27,6 +28,15 @@ def test_oblique_axes_go_to_the_nearest_ras_axis(orientation):
     hu = phantom.head_parts()[0]
     scan = phantom.image(hu, orientation, rotation_deg=30)
     assert np.array_equal(ras_view(sitk.GetArrayFromImage(scan), Geometry.from_image(scan)), hu)
+
+
+def test_the_order_of_axes_is_itks_for_any_direction():
+    for number, direction in enumerate(Rotation.random(300, random_state=0).as_matrix()):
+        direction = direction @ np.diag([1, 1, (-1) ** number])
+        letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction.ravel().tolist())
+        wanted = [next((axis, letter == back) for axis, letter in enumerate(letters) if letter in (ahead, back))
+                  for ahead, back in ("RL", "AP", "SI")]
+        assert Geometry((1, 1, 1), (0, 0, 0), direction).ras_order() == wanted
 
 
 def test_writing_to_the_view_writes_to_the_stored_array():
