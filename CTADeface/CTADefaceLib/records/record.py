@@ -47,7 +47,7 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
     with ThreadPoolExecutor(3) as pool:
         before, after, masked = pool.map(voxels_sha256, (volume.stored, stored_after, mask.astype(np.uint8, copy=False)))
     failing = {check.name for check in checks if check.verdict == "fail"}
-    by = by or _user()
+    by = by or this_user()
     return {
         "schema_version": 1,
         "tool": {"name": "CTADeface", "version": __version__},
@@ -88,7 +88,8 @@ def _grid(volume):
             "direction_lps": [float(d) for d in np.ravel(geometry.direction)]}
 
 
-def _user():
+def this_user():
+    """Who uses this computer, as far as it tells."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
