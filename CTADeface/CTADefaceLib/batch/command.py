@@ -5,6 +5,8 @@ import signal
 import sys
 from contextlib import contextmanager
 
+from ..errors import InputError
+
 
 def add_batch(commands):
     from ..cli import add_engine_options
@@ -16,6 +18,11 @@ def add_batch(commands):
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
     batch.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the records)")
+    batch.add_argument("--scheduler", metavar="ADDRESS|local", help="run the cases on a Dask cluster, or on one worker per core "
+                                                                    "of this machine (pip install 'cta-deface[cluster]')")
+    batch.add_argument("--resource", action="append", default=[], metavar="NAME=AMOUNT",
+                       help="what each case takes of the --resources of a Dask worker, as GPU=1")
+    batch.add_argument("--retries", type=int, default=2, help="of a case that a cluster's worker could not finish (default 2)")
     add_engine_options(batch)
     batch.set_defaults(action=batch_command)
 
@@ -28,8 +35,9 @@ def batch_command(args):
     bar = ProgressBar("batch", args.quiet)
     try:
         with terminated_as_interrupted():
-            summary = run_batch(args.input, args.output, options_of(args), retry_failed=args.retry_failed, show=bar.show,
-                                told=teller(args.json), warn=lambda text: print(text, file=sys.stderr))
+            summary = run_batch(args.input, args.output, options_of(args), retry_failed=args.retry_failed,
+                                engine=engine_of(args), show=bar.show, told=teller(args.json),
+                                warn=lambda text: print(text, file=sys.stderr))
     except KeyboardInterrupt:
         bar.close()
         print("cta-deface: stopped; the same command continues.", file=sys.stderr)
@@ -38,6 +46,24 @@ def batch_command(args):
         bar.close()
     print(json.dumps({"summary": summary.as_dict()}) if args.json else "\n".join(summary.lines()), flush=True)
     return 0 if summary.complete else 1
+
+
+def engine_of(args):
+    """The cluster that was asked for, else None."""
+    if not args.scheduler:
+        if args.resource:
+            raise InputError("--resource: is for --scheduler; leave it out.")
+        return None
+    from .cluster import Cluster
+
+    resources = {}
+    for text in args.resource:
+        name, _sign, amount = text.partition("=")
+        try:
+            resources[name.strip()] = float(amount)
+        except ValueError:
+            raise InputError(f"--resource {text}: give NAME=AMOUNT, as in --resource GPU=1.") from None
+    return Cluster(args.scheduler, resources, args.retries)
 
 
 def teller(as_json):

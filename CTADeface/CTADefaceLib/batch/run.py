@@ -89,7 +89,7 @@ class Batch:
         self._options, self._retry, self._engine = options, retry_failed, engine or Here()
         self._show, self._told, self._warn = show, told, warn
         self._manifest = noted.Manifest(self._where.hospital / noted.NAME)
-        self._running = {}
+        self._running, self._stopping = {}, False
 
     def run(self):
         """Run what is still to be done; returns the ``Summary`` of the whole batch.
@@ -174,6 +174,7 @@ class Batch:
                         self._start(case)
                 self._collect()
         except BaseException:
+            self._stopping = True
             self._engine.stop()
             while self._running:
                 self._collect()
@@ -225,9 +226,11 @@ class Batch:
             return
         for future in wait(self._running, return_when=FIRST_COMPLETED).done:
             case = self._running.pop(future)
-            error = future.exception()
+            error = Cancelled() if future.cancelled() else future.exception()
             if isinstance(error, Cancelled):
                 self._entries[case.id] = self._add(case, noted.STOPPED)
+                if not self._stopping:
+                    raise CTADefaceError("The scheduler gave up its cases, or is gone; the same command continues.")
             else:
                 self._note(case, failure(case.id, error) if error else future.result())
 
