@@ -9,7 +9,7 @@ from pathlib import Path
 from . import fill as filling
 from .checks.check import checked_overrides
 from .checks.written import written_file
-from .errors import CTADefaceError
+from .errors import ChecksFailed, CTADefaceError
 from .files.publish import output_paths, publishing, refuse_existing
 from .files.read import import_reader, read_volume
 from .files.write import write_like, write_mask
@@ -28,7 +28,8 @@ class Options:
     """How a case is run; the same names as the shell's options.
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders;
-    ``record_names`` puts the files' names into the record.
+    ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the folder
+    that is given away, when results go to a folder inside of it.
     """
 
     model: str | None = None
@@ -46,6 +47,8 @@ class Options:
     report: bool = False
     identity: bool = False
     record_names: bool = False
+    naming: str = "plain"
+    release: str | None = None
 
 
 @dataclass
@@ -103,7 +106,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     result.mask = str(wanted[-1])
     if options.mask_only:
         progress.enter("write")
-        with publishing(wanted, options.overwrite) as staged:
+        with publishing(wanted, options.overwrite, options.release) as staged:
             write_mask(volume, mask, staged[0], progress.part(0, 1))
         result.status = "mask only"
     else:
@@ -114,15 +117,28 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     return result
 
 
+def failure(path, error):
+    """The ``Result`` of a case that ended with an exception, so that it does not stop the others."""
+    if isinstance(error, ChecksFailed):
+        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.every],
+                      record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)
+    if isinstance(error, CTADefaceError):
+        return Result(str(path), error=str(error))
+    if isinstance(error, MemoryError):
+        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop it to the head.")
+    # A fault of ours is named, not hidden.
+    return Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")
+
+
 def _wanted(path, folder, options):
     """Paths to write: [defaced, mask], or [mask]."""
-    defaced, mask = output_paths(path, folder)
+    defaced, mask = output_paths(path, folder, options.naming)
     if options.masks is not None:
         mask = Path(options.masks) / mask.name
     if options.mask_only:
         return [mask]
     # Said before an hour of computing, not after it.
-    records_folder(defaced.parent, options.records)
+    records_folder(options.release or defaced.parent, options.records)
     return [defaced, mask]
 
 
@@ -183,7 +199,8 @@ def _release(volume, mask, wanted, options, progress, result, survey):
     progress.enter("write")
     record = release(outgoing, wanted[0], lambda staged: write_like(volume, stored, staged, progress.part(0, 0.7)),
                      lambda staged: written_file(staged, volume, stored), wanted[1],
-                     lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite)
+                     lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite,
+                     options.release)
     result.status, result.defaced, result.record = "defaced", str(wanted[0]), str(record)
     result.checks = [check.as_dict() for check in checks]
     if options.report:

@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, models, demo, identity."""
+"""The command ``cta-deface``: run, batch, models, demo, identity."""
 
 import argparse
 import json
@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from . import __version__
-from .errors import ChecksFailed, CTADefaceError
+from .batch.command import add_batch
+from .errors import CTADefaceError
 from .identity.command import add_identity
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -17,6 +18,7 @@ def build_parser():
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands)
+    add_batch(commands)
     _add_models(commands)
     _add_demo(commands)
     add_identity(commands)
@@ -31,11 +33,11 @@ def _add_run(commands):
     run.add_argument("--mask-only", action="store_true", help="write only the face mask")
     run.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the results; a mask shows the "
                                                     "shape of the face)")
-    _add_engine_options(run)
+    add_engine_options(run)
     run.set_defaults(action=run_command)
 
 
-def _add_engine_options(parser):
+def add_engine_options(parser):
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
     parser.add_argument("--fill", default="levelled", metavar="levelled|percentile|published|air|NUMBER",
@@ -77,11 +79,11 @@ def _add_demo(commands):
     demo = commands.add_parser("demo", help="deface one head and draw it before and after")
     demo.add_argument("input", nargs="?", metavar="INPUT", help="default: the public InVesalius cranium CT")
     demo.add_argument("-o", "--output", default="cta-deface-demo", metavar="DIR")
-    _add_engine_options(demo)
+    add_engine_options(demo)
     demo.set_defaults(action=demo_command)
 
 
-def _options(args):
+def options_of(args):
     from .case import Options
     from .fill import parse_fill
 
@@ -112,7 +114,7 @@ def run_command(args):
     """Exit code 0 only when every input was defaced; a bad input never stops the others."""
     from .files.publish import output_paths
 
-    options = _options(args)
+    options = options_of(args)
     if options.mask is not None and len(args.inputs) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
     if options.mask is not None and options.mask_only:
@@ -120,13 +122,13 @@ def run_command(args):
     taken, failures = {}, 0
     for path in args.inputs:
         result = _run_one(path, args, options, taken, output_paths)
-        _print_result(result, args.json)
+        print_result(result, args.json)
         failures += result.error is not None
     return 1 if failures else 0
 
 
 def _run_one(path, args, options, taken, output_paths):
-    from .case import Result, deface_file
+    from .case import deface_file, failure
 
     bar = ProgressBar(Path(path).name, args.quiet)
     try:
@@ -135,21 +137,13 @@ def _run_one(path, args, options, taken, output_paths):
             raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
         taken[target] = path
         return deface_file(path, args.output, options, bar.progress, warn=lambda text: print(text, file=sys.stderr))
-    except ChecksFailed as error:
-        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.every],
-                      record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)
-    except CTADefaceError as error:
-        return Result(str(path), error=str(error))
-    except MemoryError:
-        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop it to the head.")
     except Exception as error:
-        # A fault of ours in one case must not stop the others; it is named, not hidden.
-        return Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")
+        return failure(path, error)
     finally:
         bar.close()
 
 
-def _print_result(result, as_json):
+def print_result(result, as_json):
     if as_json:
         line = json.dumps(result.as_dict())
     elif result.status == "blocked":
@@ -172,9 +166,9 @@ class ProgressBar:
 
         self._bar = tqdm(total=100, desc=name, disable=quiet, file=sys.stderr,
                          bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}")
-        self.progress = Progress(self._show, stages)
+        self.progress = Progress(self.show, stages)
 
-    def _show(self, report):
+    def show(self, report):
         left = "" if report.seconds_left is None else f", {report.seconds_left:.0f} s left"
         self._bar.set_postfix_str(report.stage + left, refresh=False)
         self._bar.update(report.fraction * 100 - self._bar.n)
@@ -224,8 +218,8 @@ def demo_command(args):
     picture = hospital / f"{split_extension(path)[0]}_before_after.png"
     args.output, args.masks, args.records = str(Path(args.output) / "release"), str(hospital), args.records or str(hospital)
     refuse_existing([picture], args.overwrite)
-    result = _run_one(path, args, _options(args), {}, output_paths)
-    _print_result(result, args.json)
+    result = _run_one(path, args, options_of(args), {}, output_paths)
+    print_result(result, args.json)
     if result.error:
         return 1
     _draw(path, result.defaced, picture, args.overwrite)

@@ -61,26 +61,28 @@ class Outgoing:
                            self.overrides, self.by, status, self.seconds, self.names, self.identity, self.known)
 
 
-def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False):
+def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False, whole=None):
     """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
 
     Parameters: ``path`` of the defaced volume, whose folder is the release folder; ``write(staged path)`` writes it and
     ``verify(staged path)`` returns the ``Check`` of what was written; ``mask_path`` and ``write_mask`` likewise;
-    ``records`` a folder outside of the release folder (None: its neighbour "<release>-hospital-only").
+    ``records`` a folder outside of the release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the
+    release folder when ``path`` lies deeper in it.
     Returns: the path of the record. Raises: ChecksFailed, after a record that says so, and, for the person who will
     correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
     """
     path = Path(path)
     wanted = [mask_path, path] if mask_path else [path]
     refuse_existing(wanted, overwrite)
-    folder = records_folder(path.parent, records)
+    folder = records_folder(whole or path.parent, records)
     stem, extension = split_extension(path)
     name = stem.removesuffix("_defaced")
     left = failed(outgoing.checks, outgoing.overrides)
     if left:
-        raise _blocked(outgoing, left, folder, name, extension, write_mask)
+        kept = mask_path.name if mask_path else f"{name}_facemask{extension}"
+        raise _blocked(outgoing, left, new_record_path(folder, name), folder / kept, write_mask)
     record_path = new_record_path(folder, name)
-    with publishing([record_path, *wanted], overwrite) as staged, ThreadPoolExecutor(1) as pool:
+    with publishing([record_path, *wanted], overwrite, whole) as staged, ThreadPoolExecutor(1) as pool:
         write(staged[-1])
         # One core packs the mask and hashes while the other one unpacks what was written.
         aside = pool.submit(lambda: (mask_path and write_mask(staged[1]), outgoing.known))
@@ -94,10 +96,8 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     return record_path
 
 
-def _blocked(outgoing, left, folder, name, extension, write_mask):
+def _blocked(outgoing, left, record_path, mask_path, write_mask):
     """Keep record and mask; returns the error to raise."""
-    record_path = new_record_path(folder, name)
-    mask_path = folder / f"{name}_facemask{extension}"
     keep_mask = write_mask is not None and not mask_path.exists()
     with publishing([record_path, mask_path] if keep_mask else [record_path]) as staged:
         if keep_mask:

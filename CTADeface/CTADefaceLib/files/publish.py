@@ -17,10 +17,21 @@ STAGING = ".cta-deface-"
 STALE_S = 86_400.0
 
 
-def output_paths(source_path, folder):
-    """(defaced, mask) paths in ``folder`` for an input file, in the input's own format."""
+def output_paths(source_path, folder, naming="plain"):
+    """(defaced, mask) paths in ``folder`` for an input file, in the input's own format.
+
+    Parameters: ``naming`` 'plain' (<name>_defaced, <name>_facemask) or 'bids', where the file is <entities>_<suffix>
+    (<entities>_desc-defaced_<suffix>, <entities>_desc-face_mask).
+    """
     name, extension = split_extension(source_path)
-    return Path(folder) / f"{name}_defaced{extension}", Path(folder) / f"{name}_facemask{extension}"
+    entities, _, suffix = name.rpartition("_")
+    if naming == "bids" and entities:
+        # Two modalities of one session must not share a mask's name.
+        kind = "" if suffix.lower() == "ct" else suffix.lower()
+        names = f"{entities}_desc-defaced_{suffix}", f"{entities}_desc-face{kind}_mask"
+    else:
+        names = f"{name}_defaced", f"{name}_facemask"
+    return tuple(Path(folder) / (new + extension) for new in names)
 
 
 def refuse_existing(paths, overwrite):
@@ -31,11 +42,12 @@ def refuse_existing(paths, overwrite):
 
 
 @contextmanager
-def publishing(paths, overwrite=False):
+def publishing(paths, overwrite=False, release=None):
     """Temporary names to write to; on success they are renamed to ``paths``, in this order, on failure none stays.
 
     They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
-    what such a run left beside it is removed by the next one. Renaming without ``overwrite`` goes by a hard link,
+    what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is the
+    folder beside which they lie, so that nothing unfinished is ever in it. Renaming without ``overwrite`` goes by a hard link,
     which fails when somebody made the file meanwhile.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
@@ -45,7 +57,7 @@ def publishing(paths, overwrite=False):
     try:
         for path in paths:
             if path.parent not in folders:
-                folders[path.parent] = _staging_folder(path.parent)
+                folders[path.parent] = _staging_folder(path.parent, release)
             staged.append(folders[path.parent] / path.name)
         yield staged
         for temporary in staged:
@@ -71,13 +83,15 @@ def publishing(paths, overwrite=False):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _staging_folder(folder):
+def _staging_folder(folder, release=None):
     """A new hidden folder on the same file system as ``folder``: beside it, or, where that cannot be, in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for place in (folder.resolve().parent, folder):
+    beside = folder.resolve().parent
+    if release is not None and folder.resolve().is_relative_to(Path(release).resolve()):
+        beside = Path(release).resolve().parent
+    for place in (beside, folder):
         _remove_stale(place)
     prefix = f"{STAGING}{_host()}-{os.getpid()}-"
-    beside = folder.resolve().parent
     with suppress(OSError):
         if os.stat(beside).st_dev == os.stat(folder).st_dev and beside != folder.resolve():
             return Path(tempfile.mkdtemp(prefix=prefix, dir=beside))

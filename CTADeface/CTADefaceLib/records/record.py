@@ -56,7 +56,7 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
     overrides = checked_overrides(overrides)
     known = known or known_voxels(volume, mask, stored_after)
     failing = {check.name for check in checks if check.verdict == "fail"}
-    by = by or _user()
+    by = by or this_user()
     return {
         "schema_version": 1,
         "tool": {"name": "CTADeface", "version": __version__},
@@ -97,7 +97,8 @@ def _grid(volume):
             "direction_lps": [float(d) for d in np.ravel(geometry.direction)]}
 
 
-def _user():
+def this_user():
+    """Who uses this computer, as far as it tells."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -1,0 +1,133 @@
+"""The cases of a folder: volume files of a tree, or the CTs of a BIDS dataset."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError, OutputError
+from ..files.read import EXTENSIONS, split_extension
+from ..records.folder import records_folder
+
+DESCRIPTION = "dataset_description.json"
+BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)
+# Top folders of a BIDS dataset that hold no raw data.
+NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
+OURS = re.compile(r"(_defaced|_facemask|_desc-defaced_[a-z]+|_desc-face[a-z]*_mask)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to deface. ``id`` its path relative to the input folder, with '/'; ``folder`` the one of its results,
+    relative to the output folder; ``kind`` 'file' (see ``run.RUNNERS``); ``naming`` as for ``output_paths``; ``kept``
+    the folder of its record, relative to the hospital's folder.
+    """
+
+    id: str
+    folder: str
+    kept: str
+    naming: str = "plain"
+    kind: str = "file"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Resolved folders: ``source`` with the originals, ``target`` that is given away, ``hospital`` for records."""
+
+    source: Path
+    target: Path
+    hospital: Path
+
+
+def places(source, target, records=None):
+    """The three folders of a batch. Raises: InputError when one would show originals in what is given away."""
+    source, target = Path(source).resolve(), Path(target).resolve()
+    if not source.is_dir():
+        raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
+    if source == target or target in source.parents:
+        raise InputError(f"{target}: the output folder must not be or hold the input folder, because it is given away; "
+                         "choose another one.")
+    return Places(source, target, records_folder(target, records).resolve())
+
+
+def is_bids(source):
+    """Is the folder the root of a BIDS dataset?"""
+    try:
+        return "BIDSVersion" in json.loads((Path(source) / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def find_cases(where, others=()):
+    """(cases in order of their names, files left out because of what they are called).
+
+    Parameters: ``where``: ``Places``; ``others``: further folders not to be looked into. The output and the hospital's folder
+    are left out when they lie in the input folder, and so are hidden folders and results of earlier runs.
+    Raises: InputError when there is no case at all.
+    """
+    bids = is_bids(where.source)
+    excluded = {folder for folder in (where.target, where.hospital, *map(_resolved, others)) if folder != where.source}
+    if bids:
+        excluded.update(where.source / name for name in NOT_RAW)
+    cases, left_out = [], []
+    for path in _files(where.source, excluded):
+        name = split_extension(path)[0]
+        if OURS.search(name) or (bids and not BIDS_CT.fullmatch(name)):
+            left_out.append(path)
+        else:
+            cases.append(path)
+    if not cases:
+        raise InputError(f"{where.source}: holds no {'BIDS file *_ct' if bids else 'volume file'} "
+                         f"({', '.join(EXTENSIONS)}); give the folder of the cases.")
+    return [_case(path, where.source, bids, twins) for path, twins in _with_twins(cases)], left_out
+
+
+def describe_bids(where):
+    """Write the dataset_description.json of the derivative dataset, unless there is one."""
+    from .. import __version__
+    from ..files.publish import publishing
+
+    path = where.target / DESCRIPTION
+    if not is_bids(where.source) or path.exists():
+        return
+    raw = json.loads((where.source / DESCRIPTION).read_text(encoding="utf-8"))
+    content = {"Name": f"{raw.get('Name', 'Dataset')}, faces removed", "BIDSVersion": raw["BIDSVersion"],
+               "DatasetType": "derivative", "GeneratedBy": [{"Name": "CTADeface", "Version": __version__}]}
+    try:
+        with publishing([path]) as (staged,):
+            staged.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except OutputError:
+        if not path.exists():
+            raise
+
+
+def _resolved(folder):
+    return Path(folder).resolve()
+
+
+def _files(source, excluded):
+    """Volume files below ``source`` in the order of their paths; links to folders are not followed."""
+    for folder, names, files in os.walk(source):
+        folder = Path(folder)
+        names[:] = sorted(name for name in names if not name.startswith(".") and folder / name not in excluded)
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
+                yield folder / name
+
+
+def _with_twins(paths):
+    """Each path, and whether another in its folder differs from it in the extension only."""
+    stems = {}
+    for path in paths:
+        stem = (path.parent, split_extension(path)[0].lower())
+        stems[stem] = stems.get(stem, 0) + 1
+    for path in paths:
+        yield path, stems[path.parent, split_extension(path)[0].lower()] > 1
+
+
+def _case(path, source, bids, twins):
+    relative = path.relative_to(source)
+    folder = relative.parent.as_posix()
+    # Records are named after the file without its extension.
+    return Case(relative.as_posix(), folder, relative.as_posix() if twins else folder, "bids" if bids else "plain")

@@ -1,0 +1,133 @@
+"""What became of each case, as JSON lines that are only ever added to.
+
+The first line tells what the batch is; every other one names a ``case``. Of one case, a line with ``status`` replaces all
+that was known, a line without (a review) adds to it. Paths are relative to the manifest's folder, which is the
+hospital's, because file names may tell who a patient is.
+"""
+
+import json
+import os
+import sys
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..errors import InputError, OutputError
+
+NAME = "batch.jsonl"
+VERSION = 1
+STARTED, STOPPED, FAILED, BLOCKED = "started", "stopped", "failed", "blocked"
+DEFACED, MASK_ONLY = "defaced", "mask only"
+DONE = (DEFACED, MASK_ONLY)
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+class Manifest:
+    """The file at ``path``; it need not exist. Several processes may add lines to it at once."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def read(self):
+        """(first line or None, entries by case, number of damaged lines). Raises: InputError."""
+        header, entries, damaged = None, {}, 0
+        try:
+            with open(self.path, "rb") as lines:
+                for text in lines:
+                    line = _parsed(text)
+                    if line is None:
+                        damaged += bool(text.strip())
+                    elif "case" in line:
+                        entries[line["case"]] = merged(entries.get(line["case"]), line)
+                    elif header is None:
+                        header = line
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror}); give the manifest of a batch.") from None
+        if header is not None and header.get("manifest") != VERSION:
+            raise InputError(f"{self.path}: is not a manifest of version {VERSION}; use the CTADeface that wrote it.")
+        return header, entries, damaged
+
+    def add(self, *lines):
+        """Write ``lines`` (dicts) in one piece and wait until the disk has them. Raises: OutputError."""
+        content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            try:
+                if _is_torn(handle):
+                    content = b"\n" + content
+                if os.write(handle, content) != len(content):
+                    raise OSError(28, "No space left on device")
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror}); free space or choose another "
+                              "folder for records.") from None
+
+    def relative(self, path):
+        """``path`` as it is noted: relative to the manifest's folder where that can be; None stays None."""
+        if path is None:
+            return None
+        with suppress(ValueError):  # another drive of Windows
+            return Path(os.path.relpath(path, self.path.parent)).as_posix()
+        return str(path)
+
+    def resolved(self, noted):
+        """The path of what was noted."""
+        return None if noted is None else Path(os.path.normpath(self.path.parent / noted))
+
+    @contextmanager
+    def locked(self):
+        """For one batch at a time; the system opens the lock of a killed one. Raises: OutputError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path.with_suffix(".lock"), "a+b") as stream:
+            try:
+                _lock(stream)
+            except OSError:
+                raise OutputError(f"{self.path}: another batch is writing to the same folder; wait for it or stop it.") from None
+            yield self
+
+
+def merged(entry, line):
+    """The entry of a case after one more ``line``."""
+    if "status" not in line:
+        return {**(entry or {}), **line}
+    attempts = (entry or {}).get("attempts", 0)
+    if line["status"] == STARTED:
+        attempts = attempts + 1 if entry and entry.get("status") == STARTED else 1
+    return {**line, "attempts": attempts}
+
+
+def _parsed(text):
+    """The JSON object of a line, or None for a torn one: its closing brace comes last."""
+    with suppress(ValueError):
+        line = json.loads(text)
+        return line if isinstance(line, dict) else None
+
+
+def _is_torn(handle):
+    size = os.lseek(handle, 0, os.SEEK_END)
+    return size > 0 and _last_byte(handle, size) != b"\n"
+
+
+def _last_byte(handle, size):
+    os.lseek(handle, size - 1, os.SEEK_SET)
+    return os.read(handle, 1)
+
+
+def _lock(stream):
+    if sys.platform == "win32":
+        import msvcrt
+
+        stream.seek(0)
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

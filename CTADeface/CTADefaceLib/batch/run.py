@@ -1,0 +1,253 @@
+"""A batch: which cases are still to be done, handing them out, noting what came back."""
+
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+
+from ..case import deface_file, failure
+from ..errors import Cancelled, CTADefaceError, InputError
+from ..files.publish import output_paths, refuse_existing
+from . import manifest as noted
+from .find import describe_bids, find_cases, places
+from .overlap import LANES, Lane
+from .progress import BatchProgress
+from .summary import Summary
+
+# Cases during which the program died come last, after two deaths alone, and after three not at all: one that kills it
+# again and again must neither stop every later run nor take its neighbours with it.
+DEATHS_UNTIL_ALONE, MOST_DEATHS = 2, 3
+
+
+def run_file(case, where, options, progress, warn):
+    """Deface one volume file; returns its ``Result``."""
+    return deface_file(where.source / case.id, where.target / case.folder, options, progress, warn)
+
+
+# By ``Case.kind``. DICOM series, found by ``find.find_cases`` as cases of kind 'dicom', get their function here.
+RUNNERS = {"file": run_file}
+
+
+def run_case(case, where, options, progress=None, warn=lambda text: None):
+    """Run one case in this process and return its ``Result``, also when it failed.
+
+    Raises: Cancelled, and what is no fault of the case (such as a lost network drive), for another try.
+    """
+    lane = progress or Lane()
+    try:
+        return RUNNERS[case.kind](case, where, options_of_case(case, where, options), lane, warn)
+    except Cancelled:
+        raise
+    except (CTADefaceError, MemoryError) as error:
+        return failure(case.id, error)
+    finally:
+        lane.leave()
+
+
+def options_of_case(case, where, options):
+    """``options`` with the folders of one case; masks show the shape of the face and stay in the hospital by default."""
+    kept = where.hospital / case.kept
+    masks = kept if options.masks is None else Path(options.masks) / case.folder
+    return replace(options, naming=case.naming, release=str(where.target), records=str(kept), masks=str(masks))
+
+
+class Here:
+    """Runs cases in threads of this process, overlapping (see ``overlap``)."""
+
+    width = LANES
+    shared = False
+
+    def __init__(self):
+        self._pool = ThreadPoolExecutor(LANES)
+        self._lanes = set()
+
+    def submit(self, case, where, options, callback, warn):
+        lane = Lane(callback)
+        self._lanes.add(lane)
+        future = self._pool.submit(run_case, case, where, options, lane, warn)
+        future.add_done_callback(lambda _future: self._lanes.discard(lane))
+        return future
+
+    def stop(self):
+        """Ask all cases to stop; each does so within about a second."""
+        for lane in list(self._lanes):
+            lane.cancel()
+
+    def close(self):
+        self._pool.shutdown()
+
+
+class Batch:
+    """All cases of a folder. ``engine`` runs them (``Here``, ``cluster.Cluster``); ``told(entry)`` hears of each that ended.
+
+    Raises: InputError, OutputError when the batch cannot begin.
+    """
+
+    def __init__(self, source, target, options, retry_failed=False, engine=None, show=None, told=lambda entry: None,
+                 warn=lambda text: None):
+        self._where = places(source, target, options.records)
+        self._options, self._retry, self._engine = options, retry_failed, engine or Here()
+        self._show, self._told, self._warn = show, told, warn
+        self._manifest = noted.Manifest(self._where.hospital / noted.NAME)
+        self._running, self._stopping = {}, False
+
+    def run(self):
+        """Run what is still to be done; returns the ``Summary`` of the whole batch.
+
+        Raises: KeyboardInterrupt when it was stopped; what was under way is then noted as such.
+        """
+        with self._manifest.locked():
+            cases, left_out = find_cases(self._where, [self._options.masks] if self._options.masks else [])
+            header, entries, damaged = self._manifest.read()
+            self._begin(header)
+            if damaged:
+                self._warn(f"{self._manifest.path}: {damaged} damaged lines were left out; their cases run again.")
+            self._entries = entries
+            self._progress = BatchProgress(self._show)
+            todo = sorted((case for case in cases if self._is_open(case)), key=self._deaths)
+            for case in todo:
+                self._progress.expect(case.id, self._size(case))
+            self._progress.already(len(cases) - len(todo))
+            try:
+                self._work(iter(todo))
+            finally:
+                self._engine.close()
+            describe_bids(self._where)
+            return Summary.of([self._entries[case.id] for case in cases], len(left_out), self._manifest.path)
+
+    def _begin(self, header):
+        """Write the first line, or refuse to mix two batches in one folder."""
+        now = {"input": self._manifest.relative(self._where.source), "fill": self._options.fill}
+        if header is None:
+            self._manifest.add({"manifest": noted.VERSION, "time": noted.now(), **now,
+                                "output": self._manifest.relative(self._where.target)})
+            return
+        for key, value in now.items():
+            if header.get(key) != value:
+                raise InputError(f"{self._where.target}: holds a batch of {key} {header.get(key)}, not {value}; "
+                                 "choose another output folder.")
+
+    def _is_open(self, case):
+        """Is the case still to be run?"""
+        entry = self._entries.get(case.id)
+        if entry is None or entry["status"] in (noted.STARTED, noted.STOPPED):
+            return True
+        if entry.get("review"):
+            # A person has decided about it.
+            return False
+        if entry["status"] in noted.DONE:
+            return self._has_changed(case, entry) or not self._has_results(entry)
+        return self._retry or self._has_changed(case, entry)
+
+    def _deaths(self, case):
+        """How often this program died while it ran the case; of a cluster, the scheduler counts that."""
+        entry = self._entries.get(case.id) or {}
+        return entry["attempts"] if entry.get("status") == noted.STARTED and not self._engine.shared else 0
+
+    def _has_changed(self, case, entry):
+        return entry.get("stamp") is not None and entry["stamp"] != self._stamp(case)
+
+    def _has_results(self, entry):
+        kept = entry["outputs"] or [entry["mask"]]
+        return all(self._manifest.resolved(path).exists() for path in kept)
+
+    def _stamp(self, case):
+        """Size and time of the input, to see that it is still the same."""
+        try:
+            status = (self._where.source / case.id).stat()
+            return [status.st_size, status.st_mtime_ns]
+        except OSError:
+            return None
+
+    def _size(self, case):
+        return (self._stamp(case) or [0])[0] + 1
+
+    def _work(self, todo):
+        """Keep the engine busy, with few cases at a time, until all are done."""
+        try:
+            more = True
+            while more or self._running:
+                while more and len(self._running) < self._engine.width:
+                    case = next(todo, None)
+                    more = case is not None
+                    if more:
+                        self._start(case)
+                self._collect()
+        except BaseException:
+            self._stopping = True
+            self._engine.stop()
+            while self._running:
+                self._collect()
+            raise
+
+    def _start(self, case):
+        entry = self._entries.get(case.id) or {}
+        # What there is after a killed or stopped run was written by it, and what is left of a finished one too.
+        ours = entry.get("status") in (noted.STARTED, noted.STOPPED) or (
+            entry.get("status") in noted.DONE and not self._has_changed(case, entry))
+        deaths = self._deaths(case)
+        if deaths >= MOST_DEATHS and not self._retry:
+            self._note(case, failure(case.id, CTADefaceError(
+                f"{case.id}: the program died {deaths} times while it was under way; try it by itself, or give "
+                "--retry-failed.")))
+            return
+        options = replace(self._options, overwrite=self._options.overwrite or ours)
+        try:
+            self._make_room(case, entry, options)
+        except CTADefaceError as error:
+            self._note(case, failure(case.id, error))
+            return
+        while self._running and deaths >= DEATHS_UNTIL_ALONE:
+            self._collect()
+        self._entries[case.id] = noted.merged(self._entries.get(case.id), self._add(case, noted.STARTED))
+        # A worker that was killed may have published a part: what is there now is known to be ours.
+        options = replace(options, overwrite=options.overwrite or self._engine.shared)
+        future = self._engine.submit(case, self._where, options, self._progress.of(case.id), self._warn)
+        self._running[future] = case
+
+    def _make_room(self, case, entry, options):
+        """Remove the mask that was kept of a blocked case; refuse what others have written."""
+        own = options_of_case(case, self._where, options)
+        defaced, mask = output_paths(self._where.source / case.id, self._where.target / case.folder, case.naming)
+        mask = Path(own.masks) / mask.name
+        if entry.get("status") == noted.BLOCKED and self._manifest.resolved(entry.get("mask")) == mask:
+            mask.unlink(missing_ok=True)
+        refuse_existing([mask] if options.mask_only else [defaced, mask], options.overwrite)
+
+    def _add(self, case, status, **facts):
+        line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
+                "status": status, "time": noted.now(), **facts}
+        self._manifest.add(line)
+        return line
+
+    def _collect(self):
+        """Note those that have ended; waits for one."""
+        if not self._running:
+            return
+        for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+            case = self._running.pop(future)
+            error = Cancelled() if future.cancelled() else future.exception()
+            if isinstance(error, Cancelled):
+                self._entries[case.id] = self._add(case, noted.STOPPED)
+                if not self._stopping:
+                    raise CTADefaceError("The scheduler gave up its cases, or is gone; the same command continues.")
+            else:
+                self._note(case, failure(case.id, error) if error else future.result())
+
+    def _note(self, case, result):
+        relative = self._manifest.relative
+        line = self._add(
+            case, result.status, outputs=[relative(result.defaced)] if result.defaced else [], mask=relative(result.mask),
+            record=relative(result.record), report=relative(result.report), error=result.error, mask_ml=result.mask_ml,
+            failed_checks=[check["name"] for check in result.checks if check["verdict"] == "fail"],
+            seconds=result.seconds, stages=result.stages, stamp=self._stamp(case))
+        self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
+        self._progress.ended(case.id, result.error is not None)
+        self._told(line)
+
+
+def run_batch(source, target, options, **how):
+    """``Batch(source, target, options, **how).run()``, with the seconds that it took."""
+    started = time.monotonic()
+    summary = Batch(source, target, options, **how).run()
+    return replace(summary, seconds=round(time.monotonic() - started, 1))

@@ -1,0 +1,53 @@
+"""What became of a batch, in numbers and in words."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .manifest import BLOCKED, DEFACED, DONE, MASK_ONLY
+
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Summary:
+    """``left_out``: files not taken because of their names; ``failed_checks``: blocked cases by check; ``problems``:
+    (case, error) of those that failed or were blocked and about which no person has decided.
+    """
+
+    cases: int
+    by_status: dict
+    failed_checks: dict
+    problems: tuple
+    left_out: int
+    manifest: Path
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, entries, left_out, manifest):
+        open_ones = [entry for entry in entries if entry["status"] not in DONE and not entry.get("review")]
+        checks = Counter(name for entry in open_ones for name in entry.get("failed_checks", ()))
+        return cls(len(entries), dict(Counter(entry["status"] for entry in entries)), dict(checks.most_common()),
+                   tuple((entry["case"], entry.get("error") or entry["status"]) for entry in open_ones), left_out, manifest)
+
+    @property
+    def complete(self):
+        return not self.problems
+
+    def as_dict(self):
+        return asdict(self) | {"manifest": str(self.manifest), "complete": self.complete}
+
+    def lines(self):
+        """The summary as a person reads it."""
+        order = (DEFACED, MASK_ONLY, BLOCKED)
+        counts = sorted(self.by_status.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+        yield f"{self.cases} cases: " + ", ".join(f"{number} {status}" for status, number in counts)
+        if self.failed_checks:
+            yield "Blocked by: " + ", ".join(f"{name} {number}" for name, number in self.failed_checks.items())
+        for case, error in self.problems[:MOST_NAMED]:
+            yield f"  {case}: {error}"
+        if len(self.problems) > MOST_NAMED:
+            yield f"  and {len(self.problems) - MOST_NAMED} more"
+        if self.left_out:
+            yield f"{self.left_out} files left out: results of CTADeface, or no CT of a BIDS dataset"
+        yield f"Manifest: {self.manifest}"
