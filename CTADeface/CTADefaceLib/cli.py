@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, models, demo, identity."""
+"""The command ``cta-deface``: run, series, models, demo, identity."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from . import __version__
+from .dicom.command import add_series, grouped, is_study
 from .errors import ChecksFailed, CTADefaceError
 from .identity.command import add_identity
 
@@ -17,6 +18,7 @@ def build_parser():
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands)
+    add_series(commands)
     _add_models(commands)
     _add_demo(commands)
     add_identity(commands)
@@ -24,13 +26,18 @@ def build_parser():
 
 
 def _add_run(commands):
-    run = commands.add_parser("run", help="deface volume files")
-    run.add_argument("inputs", nargs="+", metavar="INPUT", help=".nii, .nii.gz, .nrrd or .mha in HU")
+    run = commands.add_parser("run", help="deface volume files and DICOM studies")
+    run.add_argument("inputs", nargs="+", metavar="INPUT", help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM "
+                                                                "study, or DICOM files")
     run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the results")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument("--mask-only", action="store_true", help="write only the face mask")
     run.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the results; a mask shows the "
                                                     "shape of the face)")
+    run.add_argument("--series", metavar="UID|NUMBER", help="DICOM: make the mask on this series (default: the best CT of the "
+                                                            "head); see cta-deface series")
+    run.add_argument("--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of "
+                                                                       "PS3.15, by the package dicom-anonymizer)")
     _add_engine_options(run)
     run.set_defaults(action=run_command)
 
@@ -89,7 +96,8 @@ def _options(args):
                    mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
                    records=args.records, masks=getattr(args, "masks", None), report=args.report, identity=args.identity,
-                   record_names=args.record_names)
+                   record_names=args.record_names, series=getattr(args, "series", None),
+                   deidentify_headers=getattr(args, "deidentify_headers", False))
 
 
 def _overrides(given):
@@ -118,33 +126,59 @@ def run_command(args):
     if options.mask is not None and options.mask_only:
         raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
     taken, failures = {}, 0
-    for path in args.inputs:
-        result = _run_one(path, args, options, taken, output_paths)
-        _print_result(result, args.json)
-        failures += result.error is not None
+    for source in grouped(args.inputs):
+        results = _run_study(source, args, options, taken) if is_study(source) else [
+            _run_one(source, args, options, taken, output_paths)]
+        for result in results:
+            _print_result(result, args.json)
+            failures += result.error is not None
     return 1 if failures else 0
 
 
 def _run_one(path, args, options, taken, output_paths):
-    from .case import Result, deface_file
+    from .case import deface_file
 
-    bar = ProgressBar(Path(path).name, args.quiet)
-    try:
+    def work(progress, warn):
         target = output_paths(path, args.output)[0]
         if target in taken:
             raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
         taken[target] = path
-        return deface_file(path, args.output, options, bar.progress, warn=lambda text: print(text, file=sys.stderr))
+        return [deface_file(path, args.output, options, progress, warn)]
+
+    return _guarded(path, args, work)[0]
+
+
+def _run_study(source, args, options, taken):
+    """The ``Result``s of a DICOM source; of several in one release folder the series' numbers would be the same."""
+    from .dicom.case import deface_dicom
+
+    def work(progress, warn):
+        if "study" in taken:
+            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; give each its own --output.")
+        taken["study"] = name
+        return deface_dicom(source, args.output, options, progress, warn)
+
+    name = source[0] if isinstance(source, list) else source
+    return _guarded(name, args, work)
+
+
+def _guarded(path, args, work):
+    """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
+    from .case import Result
+
+    bar = ProgressBar(Path(path).name, args.quiet)
+    try:
+        return work(bar.progress, lambda text: print(text, file=sys.stderr))
     except ChecksFailed as error:
-        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.every],
-                      record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)
+        return [Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.every],
+                       record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)]
     except CTADefaceError as error:
-        return Result(str(path), error=str(error))
+        return [Result(str(path), error=str(error))]
     except MemoryError:
-        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop it to the head.")
+        return [Result(str(path), error=f"{path}: not enough memory; close other programs or crop it to the head.")]
     except Exception as error:
         # A fault of ours in one case must not stop the others; it is named, not hidden.
-        return Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")
+        return [Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")]
     finally:
         bar.close()
 
@@ -156,6 +190,8 @@ def _print_result(result, as_json):
         line = f"BLOCKED {result.error} Record: {result.record}"
     elif result.error:
         line = f"FAILED {result.error}"
+    elif result.reason:
+        line = f"{result.input}: {result.status}: {result.reason}"
     else:
         how = f"face {result.mask_ml:.0f} ml, {result.model}" + (f", {result.device}" if result.device else "")
         line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"
