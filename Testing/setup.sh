@@ -20,4 +20,14 @@ if command -v dpkg >/dev/null && ! dpkg -s $libraries >/dev/null 2>&1; then
         echo "For pictures and the panel's tests run once: sudo apt-get install $libraries" >&2
     fi
 fi
+# Readers and a validator of DICOM that are not ours; the tests that ask them are skipped without.
+readers="dcmtk dicom3tools dcm2niix"
+if command -v dpkg >/dev/null && ! dpkg -s $readers >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ]; then
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $readers; } >&2 ||
+            echo "No $readers here: the DICOM tests that need them are skipped." >&2
+    else
+        echo "For the DICOM tests with other readers run once: sudo apt-get install $readers" >&2
+    fi
+fi
 echo "$venv"

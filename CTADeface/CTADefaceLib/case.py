@@ -29,7 +29,8 @@ class Options:
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders;
     ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the folder
-    that is given away, when results go to a folder inside of it.
+    that is given away, when results go to a folder inside of it. Of DICOM only: ``series`` (a UID, or the number in the
+    listing) is the one that the mask is made on, ``deidentify_headers`` also cleans the headers.
     """
 
     model: str | None = None
@@ -49,13 +50,17 @@ class Options:
     record_names: bool = False
     naming: str = "plain"
     release: str | None = None
+    series: str | None = None
+    deidentify_headers: bool = False
 
 
 @dataclass
 class Result:
     """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
 
-    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written) or 'failed'.
+    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed', or
+    'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
+    ``series`` is its number in the listing.
     """
 
     input: str
@@ -73,6 +78,8 @@ class Result:
     seconds: float = 0.0
     stages: dict = field(default_factory=dict)
     error: str | None = None
+    series: int | None = None
+    reason: str | None = None
 
     def as_dict(self):
         return asdict(self)
@@ -101,7 +108,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     if warning:
         warn(warning)
     mask = _find_mask(volume, options, progress, survey)
-    result = Result(str(path), model=options.mask or _model_name(options), device=_device_name(options))
+    result = Result(str(path), model=options.mask or model_name(options), device=device_name(options))
     result.mask_ml = round(mask_millilitres(mask, volume.geometry), 2)
     result.mask = str(wanted[-1])
     if options.mask_only:
@@ -142,11 +149,13 @@ def _wanted(path, folder, options):
     return [defaced, mask]
 
 
-def _model_name(options):
+def model_name(options):
+    """Name of the model that the options mean."""
     return load_model(options.model).info.name
 
 
-def _device_name(options):
+def device_name(options):
+    """The device that the model runs on, None where a mask was given."""
     if options.mask is not None:
         return None
     from .segment.face import resolve_device
@@ -189,7 +198,7 @@ def _release(volume, mask, wanted, options, progress, result, survey):
     result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
     progress.enter("check")
     outgoing = Outgoing(
-        volume, mask, stored, value, _settings(options, result), None if options.mask else _model_facts(options.model),
+        volume, mask, stored, value, settings_of(options, result), None if options.mask else model_facts(options.model),
         # What the model proposed, nobody has edited; of a given mask it is not known.
         proposal=mask if options.mask is None else None, overrides=options.override, by=options.by, seconds=progress.seconds,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
@@ -209,13 +218,15 @@ def _release(volume, mask, wanted, options, progress, result, survey):
         result.report = str(write_report(outgoing, record))
 
 
-def _settings(options, result):
+def settings_of(options, result):
+    """The record's settings of a ``Result``."""
     return {"fill": options.fill, "fill_hu": result.fill_hu, "device": result.device,
             "mirroring": options.mirroring, "step_size": options.step_size,
             "mask": "model" if options.mask is None else "file"}
 
 
-def _model_facts(name):
+def model_facts(name):
+    """Name and checksum of a model, for the record."""
     from .model.folder import checksum
 
     info = load_model(name).info

@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, models, demo, identity."""
+"""The command ``cta-deface``: run, batch, series, models, demo, identity."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import __version__
 from .batch.command import add_batch
+from .dicom.command import add_series, grouped, is_study
 from .errors import CTADefaceError
 from .identity.command import add_identity
 
@@ -19,6 +20,7 @@ def build_parser():
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands)
     add_batch(commands)
+    add_series(commands)
     _add_models(commands)
     _add_demo(commands)
     add_identity(commands)
@@ -26,13 +28,18 @@ def build_parser():
 
 
 def _add_run(commands):
-    run = commands.add_parser("run", help="deface volume files")
-    run.add_argument("inputs", nargs="+", metavar="INPUT", help=".nii, .nii.gz, .nrrd or .mha in HU")
+    run = commands.add_parser("run", help="deface volume files and DICOM studies")
+    run.add_argument("inputs", nargs="+", metavar="INPUT", help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM "
+                                                                "study, or DICOM files")
     run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the results")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument("--mask-only", action="store_true", help="write only the face mask")
     run.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the results; a mask shows the "
                                                     "shape of the face)")
+    run.add_argument("--series", metavar="UID|NUMBER", help="DICOM: make the mask on this series (default: the best CT of the "
+                                                             "head); see cta-deface series")
+    run.add_argument("--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of "
+                                                                        "PS3.15, by the package dicom-anonymizer)")
     add_engine_options(run)
     run.set_defaults(action=run_command)
 
@@ -91,7 +98,8 @@ def options_of(args):
                    mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
                    records=args.records, masks=getattr(args, "masks", None), report=args.report, identity=args.identity,
-                   record_names=args.record_names)
+                   record_names=args.record_names, series=getattr(args, "series", None),
+                   deidentify_headers=getattr(args, "deidentify_headers", False))
 
 
 def _overrides(given):
@@ -120,25 +128,51 @@ def run_command(args):
     if options.mask is not None and options.mask_only:
         raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
     taken, failures = {}, 0
-    for path in args.inputs:
-        result = _run_one(path, args, options, taken, output_paths)
-        print_result(result, args.json)
-        failures += result.error is not None
+    for source in grouped(args.inputs):
+        results = _run_study(source, args, options, taken) if is_study(source) else [
+            _run_one(source, args, options, taken, output_paths)]
+        for result in results:
+            print_result(result, args.json)
+            failures += result.error is not None
     return 1 if failures else 0
 
 
 def _run_one(path, args, options, taken, output_paths):
-    from .case import deface_file, failure
+    from .case import deface_file
 
-    bar = ProgressBar(Path(path).name, args.quiet)
-    try:
+    def work(progress, warn):
         target = output_paths(path, args.output)[0]
         if target in taken:
             raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
         taken[target] = path
-        return deface_file(path, args.output, options, bar.progress, warn=lambda text: print(text, file=sys.stderr))
+        return [deface_file(path, args.output, options, progress, warn)]
+
+    return _guarded(path, args, work)[0]
+
+
+def _run_study(source, args, options, taken):
+    """The ``Result``s of a DICOM source; of several in one release folder the series' numbers would be the same."""
+    from .dicom.case import deface_dicom
+
+    def work(progress, warn):
+        if "study" in taken:
+            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; give each its own --output.")
+        taken["study"] = name
+        return deface_dicom(source, args.output, options, progress, warn)
+
+    name = source[0] if isinstance(source, list) else source
+    return _guarded(name, args, work)
+
+
+def _guarded(path, args, work):
+    """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
+    from .case import failure
+
+    bar = ProgressBar(Path(path).name, args.quiet)
+    try:
+        return work(bar.progress, lambda text: print(text, file=sys.stderr))
     except Exception as error:
-        return failure(path, error)
+        return [failure(path, error)]
     finally:
         bar.close()
 
@@ -150,6 +184,8 @@ def print_result(result, as_json):
         line = f"BLOCKED {result.error} Record: {result.record}"
     elif result.error:
         line = f"FAILED {result.error}"
+    elif result.reason:
+        line = f"{result.input}: {result.status}: {result.reason}"
     else:
         how = f"face {result.mask_ml:.0f} ml, {result.model}" + (f", {result.device}" if result.device else "")
         line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"

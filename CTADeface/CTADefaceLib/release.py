@@ -61,13 +61,15 @@ class Outgoing:
                            self.overrides, self.by, status, self.seconds, self.names, self.identity, self.known)
 
 
-def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False, whole=None):
+def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False, whole=None,
+            mask_extension=None):
     """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
 
-    Parameters: ``path`` of the defaced volume, whose folder is the release folder; ``write(staged path)`` writes it and
-    ``verify(staged path)`` returns the ``Check`` of what was written; ``mask_path`` and ``write_mask`` likewise;
-    ``records`` a folder outside of the release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the
-    release folder when ``path`` lies deeper in it.
+    Parameters: ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder;
+    ``write(staged path)`` writes it and ``verify(staged path)`` returns the ``Check`` of what was written; ``mask_path``
+    and ``write_mask`` likewise; ``mask_extension`` where it is not that of ``path``; ``records`` a folder outside of the
+    release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the release folder when ``path`` lies
+    deeper in it.
     Returns: the path of the record. Raises: ChecksFailed, after a record that says so, and, for the person who will
     correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
     """
@@ -75,7 +77,7 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     wanted = [mask_path, path] if mask_path else [path]
     refuse_existing(wanted, overwrite)
     folder = records_folder(whole or path.parent, records)
-    stem, extension = split_extension(path)
+    stem, extension = (path.name, mask_extension) if mask_extension else split_extension(path)
     name = stem.removesuffix("_defaced")
     left = failed(outgoing.checks, outgoing.overrides)
     if left:

@@ -77,7 +77,10 @@ def ras_view(array, geometry):
 
 @dataclass
 class Volume:
-    """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` belongs to the file format."""
+    """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` belongs to the file format.
+
+    ``limits``: (lowest, highest) stored value that the file can hold, where it is less than the dtype's.
+    """
 
     stored: np.ndarray
     geometry: Geometry
@@ -85,6 +88,7 @@ class Volume:
     intercept: float = 0.0
     name: str = "volume"
     source: object = field(default=None, repr=False)
+    limits: tuple | None = None
 
     def ras(self):
         """The stored values as a view in (S, A, R) order."""
@@ -100,9 +104,11 @@ class Volume:
         return stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
 
     def from_hu(self, hu):
-        """The stored value nearest to ``hu``: rounded for integer types and clipped to the type's range."""
+        """The stored value nearest to ``hu``: rounded for integer types and clipped to what can be stored."""
         value = (hu - self.intercept) / self.slope
         if self.stored.dtype.kind in "iu":
             limits = np.iinfo(self.stored.dtype)
             value = np.clip(np.rint(value), limits.min, limits.max)
+        if self.limits is not None:
+            value = np.clip(value, *self.limits)
         return self.stored.dtype.type(value)

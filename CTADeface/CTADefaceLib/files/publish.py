@@ -1,5 +1,6 @@
 """Results appear under their names complete or not at all, whatever happens to the run."""
 
+import errno
 import os
 import shutil
 import socket
@@ -45,6 +46,7 @@ def refuse_existing(paths, overwrite):
 def publishing(paths, overwrite=False, release=None):
     """Temporary names to write to; on success they are renamed to ``paths``, in this order, on failure none stays.
 
+    What is written there may be a file or a folder of files, which then appears with all that is in it.
     They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
     what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is the
     folder beside which they lie, so that nothing unfinished is ever in it. Renaming without ``overwrite`` goes by a hard link,
@@ -63,14 +65,14 @@ def publishing(paths, overwrite=False, release=None):
         for temporary in staged:
             _flush(temporary)
         for temporary, path in zip(staged, paths):
-            _rename(temporary, path, overwrite)
+            (_rename_folder if temporary.is_dir() else _rename)(temporary, path, overwrite)
             published.append(path)
         for folder in folders:
             _flush_folder(folder)
     except BaseException as error:
         if not overwrite:
             for path in published:
-                path.unlink(missing_ok=True)
+                _remove(path)
         if isinstance(error, FileExistsError) and len(staged) == len(paths):
             raise OutputError(f"{error.filename2 or error.filename}: exists already; "
                               "choose another folder or allow overwriting.") from None
@@ -125,7 +127,19 @@ def _may_run(pid):
     return True
 
 
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _flush(path):
+    if path.is_dir():
+        for inside in path.iterdir():
+            _flush(inside)
+        _flush_folder(path)
+        return
     with open(path, "rb+") as stream:
         os.fsync(stream.fileno())
 
@@ -153,3 +167,21 @@ def _rename(temporary, path, overwrite):
         if path.exists():
             raise FileExistsError(17, "File exists", str(path)) from None
         os.replace(temporary, path)
+
+
+def _rename_folder(temporary, path, overwrite):
+    """Rename a folder; one of that name is moved to the staging folder first, which goes in the end."""
+    old = temporary.with_name(temporary.name + ".old")
+    if path.exists():
+        if not overwrite:
+            raise FileExistsError(errno.EEXIST, "File exists", str(path))
+        os.rename(path, old)
+    try:
+        os.rename(temporary, path)
+    except OSError as error:
+        if old.exists():
+            os.rename(old, path)
+        if error.errno == errno.ENOTEMPTY:
+            # Somebody made it meanwhile.
+            raise FileExistsError(errno.EEXIST, "File exists", str(path)) from None
+        raise

@@ -203,8 +203,13 @@ def compare_with_itk(path, stored):
     """``compare_file`` by SimpleITK alone, which has no more than the voxels and the grid of a NIfTI file."""
     path = Path(path)
     volume = _read_itk(path, split_extension(path)[0], lambda volume, planes: None)
-    same = volume.stored.shape == stored.shape and volume.stored.dtype == stored.dtype
-    return volume, int(np.count_nonzero(volume.stored != stored)) if same else stored.size
+    return volume, count_different(volume.stored, stored)
+
+
+def count_different(found, wanted):
+    """Number of voxels in which two arrays differ, all of ``wanted`` for another shape or dtype."""
+    same = found.shape == wanted.shape and found.dtype == wanted.dtype
+    return int(np.count_nonzero(found != wanted)) if same else wanted.size
 
 
 def _read_itk(path, name, arrived):

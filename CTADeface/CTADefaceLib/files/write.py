@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import OutputError
+from ..volume import Volume
 from .compress import write_compressed
 from .read import NiftiHeader
 
@@ -27,6 +28,18 @@ def write_mask(volume, mask, path, progress=None):
         _write_nifti(header.binaryblock + bytes(4), mask, path, progress)
     else:
         _write_itk(volume, mask, path, compressed=True)
+
+
+def write_mask_new(mask, geometry, path):
+    """Write a bool ``mask`` (k, j, i) as NIfTI, uint8, on ``geometry``, which may be sheared by a tilted gantry."""
+    import nibabel
+
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(mask.shape[::-1])
+    header.set_sform(geometry.affine(), code=1)
+    header.set_zooms(geometry.spacing)
+    header.set_xyzt_units("mm")
+    write_mask(Volume(mask, geometry, source=NiftiHeader(b"", header)), mask, path)
 
 
 def _write_nifti(prefix, array, path, progress):

@@ -1,0 +1,29 @@
+"""Where DICOM results lie: names that identify nobody, and never inside or around the originals."""
+
+from pathlib import Path
+
+from ..errors import InputError
+
+MASK_EXTENSION = ".nii.gz"
+
+
+def series_folder(release, series):
+    """The folder of a defaced ``Series`` in the release folder: only its number in the listing."""
+    return Path(release) / f"series_{series.number:02}"
+
+
+def mask_path(folder, series):
+    """The mask of a series, which shows the shape of the face, in a folder of the hospital's."""
+    return Path(folder) / f"{series_folder('.', series).name}_facemask{MASK_EXTENSION}"
+
+
+def refuse_nested(source, folders):
+    """Raise ``InputError`` when one of ``folders`` lies in the source folder, or the source in one of them."""
+    sources = source if isinstance(source, (list, tuple)) else [source]
+    for original in (Path(path).resolve() for path in sources):
+        for folder in (Path(path).resolve() for path in folders if path is not None):
+            inside = original in folder.parents
+            around = folder in original.parents
+            if folder == original or inside or around:
+                raise InputError(f"{folder}: lies {'around' if around else 'in'} the folder of the originals ({original}), "
+                                 "which must never mix with results; choose a folder apart from it.")

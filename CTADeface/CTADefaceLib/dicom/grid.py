@@ -1,0 +1,120 @@
+"""Masks and volumes between the grids of one frame of reference."""
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..threads import for_slabs
+from ..volume import Geometry, Volume
+
+AIR_HU = -1000.0
+MOST_PLANES = 2000
+# A slice thicker than the mask's own spacing is looked at in so many places of its depth.
+MOST_DEPTHS = 9
+
+
+def upright(volume, stack):
+    """A tilted or uneven stack as a ``Volume`` of HU (int16) on an even grid of right angles, along its own slices.
+
+    Slices are shifted back over one another and interpolated (linearly) between the two next to each height.
+    """
+    heights, rows_mm, columns_mm = stack.heights, *stack.pixel_mm
+    step = float(max(np.diff(heights).min(), np.ptp(heights) / MOST_PLANES))
+    planes = int(np.ceil(np.ptp(heights) / step - 1e-6)) + 1
+    down, across = (_shifts(stack, axis, mm) for axis, mm in ((stack.column, rows_mm), (stack.row, columns_mm)))
+    first = int(np.floor(down.min())), int(np.floor(across.min()))
+    size = (planes, stack.rows + int(np.ceil(down.max())) - first[0], stack.columns + int(np.ceil(across.max())) - first[1])
+    hu = np.empty(size, np.int16)
+
+    def moved(index):
+        offset = first[0] - down[index], first[1] - across[index]
+        plane = volume.to_hu(volume.stored[index]).astype(np.float32)
+        return ndi.affine_transform(plane, np.ones(2), offset, size[1:], order=1, cval=AIR_HU)
+
+    def fill(chunk):
+        for k in range(chunk.start, chunk.stop):
+            height = min(heights[0] + k * step, heights[-1])
+            after = min(max(int(np.searchsorted(heights, height)), 1), len(heights) - 1)
+            share = (height - heights[after - 1]) / (heights[after] - heights[after - 1])
+            below = moved(after - 1) if share < 1 else 0.0
+            above = moved(after) if share > 0 else 0.0
+            hu[k] = np.rint((1 - share) * below + share * above)
+
+    for_slabs(fill, planes, 8)
+    origin = stack.positions[0] + first[0] * rows_mm * stack.column + first[1] * columns_mm * stack.row
+    direction = np.stack([stack.row, stack.column, stack.normal], axis=1)
+    return Volume(hu, Geometry((columns_mm, rows_mm, step), tuple(origin), direction), name=volume.name)
+
+
+def _shifts(stack, axis, mm):
+    """Pixels by which each slice lies farther along ``axis`` than the lowest one."""
+    return (stack.positions - stack.positions[0]) @ axis / mm
+
+
+def mask_on_stack(mask, geometry, stack):
+    """A mask on the grid ``geometry`` as bool (k, rows, columns) on the slices of ``stack``, whatever their orientation.
+
+    A pixel belongs to it when at least half of it, over the thickness of its slice, lies in the mask. Outside of the
+    mask's own grid nothing belongs to it.
+    """
+    result = np.zeros((len(stack.planes), stack.rows, stack.columns), bool)
+    box = ndi.find_objects(mask.view(np.uint8))
+    if not box or box[0] is None:
+        return result
+    start = np.array([s.start for s in box[0]])
+    part = np.pad(mask[box[0]].astype(np.float32), 1)
+    to_index = np.linalg.inv(_lps(geometry))
+    rows_mm, columns_mm = stack.pixel_mm
+
+    def index_of(points):
+        """(k, j, i) in ``part`` of LPS points (..., 3)."""
+        ijk = points @ to_index[:3, :3].T + to_index[:3, 3]
+        return ijk[..., ::-1] - start + 1
+
+    axes = index_of(np.stack([stack.normal, stack.column * rows_mm, stack.row * columns_mm])) - index_of(np.zeros(3))
+    depths = _depths(stack, axes[0])
+
+    def look(chunk):
+        for k in range(chunk.start, chunk.stop):
+            origin = index_of(np.asarray(stack.planes[k].position))
+            region = _region(part.shape, origin, axes, depths, result.shape[1:])
+            if region is not None:
+                result[k][region] = _coverage(part, origin, axes, depths, region) >= 0.5
+
+    for_slabs(look, len(stack.planes), 4)
+    return result
+
+
+def _lps(geometry):
+    matrix = np.eye(4)
+    matrix[:3, :3] = geometry.direction * np.asarray(geometry.spacing)
+    matrix[:3, 3] = geometry.origin
+    return matrix
+
+
+def _depths(stack, normal_index):
+    """Offsets in mm along the normal at which a slice is looked at."""
+    thickness = stack.planes[0].thickness or 0.0
+    count = int(np.clip(np.ceil(thickness * np.linalg.norm(normal_index)), 1, MOST_DEPTHS))
+    return (np.arange(count) + 0.5) / count * thickness - thickness / 2 if count > 1 else np.zeros(1)
+
+
+def _region(shape, origin, axes, depths, size):
+    """The (rows, columns) of a slice that can meet a box of ``shape`` at the origin of the index space, or None."""
+    corners = np.array(np.meshgrid(*((-1, n) for n in shape), indexing="ij")).reshape(3, -1).T
+    depth, row, column = np.linalg.solve(axes.T, (corners - origin).T)
+    if depth.max() < depths[0] or depth.min() > depths[-1]:
+        return None
+    found = [slice(max(int(np.floor(v.min())), 0), min(int(np.ceil(v.max())) + 1, n)) for v, n in zip((row, column), size)]
+    return None if any(s.start >= s.stop for s in found) else tuple(found)
+
+
+def _coverage(part, origin, axes, depths, region):
+    """Share of each pixel of ``region`` that lies in the mask."""
+    size = tuple(s.stop - s.start for s in region)
+    total = np.zeros(size, np.float32)
+    for depth in depths:
+        corner = origin + depth * axes[0] + region[0].start * axes[1] + region[1].start * axes[2]
+        # The first output axis has one plane only.
+        matrix = np.stack([axes[0], axes[1], axes[2]], axis=1)
+        total += ndi.affine_transform(part, matrix, corner, (1, *size), order=1)[0]
+    return total / len(depths)

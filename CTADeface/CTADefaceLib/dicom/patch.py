@@ -1,0 +1,61 @@
+"""An original file and the voxels that changed -> the defaced file; every other pixel keeps its bits."""
+
+import numpy as np
+
+from ..errors import OutputError
+from .deidentify import remove_identity
+from .headers import mark_defaced
+from .pixels import read_dataset, read_words, stored_limits, to_words
+from .read import each_file
+
+
+def stored_value(plane, hu):
+    """The stored value of a ``Plane`` nearest to ``hu``, rounded, clipped to what its bits can hold."""
+    return int(np.clip(np.rint((hu - plane.intercept) / plane.slope), *stored_limits(plane.bits)))
+
+
+def write_defaced(stack, changed, hu, folder, uids, deidentify=False, progress=None):
+    """Write each file of ``stack`` with ``hu`` where ``changed``, as new instances 0001.dcm ... into ``folder``.
+
+    Parameters: ``changed`` bool (k, rows, columns); ``uids`` a ``NewUids``; ``deidentify``: also clean the headers.
+    Returns: uint16 words (k, rows, columns) as they were meant to be written.
+    Raises: InputError, OutputError, MissingPackages.
+    """
+    meant = np.empty(changed.shape, np.uint16)
+    files = list(each_file(stack))
+    digits = max(4, len(str(len(files))))
+    for number, (path, indices) in enumerate(files, 1):
+        if progress is not None:
+            progress.update(number / len(files))
+        dataset = read_dataset(path)
+        words = read_words(dataset, path.name)
+        for index in indices:
+            plane = stack.planes[index]
+            words[plane.frame][changed[index]] = to_words(stored_value(plane, hu), plane.bits)
+            meant[index] = words[plane.frame]
+        set_pixels(dataset, words)
+        if deidentify:
+            remove_identity(dataset, uids)
+        mark_defaced(dataset, uids)
+        _save(dataset, folder / f"{number:0{digits}}.dcm")
+    return meant
+
+
+def set_pixels(dataset, words):
+    """Put uint16 ``words`` (frames, rows, columns) into ``dataset``, uncompressed, in the file's own byte order."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    order = "<" if syntax.is_compressed or syntax.is_little_endian else ">"
+    dataset.PixelData = words.astype(order + "u2").tobytes()
+    dataset["PixelData"].VR = "OW"
+    dataset["PixelData"].is_undefined_length = False
+
+
+def _save(dataset, path):
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian,
+                        enforce_file_format=True)
+    except OSError:
+        raise
+    except Exception as error:  # pydicom raises many kinds for elements that the standard does not allow
+        raise OutputError(f"{path.name}: cannot be written as DICOM ({error}); export the series again.") from None

@@ -1,0 +1,90 @@
+"""Pixels as the file holds them: 16-bit words, and the stored values that they mean."""
+
+import numpy as np
+
+from ..errors import InputError, MissingPackages, first_line
+from .packages import INSTALL, need_pydicom
+
+OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+
+
+def stored_limits(bits):
+    """(lowest, highest) stored value for ``bits`` = (BitsStored, PixelRepresentation)."""
+    stored, signed = bits
+    return (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
+
+
+def read_words(dataset, name):
+    """uint16 (frames, rows, columns) of a ``pydicom.Dataset`` with pixels, as they are in the file or were compressed.
+
+    Raises: InputError naming ``name`` for truncated or undecodable pixels, MissingPackages without the decoder.
+    """
+    shape = int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns)
+    if "PixelData" not in dataset:
+        raise InputError(f"{name}: has no pixels; export it again.")
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        words = _decoded(dataset, name)
+    else:
+        content = dataset.PixelData
+        if len(content) < 2 * int(np.prod(shape)):
+            raise InputError(f"{name}: its pixels are truncated ({len(content)} of {2 * int(np.prod(shape))} bytes); "
+                             "export it again.")
+        order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+        words = np.frombuffer(content, order + "u2", int(np.prod(shape))).astype(np.uint16)
+    return _without_overlays(words.reshape(shape), dataset)
+
+
+def _decoded(dataset, name):
+    from pydicom.pixels import get_decoder, pixel_array
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise InputError(f"{name}: its compression ({syntax.name}) cannot be read; export it uncompressed.") from None
+    if not decoder.is_available:
+        raise MissingPackages(f"{name}: reading {syntax.name} needs a decoder; run: {INSTALL}")
+    try:
+        return np.ascontiguousarray(pixel_array(dataset, raw=True)).view(np.uint16)
+    except Exception as error:  # each decoder raises its own
+        raise InputError(f"{name}: its pixels ({syntax.name}) cannot be decoded ({first_line(error)}); "
+                         "export it again.") from None
+
+
+def _without_overlays(words, dataset):
+    """Old files keep overlays in the unused high bits of the pixels, which may draw the face's outline."""
+    if any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
+           for group in OVERLAY_GROUPS):
+        bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+        return to_words(values_of(words & np.uint16((1 << bits[0]) - 1), bits), bits)
+    return words
+
+
+def values_of(words, bits):
+    """Stored values, int16 or uint16, of words; bits above BitsStored of signed values only repeat the sign."""
+    stored, signed = bits
+    if not signed:
+        return words
+    shift = 16 - stored
+    values = words.view(np.int16)
+    return values if shift == 0 else np.right_shift(np.left_shift(values, shift), shift)
+
+
+def to_words(values, bits):
+    """uint16 words of stored values."""
+    return np.asarray(values).astype(np.int64).astype(np.uint16) if bits[1] else np.asarray(values).astype(np.uint16)
+
+
+def read_dataset(path):
+    """``pydicom.Dataset`` of a file, pixels included. Raises: InputError."""
+    pydicom = need_pydicom()
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+    except Exception as error:  # pydicom raises many kinds for damaged files
+        raise InputError(f"{path}: cannot be read as DICOM ({first_line(error)}); export it again.") from None
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        uid = pydicom.uid
+        dataset.file_meta.TransferSyntaxUID = (uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+                                               if little else uid.ExplicitVRBigEndian)
+    return dataset
