@@ -205,7 +205,7 @@ class Run:
 
         record = release(outgoing, target, write, verify, mask_file,
                          lambda staged: write_mask_new(mask, volume.geometry, staged), self.hospital, options.overwrite,
-                         MASK_EXTENSION)
+                         mask_extension=MASK_EXTENSION)
         result.status, result.defaced, result.record = "defaced", str(target), str(record)
         result.checks = [check.as_dict() for check in outgoing.checks]
         if options.report:
