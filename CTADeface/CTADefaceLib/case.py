@@ -29,7 +29,8 @@ class Options:
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders;
     ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the folder
-    that is given away, when results go to a folder inside of it. Of DICOM only: ``series`` (a UID, or the number in the
+    that is given away, when results go to a folder inside of it. ``proposal`` is the file of the model's own mask that a
+    person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for the record. Of DICOM only: ``series`` (a UID, or the number in the
     listing) is the one that the mask is made on, ``deidentify_headers`` also cleans the headers.
     """
 
@@ -50,6 +51,8 @@ class Options:
     record_names: bool = False
     naming: str = "plain"
     release: str | None = None
+    proposal: str | None = None
+    proposed_by: dict | None = None
     series: str | None = None
     deidentify_headers: bool = False
 
@@ -197,10 +200,10 @@ def _release(volume, mask, wanted, options, progress, result, survey):
     stored, value = filling.filled(volume, mask, options.fill, survey.histogram)
     result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
     progress.enter("check")
+    model, proposal = _proposed(volume, mask, options)
     outgoing = Outgoing(
-        volume, mask, stored, value, settings_of(options, result), None if options.mask else model_facts(options.model),
-        # What the model proposed, nobody has edited; of a given mask it is not known.
-        proposal=mask if options.mask is None else None, overrides=options.override, by=options.by, seconds=progress.seconds,
+        volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
+        seconds=progress.seconds,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     checks = outgoing.checks
     if options.identity:
@@ -216,6 +219,15 @@ def _release(volume, mask, wanted, options, progress, result, survey):
         from .records.report import write_report
 
         result.report = str(write_report(outgoing, record))
+
+
+def _proposed(volume, mask, options):
+    """(facts of the model, the mask that it proposed), as far as they are known of a given mask."""
+    if options.mask is None:
+        return model_facts(options.model), mask
+    if options.proposal is None:
+        return None, None
+    return options.proposed_by, mask_on_grid(read_volume(options.proposal), volume)
 
 
 def settings_of(options, result):

@@ -83,6 +83,17 @@ def find_cases(where, others=()):
     return [_case(path, where.source, bids, twins) for path, twins in _with_twins(cases)], left_out
 
 
+def find_case(where, name):
+    """The case whose ``id`` is ``name``. Raises: InputError when its file is gone."""
+    path = where.source / name
+    if not path.is_file():
+        raise InputError(f"{path}: is gone; bring the original back to correct this case.")
+    stem = split_extension(path)[0].lower()
+    twins = [other for other in _files(path.parent, set(path.parent.iterdir()))
+             if split_extension(other)[0].lower() == stem]
+    return _case(path, where.source, is_bids(where.source), len(twins) > 1)
+
+
 def describe_bids(where):
     """Write the dataset_description.json of the derivative dataset, unless there is one."""
     from .. import __version__

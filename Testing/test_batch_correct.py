@@ -1,0 +1,98 @@
+"""What a person decides about a case of a batch, carried out in its files."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CTADefaceLib.batch.correct import correct, record_of, reject
+from CTADefaceLib.batch.manifest import NAME
+from CTADefaceLib.batch.review import load_queue
+from CTADefaceLib.cli import main
+from CTADefaceLib.edit import grown, without_bone
+from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
+from CTADefaceLib.files.read import read_volume
+
+
+@pytest.fixture(scope="module")
+def folder(small_cranium, tmp_path_factory):
+    """A finished batch of two heads in folders of their own."""
+    folder = tmp_path_factory.mktemp("review")
+    for name in ("a", "b"):
+        (folder / "in" / name).mkdir(parents=True)
+        sitk.WriteImage(small_cranium, str(folder / "in" / name / "head.nii.gz"))
+    assert main(["batch", str(folder / "in"), str(folder / "out"), "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture
+def manifest(folder):
+    return folder / "out-hospital-only" / NAME
+
+
+def item_of(manifest, case):
+    return next(item for item in load_queue(manifest) if item.case == case)
+
+
+def test_a_corrected_mask_is_defaced_anew_and_the_record_tells_the_edits(manifest):
+    item = item_of(manifest, "a/head.nii.gz")
+    before = read_volume(item.mask)
+    original = read_volume(item.input)
+    mask = without_bone(grown(before.stored > 0, 3.0, before.geometry.spacing[::-1]), original.to_hu(original.stored))
+    mask |= before.stored > 0
+    fixed = correct(manifest, item, mask, before.geometry, by="reader 1")
+    assert fixed.review == "corrected" and fixed.outputs == item.outputs
+    assert np.array_equal(read_volume(fixed.mask).stored > 0, mask)
+    assert np.array_equal(read_volume(fixed.mask.with_name("head_facemask_model.nii.gz")).stored, before.stored)
+    record, first = record_of(fixed), record_of(item)
+    assert record["mask"]["edits"]["added_voxels"] == mask.sum() - (before.stored > 0).sum() > 0
+    assert record["model"] == first["model"] is not None and fixed.record != item.record
+    defaced = read_volume(fixed.outputs[0])
+    assert (defaced.stored != original.stored)[mask].mean() > 0.9 and defaced.stored.dtype == original.stored.dtype
+    assert item_of(manifest, item.case).by == "reader 1"
+
+
+def test_a_second_correction_is_still_measured_against_the_models_mask(manifest):
+    item = item_of(manifest, "a/head.nii.gz")
+    model = read_volume(item.mask.with_name("head_facemask_model.nii.gz"))
+    again = correct(manifest, item, model.stored > 0, model.geometry)
+    assert record_of(again)["mask"]["edits"]["edited"] is False
+
+
+def test_a_correction_that_fails_its_checks_changes_nothing_until_it_is_overridden(manifest):
+    item = item_of(manifest, "b/head.nii.gz")
+    volume = read_volume(item.mask)
+    half = volume.stored > 0
+    half[:, :, :half.shape[2] // 2] = False
+    kept = {path: path.read_bytes() for path in (*item.outputs, item.mask)}
+    with pytest.raises(ChecksFailed) as blocked:
+        correct(manifest, item, half, volume.geometry)
+    assert {path: path.read_bytes() for path in kept} == kept and item_of(manifest, item.case).review is None
+    reasons = {check.name: "one-sided on purpose" for check in blocked.value.checks}
+    assert json.loads(correct(manifest, item, half, volume.geometry, reasons).record.read_text())["overrides"]
+
+
+def test_a_mask_on_another_grid_is_refused(manifest):
+    item = item_of(manifest, "b/head.nii.gz")
+    volume = read_volume(item.mask)
+    with pytest.raises(MaskError, match="grid"):
+        correct(manifest, item, volume.stored[1:] > 0, volume.geometry)
+
+
+def test_rejecting_takes_the_volume_out_of_the_release_and_keeps_the_original(manifest, folder):
+    item = item_of(manifest, "b/head.nii.gz")
+    assert item.outputs[0].exists()
+    rejected = reject(manifest, item, "reader 2")
+    assert not item.outputs[0].exists() and item.input.exists() and item.mask.exists()
+    assert item_of(manifest, item.case) == rejected and rejected.outputs == ()
+    assert main(["batch", str(folder / "in"), str(folder / "out"), "--quiet"]) in (0, 1)
+    assert not item.outputs[0].exists(), "a batch that goes on must not bring it back"
+
+
+def test_a_case_whose_original_is_gone_cannot_be_corrected(manifest):
+    item = item_of(manifest, "a/head.nii.gz")
+    volume = read_volume(item.mask)
+    item.input.rename(item.input.with_suffix(".away"))
+    with pytest.raises(InputError, match="is gone"):
+        correct(manifest, item, volume.stored > 0, volume.geometry)
