@@ -12,8 +12,7 @@ from ..errors import InputError
 from ..files.read import split_extension
 from ..files.write import write_new
 from .find import find_case, places
-from .manifest import Manifest
-from .review import CORRECTED, REJECTED, mark
+from .review import CORRECTED, REJECTED, manifest_at, mark
 from .run import options_of_case
 
 MODELS_OWN = "_model"
@@ -23,14 +22,14 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     """Deface a case again, in place, with the mask of a person; returns the ``Item`` as it is then.
 
     The corrected mask replaces the one of the case, of which a copy, "<name>_model", is kept to measure the edits.
-    Parameters: ``manifest`` its path; ``mask`` bool (k, j, i) on ``geometry``, which must be the input's; ``override``
+    Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the input's; ``override``
     failed check -> reason, ``by`` whom.
     Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, OutputError.
     """
     if item.kind != "file":
         raise InputError(f"{item.case}: is a DICOM study; run it again with --mask and the corrected mask.")
-    manifest = Manifest(manifest)
-    where, fill = _places(manifest)
+    manifest = manifest_at(manifest)
+    where, fill = batch_of(manifest)
     case = find_case(where, item.case)
     options = options_of_case(case, where, Options(fill=fill, override=override or {}, by=by, overwrite=True))
     if item.mask is not None:
@@ -60,8 +59,8 @@ def record_of(item):
     return {}
 
 
-def _places(manifest):
-    """(``Places`` of the batch, its fill). Raises: InputError."""
+def batch_of(manifest):
+    """(``Places`` of the batch, its fill) of a ``Manifest``. Raises: InputError."""
     header, _entries, _damaged = manifest.read()
     if header is None:
         raise InputError(f"{manifest.path}: is no manifest of a batch; give the folder <output>-hospital-only.")

@@ -41,7 +41,7 @@ def load_queue(manifest):
 
     Raises: InputError when there is no manifest.
     """
-    manifest = _manifest(manifest)
+    manifest = manifest_at(manifest)
     header, entries, _damaged = manifest.read()
     if header is None:
         raise InputError(f"{manifest.path}: is no manifest of a batch; give the folder <output>-hospital-only.")
@@ -97,7 +97,7 @@ def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None):
     if outputs is not None:
         written["outputs"] = tuple(Path(path) for path in outputs)
     item = replace(item, review=review, by=by or this_user(), time=now(), **written)
-    manifest = _manifest(manifest)
+    manifest = manifest_at(manifest)
     line = {"case": item.case, "review": item.review, "by": item.by, "time": item.time}
     line |= {key: manifest.relative(written[key]) for key in ("mask", "record") if key in written}
     if outputs is not None:
@@ -106,7 +106,8 @@ def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None):
     return item
 
 
-def _manifest(path):
+def manifest_at(path):
+    """The ``Manifest`` of a file, or of the folder that holds it."""
     path = Path(path)
     return Manifest(path / NAME if path.is_dir() else path)
 

@@ -10,6 +10,13 @@ def show_volume(volume):
         composite.SetBackgroundVolumeID(volume.GetID())
 
 
+def fit():
+    """Show the whole background volume in all slice views, where there are views."""
+    manager = slicer.app.layoutManager()
+    if manager is not None:
+        slicer.util.resetSliceViews()
+
+
 def is_shown(volume):
     """Is the volume the background or foreground of any slice view?"""
     return any(volume.GetID() in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())

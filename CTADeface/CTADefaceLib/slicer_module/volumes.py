@@ -64,6 +64,15 @@ def new_defaced_node(source, array, name):
     return node
 
 
+def new_volume_node(hu, geometry, name):
+    """A new scalar volume node with ``hu`` (k, j, i) on an engine's ``Geometry``."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(hu))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry.affine()))
+    return node
+
+
 def update_defaced_node(node, source, array):
     """Put ``array`` on the grid of ``source`` into ``node`` and move it under the transform of ``source``."""
     matrix = vtk.vtkMatrix4x4()

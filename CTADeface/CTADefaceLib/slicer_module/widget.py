@@ -12,6 +12,7 @@ from .sections.export import ExportSection
 from .sections.packages import PackagesSection
 from .sections.preview import PreviewSection
 from .sections.refine import RefineSection
+from .sections.review import ReviewSection
 from .sections.segment import SegmentSection
 
 
@@ -43,8 +44,9 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.preview_section = PreviewSection(self)
         self.checks_section = ChecksSection(self)
         self.export_section = ExportSection(self)
+        self.review_section = ReviewSection(self)
         self._sections = [self.segment_section, self.refine_section, self.preview_section, self.checks_section,
-                          self.export_section, self.packages_section]
+                          self.export_section, self.review_section, self.packages_section]
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -57,6 +59,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._sections:
             self.preview_section.leave()
             self.preview_section.close()
+            self.review_section.leave()
             self.segment_section.close()
             self.setParameterNode(None)
             self.refine_section.editor.close()
@@ -67,12 +70,14 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._sections:
             self.refine_section.editor.enter()
             self.preview_section.enter()
+            self.review_section.enter()
             self.initializeParameterNode()
             self.update()
 
     def exit(self):
         if self._sections:
             self.preview_section.leave()
+            self.review_section.leave()
             self.refine_section.editor.leave()
 
     def onReload(self):
@@ -87,6 +92,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller=None, event=None):
         self.segment_section.cancel()
         self.logic.preview.forget()
+        self.review_section.scene_closes()
         self.refine_section.editor.scene_closes()
         self._watch(None)
         self.setParameterNode(None)
