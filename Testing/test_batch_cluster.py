@@ -48,9 +48,8 @@ def start(tmp_path):
 
     yield begin
     for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(20)
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
