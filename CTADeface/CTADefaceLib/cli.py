@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, models, demo, identity."""
+"""The command ``cta-deface``: run, batch, models, demo, identity, train."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from . import __version__
 from .batch.command import add_batch
 from .errors import CTADefaceError
 from .identity.command import add_identity
+from .training.command import add_train
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -22,6 +23,7 @@ def build_parser():
     _add_models(commands)
     _add_demo(commands)
     add_identity(commands)
+    add_train(commands)
     return parser
 
 
