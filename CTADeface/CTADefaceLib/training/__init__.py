@@ -1,7 +1,7 @@
 """From annotated head CTs to a model folder that the extension can use, with nnU-Net's own code.
 
-``cta-deface train add`` collects corrected masks in an nnU-Net raw dataset (``collect``); ``cta-deface train run`` makes
-synthetic variants of every head (``dataset``, ``variants``, ``synthesis``), trains from a model or from scratch
+``cta-deface train add`` collects corrected masks in an nnU-Net raw dataset (``collect``); ``cta-deface train run``
+makes synthetic variants of every head (``dataset``, ``variants``, ``synthesis``), trains from a model or from scratch
 (``trainer``), measures both on the heads held back (``evaluate``) and writes the model folder (``package``). README.md
 beside this file is the tutorial.
 """

@@ -1,4 +1,4 @@
-"""A scan and its corrected mask become one more case of an nnU-Net raw dataset, without anything that names the patient."""
+"""A scan and its corrected mask become one more case of an nnU-Net raw dataset, without what names the patient."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def add_case(image, mask, folder, overwrite=False):
 
 
 def read_dataset(folder):
-    """The dataset.json of a raw dataset, an empty one where there is none. Raises: InputError for one of another task."""
+    """The dataset.json of a raw dataset, an empty one where there is none. Raises: InputError for another task."""
     path = Path(folder) / DATASET
     if not path.exists():
         return json.loads(json.dumps(EMPTY))

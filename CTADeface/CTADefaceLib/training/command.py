@@ -14,16 +14,16 @@ def _add_add(parts):
     add = parts.add_parser("add", help="add a scan and its corrected mask to a training set")
     add.add_argument("image", metavar="IMAGE", help="head CT in HU")
     add.add_argument("mask", metavar="MASK", help="its face mask, on the same grid")
-    add.add_argument("--to", required=True, metavar="FOLDER", help="nnU-Net raw dataset, made if need be; it shows faces: for "
-                                                                   "the hospital only")
+    add.add_argument("--to", required=True, metavar="FOLDER", help="nnU-Net raw dataset, made if need be: it shows faces, "
+                                                                   "for the hospital only")
     add.add_argument("--overwrite", action="store_true", help="replace the mask of a scan that is there already")
     add.set_defaults(action=add_command)
 
 
 def _add_run(parts):
     run = parts.add_parser("run", help="train on a folder of annotated heads and write a model folder")
-    run.add_argument("data", metavar="FOLDER", help="nnU-Net raw dataset, or <case>_image.nii.gz and <case>_mask.nii.gz")
-    run.add_argument("-o", "--output", required=True, metavar="MODELFOLDER", help="for 'run --model' and 'models install'")
+    run.add_argument("data", metavar="FOLDER", help="nnU-Net raw dataset, or <case>_image and <case>_mask.nii.gz")
+    run.add_argument("-o", "--output", required=True, metavar="MODELFOLDER", help="for --model and 'models install'")
     run.add_argument("--from", dest="start", default="bundled", metavar="bundled|MODEL|scratch",
                      help="the model to continue from (default: bundled), or a new one")
     run.add_argument("--epochs", type=int, help="default 30, from scratch 110; a checkpoint is written after each")
@@ -31,12 +31,12 @@ def _add_run(parts):
     run.add_argument("--held-out", nargs="+", metavar="CASE", help="heads to measure on, never trained with")
     run.add_argument("--hold-out-every", type=int, default=5, metavar="N",
                      help="without --held-out: every N-th head (default 5; 0: none)")
-    run.add_argument("--variants", type=int, default=7, help="synthetic variants per head, the first one plain (default 7)")
+    run.add_argument("--variants", type=int, default=7, help="synthetic ones per head, the first plain (default 7)")
     run.add_argument("--spacing", type=float, default=4.0, help="mm, from scratch only (default 4)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
     run.add_argument("--seed", type=int, default=1)
-    run.add_argument("--work", metavar="DIR", help="keep nnU-Net's files here; they show faces (default: <MODELFOLDER>-work, "
-                                                   "removed at the end)")
+    run.add_argument("--work", metavar="DIR", help="keep nnU-Net's files here; they show faces (default: "
+                                                   "<MODELFOLDER>-work, removed at the end)")
     run.add_argument("--resume", action="store_true", help="continue a training that was stopped")
     run.set_defaults(action=run_command)
 

@@ -39,8 +39,8 @@ def find_heads(data):
         heads = [AnnotatedHead(name, path, data / (name + MASK_SUFFIX)) for name, path in pairs]
     heads = sorted((head for head in heads if head.mask.is_file()), key=lambda head: head.name)
     if not heads:
-        raise InputError(f"{data}: holds no head with a mask; give an nnU-Net raw dataset ('cta-deface train add' makes one) "
-                         f"or a folder of <case>{IMAGE_SUFFIX} and <case>{MASK_SUFFIX}.")
+        raise InputError(f"{data}: holds no head with a mask; give an nnU-Net raw dataset ('cta-deface train add' "
+                         f"makes one) or a folder of <case>{IMAGE_SUFFIX} and <case>{MASK_SUFFIX}.")
     return heads
 
 

@@ -10,7 +10,8 @@ from ..records.record import edits
 def evaluate(models, heads, device="cpu", told=lambda head, scores: None):
     """Dice of the engine's final masks against the annotated ones.
 
-    Parameters: ``models`` label -> model name or folder; ``heads`` ``AnnotatedHead``s; ``told(head, scores)`` hears of each.
+    Parameters: ``models`` label -> model name or folder; ``heads`` ``AnnotatedHead``s; ``told(head, scores)`` hears
+    of each.
     Returns: {head's name: {label: Dice}}; 0 where a model finds no face.
     """
     scores = {}

@@ -21,7 +21,7 @@ EVALUATION = "evaluation.json"
 @dataclass(frozen=True)
 class Plan:
     """What a training is. ``start`` 'bundled', 'scratch', or a model's name or folder; ``epochs`` None: 30, or 110 from
-    scratch; ``held_out`` names, or None for every ``hold_out_every``-th head; ``spacing`` in mm counts from scratch only.
+    scratch; ``held_out`` names, or None for every ``hold_out_every``-th head; ``spacing`` (mm) is for scratch only.
     """
 
     start: str = BUNDLED

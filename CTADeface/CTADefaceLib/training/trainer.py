@@ -96,9 +96,10 @@ def _enter_base(plans, configuration, base):
     theirs = read_json(info.folder / "plans.json")
     settings = resolve_configuration(theirs, base.configuration)
     if "architecture" not in settings or info.has_regions or info.num_classes != 2:
-        raise ModelError(f"{info.name}: was made by an early nnU-Net v2, or for other labels than one face, and cannot be "
-                         "trained further here; begin with another model, or from scratch.")
-    configuration.update(patch_size=list(info.patch_size), spacing=list(info.spacing), architecture=settings["architecture"])
+        raise ModelError(f"{info.name}: was made by an early nnU-Net v2, or for other labels than one face, and cannot "
+                         "be trained further here; begin with another model, or from scratch.")
+    configuration.update(patch_size=list(info.patch_size), spacing=list(info.spacing),
+                         architecture=settings["architecture"])
     plans.update(transpose_forward=list(info.transpose_forward), transpose_backward=list(info.transpose_backward))
     intensities = plans["foreground_intensity_properties_per_channel"]["0"]
     intensities.update(percentile_00_5=info.clip_low, percentile_99_5=info.clip_high, mean=info.mean, std=info.std)
