@@ -1,4 +1,4 @@
-"""A batch of real heads: what is found, what goes wrong, what a stopped or killed one leaves, and the queue made of it."""
+"""A batch of real heads: what is found, what goes wrong, what a stopped or killed one leaves, the queue of it."""
 
 import json
 import os
@@ -96,7 +96,8 @@ def test_the_tree_is_kept_and_only_defaced_volumes_are_in_it(finished):
     assert released(folder / "out") == expected()
     kept = folder / "out-hospital-only"
     assert sorted(p.relative_to(kept).as_posix() for p in kept.rglob("head_*")) == sorted(
-        f"{place}/head_{what}" for place in ("one", "two", "two/deep/er") for what in ("facemask.nii.gz", "record.json"))
+        f"{place}/head_{what}" for place in ("one", "two", "two/deep/er")
+        for what in ("facemask.nii.gz", "record.json"))
     assert not list(folder.rglob(STAGING + "*"))
 
 
@@ -333,9 +334,11 @@ def queue(tmp_path):
     """(manifest, queue): a defaced, a blocked and a failed case."""
     manifest = Manifest(tmp_path / NAME)
     manifest.add({"manifest": 1},
-                 {"case": "a", "kind": "file", "input": "../in/a", "status": "defaced", "outputs": ["../out/a"], "mask": "a_m"},
+                 {"case": "a", "kind": "file", "input": "../in/a", "status": "defaced", "outputs": ["../out/a"],
+                  "mask": "a_m"},
                  {"case": "b", "kind": "file", "input": "../in/b", "status": "started"},
-                 {"case": "b", "kind": "file", "input": "../in/b", "status": "blocked", "failed_checks": ["chin", "mouth"]},
+                 {"case": "b", "kind": "file", "input": "../in/b", "status": "blocked",
+                  "failed_checks": ["chin", "mouth"]},
                  {"case": "c", "kind": "file", "input": "../in/c", "status": "failed", "error": "unreadable"},
                  {"case": "d", "kind": "file", "input": "../in/d", "status": "blocked", "failed_checks": ["chin"]},
                  {"case": "e", "kind": "file", "input": "../in/e", "status": "started"})

@@ -48,9 +48,8 @@ def start(tmp_path):
 
     yield begin
     for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(20)
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ def test_without_a_scheduler_it_says_so(source, tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "out-hospital-only" / NAME).exists()
 
 
-def test_a_scheduler_that_dies_leaves_a_state_that_continues_on_this_machine(source, start, scheduler, tmp_path, capsys):
+def test_a_scheduler_that_dies_leaves_a_state_that_continues_here(source, start, scheduler, tmp_path, capsys):
     for name in NAMES[3:]:
         (source / f"{name}.nii.gz").unlink()
     process, address = scheduler

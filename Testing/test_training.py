@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.training import synthesis
-from CTADefaceLib.training.dataset import find_cases, split_cases
+from CTADefaceLib.training.dataset import find_heads, split_cases
 from CTADefaceLib.training.variants import Head, can_grow_dome, crop_field_of_view, draw_variant, grow_dome, pose
 
 SPACING = phantom.SPACING_MM
@@ -98,13 +98,13 @@ def test_split_is_deterministic_and_disjoint():
 
 
 def command(*arguments):
-    process = subprocess.run([sys.executable, "-m", "CTADefaceLib.training", *map(str, arguments)],
-                             capture_output=True, text=True)
+    process = subprocess.run([sys.executable, "-m", "CTADefaceLib", "train", "run", *map(str, arguments)],
+                             capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr[-3000:]
 
 
 def test_data_folder_to_usable_model_folder(parts, tmp_path):
-    """Prepare, train, continue and package for real, as small as nnU-Net allows."""
+    """Prepare, train from scratch, continue and package for real, as small as nnU-Net allows."""
     data, work = tmp_path / "data", tmp_path / "work"
     data.mkdir()
     for number, case in enumerate(("a", "b")):
@@ -112,11 +112,10 @@ def test_data_folder_to_usable_model_folder(parts, tmp_path):
         sitk.WriteImage(phantom.image(hu.astype(np.int16), "LPS"), str(data / f"{case}_image.nii.gz"))
         sitk.WriteImage(phantom.image(parts[1].astype(np.uint8), "LPS"), str(data / f"{case}_mask.nii.gz"))
     (data / "lonely_image.nii.gz").write_bytes(b"no mask beside it")
-    assert find_cases(data) == ["a", "b"]
-    command("prepare", data, work, "--variants", 2, "--hold-out-every", 0)
-    command("train", work, "--epochs", 1, "--iterations", 1)
-    command("train", work, "--epochs", 2, "--iterations", 1, "--resume")
-    command("package", work, tmp_path / "model")
+    assert [head.name for head in find_heads(data)] == ["a", "b"]
+    small = ["--from", "scratch", "--variants", 2, "--hold-out-every", 0, "--iterations", 1, "--work", work]
+    command(data, "-o", tmp_path / "first", "--epochs", 1, *small)
+    command(data, "-o", tmp_path / "model", "--epochs", 2, *small, "--resume")
 
     from CTADefaceLib.model.loader import verify_model
     from CTADefaceLib.model.store import find_model

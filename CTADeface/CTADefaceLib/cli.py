@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, series, models, demo, identity."""
+"""The command ``cta-deface``: run, batch, series, models, demo, identity, train."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from .batch.command import add_batch
 from .dicom.command import add_series, grouped, is_study
 from .errors import CTADefaceError
 from .identity.command import add_identity
+from .training.command import add_train
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -24,6 +25,7 @@ def build_parser():
     _add_models(commands)
     _add_demo(commands)
     add_identity(commands)
+    add_train(commands)
     return parser
 
 

@@ -1,6 +1,7 @@
 """How the constants of refinement were chosen: on heads held out of training, never on the check heads.
 
-The folder is the training data, the heads are those that ``prepare`` held out (its ``split.json``). Prints the mean and
+The folder is the training data, the heads are those that
+``cta-deface train run --work WORK`` held out (its ``split.json``). Prints the mean and
 least Dice over them for each setting of the network's threshold, the threshold near the skin, the HU of the skin's
 border and test-time mirroring.
 """

@@ -1,1 +1,1 @@
-"""Many cases with one command: found in a folder, run in any order, each noted in a manifest that a later run continues."""
+"""Many cases with one command: found in a folder, run, and each noted in a manifest that a later run continues."""

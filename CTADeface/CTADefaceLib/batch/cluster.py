@@ -10,8 +10,8 @@ import time
 from .. import __version__
 from ..errors import CTADefaceError, MissingPackages
 from ..memory import available_bytes
+from .kinds import run_case
 from .overlap import LANES
-from .run import run_case
 
 LOCAL = "local"
 RETRIES = 2
@@ -36,8 +36,8 @@ def engine_version():
 class Cluster:
     """An engine for ``Batch`` on the scheduler at ``address``, or on one made on this machine for 'local'.
 
-    Parameters: ``resources`` what each case takes of a worker's ``--resources``, as {"GPU": 1}; ``retries`` of a case that
-    ended by no fault of its own. A case whose worker dies goes to another one, three times by Dask's default.
+    Parameters: ``resources`` what each case takes of a worker's ``--resources``, as {"GPU": 1}; ``retries`` of a case
+    that ended by no fault of its own. A case whose worker dies goes to another one, three times by Dask's default.
     Raises: MissingPackages, CTADefaceError when there is no scheduler, or workers have another CTADeface.
     """
 
@@ -63,8 +63,8 @@ class Cluster:
         for worker, answer in answers.items():
             if answer != __version__:
                 self.close()
-                raise CTADefaceError(f"Worker {worker} has not CTADeface {__version__} but {answer}; install the same on "
-                                     "all machines.")
+                raise CTADefaceError(f"Worker {worker} has not CTADeface {__version__} but {answer}; install the same "
+                                     "on all machines.")
 
     @property
     def width(self):

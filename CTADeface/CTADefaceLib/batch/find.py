@@ -20,7 +20,7 @@ OURS = re.compile(r"(_defaced|_facemask|_desc-defaced_[a-z]+|_desc-face[a-z]*_ma
 @dataclass(frozen=True, slots=True)
 class Case:
     """One thing to deface. ``id`` its path relative to the input folder, with '/'; ``folder`` the one of its results,
-    relative to the output folder; ``kind`` 'file' (see ``run.RUNNERS``); ``naming`` as for ``output_paths``; ``kept``
+    relative to the output folder; ``kind`` 'file' (see ``kinds.KINDS``); ``naming`` as for ``output_paths``; ``kept``
     the folder of its record, relative to the hospital's folder.
     """
 
@@ -62,8 +62,8 @@ def is_bids(source):
 def find_cases(where, others=()):
     """(cases in order of their names, files left out because of what they are called).
 
-    Parameters: ``where``: ``Places``; ``others``: further folders not to be looked into. The output and the hospital's folder
-    are left out when they lie in the input folder, and so are hidden folders and results of earlier runs.
+    Parameters: ``where``: ``Places``; ``others``: further folders not to be looked into. The output and the hospital's
+    folder are left out when they lie in the input folder, and so are hidden folders and results of earlier runs.
     Raises: InputError when there is no case at all.
     """
     bids = is_bids(where.source)

@@ -1,7 +1,7 @@
 """What became of each case, as JSON lines that are only ever added to.
 
-The first line tells what the batch is; every other one names a ``case``. Of one case, a line with ``status`` replaces all
-that was known, a line without (a review) adds to it. Paths are relative to the manifest's folder, which is the
+The first line tells what the batch is; every other one names a ``case``. Of one case, a line with ``status`` replaces
+all that was known, a line without (a review) adds to it. Paths are relative to the manifest's folder, which is the
 hospital's, because file names may tell who a patient is.
 """
 
@@ -90,7 +90,7 @@ class Manifest:
             try:
                 _lock(stream)
             except OSError:
-                raise OutputError(f"{self.path}: another batch is writing to the same folder; wait for it or stop it.") from None
+                raise OutputError(f"{self.path}: another batch writes there; wait for it or stop it.") from None
             yield self
 
 
@@ -102,6 +102,18 @@ def merged(entry, line):
     if line["status"] == STARTED:
         attempts = attempts + 1 if entry and entry.get("status") == STARTED else 1
     return {**line, "attempts": attempts}
+
+
+def facts(results, relative):
+    """What a line tells of a case that ended with these ``Result``s; of several (series), the gravest status counts."""
+    worst = min(results, key=lambda result: (FAILED, BLOCKED, DEFACED, MASK_ONLY, result.status).index(result.status))
+    made = [result for result in results if result.defaced]
+    return {"status": worst.status, "outputs": [relative(result.defaced) for result in made],
+            "mask": relative(worst.mask), "record": relative(worst.record), "report": relative(worst.report),
+            "error": "; ".join(result.error for result in results if result.error) or None, "mask_ml": worst.mask_ml,
+            "failed_checks": list(dict.fromkeys(check["name"] for result in results for check in result.checks
+                                                if check["verdict"] == "fail")),
+            "seconds": round(sum(result.seconds for result in results), 3), "stages": worst.stages}
 
 
 def _parsed(text):

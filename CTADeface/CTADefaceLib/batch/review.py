@@ -18,8 +18,8 @@ VERDICTS = (ACCEPTED, CORRECTED, REJECTED)
 class Item:
     """One case that ended; paths are absolute, None where nothing was written.
 
-    ``status`` 'defaced', 'mask only', 'blocked' or 'failed'; ``failed_checks`` names; ``review`` one of ``VERDICTS`` or None,
-    ``by`` whom; ``time`` (ISO 8601, UTC) of the last thing that happened to it.
+    ``status`` 'defaced', 'mask only', 'blocked' or 'failed'; ``failed_checks`` names; ``review`` one of ``VERDICTS`` or
+    None, ``by`` whom; ``time`` (ISO 8601, UTC) of the last thing that happened to it.
     """
 
     case: str

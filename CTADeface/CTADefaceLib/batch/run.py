@@ -3,13 +3,13 @@
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
 
-from ..case import deface_file, failure
+from ..case import failure
 from ..errors import Cancelled, CTADefaceError, InputError
-from ..files.publish import output_paths, refuse_existing
+from ..files.publish import refuse_existing
 from . import manifest as noted
 from .find import describe_bids, find_cases, places
+from .kinds import run_case, wanted_of_case
 from .overlap import LANES, Lane
 from .progress import BatchProgress
 from .summary import Summary
@@ -17,38 +17,6 @@ from .summary import Summary
 # Cases during which the program died come last, after two deaths alone, and after three not at all: one that kills it
 # again and again must neither stop every later run nor take its neighbours with it.
 DEATHS_UNTIL_ALONE, MOST_DEATHS = 2, 3
-
-
-def run_file(case, where, options, progress, warn):
-    """Deface one volume file; returns its ``Result``."""
-    return deface_file(where.source / case.id, where.target / case.folder, options, progress, warn)
-
-
-# By ``Case.kind``. DICOM series, found by ``find.find_cases`` as cases of kind 'dicom', get their function here.
-RUNNERS = {"file": run_file}
-
-
-def run_case(case, where, options, progress=None, warn=lambda text: None):
-    """Run one case in this process and return its ``Result``, also when it failed.
-
-    Raises: Cancelled, and what is no fault of the case (such as a lost network drive), for another try.
-    """
-    lane = progress or Lane()
-    try:
-        return RUNNERS[case.kind](case, where, options_of_case(case, where, options), lane, warn)
-    except Cancelled:
-        raise
-    except (CTADefaceError, MemoryError) as error:
-        return failure(case.id, error)
-    finally:
-        lane.leave()
-
-
-def options_of_case(case, where, options):
-    """``options`` with the folders of one case; masks show the shape of the face and stay in the hospital by default."""
-    kept = where.hospital / case.kept
-    masks = kept if options.masks is None else Path(options.masks) / case.folder
-    return replace(options, naming=case.naming, release=str(where.target), records=str(kept), masks=str(masks))
 
 
 class Here:
@@ -78,7 +46,8 @@ class Here:
 
 
 class Batch:
-    """All cases of a folder. ``engine`` runs them (``Here``, ``cluster.Cluster``); ``told(entry)`` hears of each that ended.
+    """All cases of a folder. ``engine`` runs them (``Here``, ``cluster.Cluster``); ``told(entry)`` hears of each
+    that ended.
 
     Raises: InputError, OutputError when the batch cannot begin.
     """
@@ -184,18 +153,18 @@ class Batch:
         entry = self._entries.get(case.id) or {}
         # What there is after a killed or stopped run was written by it, and what is left of a finished one too.
         ours = entry.get("status") in (noted.STARTED, noted.STOPPED) or (
-            entry.get("status") in noted.DONE and not self._has_changed(case, entry))
+            (entry.get("status") in noted.DONE or bool(entry.get("outputs"))) and not self._has_changed(case, entry))
         deaths = self._deaths(case)
         if deaths >= MOST_DEATHS and not self._retry:
-            self._note(case, failure(case.id, CTADefaceError(
+            self._note(case, [failure(case.id, CTADefaceError(
                 f"{case.id}: the program died {deaths} times while it was under way; try it by itself, or give "
-                "--retry-failed.")))
+                "--retry-failed."))])
             return
         options = replace(self._options, overwrite=self._options.overwrite or ours)
         try:
             self._make_room(case, entry, options)
         except CTADefaceError as error:
-            self._note(case, failure(case.id, error))
+            self._note(case, [failure(case.id, error)])
             return
         while self._running and deaths >= DEATHS_UNTIL_ALONE:
             self._collect()
@@ -207,12 +176,10 @@ class Batch:
 
     def _make_room(self, case, entry, options):
         """Remove the mask that was kept of a blocked case; refuse what others have written."""
-        own = options_of_case(case, self._where, options)
-        defaced, mask = output_paths(self._where.source / case.id, self._where.target / case.folder, case.naming)
-        mask = Path(own.masks) / mask.name
-        if entry.get("status") == noted.BLOCKED and self._manifest.resolved(entry.get("mask")) == mask:
-            mask.unlink(missing_ok=True)
-        refuse_existing([mask] if options.mask_only else [defaced, mask], options.overwrite)
+        wanted = wanted_of_case(case, self._where, options)
+        if entry.get("status") == noted.BLOCKED and self._manifest.resolved(entry.get("mask")) in wanted:
+            self._manifest.resolved(entry["mask"]).unlink(missing_ok=True)
+        refuse_existing(wanted[1:] if options.mask_only else wanted, options.overwrite)
 
     def _add(self, case, status, **facts):
         line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
@@ -232,17 +199,12 @@ class Batch:
                 if not self._stopping:
                     raise CTADefaceError("The scheduler gave up its cases, or is gone; the same command continues.")
             else:
-                self._note(case, failure(case.id, error) if error else future.result())
+                self._note(case, [failure(case.id, error)] if error else future.result())
 
-    def _note(self, case, result):
-        relative = self._manifest.relative
-        line = self._add(
-            case, result.status, outputs=[relative(result.defaced)] if result.defaced else [], mask=relative(result.mask),
-            record=relative(result.record), report=relative(result.report), error=result.error, mask_ml=result.mask_ml,
-            failed_checks=[check["name"] for check in result.checks if check["verdict"] == "fail"],
-            seconds=result.seconds, stages=result.stages, stamp=self._stamp(case))
+    def _note(self, case, results):
+        line = self._add(case, **noted.facts(results, self._manifest.relative), stamp=self._stamp(case))
         self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
-        self._progress.ended(case.id, result.error is not None)
+        self._progress.ended(case.id, line["error"] is not None)
         self._told(line)
 
 

@@ -27,8 +27,9 @@ class Summary:
     def of(cls, entries, left_out, manifest):
         open_ones = [entry for entry in entries if entry["status"] not in DONE and not entry.get("review")]
         checks = Counter(name for entry in open_ones for name in entry.get("failed_checks", ()))
+        problems = tuple((entry["case"], entry.get("error") or entry["status"]) for entry in open_ones)
         return cls(len(entries), dict(Counter(entry["status"] for entry in entries)), dict(checks.most_common()),
-                   tuple((entry["case"], entry.get("error") or entry["status"]) for entry in open_ones), left_out, manifest)
+                   problems, left_out, manifest)
 
     @property
     def complete(self):
@@ -40,8 +41,8 @@ class Summary:
     def lines(self):
         """The summary as a person reads it."""
         order = (DEFACED, MASK_ONLY, BLOCKED)
-        counts = sorted(self.by_status.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
-        yield f"{self.cases} cases: " + ", ".join(f"{number} {status}" for status, number in counts)
+        statuses = sorted(self.by_status, key=lambda status: (*order, status).index(status))
+        yield f"{self.cases} cases: " + ", ".join(f"{self.by_status[status]} {status}" for status in statuses)
         if self.failed_checks:
             yield "Blocked by: " + ", ".join(f"{name} {number}" for name, number in self.failed_checks.items())
         for case, error in self.problems[:MOST_NAMED]:

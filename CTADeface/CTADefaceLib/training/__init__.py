@@ -1,6 +1,7 @@
-"""From a folder of annotated head CTs to a bundled model folder, with nnU-Net's own code.
+"""From annotated head CTs to a model folder that the extension can use, with nnU-Net's own code.
 
-Commands (``python -m CTADefaceLib.training --help``): ``prepare`` writes an nnU-Net raw dataset
-with synthetic variants of every head, ``train`` plans, preprocesses and trains (resumable),
-``package`` writes the model folder that the extension ships.
+``cta-deface train add`` collects corrected masks in an nnU-Net raw dataset (``collect``); ``cta-deface train run``
+makes synthetic variants of every head (``dataset``, ``variants``, ``synthesis``), trains from a model or from scratch
+(``trainer``), measures both on the heads held back (``evaluate``) and writes the model folder (``package``). README.md
+beside this file is the tutorial.
 """

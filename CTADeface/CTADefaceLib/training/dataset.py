@@ -2,21 +2,46 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from ..errors import InputError
 from .variants import draw_variant, load_head, plain_variant
 
 IMAGE_SUFFIX = "_image.nii.gz"
 MASK_SUFFIX = "_mask.nii.gz"
+CHANNEL = "_0000.nii.gz"
 
 
-def find_cases(data):
-    """Names of all ``<case>_image.nii.gz`` in a folder that have a ``<case>_mask.nii.gz``."""
-    names = sorted(p.name[:-len(IMAGE_SUFFIX)] for p in Path(data).glob("*" + IMAGE_SUFFIX))
-    return [n for n in names if (Path(data) / (n + MASK_SUFFIX)).is_file()]
+@dataclass(frozen=True)
+class AnnotatedHead:
+    """Paths of a head CT and of its face mask (1 = face)."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+def find_heads(data):
+    """All heads of a folder that have a mask, by name: of an nnU-Net raw dataset, else <case>_image/_mask.nii.gz.
+
+    Raises: InputError when there is none.
+    """
+    data = Path(data)
+    if (data / "imagesTr").is_dir():
+        pairs = ((path.name[:-len(CHANNEL)], path) for path in data.glob("imagesTr/*" + CHANNEL))
+        heads = [AnnotatedHead(name, path, data / "labelsTr" / f"{name}.nii.gz") for name, path in pairs]
+    else:
+        pairs = ((path.name[:-len(IMAGE_SUFFIX)], path) for path in data.glob("*" + IMAGE_SUFFIX))
+        heads = [AnnotatedHead(name, path, data / (name + MASK_SUFFIX)) for name, path in pairs]
+    heads = sorted((head for head in heads if head.mask.is_file()), key=lambda head: head.name)
+    if not heads:
+        raise InputError(f"{data}: holds no head with a mask; give an nnU-Net raw dataset ('cta-deface train add' "
+                         f"makes one) or a folder of <case>{IMAGE_SUFFIX} and <case>{MASK_SUFFIX}.")
+    return heads
 
 
 def split_cases(names, hold_out_every):
@@ -32,8 +57,8 @@ def _write(array, spacing, path):
     sitk.WriteImage(image, str(path), True)
 
 
-def write_raw_dataset(data, dataset_folder, spacing, variants, hold_out_every, seed):
-    """Write imagesTr, labelsTr, dataset.json and split.json; returns (training, held-out) names.
+def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
+    """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json.
 
     The random generator of a variant depends only on ``seed``, the case name and the variant's
     number, so that adding a case changes no other.
@@ -41,21 +66,20 @@ def write_raw_dataset(data, dataset_folder, spacing, variants, hold_out_every, s
     folder = Path(dataset_folder)
     for sub in ("imagesTr", "labelsTr"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
-    training, held = split_cases(find_cases(data), hold_out_every)
     count = 0
-    for name in training:
-        head = load_head(Path(data) / (name + IMAGE_SUFFIX), Path(data) / (name + MASK_SUFFIX))
-        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    for annotated in training:
+        head = load_head(annotated.image, annotated.mask)
+        key = int.from_bytes(hashlib.sha256(annotated.name.encode()).digest()[:8], "big")
         for number in range(variants):
             rng = np.random.default_rng([seed, key, number])
             hu, face = draw_variant(head, spacing, rng) if number else plain_variant(head, spacing)
             if min(hu.shape) < 8:
                 continue
-            _write(hu, spacing, folder / "imagesTr" / f"{name}_v{number}_0000.nii.gz")
-            _write(face, spacing, folder / "labelsTr" / f"{name}_v{number}.nii.gz")
+            _write(hu, spacing, folder / "imagesTr" / f"{annotated.name}_v{number}_0000.nii.gz")
+            _write(face, spacing, folder / "labelsTr" / f"{annotated.name}_v{number}.nii.gz")
             count += 1
     (folder / "dataset.json").write_text(json.dumps({
         "channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1},
         "numTraining": count, "file_ending": ".nii.gz"}, indent=2))
-    (folder / "split.json").write_text(json.dumps({"training": training, "held_out": held}, indent=2))
-    return training, held
+    (folder / "split.json").write_text(json.dumps({
+        "training": [head.name for head in training], "held_out": [head.name for head in held]}, indent=2))

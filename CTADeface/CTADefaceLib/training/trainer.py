@@ -3,11 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from nnunetv2.experiment_planning.plan_and_preprocess_api import (
     extract_fingerprints, plan_experiments, preprocess)
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from ..errors import ModelError
+from ..model.folder import read_json, resolve_configuration
+from ..segment.face import resolve_device
 
 CONFIGURATION = "3d_fullres"
 PLANS_NAME = "nnUNetPlans"
@@ -21,6 +26,9 @@ NETWORK = {
     "n_conv_per_stage_decoder": [1, 1, 1, 1],
 }
 PATCH_SIZE = [64, 64, 64]
+LEARNING_RATE = 1e-3
+# Of a network that knows faces already.
+FINE_TUNING_RATE = 2e-4
 
 
 class FaceTrainer(nnUNetTrainer):
@@ -32,7 +40,7 @@ class FaceTrainer(nnUNetTrainer):
 
     def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.initial_lr = 1e-3
+        self.initial_lr = LEARNING_RATE
         self.weight_decay = 1e-3
         self.num_val_iterations_per_epoch = 4
         self.save_every = 1
@@ -55,36 +63,68 @@ class FaceTrainer(nnUNetTrainer):
         """Needs a drawing package that training does not."""
 
 
-def plan(dataset_id, spacing, plans_path):
-    """Fingerprint and stock plan at ``spacing`` mm isotropic, then the small network is entered."""
+def variant_spacing(info):
+    """Isotropic spacing in mm of the variants for a model: their voxels are as large as the model's."""
+    return float(np.prod(info.spacing) ** (1 / 3))
+
+
+def plan(dataset_id, spacing, plans_path, base=None):
+    """Fingerprint and stock plan at ``spacing`` mm isotropic; then the small network, or that of ``base``, is entered.
+
+    Parameters: ``base`` the ``LoadedModel`` to continue from. Only what it was verified for is taken from its plan.
+    Raises: ModelError.
+    """
     extract_fingerprints([dataset_id], num_processes=2, check_dataset_integrity=False)
     plan_experiments([dataset_id], "ExperimentPlanner", gpu_memory_target_in_gb=2,
                      overwrite_target_spacing=(spacing,) * 3)
     plans = json.loads(plans_path.read_text())
     configuration = plans["configurations"][CONFIGURATION]
-    configuration["patch_size"] = PATCH_SIZE
     configuration["batch_size"] = 2
-    configuration["architecture"]["arch_kwargs"].update(NETWORK)
+    if base is None:
+        configuration["patch_size"] = PATCH_SIZE
+        configuration["architecture"]["arch_kwargs"].update(NETWORK)
+    else:
+        _enter_base(plans, configuration, base)
     plans["configurations"] = {CONFIGURATION: configuration}
     plans_path.write_text(json.dumps(plans, indent=2))
     preprocess([dataset_id], PLANS_NAME, configurations=(CONFIGURATION,), num_processes=(2,))
 
 
-def train(plans, dataset_json, epochs, iterations, seed, resume):
-    """Train fold 'all' on the CPU for ``epochs`` of ``iterations`` each; returns the folder of the checkpoints.
+def _enter_base(plans, configuration, base):
+    """Grid, normalization and network of the model to continue from."""
+    info = base.info
+    theirs = read_json(info.folder / "plans.json")
+    settings = resolve_configuration(theirs, base.configuration)
+    if "architecture" not in settings or info.has_regions or info.num_classes != 2:
+        raise ModelError(f"{info.name}: was made by an early nnU-Net v2, or for other labels than one face, and cannot "
+                         "be trained further here; begin with another model, or from scratch.")
+    configuration.update(patch_size=list(info.patch_size), spacing=list(info.spacing),
+                         architecture=settings["architecture"])
+    plans.update(transpose_forward=list(info.transpose_forward), transpose_backward=list(info.transpose_backward))
+    intensities = plans["foreground_intensity_properties_per_channel"]["0"]
+    intensities.update(percentile_00_5=info.clip_low, percentile_99_5=info.clip_high, mean=info.mean, std=info.std)
+
+
+def train(plans, dataset_json, epochs, iterations, seed, resume, base=None, device="cpu"):
+    """Train fold 'all' for ``epochs`` of ``iterations`` each; returns the folder of the checkpoints.
 
     A checkpoint is written after every epoch; ``resume`` continues the latest, and may change ``epochs``
-    (the learning rate falls to zero over all of them).
+    (the learning rate falls to zero over all of them). ``base``: the ``LoadedModel`` whose weights to begin with.
     """
     torch.manual_seed(seed)
-    trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json)
+    trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json,
+                          resolve_device(device))
     trainer.num_epochs = epochs
     trainer.num_iterations_per_epoch = iterations
+    if base is not None:
+        trainer.initial_lr = FINE_TUNING_RATE
     trainer.initialize()
     folder = Path(trainer.output_folder)
     # A finished run has only the final one; more epochs continue it.
     found = [folder / name for name in ("checkpoint_latest.pth", "checkpoint_final.pth") if (folder / name).is_file()]
     if resume and found:
         trainer.load_checkpoint(str(found[0]))
+    elif base is not None:
+        trainer.network.load_state_dict(base.parameters[0])
     trainer.run_training()
     return folder

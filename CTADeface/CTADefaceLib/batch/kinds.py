@@ -1,0 +1,62 @@
+"""How a case of each kind is run, in the process that runs it, and what it will write."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..case import deface_file, failure
+from ..errors import Cancelled, CTADefaceError
+from ..files.publish import output_paths
+from .overlap import Lane
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``run(source, folder, options, progress, warn)`` returns the ``Result``s of a case, one or one for each series;
+    ``wanted(source, folder, options)`` the paths [defaced, mask] that it will write, or [] if not known.
+    """
+
+    run: Callable
+    wanted: Callable
+
+
+def _run_file(source, folder, options, progress, warn):
+    return [deface_file(source, folder, options, progress, warn)]
+
+
+def _wanted_of_file(source, folder, options):
+    defaced, mask = output_paths(source, folder, options.naming)
+    return [defaced, Path(options.masks) / mask.name]
+
+
+# DICOM series, which ``find.find_cases`` has to give as cases of kind 'dicom', get their line here.
+KINDS = {"file": Kind(_run_file, _wanted_of_file)}
+
+
+def run_case(case, where, options, progress=None, warn=lambda text: None):
+    """Run one case in this process and return its ``Result``s, also when it failed.
+
+    Raises: Cancelled, and what is no fault of the case (such as a lost network drive), for another try.
+    """
+    lane = progress or Lane()
+    try:
+        return KINDS[case.kind].run(*_arguments(case, where, options), lane, warn)
+    except Cancelled:
+        raise
+    except (CTADefaceError, MemoryError) as error:
+        return [failure(case.id, error)]
+    finally:
+        lane.leave()
+
+
+def wanted_of_case(case, where, options):
+    """The paths [defaced, mask] that a case will write, or []."""
+    return KINDS[case.kind].wanted(*_arguments(case, where, options))
+
+
+def _arguments(case, where, options):
+    """(source, folder, options) with the folders of one case; masks show the shape of the face: not for release."""
+    kept = where.hospital / case.kept
+    masks = kept if options.masks is None else Path(options.masks) / case.folder
+    options = replace(options, naming=case.naming, release=str(where.target), records=str(kept), masks=str(masks))
+    return where.source / case.id, where.target / case.folder, options

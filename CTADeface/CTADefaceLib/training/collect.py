@@ -1,0 +1,89 @@
+"""A scan and its corrected mask become one more case of an nnU-Net raw dataset, without what names the patient."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, MaskError
+from ..files.check import check_ct
+from ..files.publish import publishing
+from ..files.read import read_volume
+from ..files.write import write_new
+from ..pipeline import mask_on_grid
+from ..records.record import voxels_sha256
+
+CASE = "head_{:04d}"
+ENDING = ".nii.gz"
+EMPTY = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1}, "numTraining": 0, "file_ending": ENDING,
+         # Beyond nnU-Net's own: to know a scan that is there already.
+         "voxels_sha256": {}}
+DATASET = "dataset.json"
+
+
+def add_case(image, mask, folder, overwrite=False):
+    """Add a case to the raw dataset in ``folder``, which is made if need be; returns the case's neutral name.
+
+    The image is stored in HU as int16, the mask as 0 and 1, each with the grid as the only header. The image shows the
+    face: the folder belongs to the hospital.
+
+    Parameters: ``image`` and ``mask`` paths of volume files or ``Volume``s on one grid; ``overwrite`` lets a new mask
+    replace that of a scan that is in the dataset already.
+    Raises: InputError, MaskError (other grid, or empty), OutputError.
+    """
+    image, mask = (read_volume(given) if isinstance(given, (str, Path)) else given for given in (image, mask))
+    check_ct(image)
+    face = mask_on_grid(mask, image)
+    if not face.any():
+        raise MaskError(f"{mask.name}: the mask is empty; a case needs a face.")
+    hu = np.clip(np.rint(image.to_hu(image.stored)), -32768, 32767).astype(np.int16)
+    folder = Path(folder)
+    dataset = read_dataset(folder)
+    known, code = dataset.setdefault("voxels_sha256", {}), voxels_sha256(hu)
+    name = next((name for name, other in known.items() if other == code), None)
+    if name is not None and not overwrite:
+        raise InputError(f"{image.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
+    label = _replaced if name else _added
+    name = name or _free_name(folder, dataset["file_ending"])
+    label(folder, name, hu, face, image.geometry, dataset["file_ending"])
+    known[name] = code
+    dataset["numTraining"] = len(list((folder / "labelsTr").glob("*" + dataset["file_ending"])))
+    with publishing([folder / DATASET], overwrite=True) as (staged,):
+        staged.write_text(json.dumps(dataset, indent=2) + "\n", encoding="utf-8")
+    return name
+
+
+def read_dataset(folder):
+    """The dataset.json of a raw dataset, an empty one where there is none. Raises: InputError for another task."""
+    path = Path(folder) / DATASET
+    if not path.exists():
+        return json.loads(json.dumps(EMPTY))
+    try:
+        dataset = json.loads(path.read_text(encoding="utf-8"))
+        labels, ending, channels = dataset["labels"], dataset["file_ending"], dataset["channel_names"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read as an nnU-Net dataset ({error}); choose another folder.") from None
+    if labels != EMPTY["labels"] or len(channels) != 1 or ending != ENDING:
+        raise InputError(f"{path}: is a dataset of other labels, channels or files than a face in one CT as {ENDING}; "
+                         "choose another folder.")
+    return dataset
+
+
+def _free_name(folder, ending):
+    number = 1
+    while any((folder / sub / (CASE.format(number) + tail)).exists()
+              for sub, tail in (("imagesTr", "_0000" + ending), ("labelsTr", ending))):
+        number += 1
+    return CASE.format(number)
+
+
+def _added(folder, name, hu, face, geometry, ending):
+    paths = [folder / "imagesTr" / f"{name}_0000{ending}", folder / "labelsTr" / f"{name}{ending}"]
+    with publishing(paths) as (staged_image, staged_label):
+        write_new(hu, geometry, staged_image)
+        write_new(face.view(np.uint8), geometry, staged_label)
+
+
+def _replaced(folder, name, _hu, face, geometry, ending):
+    with publishing([folder / "labelsTr" / f"{name}{ending}"], overwrite=True) as (staged,):
+        write_new(face.view(np.uint8), geometry, staged)
