@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT / "CTADeface", ROOT / "Testing"):
     sys.path.insert(0, str(folder))
 
+# A real head-and-neck series, beside the check heads.
+DICOM_DATA = Path(os.environ.get("CTADEFACE_DICOM_DATA", ROOT.parent / "shared" / "data" / "dicom"))
 CHECK_DATA = Path(os.environ.get("CTADEFACE_CHECK_DATA", ROOT.parent / "shared" / "data" / "check"))
 
 
@@ -32,6 +34,14 @@ def small_cranium(cranium, tmp_path_factory):
 
     image = sitk.BinShrink(sitk.ReadImage(str(cranium)), [3, 3, 2])
     return sitk.Cast(image, sitk.sitkInt16)
+
+
+@pytest.fixture(scope="session")
+def real_series():
+    """Folder of a real head-and-neck series."""
+    if not DICOM_DATA.is_dir():
+        pytest.skip(f"no real DICOM series at {DICOM_DATA} (CTADEFACE_DICOM_DATA names another place)")
+    return DICOM_DATA
 
 
 @pytest.fixture(scope="session")

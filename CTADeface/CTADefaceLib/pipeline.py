@@ -130,7 +130,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
 
 def mask_millilitres(mask, geometry):
     """Volume of a mask in ml."""
-    return float(np.count_nonzero(mask)) * float(np.prod(geometry.spacing)) / 1000
+    return float(np.count_nonzero(mask)) * geometry.voxel_mm3() / 1000
 
 
 def _to_volume(image):

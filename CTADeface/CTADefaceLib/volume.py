@@ -43,6 +43,10 @@ class Geometry:
         matrix[:3, 3] = self.origin
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
 
+    def voxel_mm3(self):
+        """Volume of a voxel in mm3; less than the product of the spacings where the axes are sheared."""
+        return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction)))
+
     def matches(self, other):
         """True when both grids put voxels at the same places (within 0.01 mm at the origin and per axis)."""
         return np.allclose(self.affine()[:3, 3], other.affine()[:3, 3], atol=GEOMETRY_TOLERANCE_MM) and np.allclose(

@@ -10,6 +10,8 @@ from .headers import mark_headers_cleaned
 from .packages import need_anonymizer
 
 PROFILE = "dicomfields_2026c"
+# The package's own dummy, the year 1, is no valid date for dciodvfy.
+PACKAGE_DATE, DUMMY_DATE = "00010101", "19000101"
 
 
 def remove_identity(dataset, uids):
@@ -21,6 +23,9 @@ def remove_identity(dataset, uids):
     rules = package.initialize_actions(PROFILE) | _our_rules(package, uids)
     # File meta information is written anew.
     _apply(package, dataset, {tag: action for tag, action in rules.items() if tag[0] != 0x0002})
+    for element in dataset.iterall():
+        if element.VR in ("DA", "DT") and str(element.value).startswith(PACKAGE_DATE):
+            element.value = str(element.value).replace(PACKAGE_DATE, DUMMY_DATE, 1)
     mark_headers_cleaned(dataset)
 
 

@@ -31,7 +31,7 @@ def write_defaced(stack, changed, hu, folder, uids, deidentify=False, progress=N
         words = read_words(dataset, path.name)
         for index in indices:
             plane = stack.planes[index]
-            words[plane.frame][changed[index]] = to_words(stored_value(plane, hu), plane.bits)
+            words[plane.frame][changed[index]] = to_words(stored_value(plane, hu))
             meant[index] = words[plane.frame]
         set_pixels(dataset, words)
         if deidentify:

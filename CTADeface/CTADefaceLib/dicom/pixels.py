@@ -56,23 +56,26 @@ def _without_overlays(words, dataset):
     if any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
            for group in OVERLAY_GROUPS):
         bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-        return to_words(values_of(words & np.uint16((1 << bits[0]) - 1), bits), bits)
+        return to_words(values_of(words & np.uint16((1 << bits[0]) - 1), bits))
     return words
 
 
 def values_of(words, bits):
-    """Stored values, int16 or uint16, of words; bits above BitsStored of signed values only repeat the sign."""
+    """Stored values, int16 or uint16, of words; bits above BitsStored of signed values only repeat the sign.
+
+    Unsigned values of fewer than 16 bits that fill the word are padding of scanners that pad with -2000 in any case.
+    """
     stored, signed = bits
     if not signed:
-        return words
+        return words.view(np.int16) if stored < 16 else words
     shift = 16 - stored
     values = words.view(np.int16)
     return values if shift == 0 else np.right_shift(np.left_shift(values, shift), shift)
 
 
-def to_words(values, bits):
+def to_words(values):
     """uint16 words of stored values."""
-    return np.asarray(values).astype(np.int64).astype(np.uint16) if bits[1] else np.asarray(values).astype(np.uint16)
+    return np.asarray(values).astype(np.int64).astype(np.uint16)
 
 
 def read_dataset(path):
