@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, models, demo, identity."""
+"""The command ``cta-deface``: run, models, demo, identity, validate."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from . import __version__
 from .errors import ChecksFailed, CTADefaceError
 from .identity.command import add_identity
+from .validation.command import add_validate
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -20,6 +21,7 @@ def build_parser():
     _add_models(commands)
     _add_demo(commands)
     add_identity(commands)
+    add_validate(commands)
     return parser
 
 
