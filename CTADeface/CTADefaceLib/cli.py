@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, series, models, demo, identity, train."""
+"""The command ``cta-deface``: run, batch, series, models, demo, identity, train, validate."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from .dicom.command import add_series, grouped, is_study
 from .errors import CTADefaceError
 from .identity.command import add_identity
 from .training.command import add_train
+from .validation.command import add_validate
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -26,6 +27,7 @@ def build_parser():
     _add_demo(commands)
     add_identity(commands)
     add_train(commands)
+    add_validate(commands)
     return parser
 
 

@@ -15,19 +15,6 @@ ENGINE = REPOSITORY / "CTADeface"
 # So that this checkout is measured, whatever else is installed.
 sys.path.insert(0, str(ENGINE))
 
-IMAGE_SUFFIX = "_image.nii.gz"
-MASK_SUFFIX = "_mask.nii.gz"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A head CT and its reference mask; ``subset`` is the name of the folder that holds them."""
-
-    name: str
-    subset: str
-    image: Path
-    mask: Path
-
 
 @dataclass(frozen=True)
 class Bar:
@@ -66,19 +53,14 @@ def add_run_options(parser):
 
 
 def find_cases(folder, names=None):
-    """All ``Case``s below ``folder`` by subset and name, or only those in ``names``; SystemExit when one is missing."""
-    folder = Path(folder).resolve()
-    cases = []
-    for image in folder.rglob("*" + IMAGE_SUFFIX):
-        mask = image.with_name(image.name.replace(IMAGE_SUFFIX, MASK_SUFFIX))
-        if mask.is_file():
-            cases.append(Case(image.name.removesuffix(IMAGE_SUFFIX), image.parent.name, image, mask))
-    cases = sorted((c for c in cases if names is None or c.name in names), key=lambda c: (c.subset, c.name))
-    missing = set(names or ()) - {c.name for c in cases}
-    if missing or not cases:
-        raise SystemExit(f"{folder}: no {IMAGE_SUFFIX} with {MASK_SUFFIX} of {sorted(missing) or 'any head'}; "
-                         "name the folder with --data or CTADEFACE_CHECK_DATA.")
-    return cases
+    """The package's ``find_cases``; SystemExit when a head is missing."""
+    from CTADefaceLib.errors import InputError
+    from CTADefaceLib.validation import heads
+
+    try:
+        return heads.find_cases(folder, names)
+    except InputError as error:
+        raise SystemExit(f"{error} --data or CTADEFACE_CHECK_DATA does.") from None
 
 
 def network_mask(volume, name=None):

@@ -25,7 +25,8 @@ from common import (
     write_csv,
     write_json,
 )
-from scipy import stats
+from CTADefaceLib.validation.gallery import auc
+from CTADefaceLib.validation.statistics import mcnemar_p, wilson
 
 FILLS = ("published", "levelled")
 PUBLISHED_DETECTION, PUBLISHED_AUC = 0.62, 0.60
@@ -86,13 +87,6 @@ def distances(first, second, pairs):
             for a, b in pairs if a in first.points and b in second.points]
 
 
-def auc(near, far):
-    """Chance that one of ``near`` is smaller than one of ``far``; not a number without any."""
-    if not len(near) or not len(far):
-        return np.nan
-    return float(stats.mannwhitneyu(far, near).statistic / len(near) / len(far))
-
-
 def originals(heads, views):
     """Distances between originals: the same head in neighbouring views (10 or 15 degrees); different heads."""
     neighbours = [(("before", a), ("before", b)) for a in range(views) for b in (a + 1, a + COLUMNS)
@@ -122,14 +116,8 @@ def recognised(heads, fill, views):
 
 def share(found):
     """Text of a proportion of Booleans with its 95 % Wilson interval."""
-    interval = stats.binomtest(int(sum(found)), len(found)).proportion_ci(method="wilson")
-    return f"{sum(found)}/{len(found)} = {np.mean(found):.2f} ({interval.low:.2f} to {interval.high:.2f})"
-
-
-def mcnemar(before, after):
-    """Exact p of McNemar's test of paired Booleans."""
-    lost, won = (int(np.sum(np.asarray(a) & ~np.asarray(b))) for a, b in ((before, after), (after, before)))
-    return stats.binomtest(lost, lost + won).pvalue if lost + won else 1.0
+    low, high = wilson(sum(found), len(found))
+    return f"{sum(found)}/{len(found)} = {np.mean(found):.2f} ({low:.2f} to {high:.2f})"
 
 
 def rows_of(head):
@@ -153,7 +141,7 @@ def report(heads, views):
         print(f"  {view.name:<18}" + "  ".join(f"{state} {int(c[:, number].sum())}" for state, c in counts.items()))
     for state, c in counts.items():
         print(f"{state}: views {share(c.ravel())}; heads in some view {share(c.any(1))}; heads straight ahead "
-              f"{share(c[:, 1])}; McNemar by head p = {mcnemar(before.any(1), c.any(1)):.2g}")
+              f"{share(c[:, 1])}; McNemar by head p = {mcnemar_p(before.any(1), c.any(1)):.2g}")
         figures[state] = {"view_rate": float(c.mean()), "head_rate": float(c.any(1).mean()),
                           "by_view": c.sum(0).tolist()}
     same, different = originals(heads, len(views))

