@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..files.read import split_extension
 from ..files.write import write_new
 from .find import find_case, places
+from .kinds import arguments_of_case
 from .review import CORRECTED, REJECTED, manifest_at, mark
-from .run import options_of_case
 
 MODELS_OWN = "_model"
 
@@ -31,14 +31,15 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     manifest = manifest_at(manifest)
     where, fill = batch_of(manifest)
     case = find_case(where, item.case)
-    options = options_of_case(case, where, Options(fill=fill, override=override or {}, by=by, overwrite=True))
+    wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True)
+    source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
     with tempfile.TemporaryDirectory(dir=_made(where.hospital), prefix="correction-") as folder:
         given = Path(folder) / "mask.nii.gz"
         write_new(mask.astype("uint8"), geometry, given)
         options = replace(options, mask=str(given), **_proposal(item))
-        result = deface_file(item.input, where.target / case.folder, options, progress, warn)
+        result = deface_file(source, target, options, progress, warn)
     return mark(manifest.path, item, CORRECTED, by, [result.defaced], result.mask, result.record)
 
 

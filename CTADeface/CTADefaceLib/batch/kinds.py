@@ -40,7 +40,7 @@ def run_case(case, where, options, progress=None, warn=lambda text: None):
     """
     lane = progress or Lane()
     try:
-        return KINDS[case.kind].run(*_arguments(case, where, options), lane, warn)
+        return KINDS[case.kind].run(*arguments_of_case(case, where, options), lane, warn)
     except Cancelled:
         raise
     except (CTADefaceError, MemoryError) as error:
@@ -51,10 +51,10 @@ def run_case(case, where, options, progress=None, warn=lambda text: None):
 
 def wanted_of_case(case, where, options):
     """The paths [defaced, mask] that a case will write, or []."""
-    return KINDS[case.kind].wanted(*_arguments(case, where, options))
+    return KINDS[case.kind].wanted(*arguments_of_case(case, where, options))
 
 
-def _arguments(case, where, options):
+def arguments_of_case(case, where, options):
     """(source, folder, options) with the folders of one case; masks show the shape of the face: not for release."""
     kept = where.hospital / case.kept
     masks = kept if options.masks is None else Path(options.masks) / case.folder

@@ -178,7 +178,8 @@ class ReviewSection:
 
     def _shown(self):
         """Items that the filter lets through."""
-        queue, key = self.review.queue, self.ui.reviewFilterComboBox.currentData
+        box = self.ui.reviewFilterComboBox
+        queue, key = self.review.queue, box.itemData(box.currentIndex)
         if key == OPEN:
             return queueing.filtered(queue, open_only=True)
         if key == NOT_RELEASED:
