@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import fill as filling
-from ..case import Result, device_name, model_facts, model_name, settings_of
+from ..case import Result, device_name, model_facts, settings_of
 from ..checks.check import checked_overrides
 from ..checks.written import written_file
 from ..errors import Cancelled, ChecksFailed, CTADefaceError, InputError, MaskError, NoFaceError
@@ -19,6 +19,7 @@ from ..pipeline import face_mask, mask_millilitres, preload_model, require_face
 from ..progress import Progress
 from ..records.folder import records_folder, require_outside
 from ..release import Outgoing, release
+from ..volume import Volume
 from .folders import MASK_EXTENSION, mask_path, refuse_nested, series_folder
 from .grid import mask_on_stack, upright
 from .patch import write_defaced
@@ -33,21 +34,39 @@ HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; 
 
 
 @dataclass
+class PersonsMask:
+    """A mask, bool (k, rows, columns) on a series' slices; if a model proposed it first, ``proposal`` and the ``model``'s
+    name and checksum."""
+
+    mask: np.ndarray
+    proposal: np.ndarray | None = None
+    model: dict | None = None
+
+
+@dataclass
 class Face:
-    """A mask and the grid it lies on; ``volume`` is that of the ``chosen`` series, already read; ``model`` or None."""
+    """A mask and the grid it lies on; ``volume`` is that of the ``chosen`` series, already read.
+
+    ``source`` 'model', 'file' or 'segmentation' (a person's); ``own`` the mask on the very slices of the chosen series,
+    where that is known; ``proposal`` and ``model`` as of ``PersonsMask``.
+    """
 
     mask: np.ndarray
     geometry: object
     chosen: object
     volume: object
-    from_model: bool
+    source: str
+    own: np.ndarray | None = None
+    proposal: np.ndarray | None = None
+    model: dict | None = None
 
 
-def deface_dicom(source, folder, options, progress=None, warn=lambda text: None):
+def deface_dicom(source, folder, options, progress=None, warn=lambda text: None, given=None):
     """Deface the CT series of a folder, a file or a list of files that share one frame of reference.
 
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into the
-    hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning.
+    hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning;
+    ``given(volume)`` returns the ``PersonsMask`` on the ``Volume`` of the chosen series, in place of model and mask file.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """
@@ -56,12 +75,13 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None)
     checked_overrides(options.override)
     hospital = _hospital_folder(source, folder, options)
     progress.enter("read")
-    if options.mask is None:
+    if options.mask is None and given is None:
         preload_model(options.model)
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
     _say_first(series, options, warn)
-    run = Run(Path(folder), hospital, options, progress, warn, NewUids(), _find_face(plan, options, progress, warn), plan)
+    face = _find_face(plan, options, progress, warn, given)
+    run = Run(Path(folder), hospital, options, progress, warn, NewUids(), face, plan)
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
     order = sorted(series, key=lambda s: s.number != run.face.chosen.number)
@@ -88,7 +108,7 @@ def _say_first(series, options, warn):
         warn(warning)
 
 
-def _find_face(plan, options, progress, warn):
+def _find_face(plan, options, progress, warn, given):
     """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
     for chosen in plan.candidates:
         stack = plan.stacks[chosen.number]
@@ -96,12 +116,15 @@ def _find_face(plan, options, progress, warn):
         warning = memory_warning(volume)
         if warning:
             warn(warning)
+        if given is not None:
+            return _persons_face(given(volume), chosen, volume, stack)
         if options.mask is not None:
             return _given_face(options.mask, chosen, volume, stack)
         seen = volume if stack.upright else upright(volume, stack)
         mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress)
         if mask.any():
-            return Face(mask, seen.geometry, chosen, volume, True)
+            own = mask if stack.upright else None
+            return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model))
     if len(plan.candidates) > 1:
         raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; check that it is "
                           "a head CT, or give a mask of your own.")
@@ -113,7 +136,18 @@ def _given_face(path, chosen, volume, stack):
     mask = given.stored != 0
     if not mask_on_stack(mask, given.geometry, stack).any():
         raise MaskError(f"{path}: the mask is empty or does not lie in {chosen.label}; make it on this series.")
-    return Face(mask, given.geometry, chosen, volume, False)
+    return Face(mask, given.geometry, chosen, volume, "file")
+
+
+def _persons_face(own, chosen, volume, stack):
+    if not own.mask.any():
+        raise MaskError(f"{chosen.label}: the mask is empty, so that nothing would be removed; draw the face first.")
+    mask, geometry = own.mask, volume.geometry
+    if not stack.upright:
+        # On an even grid, from which it can be brought to the other series.
+        even = upright(Volume(mask.astype(np.int16) * 1000, geometry), stack)
+        mask, geometry = even.stored >= 500, even.geometry
+    return Face(mask, geometry, chosen, volume, "segmentation", own.mask, own.proposal, own.model)
 
 
 @dataclass
@@ -162,7 +196,8 @@ class Run:
         if not mask.any():
             result.status, result.reason = "not defaced", "the face does not reach into this series"
             return
-        result.model, result.device = self.options.mask or model_name(self.options), device_name(self.options)
+        result.model = self.options.mask or (self.face.model or {}).get("name")
+        result.device = device_name(self.options) if self.face.source == "model" else None
         result.mask_ml, result.mask = round(mask_millilitres(mask, volume.geometry), 2), str(mask_file)
         if self.options.mask_only:
             with publishing([mask_file], self.options.overwrite) as staged:
@@ -178,8 +213,8 @@ class Run:
         volume = face.volume if chosen else read_stack(stack, series.label, progress)
         if chosen:
             face.volume = None
-        if chosen and face.mask.shape == volume.stored.shape and face.geometry.matches(volume.geometry):
-            return volume, face.mask
+        if chosen and face.own is not None:
+            return volume, face.own
         return volume, mask_on_stack(face.mask, face.geometry, stack)
 
     def _release(self, series, stack, volume, mask, target, mask_file, result, progress):
@@ -215,12 +250,12 @@ class Run:
 
     def _outgoing(self, series, volume, mask, stored, value, result):
         options, own = self.options, series.number == self.face.chosen.number
-        settings = settings_of(options, result) | {"headers_deidentified": options.deidentify_headers}
-        if not own:
-            settings["mask"] += ", of another series"
+        source = self.face.source if own else self.face.source + ", of another series"
+        settings = settings_of(options, result) | {"headers_deidentified": options.deidentify_headers, "mask": source}
+        # What the model proposed, nobody has edited; how a person did is known of that person's series only.
+        proposal = mask if self.face.source == "model" else self.face.proposal if own else None
         return Outgoing(
-            volume, mask, stored, value, settings, model_facts(options.model) if self.face.from_model else None,
-            proposal=mask if self.face.from_model else None, overrides=options.override, by=options.by,
+            volume, mask, stored, value, settings, self.face.model, proposal, options.override, options.by,
             seconds=dict(self.progress.seconds),
             names={"input": series.label, "defaced": series_folder(self.folder, series).name}
             if options.record_names else None)
