@@ -19,6 +19,7 @@ from ..pipeline import face_mask, mask_millilitres, preload_model, require_face
 from ..progress import Progress
 from ..records.folder import records_folder, require_outside
 from ..release import Outgoing, release
+from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, refuse_nested, series_folder
 from .grid import mask_on_stack, upright
 from .patch import write_defaced
@@ -61,7 +62,10 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None)
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
     _say_first(series, options, warn)
-    run = Run(Path(folder), hospital, options, progress, warn, NewUids(), _find_face(plan, options, progress, warn), plan)
+    uids = NewUids()
+    clean_headers = BasicProfile(uids) if options.deidentify_headers else None
+    face = _find_face(plan, options, progress, warn)
+    run = Run(Path(folder), hospital, options, progress, warn, uids, clean_headers, face, plan)
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
     order = sorted(series, key=lambda s: s.number != run.face.chosen.number)
@@ -125,7 +129,8 @@ class Run:
     options: object
     progress: object
     warn: object
-    uids: object
+    uids: NewUids
+    clean_headers: object
     face: Face
     plan: object
 
@@ -195,7 +200,7 @@ class Run:
 
         def write(staged):
             staged.mkdir()
-            meant.append(write_defaced(stack, changed, hu, staged, self.uids, options.deidentify_headers,
+            meant.append(write_defaced(stack, changed, hu, staged, self.uids, self.clean_headers,
                                        progress.part(0.5, 0.8)))
 
         def verify(staged):
