@@ -127,12 +127,13 @@ def run_command(args):
     from .files.publish import output_paths
 
     options = options_of(args)
-    if options.mask is not None and len(args.inputs) > 1:
+    sources = grouped(args.inputs)
+    if options.mask is not None and len(sources) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
     if options.mask is not None and options.mask_only:
         raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
     taken, failures = {}, 0
-    for source in grouped(args.inputs):
+    for source in sources:
         results = _run_study(source, args, options, taken) if is_study(source) else [
             _run_one(source, args, options, taken, output_paths)]
         for result in results:

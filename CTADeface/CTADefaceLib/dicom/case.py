@@ -20,6 +20,7 @@ from ..progress import Progress
 from ..records.folder import records_folder, require_outside
 from ..release import Outgoing, release
 from ..volume import Volume
+from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, refuse_nested, series_folder
 from .grid import mask_on_stack, upright
 from .patch import write_defaced
@@ -80,8 +81,10 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
     _say_first(series, options, warn)
+    uids = NewUids()
+    clean_headers = BasicProfile(uids) if options.deidentify_headers else None
     face = _find_face(plan, options, progress, warn, given)
-    run = Run(Path(folder), hospital, options, progress, warn, NewUids(), face, plan)
+    run = Run(Path(folder), hospital, options, progress, warn, uids, clean_headers, face, plan)
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
     order = sorted(series, key=lambda s: s.number != run.face.chosen.number)
@@ -159,7 +162,8 @@ class Run:
     options: object
     progress: object
     warn: object
-    uids: object
+    uids: NewUids
+    clean_headers: object
     face: Face
     plan: object
 
@@ -230,7 +234,7 @@ class Run:
 
         def write(staged):
             staged.mkdir()
-            meant.append(write_defaced(stack, changed, hu, staged, self.uids, options.deidentify_headers,
+            meant.append(write_defaced(stack, changed, hu, staged, self.uids, self.clean_headers,
                                        progress.part(0.5, 0.8)))
 
         def verify(staged):

@@ -5,28 +5,41 @@ sequence item that stays is given to it too, dates that are to go do go, and UID
 """
 
 from contextlib import suppress
+from importlib.metadata import version
 
 from .headers import mark_headers_cleaned
 from .packages import need_anonymizer
 
-PROFILE = "dicomfields_2026c"
+PACKAGE, PROFILE = "dicom-anonymizer", "dicomfields_2026c"
 # The package's own dummy, the year 1, is no valid date for dciodvfy.
 PACKAGE_DATE, DUMMY_DATE = "00010101", "19000101"
 
 
-def remove_identity(dataset, uids):
-    """Apply the profile to a ``pydicom.Dataset`` in place, with the UIDs of ``uids`` (a ``NewUids``), and say so in it.
+class BasicProfile:
+    """Call it with a ``pydicom.Dataset`` to apply the profile in place and to say so in it, before the header is marked as
+    defaced; UIDs become those of ``uids`` (a ``NewUids``), private elements go. Raises: MissingPackages, when made."""
 
-    Call it before the header is marked as defaced. Private elements go. Raises: MissingPackages.
-    """
-    package = need_anonymizer()
-    rules = package.initialize_actions(PROFILE) | _our_rules(package, uids)
-    # File meta information is written anew.
-    _apply(package, dataset, {tag: action for tag, action in rules.items() if tag[0] != 0x0002})
-    for element in dataset.iterall():
-        if element.VR in ("DA", "DT") and str(element.value).startswith(PACKAGE_DATE):
-            element.value = str(element.value).replace(PACKAGE_DATE, DUMMY_DATE, 1)
-    mark_headers_cleaned(dataset)
+    def __init__(self, uids):
+        self._package = need_anonymizer()
+        rules = self._package.initialize_actions(PROFILE) | _our_rules(self._package, uids)
+        # File meta information is written anew.
+        self._rules = {tag: action for tag, action in rules.items() if tag[0] != 0x0002}
+
+    def __call__(self, dataset):
+        self._apply(dataset)
+        for element in dataset.iterall():
+            if element.VR in ("DA", "DT") and str(element.value).startswith(PACKAGE_DATE):
+                element.value = str(element.value).replace(PACKAGE_DATE, DUMMY_DATE, 1)
+        mark_headers_cleaned(dataset, f"{PACKAGE} {version(PACKAGE)}: PS3.15 Basic Profile")
+
+    def _apply(self, dataset):
+        # Tags of four numbers are ranges.
+        rules = {tag: action for tag, action in self._rules.items() if len(tag) > 2 or tag in dataset}
+        self._package.anonymize_dataset(dataset, rules, delete_private_tags=True, base_rules_gen=dict)
+        for element in dataset:
+            if element.VR == "SQ":
+                for item in element.value:
+                    self._apply(item)
 
 
 def _our_rules(package, uids):
@@ -45,11 +58,3 @@ def _our_rules(package, uids):
     # Sequences of references (X/Z/U*) stay, with new UIDs in their items.
     return ({tag: new_uid for tag in tags["U_TAGS"]} | {tag: remove for tag in tags["X_TAGS"] if len(tag) == 2}
             | {tag: package.keep for tag in tags["X_Z_U_STAR_TAGS"]})
-
-
-def _apply(package, dataset, rules):
-    package.anonymize_dataset(dataset, rules, delete_private_tags=True, base_rules_gen=dict)
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value:
-                _apply(package, item, rules)

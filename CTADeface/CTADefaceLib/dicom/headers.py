@@ -30,9 +30,10 @@ def mark_defaced(dataset, uids):
     _new_meta(dataset)
 
 
-def mark_headers_cleaned(dataset):
-    """Say that a header profile ran; only for a dataset of which that is true."""
+def mark_headers_cleaned(dataset, method):
+    """Say that a header profile ran, and by what ``method``; only for a dataset of which that is true."""
     dataset.PatientIdentityRemoved = "YES"
+    _add_method(dataset, method)
     dataset.LongitudinalTemporalInformationModified = "REMOVED"
     _add_code(dataset, BASIC_PROFILE)
 
@@ -66,10 +67,14 @@ def _mark_derived(dataset):
     dataset.DerivationDescription = "; ".join(filter(None, (before, DERIVATION)))[-DESCRIPTION_CHARACTERS:]
 
 
-def _mark_method(dataset):
+def _add_method(dataset, method):
     methods = dataset.get("DeidentificationMethod") or []
     methods = [methods] if isinstance(methods, str) else list(methods)
-    dataset.DeidentificationMethod = [m for m in methods if m != METHOD] + [METHOD[:METHOD_CHARACTERS]]
+    dataset.DeidentificationMethod = [m for m in methods if m != method] + [method[:METHOD_CHARACTERS]]
+
+
+def _mark_method(dataset):
+    _add_method(dataset, METHOD)
     _add_code(dataset, CLEAN_FACE)
     dataset.RecognizableVisualFeatures = "NO"
 

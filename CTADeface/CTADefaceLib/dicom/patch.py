@@ -3,7 +3,6 @@
 import numpy as np
 
 from ..errors import OutputError
-from .deidentify import remove_identity
 from .headers import mark_defaced
 from .pixels import read_dataset, read_words, stored_limits, to_words
 from .read import each_file
@@ -14,10 +13,11 @@ def stored_value(plane, hu):
     return int(np.clip(np.rint((hu - plane.intercept) / plane.slope), *stored_limits(plane.bits)))
 
 
-def write_defaced(stack, changed, hu, folder, uids, deidentify=False, progress=None):
+def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress=None):
     """Write each file of ``stack`` with ``hu`` where ``changed``, as new instances 0001.dcm ... into ``folder``.
 
-    Parameters: ``changed`` bool (k, rows, columns); ``uids`` a ``NewUids``; ``deidentify``: also clean the headers.
+    Parameters: ``changed`` bool (k, rows, columns); ``uids`` a ``NewUids``; ``clean_headers``
+    (a ``BasicProfile``) is called with each dataset, if given.
     Returns: uint16 words (k, rows, columns) as they were meant to be written.
     Raises: InputError, OutputError, MissingPackages.
     """
@@ -34,8 +34,8 @@ def write_defaced(stack, changed, hu, folder, uids, deidentify=False, progress=N
             words[plane.frame][changed[index]] = to_words(stored_value(plane, hu))
             meant[index] = words[plane.frame]
         set_pixels(dataset, words)
-        if deidentify:
-            remove_identity(dataset, uids)
+        if clean_headers is not None:
+            clean_headers(dataset)
         mark_defaced(dataset, uids)
         _save(dataset, folder / f"{number:0{digits}}.dcm")
     return meant

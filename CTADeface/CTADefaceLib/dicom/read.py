@@ -39,9 +39,11 @@ def volume_of(stack, words, name):
     """The ``Volume`` of words (k, rows, columns)."""
     first = stack.planes[0]
     if stack.uniform:
-        return Volume(values_of(words, first.bits), stack.geometry, first.slope, first.intercept, name, source=stack,
-                      limits=stored_limits(first.bits))
-    return Volume(_hu(stack, words), stack.geometry, name=name, source=stack, limits=_common_hu(stack))
+        values = np.stack([values_of(plane_words, plane.bits) for plane_words, plane in zip(words, stack.planes)])
+        fewest = min(plane.bits[0] for plane in stack.planes)
+        return Volume(values, stack.geometry, first.slope, first.intercept, name, stack,
+                      stored_limits((fewest, first.bits[1])))
+    return Volume(_hu(stack, words), stack.geometry, 1.0, 0.0, name, stack, _common_hu(stack))
 
 
 def _hu(stack, words):

@@ -108,9 +108,8 @@ class Stack:
 
     @property
     def uniform(self):
-        """Do all slices share slope, intercept and the form of their numbers?"""
-        first = self.planes[0]
-        return all((p.slope, p.intercept, p.bits) == (first.slope, first.intercept, first.bits) for p in self.planes)
+        """Do all slices share slope, intercept and the type of their numbers? (Not always the number of bits.)"""
+        return len({(p.slope, p.intercept, p.bits[1], p.bits[0] < 16) for p in self.planes}) == 1
 
 
 def _all_even(steps):
