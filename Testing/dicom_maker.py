@@ -14,6 +14,7 @@ from pydicom.uid import (
 )
 from scipy import ndimage as ndi
 
+from CTADefaceLib.files.write import write_mask_new
 from CTADefaceLib.synthetic_head import SPACING_MM, head_parts
 from CTADefaceLib.volume import Geometry
 
@@ -235,7 +236,10 @@ def write_other(path, sop_class, modality, study, **elements):
 
 def write_mask(path, part=1):
     """Write the synthetic head's face as a NIfTI mask on the phantom's grid; returns the path as text."""
-    from CTADefaceLib.files.write import write_mask_new
+    return write_mask_of(np.asarray(parts()[part], bool), phantom_geometry(), path)
 
-    write_mask_new(np.asarray(parts()[part], bool), phantom_geometry(), path)
+
+def write_mask_of(mask, geometry, path):
+    """Write a bool mask (k, j, i) on a ``Geometry`` as NIfTI; returns the path as text."""
+    write_mask_new(mask, geometry, path)
     return str(path)

@@ -127,10 +127,26 @@ def test_a_series_whose_checks_fail_is_kept_back_unless_overridden(tmp_path):
     assert record["status"] == "blocked"
     failing = [check["name"] for check in record["checks"] if check["verdict"] == "fail"]
     overrides = [text for name in failing for text in ("--override", f"{name}=a test")]
-    assert "brain" in failing and main([*arguments, *overrides, "--overwrite"]) == 0
+    assert "brain" in failing and main([*arguments, *overrides]) == 0
+    assert (hospital / "series_01_facemask_2.nii.gz").exists()
     assert len(list((tmp_path / "out" / "series_01").iterdir())) == 40
     record = json.loads((hospital / "series_01_record_2.json").read_text())
     assert {o["check"] for o in record["overrides"]} == set(failing)
+
+
+def test_a_series_that_shows_more_of_the_face_than_the_masks_is_kept_back(tmp_path, mask):
+    """The mask ends where its own series ends: below, the other one still has its chin."""
+    study, upper = maker.Study(), maker.sparse()
+    maker.write_series(tmp_path / "in" / "whole", maker.sparse(), study, number=1)
+    upper.positions = upper.positions[14:]
+    maker.write_series(tmp_path / "in" / "upper", upper, study, number=2)
+    volume = read_volume(mask)
+    cut = maker.phantom_geometry()
+    cut = type(cut)(cut.spacing, (*cut.origin[:2], cut.origin[2] + 28 * cut.spacing[2]), cut.direction)
+    maker.write_mask_of(volume.stored[28:] > 0, cut, tmp_path / "upper.nii.gz")
+    results = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=str(tmp_path / "upper.nii.gz"), series="2"))
+    assert [r.status for r in results] == ["failed", "defaced"] and "shows more of the face" in results[0].error
+    assert "--series 1" in results[0].error
 
 
 def test_results_never_mix_with_originals(tmp_path, mask):

@@ -10,6 +10,7 @@ AIR_HU = -1000.0
 MOST_PLANES = 2000
 # A slice thicker than the mask's own spacing is looked at in so many places of its depth.
 MOST_DEPTHS = 9
+OVERHANG_MM = 10.0
 
 
 def upright(volume, stack):
@@ -82,6 +83,21 @@ def mask_on_stack(mask, geometry, stack):
 
     for_slabs(look, len(stack.planes), 4)
     return result
+
+
+def shows_more(stack, mask, geometry):
+    """Does ``stack`` reach 10 mm or more beyond the grid of a mask at a side where that grid cuts the face?"""
+    to_index = np.linalg.inv(_lps(geometry))
+    sizes = (stack.rows - 1) * stack.pixel_mm[0] * stack.column, (stack.columns - 1) * stack.pixel_mm[1] * stack.row
+    corners = np.concatenate([stack.positions[[0, -1]] + r * sizes[0] + c * sizes[1] for r in (0, 1) for c in (0, 1)])
+    corners = (corners @ to_index[:3, :3].T + to_index[:3, 3])[:, ::-1]
+    for axis, (count, spacing) in enumerate(zip(mask.shape, geometry.spacing[::-1])):
+        reach = OVERHANG_MM / spacing
+        if mask.take(0, axis).any() and corners[:, axis].min() < -reach:
+            return True
+        if mask.take(-1, axis).any() and corners[:, axis].max() > count - 1 + reach:
+            return True
+    return False
 
 
 def _lps(geometry):
