@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage, EnhancedCTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid,
@@ -43,6 +44,20 @@ def phantom_at(points, part=0):
     index = ((points - ORIGIN) / np.array([-SPACING_MM, -SPACING_MM, SPACING_MM]))[..., ::-1]
     outside = -1000 if part == 0 else 0
     return ndi.map_coordinates(values, np.moveaxis(index, -1, 0), order=0, cval=outside)
+
+
+def image_at(image, points):
+    """HU of a SimpleITK image at LPS ``points`` (..., 3), air outside of it."""
+    index = np.array(image.GetDirection()).reshape(3, 3).T @ (points - np.array(image.GetOrigin()))[..., None]
+    index = (index[..., 0] / np.array(image.GetSpacing()))[..., ::-1]
+    array = sitk.GetArrayViewFromImage(image).astype(np.float32)
+    return ndi.map_coordinates(array, np.moveaxis(index, -1, 0), order=1, cval=-1000)
+
+
+def box_of(image):
+    """LPS (low, high) corners of an image with axes along those of the patient."""
+    ends = [image.TransformIndexToPhysicalPoint(i) for i in ((0, 0, 0), tuple(n - 1 for n in image.GetSize()))]
+    return np.min(ends, 0), np.max(ends, 0)
 
 
 @dataclass

@@ -86,17 +86,15 @@ def mask_on_stack(mask, geometry, stack):
 
 
 def shows_more(stack, mask, geometry):
-    """Does ``stack`` reach 10 mm or more beyond the grid of a mask at a side where that grid cuts the face?"""
-    to_index = np.linalg.inv(_lps(geometry))
-    sizes = (stack.rows - 1) * stack.pixel_mm[0] * stack.column, (stack.columns - 1) * stack.pixel_mm[1] * stack.row
-    corners = np.concatenate([stack.positions[[0, -1]] + r * sizes[0] + c * sizes[1] for r in (0, 1) for c in (0, 1)])
-    corners = (corners @ to_index[:3, :3].T + to_index[:3, 3])[:, ::-1]
+    """Does ``stack`` go on 10 mm or more where the grid of a mask cuts the face?"""
+    to_lps, to_index = _lps(geometry), np.linalg.inv(_lps(stack.geometry))
     for axis, (count, spacing) in enumerate(zip(mask.shape, geometry.spacing[::-1])):
-        reach = OVERHANG_MM / spacing
-        if mask.take(0, axis).any() and corners[:, axis].min() < -reach:
-            return True
-        if mask.take(-1, axis).any() and corners[:, axis].max() > count - 1 + reach:
-            return True
+        for border, beyond in ((0, -OVERHANG_MM / spacing), (count - 1, count - 1 + OVERHANG_MM / spacing)):
+            points = np.insert(np.argwhere(mask.take(border, axis)).astype(float), axis, beyond, axis=1)[:, ::-1]
+            points = (points @ to_lps[:3, :3].T + to_lps[:3, 3]) @ to_index[:3, :3].T + to_index[:3, 3]
+            size = stack.columns, stack.rows, len(stack.planes)
+            if np.all((points >= 0) & (points <= np.array(size) - 1), axis=1).any():
+                return True
     return False
 
 
