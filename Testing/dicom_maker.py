@@ -8,12 +8,14 @@ from functools import cache
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage, EnhancedCTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid,
 )
 from scipy import ndimage as ndi
 
+from CTADefaceLib.files.write import write_mask_new
 from CTADefaceLib.synthetic_head import SPACING_MM, head_parts
 from CTADefaceLib.volume import Geometry
 
@@ -42,6 +44,20 @@ def phantom_at(points, part=0):
     index = ((points - ORIGIN) / np.array([-SPACING_MM, -SPACING_MM, SPACING_MM]))[..., ::-1]
     outside = -1000 if part == 0 else 0
     return ndi.map_coordinates(values, np.moveaxis(index, -1, 0), order=0, cval=outside)
+
+
+def image_at(image, points):
+    """HU of a SimpleITK image at LPS ``points`` (..., 3), air outside of it."""
+    index = np.array(image.GetDirection()).reshape(3, 3).T @ (points - np.array(image.GetOrigin()))[..., None]
+    index = (index[..., 0] / np.array(image.GetSpacing()))[..., ::-1]
+    array = sitk.GetArrayViewFromImage(image).astype(np.float32)
+    return ndi.map_coordinates(array, np.moveaxis(index, -1, 0), order=1, cval=-1000)
+
+
+def box_of(image):
+    """LPS (low, high) corners of an image with axes along those of the patient."""
+    ends = [image.TransformIndexToPhysicalPoint(i) for i in ((0, 0, 0), tuple(n - 1 for n in image.GetSize()))]
+    return np.min(ends, 0), np.max(ends, 0)
 
 
 @dataclass
@@ -235,7 +251,10 @@ def write_other(path, sop_class, modality, study, **elements):
 
 def write_mask(path, part=1):
     """Write the synthetic head's face as a NIfTI mask on the phantom's grid; returns the path as text."""
-    from CTADefaceLib.files.write import write_mask_new
+    return write_mask_of(np.asarray(parts()[part], bool), phantom_geometry(), path)
 
-    write_mask_new(np.asarray(parts()[part], bool), phantom_geometry(), path)
+
+def write_mask_of(mask, geometry, path):
+    """Write a bool mask (k, j, i) on a ``Geometry`` as NIfTI; returns the path as text."""
+    write_mask_new(mask, geometry, path)
     return str(path)

@@ -11,6 +11,7 @@ import dicom_readers as readers
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 
 from CTADefaceLib.case import Options
 from CTADefaceLib.cli import main
@@ -19,6 +20,7 @@ from CTADefaceLib.dicom.case import deface_dicom
 from CTADefaceLib.errors import InputError, MaskError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.pipeline import segment_face
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +129,26 @@ def test_a_series_whose_checks_fail_is_kept_back_unless_overridden(tmp_path):
     assert record["status"] == "blocked"
     failing = [check["name"] for check in record["checks"] if check["verdict"] == "fail"]
     overrides = [text for name in failing for text in ("--override", f"{name}=a test")]
-    assert "brain" in failing and main([*arguments, *overrides, "--overwrite"]) == 0
+    assert "brain" in failing and main([*arguments, *overrides]) == 0
+    assert (hospital / "series_01_facemask_2.nii.gz").exists()
     assert len(list((tmp_path / "out" / "series_01").iterdir())) == 40
     record = json.loads((hospital / "series_01_record_2.json").read_text())
     assert {o["check"] for o in record["overrides"]} == set(failing)
+
+
+def test_a_series_that_shows_more_of_the_face_than_the_masks_is_kept_back(tmp_path, mask):
+    """The mask ends where its own series ends: below, the other one still has its chin."""
+    study, upper = maker.Study(), maker.sparse()
+    maker.write_series(tmp_path / "in" / "whole", maker.sparse(), study, number=1)
+    upper.positions = upper.positions[14:]
+    maker.write_series(tmp_path / "in" / "upper", upper, study, number=2)
+    volume = read_volume(mask)
+    cut = maker.phantom_geometry()
+    cut = type(cut)(cut.spacing, (*cut.origin[:2], cut.origin[2] + 28 * cut.spacing[2]), cut.direction)
+    maker.write_mask_of(volume.stored[28:] > 0, cut, tmp_path / "upper.nii.gz")
+    results = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=str(tmp_path / "upper.nii.gz"), series="2"))
+    assert [r.status for r in results] == ["failed", "defaced"] and "shows more of the face" in results[0].error
+    assert "--series 1" in results[0].error
 
 
 def test_results_never_mix_with_originals(tmp_path, mask):
@@ -232,6 +250,33 @@ def test_of_two_folders_of_one_name_the_second_is_refused_and_a_failed_one_leave
         raise KeyError
     assert len(list((tmp_path / "release" / "series_01").iterdir())) == 3
     assert not [name for name in os.listdir(tmp_path) if name.startswith(STAGING)]
+
+
+def test_a_real_head_with_a_tilted_gantry_makes_the_mask_for_its_sagittal_slices(small_cranium, tmp_path):
+    low, high = maker.box_of(small_cranium)
+    angle, spacing, study = np.radians(15), 3.0, maker.Study()
+    rows, columns, count = (int(n) for n in (high - low)[[1, 0, 2]] / spacing)
+    cosines = (1.0, 0.0, 0.0, 0.0, float(np.cos(angle)), float(np.sin(angle)))
+    # Each slice leans about its own middle, its front down: so it shows all of the face that the sagittal slices show.
+    corner = np.array([low[0], (low + high)[1] / 2, low[2]]) - np.array(cosines[3:]) * spacing * rows / 2
+    tilted = maker.Shape(corner + np.arange(count)[:, None] * [0, 0, spacing], cosines, rows, columns, (spacing,) * 2)
+    start = np.array([low[0], low[1], high[2]])
+    sagittal = maker.Shape(start + np.arange(columns)[:, None] * [spacing, 0, 0], maker.SAGITTAL, count, rows, (spacing,) * 2)
+    for number, shape in enumerate((tilted, sagittal), 1):
+        maker.write_series(tmp_path / "in" / str(number), shape, study, maker.image_at(small_cranium, shape.points()),
+                           number=number, image_type=("ORIGINAL", "PRIMARY", "AXIAL") if number == 1 else (
+                               "DERIVED", "SECONDARY", "MPR"))
+    results = deface_dicom(tmp_path / "in", tmp_path / "out", Options())
+    assert [(r.status, r.error) for r in results] == [("defaced", None)] * 2
+    assert results[0].mask_ml > 100 and results[1].mask_ml == pytest.approx(results[0].mask_ml, rel=0.1)
+    # The same face as the model finds without any DICOM.
+    straight = sitk.GetArrayFromImage(segment_face(small_cranium)) > 0
+    given = sitk.GetImageFromArray(straight.astype(np.float32))
+    given.CopyInformation(small_cranium)
+    # Slices are sorted along their normal, which looks to the right here.
+    expected = maker.image_at(given, sagittal.points())[::-1] > 0.5
+    found = read_volume(results[1].mask).stored > 0
+    assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.85
 
 
 def test_the_real_series_through_the_shell(real_series, tmp_path):

@@ -271,6 +271,26 @@ def test_names_and_records_tell_nothing_and_originals_stay_as_they_are(tmp_path,
         assert secret not in record
 
 
+def test_values_that_the_standard_does_not_allow_pass_through_unchanged_and_unprinted(tmp_path, mask, recwarn):
+    """Scanners write numbers of more than 16 characters, dates with dashes, and lower-case codes."""
+    def sloppy(dataset, k):
+        with pydicom.config.disable_value_validation():
+            dataset.add_new("WindowCenter", "DS", "40.123456789012345678")
+            dataset.add_new("SeriesDate", "DA", "2020-03-04")
+            dataset.add_new("BodyPartExamined", "CS", "head and neck ")
+            dataset.add_new("StationName", "SH", "a station name of the lost Secret")
+            dataset.add_new("DeviceSerialNumber", "LO", "")
+
+    maker.write_series(tmp_path / "in", maker.sparse(), change=sloppy)
+    recwarn.clear()
+    results, _out = deface(tmp_path / "in", mask)
+    assert [(r.status, r.error) for r in results] == [("defaced", None)]
+    assert not [w for w in recwarn if "Secret" in str(w.message)]
+    content = next(Path(results[0].defaced).iterdir()).read_bytes()
+    for value in (b"40.123456789012345678", b"2020-03-04", b"head and neck", b"a station name of the lost Secret"):
+        assert value in content
+
+
 def test_a_file_that_is_not_what_was_meant_leaves_nothing(tmp_path, mask, monkeypatch):
     maker.write_series(tmp_path / "in", maker.sparse())
     save = patch._save

@@ -22,7 +22,8 @@ from ..release import Outgoing, release
 from ..volume import Volume
 from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, refuse_nested, series_folder
-from .grid import mask_on_stack, upright
+from .grid import mask_on_stack, shows_more, upright
+from .packages import no_values_in_warnings
 from .patch import write_defaced
 from .read import read_stack, volume_of
 from .series import find_series
@@ -62,6 +63,7 @@ class Face:
     model: dict | None = None
 
 
+@no_values_in_warnings()
 def deface_dicom(source, folder, options, progress=None, warn=lambda text: None, given=None):
     """Deface the CT series of a folder, a file or a list of files that share one frame of reference.
 
@@ -193,13 +195,17 @@ class Run:
     def _deface(self, series, result, progress):
         target = series_folder(self.folder, series)
         masks = Path(self.options.masks) if self.options.masks else self.folder if self.options.mask_only else self.hospital
-        mask_file = mask_path(masks, series)
+        # A blocked run has left its mask there for the person who corrects it.
+        mask_file = mask_path(masks, series, free=masks == self.hospital and not self.options.overwrite)
         refuse_existing([mask_file] if self.options.mask_only else [mask_file, target], self.options.overwrite)
         stack = self.plan.stacks[series.number]
         volume, mask = self._mask(series, stack, progress.part(0, 0.3))
         if not mask.any():
             result.status, result.reason = "not defaced", "the face does not reach into this series"
             return
+        if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
+            raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask was made; "
+                            f"run again with --series {series.number}.")
         result.model = self.options.mask or (self.face.model or {}).get("name")
         result.device = device_name(self.options) if self.face.source == "model" else None
         result.mask_ml, result.mask = round(mask_millilitres(mask, volume.geometry), 2), str(mask_file)

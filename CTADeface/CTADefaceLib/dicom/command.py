@@ -32,11 +32,14 @@ def listing(source):
     """One dict per series of ``source``: what ``describe`` says, and ``can_be_defaced`` with the ``problem`` if not."""
     from ..errors import InputError
     from .kinds import DEFACEABLE
+    from .packages import no_values_in_warnings
     from .series import describe, find_series
     from .stack import stack_of
 
     rows = []
-    for series in find_series(source).series:
+    with no_values_in_warnings():
+        found = find_series(source)
+    for series in found.series:
         row = describe(series)
         row["can_be_defaced"] = series.kind in DEFACEABLE
         if row["can_be_defaced"]:

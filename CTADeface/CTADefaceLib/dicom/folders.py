@@ -12,9 +12,15 @@ def series_folder(release, series):
     return Path(release) / f"series_{series.number:02}"
 
 
-def mask_path(folder, series):
-    """The mask of a series, which shows the shape of the face, in a folder of the hospital's."""
-    return Path(folder) / f"{series_folder('.', series).name}_facemask{MASK_EXTENSION}"
+def mask_path(folder, series, free=False):
+    """The mask of a series, which shows the shape of the face, in a folder of the hospital's; ``free``: of an earlier run
+    none is there."""
+    stem, number = f"{series_folder('.', series).name}_facemask", 1
+    path = Path(folder) / f"{stem}{MASK_EXTENSION}"
+    while free and path.exists():
+        number += 1
+        path = path.with_name(f"{stem}_{number}{MASK_EXTENSION}")
+    return path
 
 
 def refuse_nested(source, folders):

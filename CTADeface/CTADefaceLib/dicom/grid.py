@@ -10,6 +10,7 @@ AIR_HU = -1000.0
 MOST_PLANES = 2000
 # A slice thicker than the mask's own spacing is looked at in so many places of its depth.
 MOST_DEPTHS = 9
+OVERHANG_MM = 10.0
 
 
 def upright(volume, stack):
@@ -82,6 +83,19 @@ def mask_on_stack(mask, geometry, stack):
 
     for_slabs(look, len(stack.planes), 4)
     return result
+
+
+def shows_more(stack, mask, geometry):
+    """Does ``stack`` go on 10 mm or more where the grid of a mask cuts the face?"""
+    to_lps, to_index = _lps(geometry), np.linalg.inv(_lps(stack.geometry))
+    for axis, (count, spacing) in enumerate(zip(mask.shape, geometry.spacing[::-1])):
+        for border, beyond in ((0, -OVERHANG_MM / spacing), (count - 1, count - 1 + OVERHANG_MM / spacing)):
+            points = np.insert(np.argwhere(mask.take(border, axis)).astype(float), axis, beyond, axis=1)[:, ::-1]
+            points = (points @ to_lps[:3, :3].T + to_lps[:3, 3]) @ to_index[:3, :3].T + to_index[:3, 3]
+            size = stack.columns, stack.rows, len(stack.planes)
+            if np.all((points >= 0) & (points <= np.array(size) - 1), axis=1).any():
+                return True
+    return False
 
 
 def _lps(geometry):

@@ -1,5 +1,8 @@
 """The optional packages that read and write DICOM, imported when they are used."""
 
+import warnings
+from contextlib import contextmanager
+
 from ..errors import MissingPackages, first_line
 
 INSTALL = "pip install 'cta-deface[dicom]'"
@@ -24,3 +27,11 @@ def need_anonymizer():
     except ImportError as error:
         raise MissingPackages(f"De-identifying headers needs the package dicom-anonymizer ({first_line(error)}); "
                               f"run: {INSTALL}") from error
+
+
+@contextmanager
+def no_values_in_warnings():
+    """pydicom warns of values that the standard does not allow by printing them, names and IDs included."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pydicom")
+        yield

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import CTADefaceError, OutputError, first_line
 from .headers import mark_defaced
 from .pixels import read_dataset, read_words, stored_limits, to_words
 from .read import each_file
@@ -33,12 +33,22 @@ def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress
             plane = stack.planes[index]
             words[plane.frame][changed[index]] = to_words(stored_value(plane, hu))
             meant[index] = words[plane.frame]
-        set_pixels(dataset, words)
-        if clean_headers is not None:
-            clean_headers(dataset)
-        mark_defaced(dataset, uids)
-        _save(dataset, folder / f"{number:0{digits}}.dcm")
+        try:
+            _turn_into_defaced(dataset, words, uids, clean_headers)
+            _save(dataset, folder / f"{number:0{digits}}.dcm")
+        except (CTADefaceError, OSError):
+            raise
+        except Exception as error:  # pydicom raises many kinds for elements that the standard does not allow
+            raise OutputError(f"{path.name}: cannot be written as DICOM ({first_line(error)}); "
+                              "export the series again.") from None
     return meant
+
+
+def _turn_into_defaced(dataset, words, uids, clean_headers):
+    set_pixels(dataset, words)
+    if clean_headers is not None:
+        clean_headers(dataset)
+    mark_defaced(dataset, uids)
 
 
 def set_pixels(dataset, words):
@@ -52,10 +62,5 @@ def set_pixels(dataset, words):
 
 def _save(dataset, path):
     syntax = dataset.file_meta.TransferSyntaxUID
-    try:
-        dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian,
-                        enforce_file_format=True)
-    except OSError:
-        raise
-    except Exception as error:  # pydicom raises many kinds for elements that the standard does not allow
-        raise OutputError(f"{path.name}: cannot be written as DICOM ({error}); export the series again.") from None
+    dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian,
+                    enforce_file_format=True)
