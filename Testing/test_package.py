@@ -15,6 +15,8 @@ ENGINE = ROOT / "CTADeface" / "CTADefaceLib"
 def test_requirements_are_those_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (ROOT / "CTADeface" / "Resources" / "requirements.txt").read_text().split() == project["dependencies"]
+    for_dicom = (ROOT / "CTADeface" / "Resources" / "requirements-dicom.txt").read_text().split()
+    assert for_dicom == project["optional-dependencies"]["dicom"]
 
 
 @pytest.mark.parametrize("path", sorted(p for p in ENGINE.rglob("*.py") if "slicer_module" not in p.parts),

@@ -11,7 +11,8 @@ TITLES = {
     "mask_size": "Size of the mask", "mask_place": "Place of the mask", "mask_filled": "Mask is filled",
     "forehead": "Forehead covered", "nose": "Eyes and nose covered", "mouth": "Mouth covered", "chin": "Chin covered",
     "residual_skin": "Skin left in the face", "brain": "Brain untouched", "bone": "Bone untouched",
-    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "written_file": "File reads back", "identity": "Face recognition",
+    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "written_file": "File reads back",
+    "identity": "Face recognition",
 }
 
 
@@ -28,6 +29,11 @@ class Check:
     unit: str
     text: str
     place: tuple | None = None
+
+    @classmethod
+    def from_dict(cls, facts):
+        """The check of an ``as_dict``."""
+        return cls(**{**facts, "place": tuple(facts["place"]) if facts["place"] else None})
 
     @property
     def title(self):

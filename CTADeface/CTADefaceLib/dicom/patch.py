@@ -35,7 +35,7 @@ def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress
             meant[index] = words[plane.frame]
         try:
             _turn_into_defaced(dataset, words, uids, clean_headers)
-            _save(dataset, folder / f"{number:0{digits}}.dcm")
+            save(dataset, folder / f"{number:0{digits}}.dcm")
         except (CTADefaceError, OSError):
             raise
         except Exception as error:  # pydicom raises many kinds for elements that the standard does not allow
@@ -60,7 +60,8 @@ def set_pixels(dataset, words):
     dataset["PixelData"].is_undefined_length = False
 
 
-def _save(dataset, path):
+def save(dataset, path):
+    """Write a ``pydicom.Dataset`` in the transfer syntax that its meta information names. Raises: OutputError."""
     syntax = dataset.file_meta.TransferSyntaxUID
     dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian,
                     enforce_file_format=True)

@@ -46,10 +46,18 @@ class PackageState:
         return text.format(names=", ".join(self.missing)) if self.missing else ""
 
 
-def requirements():
-    """The lines of ``Resources/requirements.txt``."""
-    lines = (line.split("#")[0].strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
+def requirements(use=None):
+    """The lines of ``Resources/requirements.txt``, or of those for one ``use`` such as 'dicom'."""
+    path = REQUIREMENTS if use is None else REQUIREMENTS.with_name(f"requirements-{use}.txt")
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line]
+
+
+def missing_for(use, site_packages=None):
+    """Requirements of one ``use`` that are not satisfied; what they need themselves is pip's business."""
+    there = [(line, distribution(Requirement(line).name, site_packages)) for line in requirements(use)]
+    return [line for line, found in there if found is None
+            or not Requirement(line).specifier.contains(found.metadata["Version"], prereleases=True)]
 
 
 def missing(site_packages=None):

@@ -9,6 +9,7 @@ from slicer import vtkMRMLScalarVolumeNode as VolumeNode
 from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 from .. import fill as filling
+from ..case import Options, Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
@@ -24,6 +25,11 @@ from .worker.client import Job
 
 EDIT_MM = 1.0
 EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+def _events():
+    """A ``Progress`` that keeps the application alive."""
+    return Progress(lambda report: process_events())
 
 
 class FaceLogic:
@@ -201,7 +207,7 @@ class FaceLogic:
         stored, _value = filling.filled(volumes.engine_volume(volumeNode), mask, fill)
         case = leaving.outgoing(volumeNode, segmentation, mask, stored, fill)
         if identity:
-            case.check_identity(Progress(lambda report: process_events()))
+            case.check_identity(_events())
         return case.checks
 
     # Export
@@ -223,13 +229,39 @@ class FaceLogic:
         case = leaving.outgoing(source, segmentation, self.faceMask(source, segmentation),
                                 slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
         if identity:
-            case.check_identity(Progress(lambda report: process_events()))
+            case.check_identity(_events())
         record = leaving.export(case, path, overwrite, records)
         if report:
             from ..records.report import write_report
 
             write_report(case, record)
         return record
+
+    def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
+                    overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
+                    report: bool = False, identity: bool = False, wholeStudy: bool = False,
+                    deidentifyHeaders: bool = False, newSeries: bool = False,
+                    warn: Callable[[str], None] = lambda text: None) -> list[Result]:
+        """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the face
+        filled in them, as a new series "series_NN" into ``folder``.
+
+        Parameters: ``wholeStudy`` also the other series of the study that share the frame of reference, with the same mask;
+        ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity; ``newSeries`` for
+        a volume that did not come from DICOM: a series without patient and dates; ``warn`` is called with warnings; the
+        others as for ``exportVolume``.
+        Returns: one ``Result`` per series, also of those that were not defaced, with the reason. Raises: ChecksFailed,
+        InputError when the files are not to be found or the volume was changed after loading, OutputError, MissingPackages.
+        """
+        from . import dicom_export
+
+        source, segmentation, fill = leaving.origin(volumeNode)
+        mask = self.faceMask(source, segmentation)
+        options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
+                          records=None if records is None else str(records), deidentify_headers=deidentifyHeaders)
+        if newSeries:
+            case = leaving.outgoing(source, segmentation, mask, slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
+            return [dicom_export.export_new_series(case, folder, options, _events())]
+        return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
 
     def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
                    overwrite: bool = False) -> None:

@@ -35,15 +35,19 @@ def origin(node):
                      "it cannot be checked; apply the fill and export its result.")
 
 
+def model_of(segmentation):
+    """Name and checksum of the model that proposed a face segmentation, None when none did."""
+    name = segmentation.GetAttribute("CTADeface.model")
+    return {"name": name, "sha256": segmentation.GetAttribute("CTADeface.model_sha256")} if name else None
+
+
 def outgoing(source, segmentation, mask, stored, fill, overrides=None, by=None):
     """The engine's ``Outgoing`` of a volume node, its mask (bool) and its voxels after ``fill``."""
     volume = volumes.engine_volume(source)
     value = fill_value(volume, fill)
-    model = segmentation.GetAttribute("CTADeface.model")
     settings = {"fill": fill, "fill_hu": round(float(value), 2), "mask": "segmentation",
                 "device": segmentation.GetAttribute("CTADeface.device")}
-    return Outgoing(volume, mask, np.ascontiguousarray(stored), value, settings,
-                    {"name": model, "sha256": segmentation.GetAttribute("CTADeface.model_sha256")} if model else None,
+    return Outgoing(volume, mask, np.ascontiguousarray(stored), value, settings, model_of(segmentation),
                     face_segment.proposal_mask(segmentation, source), overrides, by)
 
 

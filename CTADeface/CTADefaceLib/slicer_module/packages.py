@@ -1,5 +1,6 @@
 """Installing the Python packages that the engine needs into Slicer; what is missing is told by ``installed``."""
 
+import importlib
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from ..errors import CTADefaceError
 from .installed import (
-    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, half_installed, leftovers, matching, missing, registered,
+    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, half_installed, leftovers, matching, missing, missing_for, registered,
     requirement_name, requirements, site_folder, state)
 from .texts import _
 
@@ -302,6 +303,23 @@ def _telling_lines(printed, error):
     lines = list(dict.fromkeys(line.strip() for line in "\n".join(texts).splitlines() if line.strip()))
     telling = [line for line in lines if re.match(r"\w*error\b|.* depends on |The user requested", line, re.IGNORECASE)]
     return "\n".join((telling or [*lines[-2:], str(error)])[-4:])
+
+
+def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=None, pip=None):
+    """Install what one ``use`` (see ``requirements``) needs beyond the rest, after asking; ``purpose`` in words.
+
+    Raises: ``PackageError``; ``Declined``, then nothing was changed.
+    """
+    importlib.invalidate_caches()
+    lines = missing_for(use, site_packages)
+    if not lines:
+        return
+    text = _("{purpose} needs these Python packages: {names}. They take about 50 MB. No image and no other data of yours "
+             "is sent. Install them now?").format(purpose=purpose, names=", ".join(lines))
+    _ask(confirm, text, _("CTADeface - Install packages"))
+    with _explained(", ".join(map(requirement_name, lines))):
+        _pip_install(lines, wheel_folder, site_packages, pip)
+    importlib.invalidate_caches()
 
 
 def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):

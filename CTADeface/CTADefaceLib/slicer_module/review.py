@@ -49,8 +49,7 @@ class Review:
 
     def checks(self) -> list[Check]:
         """What the checks said when the case was released or blocked."""
-        found = record_of(self.item).get("checks", ())
-        return [Check(**{**check, "place": tuple(check["place"]) if check["place"] else None}) for check in found]
+        return [Check.from_dict(check) for check in record_of(self.item).get("checks", ())]
 
     def is_edited(self) -> bool:
         """Has a person changed the mask since the case was shown?"""

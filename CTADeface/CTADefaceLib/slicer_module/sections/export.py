@@ -6,7 +6,8 @@ import qt
 import slicer
 
 from ...errors import ChecksFailed
-from .. import face_segment, slice_views
+from .. import face_segment, packages, slice_views
+from ..dicom_export import from_dicom
 from ..parameters import NUMBER, chosen_fill
 from ..texts import _
 from .common import errors_shown, no_mask, switch
@@ -19,12 +20,15 @@ class ExportSection:
         self.panel, self.ui = panel, panel.ui
         self.ui.applyButton.connect("clicked(bool)", self._on_apply)
         self.ui.exportButton.connect("clicked(bool)", self._on_export)
+        self.ui.exportDicomButton.connect("clicked(bool)", self._on_export_dicom)
 
     def update(self):
         why_off = no_mask(self.panel)
         switch(self.ui.applyButton, why_off, _("Make or update the defaced volume; the input is never changed."))
         switch(self.ui.exportButton, why_off, _("Fill the face as it is masked now, check it, and write the result to a file. "
                                              "A failed check stops it until it is overridden with a reason."))
+        switch(self.ui.exportDicomButton, why_off, _("Write the DICOM files that the volume was loaded from, with the face filled "
+                                                     "in them, as a new series. A failed check stops it too."))
         parameters = self.panel.parameters
         self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
         defaced = self._defaced()
@@ -71,11 +75,51 @@ class ExportSection:
         self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path, record) if p)))
 
     def _export(self, output, path):
+        return self._checked(self.panel.logic.exportVolume, output, path, overwrite=True)
+
+    def _on_export_dicom(self, *_checked):
+        with errors_shown(self.panel):
+            new = not from_dicom(self.panel.volume)
+            if not self._dicom_packages() or (new and not self._may_make_series()):
+                return
+            folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
+            if folder:
+                output = self._apply()
+                with slicer.util.WaitCursor():
+                    results = self._checked(
+                        self.panel.logic.exportDicom, output, folder, newSeries=new, warn=self.panel.log,
+                        wholeStudy=self.ui.wholeStudyCheckBox.checked and not new,
+                        deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new)
+                self._tell(results)
+        self.panel.update()
+
+    def _dicom_packages(self):
+        try:
+            packages.ensure_for("dicom", _("DICOM export"))
+        except packages.Declined:
+            return False
+        return True
+
+    def _may_make_series(self):
+        return slicer.util.confirmOkCancelDisplay(
+            _("{name} was not loaded from DICOM. Write it as a new CT series, without patient, dates, or link to other series? "
+              "Values are rounded to whole HU.").format(name=self.panel.volume.GetName()), windowTitle="CTADeface")
+
+    def _tell(self, results):
+        for result in results:
+            self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
+        left = [result for result in results if result.status != "defaced"]
+        if left:
+            slicer.util.warningDisplay(
+                _("Not defaced and not written:") + "\n" + "\n".join(f"{r.input}: {r.error or r.reason}" for r in left),
+                windowTitle="CTADeface")
+
+    def _checked(self, export, output, target, **how):
+        """Run an export of the logic; what its checks say is shown when they stop it."""
         checks = self.panel.checks_section
         try:
-            return self.panel.logic.exportVolume(output, path, overwrite=True, overrides=checks.overrides,
-                                                 report=self.ui.reportCheckBox.checked,
-                                                 identity=self.ui.identityCheckBox.checked)
+            return export(output, target, overrides=checks.overrides, report=self.ui.reportCheckBox.checked,
+                          identity=self.ui.identityCheckBox.checked, **how)
         except ChecksFailed as error:
             checks.show(error.every, chosen_fill(self.panel.parameters))
             self.ui.checksSection.collapsed = False
