@@ -254,6 +254,18 @@ def test_folders_that_would_mix_originals_with_results_are_refused(tmp_path):
         find_cases(places(tmp_path / "in", tmp_path / "out"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_cannot_be_printed_stop_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (b"caf\xe9.nii.gz", b"b.nii.gz"):
+        with open(bytes(tmp_path / "in") + b"/" + name, "wb") as out:
+            out.write(b"no volume")
+    process = command(tmp_path / "in", tmp_path / "out", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "2 cases: 2 failed" in said and "Traceback" not in errors
+    assert len(entries(tmp_path / "out")) == 2
+
+
 def test_one_batch_at_a_time_and_never_two_kinds_in_one_folder(head_file, tmp_path):
     tree(tmp_path / "in", head_file, ["a"])
     tree(tmp_path / "other", head_file, ["a"])

@@ -1,10 +1,10 @@
 """What a batch costs per case, measured, and from that the cost of a million on paper.
 
 ``cta-deface batch`` runs over copies of one head CT of 512 x 512 x N (volumes.py), as NIfTI with gzip. Core seconds are
-those of all its processes as the kernel counts them, so that a busy machine changes them little; the second batch of
-half as many cases shows what belongs to a case and what to the start. Memory is the peak of all processes together;
-bytes are the sizes of what was read and written. GB and TB are 10^9 and 10^12 bytes. ``--measured cost.json`` prints
-the table again.
+those of all its processes as the kernel counts them, so that a busy machine changes them little (wall time it does
+change); the second batch of half as many cases shows what belongs to a case and what to the start. Memory is the peak
+of all processes together; bytes are the sizes of what was read and written. GB and TB are 10^9 and 10^12 bytes.
+``--measured cost.json`` prints the table again.
 """
 
 import argparse
@@ -59,13 +59,12 @@ def per_case(few, many):
         "peak_gb": many["peak_gb"]}
 
 
-def table(case, cores, cases=MILLION):
+def table(case, cases=MILLION):
     """Rows (what, number, unit) for ``cases`` cases, from ``per_case``."""
     core_hours = case["core_seconds"] * cases / HOUR_S
     yield "computing", core_hours, "core hours"
     yield "on 100 cores", core_hours * HOUR_S / DAY_S / 100, "days"
     yield "on 1000 cores", core_hours * HOUR_S / DAY_S / 1000, "days"
-    yield "on this machine", case["seconds"] * cases / DAY_S, f"days ({cores} cores)"
     yield "read over the network", case["bytes_in"] * cases / 1e12, "TB"
     yield "written over the network", (case["bytes_out"] + case["bytes_hospital"]) * cases / 1e12, "TB"
     yield "kept for release", case["bytes_out"] * cases / 1e12, "TB"
@@ -79,9 +78,11 @@ def report(content):
     case = content["per_case"]
     machine = content["machine"]
     print(f"{machine['processor']}, {machine['cores']} cores; {content['slices']} slices, per case: "
-          f"{case['core_seconds']:.1f} core s, {case['seconds']:.1f} s, {case['bytes_in'] / 1e6:.0f} MB in, "
+          f"{case['core_seconds']:.1f} core s, {case['bytes_in'] / 1e6:.0f} MB in, "
           f"{case['bytes_out'] / 1e6:.0f} MB out, {case['bytes_hospital'] / 1e6:.2f} MB for the hospital")
-    for what, number, unit in table(case, content["machine"]["cores"]):
+    for batch in content["batches"]:
+        print(f"{batch['cases']} cases: {batch['seconds']:.0f} s, peak memory {batch['peak_gb']:.2f} GB")
+    for what, number, unit in table(case):
         print(f"{what:<50}{number:>12,.1f} {unit}")
 
 

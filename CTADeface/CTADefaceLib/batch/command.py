@@ -33,6 +33,9 @@ def batch_command(args):
     from ..cli import ProgressBar, options_of
     from .run import run_batch
 
+    # A file name that the terminal cannot show must not stop the batch.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     bar = ProgressBar("batch", args.quiet)
     try:
         with terminated_as_interrupted():

@@ -14,8 +14,8 @@ def _add_add(parts):
     add = parts.add_parser("add", help="add a scan and its corrected mask to a training set")
     add.add_argument("image", metavar="IMAGE", help="head CT in HU")
     add.add_argument("mask", metavar="MASK", help="its face mask, on the same grid")
-    add.add_argument("--to", required=True, metavar="FOLDER", help="nnU-Net raw dataset, made if need be: it shows faces, "
-                                                                   "for the hospital only")
+    add.add_argument("--to", required=True, metavar="FOLDER", help="nnU-Net raw dataset, made if need be: it shows "
+                                                                   "faces, for the hospital only")
     add.add_argument("--overwrite", action="store_true", help="replace the mask of a scan that is there already")
     add.set_defaults(action=add_command)
 

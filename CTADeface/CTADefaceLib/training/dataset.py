@@ -58,7 +58,8 @@ def _write(array, spacing, path):
 
 
 def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
-    """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json.
+    """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json;
+    returns the number of variants.
 
     The random generator of a variant depends only on ``seed``, the case name and the variant's
     number, so that adding a case changes no other.
@@ -83,3 +84,4 @@ def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
         "numTraining": count, "file_ending": ".nii.gz"}, indent=2))
     (folder / "split.json").write_text(json.dumps({
         "training": [head.name for head in training], "held_out": [head.name for head in held]}, indent=2))
+    return count

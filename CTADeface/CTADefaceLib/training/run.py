@@ -14,6 +14,8 @@ DATASET_NAME = "Dataset101_Face"
 BUNDLED, SCRATCH = "bundled", "scratch"
 EPOCHS = {True: 30, False: 110}
 SPACING_MM = 4.0
+# Each process imports torch first.
+WORTH_TWO_PROCESSES = 20
 PARTS = ("raw", "preprocessed", "results")
 EVALUATION = "evaluation.json"
 
@@ -110,8 +112,8 @@ def _trained(work, training, held, plan, base, resume):
     ready = folder / "ready"
     if not (resume and ready.exists()):
         spacing = trainer.variant_spacing(base.info) if base else plan.spacing
-        write_raw_dataset(training, held, work / "raw" / DATASET_NAME, spacing, plan.variants, plan.seed)
-        trainer.plan(DATASET_ID, spacing, plans, base)
+        count = write_raw_dataset(training, held, work / "raw" / DATASET_NAME, spacing, plan.variants, plan.seed)
+        trainer.plan(DATASET_ID, spacing, plans, base, processes=2 if count >= WORTH_TWO_PROCESSES else 1)
         ready.touch()
     epochs = plan.epochs or EPOCHS[base is not None]
     dataset = json.loads((folder / "dataset.json").read_text())

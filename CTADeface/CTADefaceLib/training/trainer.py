@@ -68,13 +68,13 @@ def variant_spacing(info):
     return float(np.prod(info.spacing) ** (1 / 3))
 
 
-def plan(dataset_id, spacing, plans_path, base=None):
+def plan(dataset_id, spacing, plans_path, base=None, processes=2):
     """Fingerprint and stock plan at ``spacing`` mm isotropic; then the small network, or that of ``base``, is entered.
 
     Parameters: ``base`` the ``LoadedModel`` to continue from. Only what it was verified for is taken from its plan.
     Raises: ModelError.
     """
-    extract_fingerprints([dataset_id], num_processes=2, check_dataset_integrity=False)
+    extract_fingerprints([dataset_id], num_processes=processes, check_dataset_integrity=False)
     plan_experiments([dataset_id], "ExperimentPlanner", gpu_memory_target_in_gb=2,
                      overwrite_target_spacing=(spacing,) * 3)
     plans = json.loads(plans_path.read_text())
@@ -87,7 +87,7 @@ def plan(dataset_id, spacing, plans_path, base=None):
         _enter_base(plans, configuration, base)
     plans["configurations"] = {CONFIGURATION: configuration}
     plans_path.write_text(json.dumps(plans, indent=2))
-    preprocess([dataset_id], PLANS_NAME, configurations=(CONFIGURATION,), num_processes=(2,))
+    preprocess([dataset_id], PLANS_NAME, configurations=(CONFIGURATION,), num_processes=(processes,))
 
 
 def _enter_base(plans, configuration, base):
