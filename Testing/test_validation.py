@@ -82,7 +82,8 @@ def test_gallery_finds_own_heads_and_guesses_without_a_face():
     near = gallery.identified(gallery.distance_matrix(originals + 0.01, originals, pairs), range(6))
     assert (near["rank1"], near["heads"], near["auc"]) == (6, 6, 1.0)
     assert near["chance"] == pytest.approx(1 / 6)
-    alike = gallery.identified(gallery.distance_matrix(np.zeros_like(originals), np.ones_like(originals), pairs), range(6))
+    alike = gallery.identified(gallery.distance_matrix(np.zeros_like(originals), np.ones_like(originals), pairs),
+                               range(6))
     assert (alike["rank1"], alike["auc"]) == (0, 0.5)
     probes = originals.copy()
     probes[0], probes[1, 0] = np.nan, np.nan
@@ -150,8 +151,10 @@ def sample(tmp_path_factory):
 
     def start(out):
         return subprocess.Popen(
-            [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--report", str(out), "--protocol", str(rules)],
-            env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--report", str(out), "--protocol",
+             str(rules)],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True)
 
     return SimpleNamespace(start=start, out=folder / "out", folder=folder)
 

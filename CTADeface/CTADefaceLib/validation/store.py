@@ -17,7 +17,7 @@ PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-p
 FOLDERS = ("", "checks", "files", "identity", "model", "segment", "validation")
 APART = ("cli.py", "demo.py", "release.py", "case.py",
          *(f"validation/{name}.py" for name in ("command", "figures", "gallery", "packages", "published", "report",
-                                                "statistics", "store", "summary", "tables")))
+                                                "statistics", "store", "summary", "tables", "wording")))
 BLOCK = 2**20
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -54,7 +54,9 @@ class Summary:
         return self._each(state, lambda result: result[key])
 
     def found(self, state, detector, filtered=True):
-        """(heads, views) 1.0 where the detector has a box, ``filtered``: of the face's size and place; NaN rows: failed."""
+        """(heads, views) 1.0 where the detector has a box, ``filtered``: of the face's size and place; NaN rows:
+        failed.
+        """
         def seen(view):
             boxes = view["boxes"][detector]
             return float(surest(boxes) is not None if filtered else bool(boxes))

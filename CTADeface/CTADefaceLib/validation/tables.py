@@ -6,11 +6,13 @@ import numpy as np
 
 from . import published as paper
 from .methods import METHODS, ORIGINAL, TITLES
-from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank, wilson
+from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
+from .wording import mean_sd, median_range, number_text, p_text, percent, quartiles, rate, rate_of
 
 PAIRS = ((ORIGINAL, "box-published"), (ORIGINAL, "atlas-published"), (ORIGINAL, "ours-published"),
          (ORIGINAL, "ours-levelled"), ("box-published", "ours-published"), ("box-published", "ours-levelled"),
-         ("atlas-published", "ours-levelled"), ("ours-published", "ours-levelled"), ("reference-levelled", "ours-levelled"))
+         ("atlas-published", "ours-levelled"), ("ours-published", "ours-levelled"),
+         ("reference-levelled", "ours-levelled"))
 NOT_REPORTED = "not reported"
 
 
@@ -26,23 +28,28 @@ class Table:
 
 def all_tables(summary):
     """List of ``Table``s of a ``Summary``, the main one first."""
-    return [main_table(summary), mask_table(summary), detection_table(summary, "mtcnn"), detection_table(summary, "hog"),
-            figure_table(summary, "probability"), posthoc_table(summary, "probability"), figure_table(summary, "distance"),
-            posthoc_table(summary, "distance"), gallery_table(summary), attack_table(summary), time_table(summary),
+    return [main_table(summary), mask_table(summary),
+            detection_table(summary, "mtcnn"), detection_table(summary, "hog"),
+            figure_table(summary, "probability"), posthoc_table(summary, "probability"),
+            figure_table(summary, "distance"), posthoc_table(summary, "distance"),
+            gallery_table(summary), attack_table(summary), time_table(summary),
             failure_table(summary), head_table(summary)]
 
 
 def main_table(summary):
     """What the README shows."""
-    rows = [[f"{paper.PAPER} (n = {paper.PAPER_N})", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}", "", "",
-             f"{100 * paper.DETECTION['ours-published']:.0f} % (before: {100 * paper.DETECTION[ORIGINAL]:.0f} %)", "", "",
+    rows = [[f"{paper.PAPER} (n = {paper.PAPER_N})", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}", "",
+             "",
+             f"{100 * paper.DETECTION['ours-published']:.0f} % (before: {100 * paper.DETECTION[ORIGINAL]:.0f} %)", "",
+             "",
              f"{paper.AUC['CTA-DEFACE']:.2f}*", ""]]
     for state in summary.states:
         seen = summary.found(state, "mtcnn")
         found, number = _count(np.nanmax(seen, axis=1, initial=0.0, where=~np.isnan(seen)) > 0, ~np.isnan(seen[:, 0]))
         known = summary.gallery(state, "facenet", across=True)
         cells = ["", "", "", ""] if state == ORIGINAL else [
-            mean_sd(summary.measure(state, "dice_tissue"), 3), mean_sd(100 * summary.measure(state, "residual_skin"), 0),
+            mean_sd(summary.measure(state, "dice_tissue"), 3), mean_sd(100 * summary.measure(state, "residual_skin"),
+                                                                       0),
             mean_sd(summary.measure(state, "over_ml"), 0), ""]
         share = np.nanmean(seen) if number else np.nan
         rows.append([TITLES[state], str(number), *cells[:3], f"{percent(share)} of views, {found} of {number} heads",
@@ -51,7 +58,8 @@ def main_table(summary):
                      "" if state == ORIGINAL else median_range(summary.measure(state, "attack_moved_mm"), 1)])
     return Table("Main results", ["Method", "n", "Dice", "Skin left, %", "Tissue lost, ml", "MTCNN finds a face",
                                   "FaceNet distance", "Rank-1", "AUC", "Skin found again, mm off"], rows,
-                 "Mean ± SD, or median (least to most). Dice, tissue lost: tissue only. Distance: to the own original, same "
+                 "Mean ± SD, or median (least to most). Dice, tissue lost: tissue only. Distance: to the own "
+                 "original, same "
                  "view. Rank-1, AUC: FaceNet, against all originals in other views; AUC 0.5 is chance. * Published by "
                  "others, on other data. Skin found again: median error of the best attack; more is better.")
 
@@ -63,13 +71,15 @@ def mask_table(summary):
     rows = [[f"CTA-DEFACE, {paper.PAPER}", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}",
              *[NOT_REPORTED] * (len(keys) - 1)]]
     rows += [[TITLES[name], _number(summary.measure(name, "dice")),
-              *[mean_sd(summary.measure(name, key), digits) for key, digits in keys]] for name in summary.protocol.methods]
+              *[mean_sd(summary.measure(name, key), digits) for key,
+                digits in keys]] for name in summary.protocol.methods]
     return Table("Masks and what the fills took (paper: Dice)",
                  ["Method", "n", "Dice", "Dice, tissue", "HD95 mm", "Surface Dice", "Over-removal ml", "Missed ml",
                   "Skin left", "Brain changed ml", "Bone changed ml"], rows,
                  "Mean ± SD. All but the first Dice count tissue only "
                  f"(above {summary.protocol.tissue_hu} HU), since box and atlas reach far into air; surface Dice at "
-                 f"{summary.protocol.surface_tolerance_mm} mm. Skin left: share, the worse side. Brain and bone: all that "
+                 f"{summary.protocol.surface_tolerance_mm} mm. Skin left: share, the worse side. Brain and bone: all "
+                 f"that "
                  "changed, the mask's own part included.")
 
 
@@ -96,8 +106,10 @@ def detection_table(summary, detector):
                  ["Pictures of", "Paper", "Anterior view, raw", "Anterior view, filtered", "Heads in some view, raw",
                   "Heads in some view, filtered", "Views, raw", "Views, filtered", "McNemar p (Bonferroni)"], rows,
                  "Heads with 95 % Wilson interval. Filtered: boxes of the size "
-                 f"({summary.protocol.face_width_mm[0]:g} to {summary.protocol.face_width_mm[1]:g} mm) and at the place (within "
-                 f"{summary.protocol.face_offset_mm:g} mm) of the face. Views of one head are not independent, so they have no "
+                 f"({summary.protocol.face_width_mm[0]:g} to {summary.protocol.face_width_mm[1]:g} mm) and at the "
+                 f"place (within "
+                 f"{summary.protocol.face_offset_mm:g} mm) of the face. Views of one head are not independent, so "
+                 f"they have no "
                  "interval. McNemar: heads in some view, filtered, against the original.")
 
 
@@ -105,7 +117,8 @@ FIGURES = {
     "probability": ("Detection probability (as Fig. 3)", lambda s, state: np.mean(s.probability(state), axis=1), True,
                     "MTCNN's confidence of the surest counted box, 0 without one, mean over the views of a head."),
     "distance": ("Distance to the original, FaceNet (as Fig. 4)", lambda s, state: s.distance(state, "facenet", "crop"),
-                 False, "Euclidean, median over the views of a head, in the same square around the face. In MTCNN's boxes, "
+                 False, "Euclidean, median over the views of a head, in the same square around the face. In MTCNN's "
+                        "boxes, "
                         "as the paper did, only where the original has one."),
 }
 
@@ -132,7 +145,8 @@ def figure_table(summary, figure):
         rows.append([TITLES[state], "box plot only", _number(by_state[state]), quartiles(by_state[state], 2),
                      *[f"{quartiles(v, 2)} ({_number(v)})" for v in more]])
     return Table(title, columns, rows,
-                 f"{note} Friedman over {int(complete.sum())} heads that all have: p {p_text(p)} (paper: p < 0.001 for less "
+                 f"{note} Friedman over {int(complete.sum())} heads that all have: p {p_text(p)} (paper: p < 0.001 "
+                 f"for less "
                  "detection and similarity than the baseline).")
 
 
@@ -150,7 +164,8 @@ def posthoc_table(summary, figure):
                      p_text(ranks[first, second][0]), p_text(ranks[first, second][1]), p_text(t["shapiro_p"]),
                      "" if t["normal"] is None else "yes" if t["normal"] else "no", p_text(t["p"])])
     return Table(f"Pairs: {title[0].lower()}{title[1:]}",
-                 ["Pair", "n", "Second less first", "Wilcoxon p", "after Bonferroni", "Shapiro p", "normal", "Paired t p"],
+                 ["Pair", "n", "Second less first", "Wilcoxon p", "after Bonferroni", "Shapiro p", "normal",
+                  "Paired t p"],
                  rows, "The paired t-test counts only where the differences are normal.")
 
 
@@ -163,23 +178,29 @@ def gallery_table(summary):
                 if state == ORIGINAL and not across:
                     continue
                 found = summary.gallery(state, recogniser, across)
-                rows.append([TITLES[state], title, "other" if across else "same", rate_of(found["rank1"], found["heads"]),
+                rows.append([TITLES[state], title, "other" if across else "same", rate_of(found["rank1"],
+                                                                                          found["heads"]),
                              percent(found["chance"]), number_text(found["auc"], 2)])
-    return Table("Identification in a gallery of all originals", ["Probe", "Recogniser", "View", "Rank-1", "by chance", "AUC"],
+    return Table("Identification in a gallery of all originals", ["Probe", "Recogniser", "View", "Rank-1", "by chance",
+                                                                  "AUC"],
                  rows, "The square around the face, median over views. Each head was scanned once: a probe and its own "
-                       "original share noise, pose and field of view, which makes it easier than with another scan or a "
+                       "original share noise, pose and field of view, which makes it easier than with another scan "
+                       "or a "
                        "photograph. The original in other views is the ceiling of the recogniser.")
 
 
 def attack_table(summary):
     """Can the skin be found again? (the paper lacks it)"""
     rows = [[TITLES[m], _number(summary.measure(m, "attack_moved_mm")),
-             *[median_range(summary.measure(m, f"attack_{key}"), 1) for key in ("moved_mm", "as_shown_mm", "depth_only_mm")],
+             *[median_range(summary.measure(m, f"attack_{key}"), 1) for key in ("moved_mm", "as_shown_mm",
+                                                                                "depth_only_mm")],
              median_range(summary.measure(m, "attack_depth_only_mm") - summary.measure(m, "attack_moved_mm"), 1)]
             for m in summary.protocol.methods]
     return Table("Boundary attack on heads with noise, error in mm",
-                 ["Method", "n", "Best clue, moved", "Best clue, as shown", "Average depth only", "What the file adds"], rows,
-                 "Median over the lines of a head, then median (least to most) over heads. Error no smaller than by average "
+                 ["Method", "n", "Best clue, moved", "Best clue, as shown", "Average depth only", "What the file "
+                                                                                                  "adds"], rows,
+                 "Median over the lines of a head, then median (least to most) over heads. Error no smaller than by "
+                 "average "
                  "depth of tissue alone: the file tells nothing of the skin.")
 
 
@@ -193,14 +214,16 @@ def time_table(summary):
                      median_range(summary.seconds(name, "mask_cpu_seconds"), 1),
                      median_range(summary.seconds(name, "fill_seconds"), 2)])
     return Table("Run time, s", ["Method", "Paper", "n", "Mask", "Mask, processor time", "Fill"], rows,
-                 "Median (least to most). Without reading, writing, and loading of model and atlas. Wall time grows when the "
+                 "Median (least to most). Without reading, writing, and loading of model and atlas. Wall time grows "
+                 "when the "
                  "machine has other work; processor time is of all cores. Reference masks are given.")
 
 
 def failure_table(summary):
     rows = [[head, TITLES[method], reason] for head, method, reason in summary.failures] or [["none", "", ""]]
     return Table("Failures", ["Head", "Method", "Reason"], rows,
-                 "A failed method has no result on that head: its n is smaller, and tests over several methods leave the head out.")
+                 "A failed method has no result on that head: its n is smaller, and tests over several methods leave "
+                 "the head out.")
 
 
 def head_table(summary):
@@ -211,53 +234,6 @@ def head_table(summary):
                      " x ".join(f"{s:g}" for s in found["spacing_mm"]), f"{found['reference_ml']:.0f}"] if found
                     else [head, "", "", "", ""])
     return Table("Heads", ["Head", "Subset", "Voxels", "Spacing mm", "Reference ml"], rows)
-
-
-def mean_sd(array, digits):
-    good = array[np.isfinite(array)]
-    if not len(good):
-        return ""
-    spread = f" ± {good.std(ddof=1):.{digits}f}" if len(good) > 1 else ""
-    return f"{good.mean():.{digits}f}{spread}"
-
-
-def _spread(array, digits, low, high):
-    good = array[np.isfinite(array)]
-    if not len(good):
-        return ""
-    least, middle, most = np.percentile(good, (low, 50, high))
-    return f"{middle:.{digits}f} ({least:.{digits}f} to {most:.{digits}f})"
-
-
-def median_range(array, digits):
-    return _spread(array, digits, 0, 100)
-
-
-def quartiles(array, digits):
-    return _spread(array, digits, 25, 75)
-
-
-def number_text(value, digits):
-    return "" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
-
-
-def percent(share):
-    return "" if not np.isfinite(share) else f"{100 * share:.0f} %"
-
-
-def p_text(p):
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def rate(found):
-    return rate_of(int(np.sum(found)), len(found))
-
-
-def rate_of(found, number):
-    if not number:
-        return ""
-    low, high = wilson(found, number)
-    return f"{found}/{number}, {100 * found / number:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _views(found):
