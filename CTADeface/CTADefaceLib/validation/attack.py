@@ -1,10 +1,10 @@
 """Can the skin be found again in a defaced file? The strongest attack that we know, on any mask and fill.
 
-The attacker has the file and knows the method. Along each line from anterior to posterior over the face he says where the
-skin was. Clues from the file: the foremost border of a constant region (each of the most frequent exact values is
+The attacker has the file and knows the method. Along each line from anterior to posterior over the face he says where
+the skin was. Clues from the file: the foremost border of a constant region (each of the most frequent exact values is
 tried), the foremost border of a region without noise, the foremost step of the HU, each moved by any amount (the best
-one for the attacker is counted, which a real one would not know). Without the file's clues he knows the average depth of
-soft tissue over what is left: the yardstick. Errors are medians over the face's lines, in mm.
+one for the attacker is counted, which a real one would not know). Without the file's clues he knows the average depth
+of soft tissue over what is left: the yardstick. Errors are medians over the face's lines, in mm.
 """
 
 import numpy as np

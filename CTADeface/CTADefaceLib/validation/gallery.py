@@ -36,8 +36,8 @@ def identified(distances, own):
 
     Parameters: ``distances`` (probes, gallery); ``own`` for each probe the index of its own head in the gallery.
     Returns: dict of ``heads``, ``rank1`` (how many have their own head nearest, a tie counts against the attacker),
-    ``chance`` (expected rank-1 of guessing) and ``auc`` of same against different heads. Probes without a finite distance
-    to their own head are left out of ``heads``.
+    ``chance`` (expected rank-1 of guessing) and ``auc`` of same against different heads. Probes without a finite
+    distance to their own head are left out of ``heads``.
     """
     same, different, first, sizes = [], [], 0, []
     for row, mine in zip(distances, own, strict=True):

@@ -13,8 +13,8 @@ def overlap(volume, mask, reference, protocol):
     """Agreement of a mask with the reference, both bool (k, j, i).
 
     ``dice`` of the masks as they are. Some methods' masks reach far into the air, which harms nobody: all else counts
-    tissue only (above ``protocol.tissue_hu``). ``over_ml``: tissue that goes though the reference keeps it; ``missed_ml``:
-    the other way round.
+    tissue only (above ``protocol.tissue_hu``). ``over_ml``: tissue that goes though the reference keeps it;
+    ``missed_ml``: the other way round.
     """
     tissue = volume.to_hu(volume.stored) > protocol.tissue_hu
     ours, wanted = mask & tissue, reference & tissue
@@ -45,5 +45,6 @@ def attacked(noisy_volume, mask, fill):
     except MaskError as error:
         found, reason = None, str(error)
     if found is None:
-        return {"attack_moved_mm": None, "attack_depth_only_mm": None, "attack_as_shown_mm": None, "attack_note": reason}
+        return {"attack_moved_mm": None, "attack_depth_only_mm": None, "attack_as_shown_mm": None,
+                "attack_note": reason}
     return {f"attack_{key}": found[key] for key in ("moved_mm", "depth_only_mm", "as_shown_mm", "clue")}

@@ -22,7 +22,9 @@ TITLES = {ORIGINAL: "Original", "reference-published": "Reference mask, publishe
 
 @dataclass(frozen=True)
 class Made:
-    """A method's mask, bool (k, j, i), and what it took: wall time and processor time of all cores, in s; None for given."""
+    """A method's mask, bool (k, j, i), and what it took: wall time and processor time of all cores, in s; None for
+    given.
+    """
 
     mask: object
     seconds: float | None = None

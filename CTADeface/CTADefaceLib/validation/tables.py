@@ -1,0 +1,252 @@
+"""The report's tables, one for each figure of the paper and for what it lacks, as text cells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import published as paper
+from .methods import METHODS, ORIGINAL, TITLES
+from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
+from .wording import mean_sd, median_range, number_text, p_text, percent, quartiles, rate, rate_of
+
+PAIRS = ((ORIGINAL, "box-published"), (ORIGINAL, "atlas-published"), (ORIGINAL, "ours-published"),
+         (ORIGINAL, "ours-levelled"), ("box-published", "ours-published"), ("box-published", "ours-levelled"),
+         ("atlas-published", "ours-levelled"), ("ours-published", "ours-levelled"),
+         ("reference-levelled", "ours-levelled"))
+NOT_REPORTED = "not reported"
+
+
+@dataclass(frozen=True)
+class Table:
+    """``rows`` are lists of text as long as ``columns``; the first cell names the row."""
+
+    title: str
+    columns: list
+    rows: list
+    note: str = ""
+
+
+def all_tables(summary):
+    """List of ``Table``s of a ``Summary``, the main one first."""
+    return [main_table(summary), mask_table(summary),
+            detection_table(summary, "mtcnn"), detection_table(summary, "hog"),
+            figure_table(summary, "probability"), posthoc_table(summary, "probability"),
+            figure_table(summary, "distance"), posthoc_table(summary, "distance"),
+            gallery_table(summary), attack_table(summary), time_table(summary),
+            failure_table(summary), head_table(summary)]
+
+
+def main_table(summary):
+    """What the README shows."""
+    rows = [[f"{paper.PAPER} (n = {paper.PAPER_N})", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}", "",
+             "",
+             f"{100 * paper.DETECTION['ours-published']:.0f} % (before: {100 * paper.DETECTION[ORIGINAL]:.0f} %)", "",
+             "",
+             f"{paper.AUC['CTA-DEFACE']:.2f}*", ""]]
+    for state in summary.states:
+        seen = summary.found(state, "mtcnn")
+        found, number = _count(np.nanmax(seen, axis=1, initial=0.0, where=~np.isnan(seen)) > 0, ~np.isnan(seen[:, 0]))
+        known = summary.gallery(state, "facenet", across=True)
+        cells = ["", "", "", ""] if state == ORIGINAL else [
+            mean_sd(summary.measure(state, "dice_tissue"), 3), mean_sd(100 * summary.measure(state, "residual_skin"),
+                                                                       0),
+            mean_sd(summary.measure(state, "over_ml"), 0), ""]
+        share = np.nanmean(seen) if number else np.nan
+        rows.append([TITLES[state], str(number), *cells[:3], f"{percent(share)} of views, {found} of {number} heads",
+                     median_range(summary.distance(state, "facenet", "crop"), 2) if state != ORIGINAL else "",
+                     f"{known['rank1']} of {known['heads']}", number_text(known["auc"], 2),
+                     "" if state == ORIGINAL else median_range(summary.measure(state, "attack_moved_mm"), 1)])
+    return Table("Main results", ["Method", "n", "Dice", "Skin left, %", "Tissue lost, ml", "MTCNN finds a face",
+                                  "FaceNet distance", "Rank-1", "AUC", "Skin found again, mm off"], rows,
+                 "Mean ± SD, or median (least to most). Dice, tissue lost: tissue only. Distance: to the own "
+                 "original, same "
+                 "view. Rank-1, AUC: FaceNet, against all originals in other views; AUC 0.5 is chance. * Published by "
+                 "others, on other data. Skin found again: median error of the best attack; more is better.")
+
+
+def mask_table(summary):
+    """Segmentation: Dice as the paper, and what it did not report."""
+    keys = (("dice", 3), ("dice_tissue", 3), ("hd95_mm", 1), ("surface_dice", 3), ("over_ml", 0), ("missed_ml", 0),
+            ("residual_skin", 2), ("brain_ml", 2), ("bone_ml", 1))
+    rows = [[f"CTA-DEFACE, {paper.PAPER}", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}",
+             *[NOT_REPORTED] * (len(keys) - 1)]]
+    rows += [[TITLES[name], _number(summary.measure(name, "dice")),
+              *[mean_sd(summary.measure(name, key), digits) for key,
+                digits in keys]] for name in summary.protocol.methods]
+    return Table("Masks and what the fills took (paper: Dice)",
+                 ["Method", "n", "Dice", "Dice, tissue", "HD95 mm", "Surface Dice", "Over-removal ml", "Missed ml",
+                  "Skin left", "Brain changed ml", "Bone changed ml"], rows,
+                 "Mean ± SD. All but the first Dice count tissue only "
+                 f"(above {summary.protocol.tissue_hu} HU), since box and atlas reach far into air; surface Dice at "
+                 f"{summary.protocol.surface_tolerance_mm} mm. Skin left: share, the worse side. Brain and bone: all "
+                 f"that "
+                 "changed, the mask's own part included.")
+
+
+def detection_table(summary, detector):
+    """Fig. 3 of the paper as rates: the published view alone, and all views; raw and filtered."""
+    front = summary.protocol.published_index
+    any_before = _any(summary.found(ORIGINAL, detector))
+    rows, raw_p = [], []
+    for state in summary.states:
+        filtered, raw = (summary.found(state, detector, filtered=f) for f in (True, False))
+        there = ~np.isnan(filtered[:, 0])
+        both = there & ~np.isnan(summary.found(ORIGINAL, detector)[:, 0])
+        raw_p.append(None if state == ORIGINAL or not both.any()
+                     else mcnemar_p(any_before[both], _any(filtered)[both]))
+        published = paper.DETECTION.get(state) if detector == "mtcnn" else None
+        rows.append([TITLES[state], f"{100 * published:.0f} %" if published else NOT_REPORTED,
+                     rate(raw[there, front]), rate(filtered[there, front]), rate(_any(raw)[there]),
+                     rate(_any(filtered)[there]), _views(raw[there]), _views(filtered[there])])
+    tested = [p for state, p in zip(summary.states, raw_p) if state != ORIGINAL]
+    for row, p, corrected in zip(rows, raw_p, [None, *bonferroni(tested)]):
+        row.append(f"{p_text(p)} ({p_text(corrected)})" if p is not None else "")
+    name = {"mtcnn": "MTCNN", "hog": "dlib's HOG detector"}[detector]
+    return Table(f"Face detection, {name} (paper: rate with MTCNN)",
+                 ["Pictures of", "Paper", "Anterior view, raw", "Anterior view, filtered", "Heads in some view, raw",
+                  "Heads in some view, filtered", "Views, raw", "Views, filtered", "McNemar p (Bonferroni)"], rows,
+                 "Heads with 95 % Wilson interval. Filtered: boxes of the size "
+                 f"({summary.protocol.face_width_mm[0]:g} to {summary.protocol.face_width_mm[1]:g} mm) and at the "
+                 f"place (within "
+                 f"{summary.protocol.face_offset_mm:g} mm) of the face. Views of one head are not independent, so "
+                 f"they have no "
+                 "interval. McNemar: heads in some view, filtered, against the original.")
+
+
+FIGURES = {
+    "probability": ("Detection probability (as Fig. 3)", lambda s, state: np.mean(s.probability(state), axis=1), True,
+                    "MTCNN's confidence of the surest counted box, 0 without one, mean over the views of a head."),
+    "distance": ("Distance to the original, FaceNet (as Fig. 4)", lambda s, state: s.distance(state, "facenet", "crop"),
+                 False, "Euclidean, median over the views of a head, in the same square around the face. In MTCNN's "
+                        "boxes, "
+                        "as the paper did, only where the original has one."),
+}
+
+
+def values(summary, figure):
+    """(states, {state: (heads,)}) of one of ``FIGURES``."""
+    _, function, with_original, _ = FIGURES[figure]
+    states = [s for s in summary.states if with_original or s != ORIGINAL]
+    return states, {state: function(summary, state) for state in states}
+
+
+def figure_table(summary, figure):
+    """What a box plot shows, and Friedman's test over the heads that all methods have."""
+    title, _, _, note = FIGURES[figure]
+    states, by_state = values(summary, figure)
+    complete = np.all([np.isfinite(v) for v in by_state.values()], axis=0)
+    p = friedman([v[complete] for v in by_state.values()])
+    columns, rows = ["Method", "Paper", "n", "Median (quartiles)"], []
+    extra = [("facenet", "face"), ("dlib", "crop"), ("dlib", "face")] if figure == "distance" else []
+    columns += [f"{ {'facenet': 'FaceNet', 'dlib': 'dlib'}[r]}, {'MTCNN box' if k == 'face' else 'square'} (n)"
+                for r, k in extra]
+    for state in states:
+        more = [summary.distance(state, r, k) for r, k in extra]
+        rows.append([TITLES[state], "box plot only", _number(by_state[state]), quartiles(by_state[state], 2),
+                     *[f"{quartiles(v, 2)} ({_number(v)})" for v in more]])
+    return Table(title, columns, rows,
+                 f"{note} Friedman over {int(complete.sum())} heads that all have: p {p_text(p)} (paper: p < 0.001 "
+                 f"for less "
+                 "detection and similarity than the baseline).")
+
+
+def posthoc_table(summary, figure):
+    """Pairwise tests after Friedman's."""
+    title, (states, by_state) = FIGURES[figure][0], values(summary, figure)
+    pairs = [pair for pair in PAIRS if all(state in states for state in pair)]
+    complete = np.all([np.isfinite(v) for v in by_state.values()], axis=0)
+    groups = {state: v[complete] for state, v in by_state.items()}
+    ranks, rows = signed_rank(groups, pairs), []
+    for first, second in pairs:
+        t = paired_t(groups[first], groups[second], summary.protocol.alpha)
+        apart = groups[second] - groups[first]
+        rows.append([f"{TITLES[first]} / {TITLES[second]}", str(len(apart)), quartiles(apart, 2),
+                     p_text(ranks[first, second][0]), p_text(ranks[first, second][1]), p_text(t["shapiro_p"]),
+                     "" if t["normal"] is None else "yes" if t["normal"] else "no", p_text(t["p"])])
+    return Table(f"Pairs: {title[0].lower()}{title[1:]}",
+                 ["Pair", "n", "Second less first", "Wilcoxon p", "after Bonferroni", "Shapiro p", "normal",
+                  "Paired t p"],
+                 rows, "The paired t-test counts only where the differences are normal.")
+
+
+def gallery_table(summary):
+    """Identification, which the paper lacks."""
+    rows = [[f"{name}, published by others", "", "", "", "", f"{auc:.2f}"] for name, auc in paper.AUC.items()]
+    for recogniser, title in (("facenet", "FaceNet"), ("dlib", "dlib")):
+        for across in (False, True):
+            for state in summary.states:
+                if state == ORIGINAL and not across:
+                    continue
+                found = summary.gallery(state, recogniser, across)
+                rows.append([TITLES[state], title, "other" if across else "same", rate_of(found["rank1"],
+                                                                                          found["heads"]),
+                             percent(found["chance"]), number_text(found["auc"], 2)])
+    return Table("Identification in a gallery of all originals", ["Probe", "Recogniser", "View", "Rank-1", "by chance",
+                                                                  "AUC"],
+                 rows, "The square around the face, median over views. Each head was scanned once: a probe and its own "
+                       "original share noise, pose and field of view, which makes it easier than with another scan "
+                       "or a "
+                       "photograph. The original in other views is the ceiling of the recogniser.")
+
+
+def attack_table(summary):
+    """Can the skin be found again? (the paper lacks it)"""
+    rows = [[TITLES[m], _number(summary.measure(m, "attack_moved_mm")),
+             *[median_range(summary.measure(m, f"attack_{key}"), 1) for key in ("moved_mm", "as_shown_mm",
+                                                                                "depth_only_mm")],
+             median_range(summary.measure(m, "attack_depth_only_mm") - summary.measure(m, "attack_moved_mm"), 1)]
+            for m in summary.protocol.methods]
+    return Table("Boundary attack on heads with noise, error in mm",
+                 ["Method", "n", "Best clue, moved", "Best clue, as shown", "Average depth only", "What the file "
+                                                                                                  "adds"], rows,
+                 "Median over the lines of a head, then median (least to most) over heads. Error no smaller than by "
+                 "average "
+                 "depth of tissue alone: the file tells nothing of the skin.")
+
+
+def time_table(summary):
+    rows = []
+    for name in summary.protocol.methods:
+        source, _ = METHODS[name]
+        published = paper.MINUTES.get(name)
+        rows.append([TITLES[name], f"{published:g} min{paper.MINUTES_ON[name]}" if published else NOT_REPORTED,
+                     _number(summary.seconds(name)), median_range(summary.seconds(name), 1),
+                     median_range(summary.seconds(name, "mask_cpu_seconds"), 1),
+                     median_range(summary.seconds(name, "fill_seconds"), 2)])
+    return Table("Run time, s", ["Method", "Paper", "n", "Mask", "Mask, processor time", "Fill"], rows,
+                 "Median (least to most). Without reading, writing, and loading of model and atlas. Wall time grows "
+                 "when the "
+                 "machine has other work; processor time is of all cores. Reference masks are given.")
+
+
+def failure_table(summary):
+    rows = [[head, TITLES[method], reason] for head, method, reason in summary.failures] or [["none", "", ""]]
+    return Table("Failures", ["Head", "Method", "Reason"], rows,
+                 "A failed method has no result on that head: its n is smaller, and tests over several methods leave "
+                 "the head out.")
+
+
+def head_table(summary):
+    rows = []
+    for head in summary.heads:
+        found = summary.result(head, ORIGINAL)
+        rows.append([head, found["subset"], " x ".join(map(str, found["voxels"])),
+                     " x ".join(f"{s:g}" for s in found["spacing_mm"]), f"{found['reference_ml']:.0f}"] if found
+                    else [head, "", "", "", ""])
+    return Table("Heads", ["Head", "Subset", "Voxels", "Spacing mm", "Reference ml"], rows)
+
+
+def _views(found):
+    return f"{int(found.sum())}/{found.size}, {100 * found.mean():.0f} %" if found.size else ""
+
+
+def _any(found):
+    return np.nan_to_num(found).max(axis=1) > 0
+
+
+def _count(found, there):
+    return int((found & there).sum()), int(there.sum())
+
+
+def _number(array):
+    return str(int(np.isfinite(array).sum()))
