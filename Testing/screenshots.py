@@ -11,8 +11,8 @@ import slicer_host
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "CTADeface"))
-PANEL = (440, 1150)
-VIEW = 286
+PANEL = (440, 1330)
+VIEW = 330
 
 
 def main():
