@@ -60,14 +60,12 @@ def is_bids(source):
 
 
 def find_cases(where, others=()):
-    """(cases in order of their names, files left out because of what they are called).
+    """(cases of volume files in order of their names, files left out because of what they are called).
 
     Parameters: ``where``: ``Places``; ``others``: further folders not to be looked into. The output and the hospital's
     folder are left out when they lie in the input folder, and so are hidden folders and results of earlier runs.
-    Raises: InputError when there is no case at all.
     """
-    bids = is_bids(where.source)
-    excluded = {folder for folder in (where.target, where.hospital, *map(_resolved, others)) if folder != where.source}
+    bids, excluded = is_bids(where.source), excluded_folders(where, others)
     if bids:
         excluded.update(where.source / name for name in NOT_RAW)
     cases, left_out = [], []
@@ -77,10 +75,12 @@ def find_cases(where, others=()):
             left_out.append(path)
         else:
             cases.append(path)
-    if not cases:
-        raise InputError(f"{where.source}: holds no {'BIDS file *_ct' if bids else 'volume file'} "
-                         f"({', '.join(EXTENSIONS)}); give the folder of the cases.")
     return [_case(path, where.source, bids, twins) for path, twins in _with_twins(cases)], left_out
+
+
+def excluded_folders(where, others=()):
+    """Folders that hold no originals."""
+    return {folder for folder in (where.target, where.hospital, *map(_resolved, others)) if folder != where.source}
 
 
 def find_case(where, name):

@@ -29,8 +29,13 @@ def _wanted_of_file(source, folder, options):
     return [defaced, Path(options.masks) / mask.name]
 
 
-# DICOM series, which ``find.find_cases`` has to give as cases of kind 'dicom', get their line here.
-KINDS = {"file": Kind(_run_file, _wanted_of_file)}
+def _run_study(source, folder, options, progress, warn):
+    from ..dicom.case import deface_dicom
+
+    return deface_dicom(source, folder, options, progress, warn)
+
+
+KINDS = {"file": Kind(_run_file, _wanted_of_file), "dicom": Kind(_run_study, lambda source, folder, options: [])}
 
 
 def run_case(case, where, options, progress=None, warn=lambda text: None):

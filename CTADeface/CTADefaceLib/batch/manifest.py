@@ -113,6 +113,7 @@ def facts(results, relative):
             "error": "; ".join(result.error for result in results if result.error) or None, "mask_ml": worst.mask_ml,
             "failed_checks": list(dict.fromkeys(check["name"] for result in results for check in result.checks
                                                 if check["verdict"] == "fail")),
+            "not_defaced": [f"{result.input}: {result.reason}" for result in results if result.reason],
             "seconds": round(sum(result.seconds for result in results), 3), "stages": worst.stages}
 
 

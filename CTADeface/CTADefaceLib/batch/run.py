@@ -7,11 +7,13 @@ from dataclasses import replace
 from ..case import failure
 from ..errors import Cancelled, CTADefaceError, InputError
 from ..files.publish import refuse_existing
+from ..files.read import EXTENSIONS
 from . import manifest as noted
-from .find import describe_bids, find_cases, places
+from .find import describe_bids, excluded_folders, find_cases, is_bids, places
 from .kinds import run_case, wanted_of_case
 from .overlap import LANES, Lane
 from .progress import BatchProgress
+from .studies import find_studies, study_cases
 from .summary import Summary
 
 # Cases during which the program died come last, after two deaths alone, and after three not at all: one that kills it
@@ -66,8 +68,8 @@ class Batch:
         Raises: KeyboardInterrupt when it was stopped; what was under way is then noted as such.
         """
         with self._manifest.locked():
-            cases, left_out = find_cases(self._where, [self._options.masks] if self._options.masks else [])
             header, entries, damaged = self._manifest.read()
+            cases, left_out = self._find(entries)
             self._begin(header)
             if damaged:
                 self._warn(f"{self._manifest.path}: {damaged} damaged lines were left out; their cases run again.")
@@ -83,6 +85,17 @@ class Batch:
                 self._engine.close()
             describe_bids(self._where)
             return Summary.of([self._entries[case.id] for case in cases], len(left_out), self._manifest.path)
+
+    def _find(self, entries):
+        """(cases, files left out). Raises: InputError when there is no case at all."""
+        where, others = self._where, [self._options.masks] if self._options.masks else []
+        cases, left_out = find_cases(where, others)
+        if not is_bids(where.source):
+            cases += study_cases(where.source, find_studies(where.source, excluded_folders(where, others)), entries)
+        if not cases:
+            raise InputError(f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; of a BIDS dataset only *_ct) and "
+                             "no DICOM; give the folder of the cases.")
+        return cases, left_out
 
     def _begin(self, header):
         """Write the first line, or refuse to mix two batches in one folder."""
@@ -184,6 +197,8 @@ class Batch:
     def _add(self, case, status, **facts):
         line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
                 "status": status, "time": noted.now(), **facts}
+        if case.kind == "dicom":
+            line["folder"] = case.folder
         self._manifest.add(line)
         return line
 
