@@ -70,8 +70,8 @@ def by_number(source, folder):
 def test_every_series_is_accounted_for(study):
     _source, results, _warnings, folder = study
     said = [(r.status, (r.reason or r.error or "")) for r in results]
-    assert [status for status, _ in said] == ["not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced",
-                                              "not defaced", "failed", "not defaced"]
+    assert [status for status, _ in said] == [
+        "not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced", "not defaced", "failed", "not defaced"]
     assert "bad.dcm" in said[0][1] and "localizer" in said[4][1] and "frame of reference" in said[5][1]
     assert "does not reach" in said[6][1] and "missing" in said[7][1] and "RTSTRUCT" in said[8][1]
     assert sorted(path.name for path in folder.iterdir()) == ["series_02", "series_03", "series_04"]
@@ -261,7 +261,8 @@ def test_a_real_head_with_a_tilted_gantry_makes_the_mask_for_its_sagittal_slices
     corner = np.array([low[0], (low + high)[1] / 2, low[2]]) - np.array(cosines[3:]) * spacing * rows / 2
     tilted = maker.Shape(corner + np.arange(count)[:, None] * [0, 0, spacing], cosines, rows, columns, (spacing,) * 2)
     start = np.array([low[0], low[1], high[2]])
-    sagittal = maker.Shape(start + np.arange(columns)[:, None] * [spacing, 0, 0], maker.SAGITTAL, count, rows, (spacing,) * 2)
+    across = np.arange(columns)[:, None] * [spacing, 0, 0]
+    sagittal = maker.Shape(start + across, maker.SAGITTAL, count, rows, (spacing,) * 2)
     for number, shape in enumerate((tilted, sagittal), 1):
         maker.write_series(tmp_path / "in" / str(number), shape, study, maker.image_at(small_cranium, shape.points()),
                            number=number, image_type=("ORIGINAL", "PRIMARY", "AXIAL") if number == 1 else (

@@ -49,8 +49,8 @@ class Face:
 def deface_dicom(source, folder, options, progress=None, warn=lambda text: None):
     """Deface the CT series of a folder, a file or a list of files that share one frame of reference.
 
-    Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into the
-    hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning.
+    Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
+    the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """
@@ -109,8 +109,8 @@ def _find_face(plan, options, progress, warn):
         if mask.any():
             return Face(mask, seen.geometry, chosen, volume, True)
     if len(plan.candidates) > 1:
-        raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; check that it is "
-                          "a head CT, or give a mask of your own.")
+        raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
+                          "check that it is a head CT, or give a mask of your own.")
     require_face(mask, volume)
 
 
@@ -161,7 +161,8 @@ class Run:
 
     def _deface(self, series, result, progress):
         target = series_folder(self.folder, series)
-        masks = Path(self.options.masks) if self.options.masks else self.folder if self.options.mask_only else self.hospital
+        masks = self.folder if self.options.mask_only else self.hospital
+        masks = Path(self.options.masks) if self.options.masks else masks
         # A blocked run has left its mask there for the person who corrects it.
         mask_file = mask_path(masks, series, free=masks == self.hospital and not self.options.overwrite)
         refuse_existing([mask_file] if self.options.mask_only else [mask_file, target], self.options.overwrite)
@@ -171,8 +172,8 @@ class Run:
             result.status, result.reason = "not defaced", "the face does not reach into this series"
             return
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
-            raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask was made; "
-                            f"run again with --series {series.number}.")
+            raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask was "
+                            f"made; run again with --series {series.number}.")
         result.model, result.device = self.options.mask or model_name(self.options), device_name(self.options)
         result.mask_ml, result.mask = round(mask_millilitres(mask, volume.geometry), 2), str(mask_file)
         if self.options.mask_only:
