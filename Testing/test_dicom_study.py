@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import dicom_maker as maker
 import dicom_readers as readers
@@ -17,10 +18,14 @@ from CTADefaceLib.case import Options
 from CTADefaceLib.cli import main
 from CTADefaceLib.dicom import case
 from CTADefaceLib.dicom.case import deface_dicom
-from CTADefaceLib.errors import InputError, MaskError, OutputError
+from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.pipeline import segment_face
+from CTADefaceLib.progress import Progress
+
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,8 @@ def test_every_series_is_accounted_for(study):
     _source, results, _warnings, folder = study
     said = [(r.status, (r.reason or r.error or "")) for r in results]
     assert [status for status, _ in said] == [
-        "not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced", "not defaced", "failed", "not defaced"]
+        "not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced", "not defaced", "failed",
+        "not defaced"]
     assert "bad.dcm" in said[0][1] and "localizer" in said[4][1] and "frame of reference" in said[5][1]
     assert "does not reach" in said[6][1] and "missing" in said[7][1] and "RTSTRUCT" in said[8][1]
     assert sorted(path.name for path in folder.iterdir()) == ["series_02", "series_03", "series_04"]
@@ -111,7 +117,9 @@ def test_masks_and_records_lie_in_the_hospitals_folder_only(study):
     assert sorted(path.name for path in hospital.iterdir()) == sorted(
         f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json"))
     record = json.loads((hospital / "series_03_record.json").read_text())
-    assert record["status"] == "released" and record["settings"]["mask"] == "file, of another series"
+    assert record["status"] == "released" and record["settings"]["mask"] == "given, of another series"
+    schema = json.loads((ROOT / "CTADeface" / "Resources" / "record.schema.json").read_text())
+    pytest.importorskip("jsonschema").validate(record, schema)
     assert {check["name"] for check in record["checks"]} >= {"written_file", "residual_skin", "outside"}
     assert read_volume(hospital / "series_02_facemask.nii.gz").stored.sum() == maker.parts()[1].sum()
     assert all(r.checks and r.record for r in results if r.status == "defaced")
@@ -213,6 +221,24 @@ def test_the_wanted_series_makes_the_mask_and_an_unknown_one_is_refused(tmp_path
     with pytest.raises(InputError, match="no such series"):
         deface_dicom(tmp_path / "in", tmp_path / "out", Options(series="9", mask=mask))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_array_is_a_mask_too_and_a_cancelled_run_leaves_nothing(tmp_path):
+    maker.write_series(tmp_path / "in", maker.sparse())
+    mask, stages = (np.asarray(maker.parts()[1], bool), maker.phantom_geometry()), []
+
+    def cancel_when_half_is_written(report):
+        stages.append(report.stage)
+        if stages.count("write") > 60:
+            progress.cancel()
+
+    progress = Progress(cancel_when_half_is_written)
+    with pytest.raises(Cancelled):
+        deface_dicom(tmp_path / "in", tmp_path / "out", Options(), progress, mask=mask)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
+    result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(), mask=mask)[0]
+    assert result.status == "defaced" and result.device is None
+    assert json.loads(Path(result.record).read_text())["model"] is None
 
 
 def folder_of_three(target):

@@ -46,11 +46,12 @@ class Face:
 
 
 @no_values_in_warnings()
-def deface_dicom(source, folder, options, progress=None, warn=lambda text: None):
+def deface_dicom(source, folder, options, progress=None, warn=lambda text: None, mask=None):
     """Deface the CT series of a folder, a file or a list of files that share one frame of reference.
 
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
-    the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning.
+    the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning; ``mask``: bool
+    (k, j, i) and its ``Geometry``, in place of a model or ``options.mask``.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """
@@ -59,14 +60,15 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None)
     checked_overrides(options.override)
     hospital = _hospital_folder(source, folder, options)
     progress.enter("read")
-    if options.mask is None:
+    mask = _read_mask(options.mask) if options.mask is not None else mask
+    if mask is None:
         preload_model(options.model)
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
     _say_first(series, options, warn)
     uids = NewUids()
     clean_headers = BasicProfile(uids) if options.deidentify_headers else None
-    face = _find_face(plan, options, progress, warn)
+    face = _find_face(plan, mask, options, progress, warn)
     run = Run(Path(folder), hospital, options, progress, warn, uids, clean_headers, face, plan)
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
@@ -94,7 +96,7 @@ def _say_first(series, options, warn):
         warn(warning)
 
 
-def _find_face(plan, options, progress, warn):
+def _find_face(plan, given, options, progress, warn):
     """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
     for chosen in plan.candidates:
         stack = plan.stacks[chosen.number]
@@ -102,8 +104,8 @@ def _find_face(plan, options, progress, warn):
         warning = memory_warning(volume)
         if warning:
             warn(warning)
-        if options.mask is not None:
-            return _given_face(options.mask, chosen, volume, stack)
+        if given is not None:
+            return _given_face(*given, chosen, volume, stack)
         seen = volume if stack.upright else upright(volume, stack)
         mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress)
         if mask.any():
@@ -114,12 +116,15 @@ def _find_face(plan, options, progress, warn):
     require_face(mask, volume)
 
 
-def _given_face(path, chosen, volume, stack):
+def _read_mask(path):
     given = read_volume(path)
-    mask = given.stored != 0
-    if not mask_on_stack(mask, given.geometry, stack).any():
-        raise MaskError(f"{path}: the mask is empty or does not lie in {chosen.label}; make it on this series.")
-    return Face(mask, given.geometry, chosen, volume, False)
+    return given.stored != 0, given.geometry
+
+
+def _given_face(mask, geometry, chosen, volume, stack):
+    if not mask_on_stack(mask, geometry, stack).any():
+        raise MaskError(f"The mask is empty or does not lie in {chosen.label}; make it on this series.")
+    return Face(mask, geometry, chosen, volume, False)
 
 
 @dataclass
@@ -172,9 +177,12 @@ class Run:
             result.status, result.reason = "not defaced", "the face does not reach into this series"
             return
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
-            raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask was "
-                            f"made; run again with --series {series.number}.")
-        result.model, result.device = self.options.mask or model_name(self.options), device_name(self.options)
+            raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
+                            f"was made; run again with --series {series.number}.")
+        if self.face.from_model:
+            result.model, result.device = model_name(self.options), device_name(self.options)
+        else:
+            result.model = self.options.mask or "a given mask"
         result.mask_ml, result.mask = round(mask_millilitres(mask, volume.geometry), 2), str(mask_file)
         if self.options.mask_only:
             with publishing([mask_file], self.options.overwrite) as staged:
@@ -211,9 +219,9 @@ class Run:
                                        progress.part(0.5, 0.8)))
 
         def verify(staged):
-            progress.part(0.8, 1).update(0)
             expected = volume_of(stack, meant.pop(), volume.name)
-            return written_file(staged, expected, expected.stored, lambda path: read_back(path, volume.name))
+            return written_file(staged, expected, expected.stored, lambda path: read_back(
+                path, volume.name, progress.part(0.8, 1)))
 
         record = release(outgoing, target, write, verify, mask_file,
                          lambda staged: write_mask_new(mask, volume.geometry, staged), self.hospital, options.overwrite,
@@ -228,8 +236,7 @@ class Run:
     def _outgoing(self, series, volume, mask, stored, value, result):
         options, own = self.options, series.number == self.face.chosen.number
         settings = settings_of(options, result) | {"headers_deidentified": options.deidentify_headers}
-        if not own:
-            settings["mask"] += ", of another series"
+        settings["mask"] = ("model" if self.face.from_model else "given") + ("" if own else ", of another series")
         return Outgoing(
             volume, mask, stored, value, settings, model_facts(options.model) if self.face.from_model else None,
             proposal=mask if self.face.from_model else None, overrides=options.override, by=options.by,
@@ -238,9 +245,9 @@ class Run:
             if options.record_names else None)
 
 
-def read_back(path, name):
+def read_back(path, name, progress=None):
     """``Volume`` of the one series in a folder, read from its files alone. Raises: InputError."""
     found = find_series(path).series
     if len(found) != 1:
         raise InputError(f"{path}: holds {len(found)} series instead of one.")
-    return read_stack(stack_of(found[0]), name)
+    return read_stack(stack_of(found[0]), name, progress)

@@ -27,8 +27,8 @@ LEAST_SLICES = 2
 class Plane:
     """One slice: frame ``frame`` of the file ``path``; HU = stored * slope + intercept.
 
-    ``position``: LPS mm of its first pixel; ``cosines``, ``pixel_mm`` (rows, columns) as in DICOM; ``bits`` (BitsStored,
-    PixelRepresentation).
+    ``position``: LPS mm of its first pixel; ``cosines``, ``pixel_mm`` (rows, columns) as in DICOM; ``bits``:
+    (BitsStored, PixelRepresentation).
     """
 
     path: object
