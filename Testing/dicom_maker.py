@@ -11,7 +11,8 @@ import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
-    CTImageStorage, EnhancedCTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid,
+    CTImageStorage, EnhancedCTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian,
+    generate_uid,
 )
 from scipy import ndimage as ndi
 
@@ -126,8 +127,8 @@ def write_series(folder, shape=None, study=None, hu=None, syntax="explicit", bit
                  padding=None, change=None, number=1, image_type=("ORIGINAL", "PRIMARY", "AXIAL"), name="image"):
     """Write single-frame CT files; returns the stored values (k, rows, columns) that they hold.
 
-    Parameters: ``rescale`` (slope, intercept) or a function of the slice's number; ``padding`` a stored value outside of the
-    circle; ``change(dataset, number)`` last changes; ``syntax`` a key of ``NATIVE``, 'deflated', or a compression.
+    Parameters: ``rescale`` (slope, intercept) or a function of the slice's number; ``padding`` a stored value outside
+    of the circle; ``change(dataset, number)`` last changes; ``syntax`` a key of ``NATIVE``, 'deflated', or a compression.
     """
     shape, study = shape or upright(), study or Study()
     folder.mkdir(parents=True, exist_ok=True)
@@ -210,7 +211,7 @@ def circle(rows, columns):
 
 
 def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, -1024.0)):
-    """Write one enhanced multi-frame CT file, its frames in reverse order; returns the stored values, lowest slice first."""
+    """Write one enhanced multi-frame CT file, frames in reverse order; returns the stored values, lowest slice first."""
     shape, study = shape or upright(), study or Study()
     path.parent.mkdir(parents=True, exist_ok=True)
     hu = phantom_at(shape.points())
@@ -220,7 +221,8 @@ def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, 
     shared = Dataset()
     shared.PlaneOrientationSequence = [item(ImageOrientationPatient=list(shape.cosines))]
     shared.PixelMeasuresSequence = [item(PixelSpacing=list(shape.pixel_mm), SliceThickness=shape.thickness)]
-    shared.PixelValueTransformationSequence = [item(RescaleSlope=rescale[0], RescaleIntercept=rescale[1], RescaleType="HU")]
+    shared.PixelValueTransformationSequence = [
+        item(RescaleSlope=rescale[0], RescaleIntercept=rescale[1], RescaleType="HU")]
     shared.CTImageFrameTypeSequence = [item(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"])]
     dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = [

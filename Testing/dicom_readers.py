@@ -1,4 +1,4 @@
-"""What other programs make of DICOM files: pydicom, GDCM (in SimpleITK), DCMTK, dcm2niix, and the validator dciodvfy."""
+"""What other programs make of DICOM files: pydicom, GDCM (in SimpleITK), DCMTK, dcm2niix, the validator dciodvfy."""
 
 import re
 import shutil

@@ -251,7 +251,7 @@ def test_folders_that_would_mix_originals_with_results_are_refused(tmp_path):
         with pytest.raises(InputError, match=why):
             places(tmp_path / source, tmp_path / target, records and tmp_path / records)
     with pytest.raises(InputError, match="holds no volume file"):
-        find_cases(places(tmp_path / "in", tmp_path / "out"))
+        run_batch(tmp_path / "in", tmp_path / "out", Options())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")

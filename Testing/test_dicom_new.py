@@ -6,8 +6,8 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.dicom.case import compare_series
 from CTADefaceLib.dicom.new_series import as_slices, write_new_series
+from CTADefaceLib.dicom.run import compare_series
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.volume import Geometry, Volume
 

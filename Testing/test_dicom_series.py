@@ -18,7 +18,8 @@ from CTADefaceLib.volume import Geometry
 
 FORMS = {
     "implicit": {"syntax": "implicit"}, "big endian": {"syntax": "big endian"}, "deflated": {"syntax": "deflated"},
-    "RLE": {"syntax": "RLE"}, "JPEG 2000": {"syntax": "JPEG 2000"}, "JPEG-LS": {"syntax": "JPEG-LS", "rescale": (1.0, 0.0)},
+    "RLE": {"syntax": "RLE"}, "JPEG 2000": {"syntax": "JPEG 2000"},
+    "JPEG-LS": {"syntax": "JPEG-LS", "rescale": (1.0, 0.0)},
     "JPEG lossless": {"syntax": "JPEG lossless", "bits": (12, False)},
     "unsigned 12": {"bits": (12, False)}, "signed 12": {"bits": (12, True), "rescale": (1.0, 0.0)},
     "unsigned 16": {"bits": (16, False), "rescale": (1.0, -8192.0)}, "fraction": {"rescale": (0.5, -1024.5)},
@@ -46,7 +47,7 @@ def test_every_form_of_pixels_becomes_the_same_hu_in_the_order_of_positions(tmp_
     hu = maker.phantom_at(shape.points())
     largest = 0.7 if form == "per slice" else 0.0
     assert np.abs(volume.to_hu(volume.stored).astype(float) - hu).max() <= largest
-    assert volume.stored.dtype == (np.float32 if form == "per slice" else np.uint16 if form == "unsigned 16" else np.int16)
+    assert volume.stored.dtype == {"per slice": np.float32, "unsigned 16": np.uint16}.get(form, np.int16)
     assert volume.geometry.matches(Geometry((3.0,) * 3, tuple(shape.positions[0]), np.eye(3)))
 
 
@@ -71,7 +72,8 @@ def study_of_many_kinds(folder):
                        image_type=("DERIVED", "SECONDARY", "SCREEN SAVE", "DOSE_INFO"))
     for number, (name, sop_class, modality) in enumerate((
             ("capture", "1.2.840.10008.5.1.4.1.1.7", "OT"), ("report", "1.2.840.10008.5.1.4.1.1.88.67", "SR"),
-            ("contours", "1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT"), ("dose", "1.2.840.10008.5.1.4.1.1.481.2", "RTDOSE"),
+            ("contours", "1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT"),
+            ("dose", "1.2.840.10008.5.1.4.1.1.481.2", "RTDOSE"),
             ("seg", "1.2.840.10008.5.1.4.1.1.66.4", "SEG"), ("mr", "1.2.840.10008.5.1.4.1.1.4", "MR")), 6):
         maker.write_other(folder / "other" / f"{name}.dcm", sop_class, modality, study, SeriesNumber=number)
     (folder / "notes.txt").write_text("not DICOM")
@@ -85,8 +87,8 @@ def test_each_series_is_named_and_none_is_passed_over(tmp_path, capsys):
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     # A file that cannot be read belongs to no study, and comes first.
     assert [row["kind"] for row in rows] == [
-        "unreadable", "CT", "localizer", "derived CT (MPR)", "projection or rendering", "dose report", "secondary capture",
-        "dose report", "RTSTRUCT", "RTDOSE", "segmentation", "other"]
+        "unreadable", "CT", "localizer", "derived CT (MPR)", "projection or rendering", "dose report",
+        "secondary capture", "dose report", "RTSTRUCT", "RTDOSE", "segmentation", "other"]
     assert {row["kind"] for row in rows if row["can_be_defaced"]} == {"CT", "derived CT (MPR)"}
     assert [row["number"] for row in rows] == list(range(1, 13))
     assert find_series(tmp_path).other_files == 1

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import dicom_maker as maker
 import dicom_readers as readers
@@ -17,10 +18,16 @@ from CTADefaceLib.case import Options
 from CTADefaceLib.cli import main
 from CTADefaceLib.dicom import case
 from CTADefaceLib.dicom.case import deface_dicom
-from CTADefaceLib.errors import InputError, MaskError, OutputError
+from CTADefaceLib.dicom.grid import mask_on_stack
+from CTADefaceLib.dicom.run import PersonsMask
+from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.pipeline import segment_face
+from CTADefaceLib.progress import Progress
+
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +77,9 @@ def by_number(source, folder):
 def test_every_series_is_accounted_for(study):
     _source, results, _warnings, folder = study
     said = [(r.status, (r.reason or r.error or "")) for r in results]
-    assert [status for status, _ in said] == ["not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced",
-                                              "not defaced", "failed", "not defaced"]
+    assert [status for status, _ in said] == [
+        "not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced", "not defaced", "failed",
+        "not defaced"]
     assert "bad.dcm" in said[0][1] and "localizer" in said[4][1] and "frame of reference" in said[5][1]
     assert "does not reach" in said[6][1] and "missing" in said[7][1] and "RTSTRUCT" in said[8][1]
     assert sorted(path.name for path in folder.iterdir()) == ["series_02", "series_03", "series_04"]
@@ -112,6 +120,8 @@ def test_masks_and_records_lie_in_the_hospitals_folder_only(study):
         f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json"))
     record = json.loads((hospital / "series_03_record.json").read_text())
     assert record["status"] == "released" and record["settings"]["mask"] == "file, of another series"
+    schema = json.loads((ROOT / "CTADeface" / "Resources" / "record.schema.json").read_text())
+    pytest.importorskip("jsonschema").validate(record, schema)
     assert {check["name"] for check in record["checks"]} >= {"written_file", "residual_skin", "outside"}
     assert read_volume(hospital / "series_02_facemask.nii.gz").stored.sum() == maker.parts()[1].sum()
     assert all(r.checks and r.record for r in results if r.status == "defaced")
@@ -215,6 +225,27 @@ def test_the_wanted_series_makes_the_mask_and_an_unknown_one_is_refused(tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_a_persons_mask_will_do_and_a_cancelled_run_leaves_nothing(tmp_path):
+    maker.write_series(tmp_path / "in", maker.sparse())
+    stages = []
+
+    def given(volume):
+        return PersonsMask(mask_on_stack(maker.parts()[1] > 0, maker.phantom_geometry(), volume.source))
+
+    def cancel_when_half_is_written(report):
+        stages.append(report.stage)
+        if stages.count("write") > 60:
+            progress.cancel()
+
+    progress = Progress(cancel_when_half_is_written)
+    with pytest.raises(Cancelled):
+        deface_dicom(tmp_path / "in", tmp_path / "out", Options(), progress, given=given)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
+    result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(), given=given)[0]
+    assert result.status == "defaced" and result.device is None
+    assert json.loads(Path(result.record).read_text())["model"] is None
+
+
 def folder_of_three(target):
     """As a release does: a record, and a folder of files."""
     with publishing([target.parent.with_name("kept") / f"{target.name}.json", target]) as (record, staged):
@@ -261,7 +292,8 @@ def test_a_real_head_with_a_tilted_gantry_makes_the_mask_for_its_sagittal_slices
     corner = np.array([low[0], (low + high)[1] / 2, low[2]]) - np.array(cosines[3:]) * spacing * rows / 2
     tilted = maker.Shape(corner + np.arange(count)[:, None] * [0, 0, spacing], cosines, rows, columns, (spacing,) * 2)
     start = np.array([low[0], low[1], high[2]])
-    sagittal = maker.Shape(start + np.arange(columns)[:, None] * [spacing, 0, 0], maker.SAGITTAL, count, rows, (spacing,) * 2)
+    across = np.arange(columns)[:, None] * [spacing, 0, 0]
+    sagittal = maker.Shape(start + across, maker.SAGITTAL, count, rows, (spacing,) * 2)
     for number, shape in enumerate((tilted, sagittal), 1):
         maker.write_series(tmp_path / "in" / str(number), shape, study, maker.image_at(small_cranium, shape.points()),
                            number=number, image_type=("ORIGINAL", "PRIMARY", "AXIAL") if number == 1 else (

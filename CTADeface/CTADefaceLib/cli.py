@@ -33,17 +33,18 @@ def build_parser():
 
 def _add_run(commands):
     run = commands.add_parser("run", help="deface volume files and DICOM studies")
-    run.add_argument("inputs", nargs="+", metavar="INPUT", help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM "
-                                                                "study, or DICOM files")
+    run.add_argument("inputs", nargs="+", metavar="INPUT",
+                     help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM study, or DICOM files")
     run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the results")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument("--mask-only", action="store_true", help="write only the face mask")
-    run.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the results; a mask shows the "
-                                                    "shape of the face)")
-    run.add_argument("--series", metavar="UID|NUMBER", help="DICOM: make the mask on this series (default: the best CT of the "
-                                                             "head); see cta-deface series")
-    run.add_argument("--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of "
-                                                                        "PS3.15, by the package dicom-anonymizer)")
+    run.add_argument("--masks", metavar="DIR",
+                     help="folder of the masks, which show the shape of the face (default: that of the results; of DICOM "
+                          "that of the records)")
+    run.add_argument("--series", metavar="UID|NUMBER",
+                     help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series")
+    run.add_argument("--deidentify-headers", action="store_true",
+                     help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer)")
     add_engine_options(run)
     run.set_defaults(action=run_command)
 
@@ -161,7 +162,8 @@ def _run_study(source, args, options, taken):
 
     def work(progress, warn):
         if "study" in taken:
-            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; give each its own --output.")
+            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; "
+                                 "give each its own --output.")
         taken["study"] = name
         return deface_dicom(source, args.output, options, progress, warn)
 

@@ -24,7 +24,8 @@ def series_command(args):
     else:
         table = [HEADINGS, *([_text(row[column]) for column in COLUMNS] for row in rows)]
         widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
-        print("\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in table), flush=True)
+        for row in table:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(), flush=True)
     return 0 if any(row["can_be_defaced"] for row in rows) else 1
 
 
@@ -45,7 +46,8 @@ def listing(source):
         if row["can_be_defaced"]:
             try:
                 stack = stack_of(series)
-                row |= {"slice_mm": round(float(abs(stack.step @ stack.normal)), 3), "tilt_deg": round(stack.tilt_deg, 1)}
+                row |= {"slice_mm": round(float(abs(stack.step @ stack.normal)), 3),
+                        "tilt_deg": round(stack.tilt_deg, 1)}
             except InputError as error:
                 row |= {"can_be_defaced": False, "problem": str(error)}
         rows.append(row)

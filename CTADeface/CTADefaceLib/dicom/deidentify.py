@@ -16,8 +16,10 @@ PACKAGE_DATE, DUMMY_DATE = "00010101", "19000101"
 
 
 class BasicProfile:
-    """Call it with a ``pydicom.Dataset`` to apply the profile in place and to say so in it, before the header is marked as
-    defaced; UIDs become those of ``uids`` (a ``NewUids``), private elements go. Raises: MissingPackages, when made."""
+    """Call it with a ``pydicom.Dataset`` to apply the profile in place, and to say so, before it is marked as defaced.
+
+    UIDs become those of ``uids`` (a ``NewUids``); private elements go. Raises: MissingPackages, when made.
+    """
 
     def __init__(self, uids):
         self._package = need_anonymizer()

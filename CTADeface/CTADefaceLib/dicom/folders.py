@@ -13,8 +13,10 @@ def series_folder(release, series):
 
 
 def mask_path(folder, series, free=False):
-    """The mask of a series, which shows the shape of the face, in a folder of the hospital's; ``free``: of an earlier run
-    none is there."""
+    """The mask of a series, which shows the shape of the face, in a folder of the hospital's.
+
+    ``free``: with the first number at which none of an earlier run lies there.
+    """
     stem, number = f"{series_folder('.', series).name}_facemask", 1
     path = Path(folder) / f"{stem}{MASK_EXTENSION}"
     while free and path.exists():
@@ -31,5 +33,5 @@ def refuse_nested(source, folders):
             inside = original in folder.parents
             around = folder in original.parents
             if folder == original or inside or around:
-                raise InputError(f"{folder}: lies {'around' if around else 'in'} the folder of the originals ({original}), "
-                                 "which must never mix with results; choose a folder apart from it.")
+                raise InputError(f"{folder}: lies {'around' if around else 'in'} the folder of the originals "
+                                 f"({original}), which must never mix with results; choose a folder apart from it.")

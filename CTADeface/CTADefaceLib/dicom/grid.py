@@ -23,7 +23,8 @@ def upright(volume, stack):
     planes = int(np.ceil(np.ptp(heights) / step - 1e-6)) + 1
     down, across = (_shifts(stack, axis, mm) for axis, mm in ((stack.column, rows_mm), (stack.row, columns_mm)))
     first = int(np.floor(down.min())), int(np.floor(across.min()))
-    size = (planes, stack.rows + int(np.ceil(down.max())) - first[0], stack.columns + int(np.ceil(across.max())) - first[1])
+    last = stack.rows + int(np.ceil(down.max())), stack.columns + int(np.ceil(across.max()))
+    size = planes, last[0] - first[0], last[1] - first[1]
     hu = np.empty(size, np.int16)
 
     def moved(index):
@@ -52,7 +53,7 @@ def _shifts(stack, axis, mm):
 
 
 def mask_on_stack(mask, geometry, stack):
-    """A mask on the grid ``geometry`` as bool (k, rows, columns) on the slices of ``stack``, whatever their orientation.
+    """A mask on the grid ``geometry`` as bool (k, rows, columns) on the slices of ``stack``, in any orientation.
 
     A pixel belongs to it when at least half of it, over the thickness of its slice, lies in the mask. Outside of the
     mask's own grid nothing belongs to it.
@@ -118,7 +119,8 @@ def _region(shape, origin, axes, depths, size):
     depth, row, column = np.linalg.solve(axes.T, (corners - origin).T)
     if depth.max() < depths[0] or depth.min() > depths[-1]:
         return None
-    found = [slice(max(int(np.floor(v.min())), 0), min(int(np.ceil(v.max())) + 1, n)) for v, n in zip((row, column), size)]
+    found = [slice(max(int(np.floor(v.min())), 0), min(int(np.ceil(v.max())) + 1, n))
+             for v, n in zip((row, column), size)]
     return None if any(s.start >= s.stop for s in found) else tuple(found)
 
 

@@ -12,8 +12,8 @@ LARGEST_PRIVATE_BYTES = 256
 BINARY = {"OB", "OW", "OF", "OD", "OL", "OV", "UN", "OB or OW"}
 # Pictures of the same slice, where to fetch its original, signatures that no longer hold, and its old extremes.
 DROPPED = ("IconImageSequence", "PixelDataProviderURL", "DigitalSignaturesSequence", "MACParametersSequence",
-           "SmallestImagePixelValue", "LargestImagePixelValue", "SmallestPixelValueInSeries", "LargestPixelValueInSeries",
-           "DataSetTrailingPadding", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+           "SmallestImagePixelValue", "LargestImagePixelValue", "SmallestPixelValueInSeries",
+           "LargestPixelValueInSeries", "DataSetTrailingPadding", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 NESTED_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 DESCRIPTION_CHARACTERS, METHOD_CHARACTERS = 1024, 64
 
@@ -39,7 +39,7 @@ def mark_headers_cleaned(dataset, method):
 
 
 def drop_pictures(dataset, top=True):
-    """Remove icons, overlays, curves, pixels in sequences, and private binaries that may be pictures, at every depth."""
+    """Remove icons, overlays, curves, pixels in sequences, private binaries that may be pictures, at every depth."""
     for element in list(dataset):
         tag = element.tag
         repeating = 0x5000 <= tag.group <= 0x501E or 0x6000 <= tag.group <= 0x601E

@@ -13,12 +13,13 @@ from .recognise import is_dicom
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.
 TAGS = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality", "ImageType",
-    "SeriesNumber", "SeriesDescription", "InstanceNumber", "AcquisitionNumber", "ImagePositionPatient", "ConvolutionKernel",
-    "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
-    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept",
-    "ModalityLUTSequence", "VolumetricProperties", "VolumeBasedCalculationTechnique", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence", "ReferencedFrameOfReferenceSequence", "RecognizableVisualFeatures")
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality",
+    "ImageType", "SeriesNumber", "SeriesDescription", "InstanceNumber", "AcquisitionNumber",
+    "ImagePositionPatient", "ConvolutionKernel", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VolumetricProperties",
+    "VolumeBasedCalculationTechnique", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "ReferencedFrameOfReferenceSequence", "RecognizableVisualFeatures")
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def _add(groups, instance, problem):
     series_uid = str(header.get("SeriesInstanceUID", ""))
     size = header.get("Rows"), header.get("Columns")
     # An enhanced file is a volume of its own.
-    own = str(header.SOPInstanceUID) if CT_CLASSES.get(str(header.SOPClassUID), "single-frame") != "single-frame" else None
+    enhanced = CT_CLASSES.get(str(header.SOPClassUID), "single-frame") != "single-frame"
+    own = str(header.SOPInstanceUID) if enhanced else None
     group = groups.setdefault((series_uid, str(header.SOPClassUID), kind, size, own), [])
     for series in group:
         # Slices of one series may be rounded each in its own way.

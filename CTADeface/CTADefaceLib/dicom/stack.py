@@ -1,7 +1,7 @@
 """The slices of a series in space: sorted by ImagePositionPatient, never by number or name.
 
-Heights are mm along the normal of the slices. Slices that do not lie straight above one another (gantry tilt) or at even
-distances are taken as they are; the module ``grid`` gives such a stack an upright, even grid for the model.
+Heights are mm along the normal of the slices. Slices that do not lie straight above one another (gantry tilt) or at
+even distances are taken as they are; the module ``grid`` gives such a stack an upright, even grid for the model.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,11 @@ LEAST_SLICES = 2
 
 @dataclass(frozen=True)
 class Plane:
-    """One slice: frame ``frame`` of the file ``path``; LPS ``position`` of its first pixel; HU = stored * slope + intercept."""
+    """One slice: frame ``frame`` of the file ``path``; HU = stored * slope + intercept.
+
+    ``position``: LPS mm of its first pixel; ``cosines``, ``pixel_mm`` (rows, columns) as in DICOM; ``bits``:
+    (BitsStored, PixelRepresentation).
+    """
 
     path: object
     frame: int
@@ -147,8 +151,8 @@ def _once(series):
         uid = str(instance.header.SOPInstanceUID)
         other = seen.setdefault(uid, instance)
         if other is not instance and other.path.read_bytes() != instance.path.read_bytes():
-            raise InputError(f"{other.path.name} and {instance.path.name} are different files with one SOP instance UID; "
-                             "keep the right one")
+            raise InputError(f"{other.path.name} and {instance.path.name} are different files with one SOP instance "
+                             "UID; keep the right one")
     return seen.values()
 
 
@@ -203,8 +207,9 @@ def _plane(path, frame, position, orientation, measures, rescale, bits):
     cosines = cosines / np.linalg.norm(cosines, axis=1, keepdims=True)
     if abs(cosines[0] @ cosines[1]) > 1e-3:
         raise InputError(f"rows and columns are not at right angles in {path.name}; export it again")
-    return Plane(path, frame, tuple(values[0]), tuple(cosines.ravel()), tuple(values[2]), float(slope), float(intercept),
-                 bits, float(thickness) if thickness not in (None, "") else None)
+    thickness = float(thickness) if thickness not in (None, "") else None
+    return Plane(path, frame, tuple(values[0]), tuple(cosines.ravel()), tuple(values[2]), float(slope),
+                 float(intercept), bits, thickness)
 
 
 def _same(planes):
@@ -221,14 +226,14 @@ def _check_heights(stack):
     steps = np.diff(heights)
     double = np.flatnonzero(steps < SAME_PLACE_MM)
     if double.size:
-        raise InputError(f"{double.size} of its slices lie where another one lies (at {heights[double[0]]:.1f} mm): several "
-                         "phases or copies in one series; split it by acquisition")
+        raise InputError(f"{double.size} of its slices lie where another one lies (at {heights[double[0]]:.1f} mm): "
+                         "several phases or copies in one series; split it by acquisition")
     if _all_even(steps):
         return
     gap = _gap(steps)
     if gap is not None:
-        raise InputError(f"slices are missing between {heights[gap]:.1f} and {heights[gap + 1]:.1f} mm ({steps[gap]:.1f} mm "
-                         f"apart instead of {np.median(steps):.1f} mm); export it again")
+        raise InputError(f"slices are missing between {heights[gap]:.1f} and {heights[gap + 1]:.1f} mm "
+                         f"({steps[gap]:.1f} mm apart instead of {np.median(steps):.1f} mm); export it again")
     if steps.max() > LARGEST_STEP_MM:
         raise InputError(f"its slices are up to {steps.max():.1f} mm apart; give one with closer slices")
 

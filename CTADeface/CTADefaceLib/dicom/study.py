@@ -36,7 +36,7 @@ def plan_study(series, wanted=None):
                 stacks[one.number] = stack_of(one)
             except InputError as error:
                 problems[one.number] = str(error)
-    candidates = sorted((s for s in series if s.number in stacks), key=lambda s: _merit(s, stacks[s.number]), reverse=True)
+    candidates = sorted((s for s in series if s.number in stacks), key=lambda s: _merit(s, stacks[s.number]))[::-1]
     if chosen is not None:
         if chosen.number not in stacks:
             raise InputError(problems.get(chosen.number) or f"{chosen.label}: only CT slices can be defaced; "

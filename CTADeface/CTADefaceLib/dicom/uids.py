@@ -2,7 +2,7 @@
 
 from .packages import need_pydicom
 
-# What names an instance or what it belongs to; the frame of reference is only a place, and stays unless headers are cleaned.
+# What names an instance or what it belongs to. The frame of reference stays, unless headers are cleaned.
 OF_INSTANCES = {"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "ReferencedSOPInstanceUID",
                 "ReferencedSOPInstanceUIDInFile", "ConcatenationUID",
                 "SOPInstanceUIDOfConcatenationSource", "IrradiationEventUID", "StorageMediaFileSetUID",

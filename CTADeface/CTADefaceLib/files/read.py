@@ -60,7 +60,7 @@ def read_volume(path, arrived=None):
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the volume files themselves (DICOM series: convert to NIfTI).")
+        raise InputError(f"{path}: is a folder; give the volume files themselves (a DICOM study: cta-deface run FOLDER).")
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     name, extension = split_extension(path)

@@ -10,9 +10,10 @@ import slicer
 from ..case import Result
 from ..checks.check import Check, failed
 from ..checks.written import written_file
-from ..dicom.case import PersonsMask, compare_series, deface_dicom
+from ..dicom.case import deface_dicom
 from ..dicom.folders import MASK_EXTENSION
 from ..dicom.new_series import as_slices, write_new_series
+from ..dicom.run import PersonsMask, compare_series
 from ..errors import ChecksFailed, InputError, OutputError
 from ..files.write import write_new
 from ..release import release

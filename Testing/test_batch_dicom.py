@@ -1,0 +1,79 @@
+"""DICOM studies in a batch: found by their folders, numbered in what is given away, resumable as any other case."""
+
+import json
+
+import dicom_maker as maker
+import pydicom
+import pytest
+
+from CTADefaceLib.batch.find import places
+from CTADefaceLib.batch.manifest import NAME, Manifest
+from CTADefaceLib.batch.studies import find_studies, study_cases
+from CTADefaceLib.cli import main
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Two patients: one with two series of a study, one with a study in two folders side by side of which one is a scout."""
+    source = tmp_path_factory.mktemp("batch-dicom") / "in"
+    first, second = maker.Study(), maker.Study()
+    maker.write_series(source / "Doe^Jane" / "thin", maker.sparse(), first, number=1)
+    maker.write_series(source / "Doe^Jane" / "thick", maker.upright(count=20, spacing=12.0), first, number=2)
+    maker.write_series(source / "Roe^John" / "ct", maker.sparse(), second, number=1)
+    short = maker.upright(count=4)
+    maker.write_series(source / "Roe^John" / "scout", maker.Shape(short.positions[:1], maker.SAGITTAL), second, number=2,
+                       image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+    return source
+
+
+def test_a_study_is_the_folder_that_holds_all_of_it(tree, tmp_path):
+    assert [path.name for path in find_studies(tree, set())] == ["Doe^Jane", "Roe^John"]
+    mixed = tmp_path / "mixed"
+    for number in range(2):
+        maker.write_series(mixed / f"series{number}", maker.upright(count=4), maker.Study())
+    assert [path.name for path in find_studies(mixed, set())] == ["series0", "series1"]
+    one, other = maker.Study(), maker.Study()
+    for name, study in (("a", one), ("b", other), ("c", one)):
+        maker.write_series(tmp_path / "woven" / name, maker.upright(count=4), study)
+    assert [path.name for path in find_studies(tmp_path / "woven", set())] == ["a", "b", "c"]
+
+
+def test_numbers_stay_with_their_studies_when_others_come(tree):
+    where = places(tree, tree.parent / "nowhere")
+    names = [case.folder for case in study_cases(where.source, find_studies(tree, set()), {})]
+    assert names == ["study_0001", "study_0002"]
+    known = {"Roe^John": {"folder": "study_0001"}}
+    again = {case.id: case.folder for case in study_cases(where.source, find_studies(tree, set()), known)}
+    assert again == {"Doe^Jane": "study_0002", "Roe^John": "study_0001"}
+
+
+@pytest.fixture(scope="module")
+def finished(tree, tmp_path_factory):
+    """Release folder after a batch with the true mask of the synthetic head."""
+    mask = maker.write_mask(tmp_path_factory.mktemp("mask") / "mask.nii.gz")
+    out = tree.parent / "out"
+    from CTADefaceLib.batch.run import run_batch
+    from CTADefaceLib.case import Options
+
+    summary = run_batch(tree, out, Options(mask=mask))
+    assert summary.complete, summary.problems
+    return out
+
+
+def test_what_is_given_away_tells_no_names_and_no_mask_is_in_it(finished):
+    assert sorted(path.relative_to(finished).as_posix() for path in finished.glob("*/*")) == [
+        "study_0001/series_01", "study_0001/series_02", "study_0002/series_01"]
+    assert all(path.suffix == ".dcm" for path in finished.rglob("*") if path.is_file())
+    kept = finished.with_name("out-hospital-only")
+    assert len(list(kept.rglob("*_record.json"))) == 3 and len(list(kept.rglob("*_facemask.nii.gz"))) == 3
+    one = pydicom.dcmread(next(finished.rglob("*.dcm")))
+    assert one.RecognizableVisualFeatures == "NO"
+
+
+def test_the_manifest_lists_what_was_left_out_and_a_second_run_does_nothing(finished, tree, capsys):
+    path = finished.with_name("out-hospital-only") / NAME
+    entry = Manifest(path).read()[1]["Roe^John"]
+    assert entry["status"] == "defaced" and "localizer" in entry["not_defaced"][0]
+    before = path.read_text()
+    assert main(["batch", str(tree), str(finished), "--quiet"]) == 0
+    assert path.read_text() == before and json.loads(before.splitlines()[0])["manifest"] == 1
