@@ -108,6 +108,14 @@ def test_a_worker_that_is_killed_costs_nothing_and_nothing_is_done_twice(source,
     assert len(lines(out)) == 1 + 2 * len(NAMES)
 
 
+def test_a_cluster_of_this_machine_notes_what_fails(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no volume")
+    assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--scheduler", "local", "--quiet"]) == 1
+    assert "1 cases: 1 failed" in capsys.readouterr().out
+    assert "cannot be read as NIfTI" in lines(tmp_path / "out")[-1]["error"]
+
+
 def test_without_a_scheduler_it_says_so(source, tmp_path, capsys, monkeypatch):
     from CTADefaceLib.batch import cluster
 
