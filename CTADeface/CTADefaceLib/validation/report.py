@@ -137,8 +137,6 @@ def _table_pages(table):
 
 
 def _table_page(table, rows):
-    from matplotlib.figure import Figure
-
     longest = [max(len(row[n]) for row in (*rows, [max(c.split(), key=len) for c in table.columns]))
                for n in range(len(table.columns))]
     # The square root spares narrow columns from one with sentences.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import published as paper
-from .methods import METHODS, ORIGINAL, TITLES
+from .methods import ORIGINAL, TITLES
 from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
 from .wording import mean_sd, median_range, number_text, p_text, percent, quartiles, rate, rate_of
 
@@ -205,7 +205,6 @@ def attack_table(summary):
 def time_table(summary):
     rows = []
     for name in summary.protocol.methods:
-        source, _ = METHODS[name]
         published = paper.MINUTES.get(name)
         rows.append([TITLES[name], f"{published:g} min{paper.MINUTES_ON[name]}" if published else NOT_REPORTED,
                      _number(summary.seconds(name)), median_range(summary.seconds(name), 1),
