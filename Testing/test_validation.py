@@ -18,7 +18,7 @@ from CTADefaceLib.validation.packages import require_packages
 from CTADefaceLib.volume import Geometry, Volume
 
 HEADS = ("pt_184", "pt_293", "pt_328")
-METHODS = ("reference-published", "ours-levelled", "box-published", "atlas-published")
+METHODS = ("reference-published", "ours-levelled", "box-published")
 
 
 def test_metrics_of_two_cubes():
@@ -149,12 +149,11 @@ def sample(tmp_path_factory):
     rules.write_text(json.dumps(protocol.read_protocol().as_dict() | {
         "methods": METHODS, "pitches_deg": [0], "yaws_deg": [0, 15], "size_pixels": 200}))
 
+    command = [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--protocol", str(rules), "--report"]
+
     def start(out):
-        return subprocess.Popen(
-            [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--report", str(out), "--protocol",
-             str(rules)],
-            env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True)
+        return subprocess.Popen([*command, str(out)], env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")},
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return SimpleNamespace(start=start, out=folder / "out", folder=folder)
 
@@ -166,15 +165,15 @@ def _results(out):
 def test_three_heads_killed_half_way_go_on_and_nothing_is_computed_twice(sample):
     process = sample.start(sample.out)
     deadline = time.monotonic() + 300
-    while len(_results(sample.out)) < 7 and process.poll() is None and time.monotonic() < deadline:
+    while len(_results(sample.out)) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     before = {name: path.stat().st_mtime_ns for name, path in _results(sample.out).items()}
     every = len(HEADS) * (1 + len(METHODS))
-    assert 7 <= len(before) < every
+    assert 3 <= len(before) < every
     going_on = sample.start(sample.out)
-    out, errors = going_on.communicate(timeout=300)
+    out, errors = going_on.communicate(timeout=600)
     assert going_on.returncode == 0, errors
     after = {name: path.stat().st_mtime_ns for name, path in _results(sample.out).items()}
     assert len(after) == every and {name: after[name] for name in before} == before

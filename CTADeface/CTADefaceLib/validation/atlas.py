@@ -58,8 +58,8 @@ def load_atlas():
     face.CopyInformation(inside)
     used = np.argwhere(sitk.GetArrayViewFromImage(inside))
     low, middle = used.min(0), used.mean(0)
-    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (low,
-                                                                                                            middle)]
+    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]])
+              for index in (low, middle)]
     blurred = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), BLUR_MM)
     # The registration takes the gradient of all of it, again and again: no finer than the scan's own brain.
     return Atlas(sitk.Shrink(blurred, [3, 3, 3]), face, points[0][2], points[1])
@@ -132,8 +132,7 @@ def _scan_brain(volume):
     spacing = [n * s for n, s in zip(steps, volume.geometry.ras_spacing())]
     if inside.sum() * np.prod(spacing) / 1000 < LEAST_BRAIN_ML:
         raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to "
-                         f"register "
-                         "an atlas to; the atlas baselines need more of the head.")
+                         "register an atlas to; the atlas baselines need more of the head.")
     every = tuple(slice(None, None, n) for n in steps)
     tissue = volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU
     box = []

@@ -8,15 +8,14 @@ from ..errors import InputError
 
 def add_validate(commands):
     parser = commands.add_parser("validate", help="the published validation on a folder of heads with reference masks")
-    parser.add_argument("data", metavar="DATA", help="folder, searched with its sub-folders, of <name>_image.nii.gz "
-                                                     "and "
-                                                     "<name>_mask.nii.gz")
-    parser.add_argument("--report", required=True, metavar="OUT", help="folder of the report and of the results, "
-                                                                       "which a "
-                                                                       "later run takes up; shows the original faces")
+    parser.add_argument("data", metavar="DATA",
+                        help="folder, searched with its sub-folders, of <name>_image.nii.gz and <name>_mask.nii.gz")
+    parser.add_argument("--report", required=True, metavar="OUT",
+                        help="folder of the report and of the results, which a later run takes up; both show the "
+                             "original faces")
     parser.add_argument("--heads", type=int, metavar="N", help="only the first N heads")
-    parser.add_argument("--protocol", metavar="FILE", help="views, sizes, thresholds and methods (default: the "
-                                                           "module's)")
+    parser.add_argument("--protocol", metavar="FILE",
+                        help="views, sizes, thresholds and methods (default: the module's)")
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.set_defaults(action=validate_command)

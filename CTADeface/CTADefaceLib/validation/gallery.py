@@ -8,7 +8,7 @@ import numpy as np
 
 
 def auc(near, far):
-    """ROC-AUC of telling ``near`` distances (same head) from ``far`` ones (different heads); not a number without any."""
+    """ROC-AUC of telling ``near`` distances (same head) from ``far`` ones (different heads); NaN without any."""
     from sklearn.metrics import roc_auc_score
 
     if not len(near) or not len(far):

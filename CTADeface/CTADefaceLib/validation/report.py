@@ -27,22 +27,18 @@ def limits(summary):
     coarse = sum(bool(r := summary.result(h, "original")) and max(r["spacing_mm"][:2]) > 2 for h in summary.heads)
     return [
         f"n = {heads} heads (the paper: {PAPER_N}); p above 0.05 after correction do not show that two methods are "
-        f"alike.",
+        "alike.",
         f"{coarse} of {heads} heads have voxels of more than 2 mm in plane: their faces are steps, which detectors "
-        f"seldom "
-        "find even before defacing, so low rates after it say little on these heads.",
+        "seldom find even before defacing, so low rates after it say little on these heads.",
         "The reference masks were made semi-automatically and looked at one by one; they are not drawn by hand, and "
-        "the "
-        "shipped model learned from masks made in the same way.",
+        "the shipped model learned from masks made in the same way.",
         "Heads whose field of view ends at the brow or above the nose show too little brain for a sure registration: "
-        "box "
-        "and atlas are worse here than on whole heads, and rigid instead of affine where the brain's top is cut.",
+        "box and atlas are worse here than on whole heads, and rigid instead of affine where the brain's top is cut.",
         "Box: made anew from the description of ICHSEG's ct_face_mask, on the MNI152 brain that the package caideface "
         "carries, not on ICHSEG's template. Atlas: caideface's mask of the MNI152 brain with a registration of our "
         "own.",
         f"Neither the heads nor the weights of {PAPER} are at hand; its figures stand beside ours for orientation, "
-        f"and no "
-        "number was read off its box plots.",
+        "and no number was read off its box plots.",
         "One scan a head: identification is between a head and its own scan, not between two scans or scan and "
         "photograph.",
     ]
@@ -55,8 +51,8 @@ def write_report(out, results, protocol, key, store):
     """
     summary = Summary(results, protocol)
     tables = all_tables(summary)
-    pictures = [p for p in (montage(summary, store), box_plot(summary, "probability"), box_plot(summary,
-                                                                                                "distance")) if p]
+    drawn = montage(summary, store), box_plot(summary, "probability"), box_plot(summary, "distance")
+    pictures = [picture for picture in drawn if picture]
     contents = (html_page(summary, tables, pictures, key).encode(), pdf_pages(summary, tables, pictures),
                 markdown(main_table(summary)).encode(),
                 json.dumps(finite({"key": key, "protocol": protocol.as_dict(), "limits": limits(summary),
@@ -90,8 +86,8 @@ def html_page(summary, tables, pictures, key):
 def _html_table(table):
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return (f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table><p '
-            f'class="note">{escape(table.note)}</p>')
+    return (f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table>'
+            f'<p class="note">{escape(table.note)}</p>')
 
 
 def _html_picture(picture):
@@ -141,8 +137,6 @@ def _table_pages(table):
 
 
 def _table_page(table, rows):
-    from matplotlib.figure import Figure
-
     longest = [max(len(row[n]) for row in (*rows, [max(c.split(), key=len) for c in table.columns]))
                for n in range(len(table.columns))]
     # The square root spares narrow columns from one with sentences.

@@ -73,7 +73,7 @@ class Summary:
         return np.array([blank if row is None else [function(view) for view in row["views"]] for row in rows], float)
 
     def points(self, state, recogniser, kind):
-        """(heads, views, numbers) of the recogniser; ``kind`` 'face' or 'crop'; NaN where there is no face or result."""
+        """(heads, views, numbers) of the recogniser; ``kind`` 'face' or 'crop'; NaN without a face or result."""
         blank = [np.nan] * DIMENSIONS[recogniser]
         rows = []
         for head in self.heads:

@@ -17,7 +17,8 @@ def _spread(array, digits, low, high):
     good = array[np.isfinite(array)]
     if not len(good):
         return ""
-    least, middle, most = np.percentile(good, (low, 50, high))
+    # Adding zero takes the sign from a rounded -0.
+    least, middle, most = np.round(np.percentile(good, (low, 50, high)), digits) + 0.0
     return f"{middle:.{digits}f} ({least:.{digits}f} to {most:.{digits}f})"
 
 
