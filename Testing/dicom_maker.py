@@ -128,7 +128,8 @@ def write_series(folder, shape=None, study=None, hu=None, syntax="explicit", bit
     """Write single-frame CT files; returns the stored values (k, rows, columns) that they hold.
 
     Parameters: ``rescale`` (slope, intercept) or a function of the slice's number; ``padding`` a stored value outside
-    of the circle; ``change(dataset, number)`` last changes; ``syntax`` a key of ``NATIVE``, 'deflated', or a compression.
+    of the circle; ``change(dataset, number)`` last changes; ``syntax`` a key of ``NATIVE``, 'deflated', or a
+    compression.
     """
     shape, study = shape or upright(), study or Study()
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Export of the DICOM files that a volume was loaded from, through logic and panel; the database is a stand-in, files are real."""
+"""Export of the DICOM files that a volume was loaded from, through logic and panel; only the database is a stand-in."""
 
 import dicom_maker as maker
 import dicom_readers as readers
@@ -44,7 +44,8 @@ def load(folder, backwards=False):
     names = reader.GetGDCMSeriesFileNames(str(folder))
     image = sitk.ReadImage(names[::-1] if backwards else names)
     node = add_volume(sitk.GetArrayFromImage(image), "CT", Geometry.from_image(image).affine())
-    node.SetAttribute("DICOM.instanceUIDs", " ".join(str(pydicom.dcmread(n, stop_before_pixels=True).SOPInstanceUID) for n in names))
+    instances = [str(pydicom.dcmread(name, stop_before_pixels=True).SOPInstanceUID) for name in names]
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(instances))
     assert slicer.util.arrayFromVolume(node).ndim == 3
     return node
 

@@ -329,7 +329,8 @@ def test_export_under_a_transform_keeps_the_scans_own_grid(slicer, logic, head, 
     head.SetAndObserveTransformNodeID(add_transform(slicer, TURNED).GetID())
     output = logic.applyFill(head, face_by_hand(slicer, head, parts[1]))
     logic.exportVolume(output, tmp_path / "release" / "out.nii.gz")
-    assert np.allclose(nibabel.load(tmp_path / "release" / "out.nii.gz").affine, np.diag([phantom.SPACING_MM] * 3 + [1]), atol=1e-4)
+    assert np.allclose(nibabel.load(tmp_path / "release" / "out.nii.gz").affine,
+                       np.diag([phantom.SPACING_MM] * 3 + [1]), atol=1e-4)
 
 
 def test_deface_does_it_all(slicer, logic, head):

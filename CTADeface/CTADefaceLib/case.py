@@ -28,10 +28,11 @@ class Options:
     """How a case is run; the same names as the shell's options.
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders;
-    ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the folder
-    that is given away, when results go to a folder inside of it. ``proposal`` is the file of the model's own mask that a
-    person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for the record. Of DICOM only: ``series`` (a UID, or the number in the
-    listing) is the one that the mask is made on, ``deidentify_headers`` also cleans the headers.
+    ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the
+    folder that is given away, when results go to a folder inside of it. ``proposal`` is the file of the model's own
+    mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for the record. Of DICOM
+    only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on, ``deidentify_headers``
+    also cleans the headers.
     """
 
     model: str | None = None
@@ -61,8 +62,8 @@ class Options:
 class Result:
     """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
 
-    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed', or
-    'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
+    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
+    or 'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
     ``series`` is its number in the listing.
     """
 

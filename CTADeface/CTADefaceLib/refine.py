@@ -28,8 +28,8 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
 
     Parameters: ``hu`` and ``logits`` (log-odds of face) of the same shape (S, A, R); ``spacing`` (S, A, R)
     in mm; ``protected`` bool of that shape, never touched (the brain); ``scale`` stored logits per unit of log-odds.
-    Returns: bool array, the face: tissue and devices above -500 HU (half air, half skin), without bone, islands below 150 mm3 or holes below 500 mm3. Pieces are told apart over
-    cells of about 1 mm.
+    Returns: bool array, the face: tissue and devices above -500 HU (half air, half skin), without bone, islands below
+    150 mm3 or holes below 500 mm3. Pieces are told apart over cells of about 1 mm.
     """
     mask = np.zeros(hu.shape, bool)
     box = bounding_box(logits > SKIN_LOGIT * scale, margin=1)

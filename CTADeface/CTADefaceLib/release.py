@@ -20,8 +20,8 @@ from .records.record import BLOCKED, RELEASED, known_voxels, make_record, write_
 class Outgoing:
     """A filled volume on its way out.
 
-    ``volume`` the original ``Volume``; ``mask`` bool and ``stored`` the defaced stored values, both (k, j, i); ``value``
-    the stored value that was filled in;
+    ``volume`` the original ``Volume``; ``mask`` bool and ``stored`` the defaced stored values, both (k, j, i);
+    ``value`` the stored value that was filled in;
     ``settings`` has 'fill' and 'fill_hu' at least; ``model``, ``proposal``, ``overrides``, ``by`` and ``names`` as for
     ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked.
     """
@@ -66,10 +66,10 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
 
     Parameters: ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder;
-    ``write(staged path)`` writes it and ``verify(staged path)`` returns the ``Check`` of what was written; ``mask_path``
-    and ``write_mask`` likewise; ``mask_extension`` where it is not that of ``path``; ``records`` a folder outside of the
-    release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the release folder when ``path`` lies
-    deeper in it.
+    ``write(staged path)`` writes it and ``verify(staged path)`` returns the ``Check`` of what was written;
+    ``mask_path`` and ``write_mask`` likewise; ``mask_extension`` where it is not that of ``path``; ``records`` a folder
+    outside of the release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the release folder when
+    ``path`` lies deeper in it.
     Returns: the path of the record. Raises: ChecksFailed, after a record that says so, and, for the person who will
     correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
     """

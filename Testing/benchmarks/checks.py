@@ -1,4 +1,5 @@
-"""What the checks say of real heads: filled by their reference mask, and by the engine's own; and of heads left as they are.
+"""What the checks say of real heads: filled by their reference mask, and by the engine's own; and of heads left as they
+are.
 
 The limits in ``CTADefaceLib/checks`` were set from the training heads (``--data``) with their reference masks. A check
 that fails on a good mask, or passes on a head whose face is still there, is counted. Exit code 1 when a bar is missed.

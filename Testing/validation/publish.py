@@ -1,7 +1,7 @@
 """From a finished run to what the repository shows of it: RESULTS.md, the README's table, the public head's picture.
 
-Takes only results of this very code, model and protocol; exit code 1 when some are missing. The picture shows the public
-InVesalius cranium alone, never another head.
+Takes only results of this very code, model and protocol; exit code 1 when some are missing. The picture shows the
+public InVesalius cranium alone, never another head.
 """
 
 import argparse

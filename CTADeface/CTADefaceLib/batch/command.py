@@ -18,7 +18,8 @@ def add_batch(commands):
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
     batch.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the records)")
-    batch.add_argument("--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of PS3.15)")
+    batch.add_argument("--deidentify-headers", action="store_true",
+                       help="DICOM: also clean the headers (Basic Profile of PS3.15)")
     batch.add_argument("--scheduler", metavar="ADDRESS|local",
                        help="run the cases on a Dask cluster, or on one worker per core of this machine (pip install "
                             "'cta-deface[cluster]')")

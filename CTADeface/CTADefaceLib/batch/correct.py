@@ -22,8 +22,8 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     """Deface a case again, in place, with the mask of a person; returns the ``Item`` as it is then.
 
     The corrected mask replaces the one of the case, of which a copy, "<name>_model", is kept to measure the edits.
-    Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the input's; ``override``
-    failed check -> reason, ``by`` whom.
+    Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the
+    input's; ``override`` failed check -> reason, ``by`` whom.
     Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, OutputError.
     """
     if item.kind != "file":

@@ -11,8 +11,8 @@ FOLDER = "study_{:04d}"
 
 
 def find_studies(source, excluded):
-    """Folders below ``source`` that hold a DICOM study each, sorted; a study spread over several folders is taken at the
-    one that holds them all, unless another study lies there too.
+    """Folders below ``source`` that hold a DICOM study each, sorted; a study spread over several folders is taken at
+    the one that holds them all, unless another study lies there too.
 
     Raises: MissingPackages when there are DICOM files, and no package to read them.
     """

@@ -12,8 +12,8 @@ HALF_WIDTH_MM = 40.0
 # A raised or lowered head turns a zone away from the viewer: only skin this near to the tip's depth is asked for.
 DEPTH_MM = 45.0
 LEAST_AREA_CM2 = 3.0
-# Least shares covered: below nearly all reference masks of the training heads (2nd percentiles 0.31, 0.74, 0.90, 0.85; their
-# foreheads are one or two voxels thick), above those without an upper, lower or side part
+# Least shares covered: below nearly all reference masks of the training heads (2nd percentiles 0.31, 0.74, 0.90, 0.85;
+# their foreheads are one or two voxels thick), above those without an upper, lower or side part
 # (``Testing/benchmarks/checks.py``).
 LEAST_COVERED = {"forehead": 0.45, "nose": 0.65, "mouth": 0.8, "chin": 0.6}
 WARN_BELOW = {"forehead": 0.6, "nose": 0.75, "mouth": 0.88, "chin": 0.8}

@@ -18,8 +18,8 @@ from .head import foremost, ras_point
 VESSEL_HU = (150.0, 600.0)
 # The reference masks of the training heads touch it in up to 0.3 ml: single voxels of 5 mm at thin orbital roofs.
 SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
-# The reference masks take up to 13 ml of teeth and of 5 mm voxels at the border, and a mask grown by 1 mm takes the surface
-# of the bone under it, some 20 ml; the skull alone has 400 ml and more.
+# The reference masks take up to 13 ml of teeth and of 5 mm voxels at the border, and a mask grown by 1 mm takes the
+# surface of the bone under it, some 20 ml; the skull alone has 400 ml and more.
 SOME_BONE_ML, MUCH_BONE_ML = 4.0, 30.0
 BONE_GRID_MM = 2.0
 LARGE_BONE_MM3 = 30_000.0
@@ -45,7 +45,8 @@ class Changes:
 
 
 def find_changes(volume, stored_after, mask, value):
-    """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain them.
+    """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain
+    them.
 
     A voxel outside of the mask may change when it lies before all tissue that stays on its line (air, devices), or
     when it is the layer of less than half skin beside the mask; behind that and in slices far from the mask nothing.

@@ -34,7 +34,8 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
 
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
     the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning;
-    ``given(volume)`` returns the ``PersonsMask`` on the ``Volume`` of the chosen series, in place of model and mask file.
+    ``given(volume)`` returns the ``PersonsMask`` on the ``Volume`` of the chosen series, in place of model and mask
+    file.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """

@@ -14,7 +14,8 @@ INT16 = np.iinfo(np.int16)
 RIGHT_ANGLES = 1e-3
 # Required to be there, and unknown.
 EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
-         "ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator", "PatientPosition", "Laterality", "KVP", "AcquisitionNumber")
+         "ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator", "PatientPosition", "Laterality", "KVP",
+         "AcquisitionNumber")
 
 
 def as_slices(volume, stored):

@@ -28,8 +28,8 @@ from .uids import NewUids
 
 @dataclass
 class PersonsMask:
-    """A mask, bool (k, rows, columns) on a series' slices; if a model proposed it first, ``proposal`` and the ``model``'s
-    name and checksum."""
+    """A mask, bool (k, rows, columns) on a series' slices; if a model proposed it first, ``proposal`` and the
+    ``model``'s name and checksum."""
 
     mask: np.ndarray
     proposal: np.ndarray | None = None

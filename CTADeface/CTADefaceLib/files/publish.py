@@ -48,9 +48,9 @@ def publishing(paths, overwrite=False, release=None):
 
     What is written there may be a file or a folder of files, which then appears with all that is in it.
     They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
-    what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is the
-    folder beside which they lie, so that nothing unfinished is ever in it. Renaming without ``overwrite`` goes by a hard link,
-    which fails when somebody made the file meanwhile.
+    what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is
+    the folder beside which they lie, so that nothing unfinished is ever in it. Renaming without ``overwrite`` goes by a
+    hard link, which fails when somebody made the file meanwhile.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
     paths = [Path(p) for p in paths]

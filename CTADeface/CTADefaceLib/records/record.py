@@ -1,4 +1,4 @@
-"""One case in JSON: what was done to which voxels, by which model and settings, what the checks said, who overrode what.
+"""One case in JSON: what was done to which voxels, by which model and settings, the checks, and who overrode them.
 
 It holds no name, ID, UID or path of the patient's unless ``names`` are given; input and output are known by the
 SHA-256 of their voxels. ``Resources/record.schema.json`` describes it.
@@ -47,11 +47,11 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
                 status=RELEASED, seconds=None, names=None, identity=None, known=None):
     """The record of one case as a dict that ``record.schema.json`` allows.
 
-    Parameters: ``volume`` the original; ``mask`` bool (k, j, i); ``stored_after`` the defaced stored values; ``settings``
-    JSON-able, such as the fill; ``model`` {"name", "sha256"} or None when no model made the mask; ``proposal`` the
-    model's own mask, to measure a person's edits; ``overrides`` check -> reason; ``by`` who gave them (None: the user
-    of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept; ``identity`` the identity
-    check's ``as_dict``; ``known`` the ``known_voxels``, where they have been found already.
+    Parameters: ``volume`` the original; ``mask`` bool (k, j, i); ``stored_after`` the defaced stored values;
+    ``settings`` JSON-able, such as the fill; ``model`` {"name", "sha256"} or None when no model made the mask;
+    ``proposal`` the model's own mask, to measure a person's edits; ``overrides`` check -> reason; ``by`` who gave them
+    (None: the user of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept;
+    ``identity`` the identity check's ``as_dict``; ``known`` the ``known_voxels``, where they have been found already.
     """
     overrides = checked_overrides(overrides)
     known = known or known_voxels(volume, mask, stored_after)

@@ -199,8 +199,8 @@ class FaceLogic:
         """What the checks say of the volume filled with the mask as it is now; nothing in the scene changes.
 
         ``identity``: also face detection and recognition, which needs optional packages and half a minute.
-        Returns: ``Check``s (``name``, ``verdict``, ``value``, ``unit``, ``text``, ``place`` in RAS mm of the volume's own
-        coordinates). Raises: MaskError, InputError.
+        Returns: ``Check``s (``name``, ``verdict``, ``value``, ``unit``, ``text``, ``place`` in RAS mm of the volume's
+        own coordinates). Raises: MaskError, InputError.
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         mask = self.faceMask(volumeNode, segmentation)
@@ -215,8 +215,8 @@ class FaceLogic:
     def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False,
                      overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
                      report: bool = False, identity: bool = False) -> Path:
-        """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no other
-        header text. The parent transform is not applied: the file has the grid of the scan.
+        """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no
+        other header text. The parent transform is not applied: the file has the grid of the scan.
 
         Parameters: ``overrides`` failed check -> reason, and ``by`` whom (None: this computer's user); ``records`` the
         folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
@@ -242,15 +242,16 @@ class FaceLogic:
                     report: bool = False, identity: bool = False, wholeStudy: bool = False,
                     deidentifyHeaders: bool = False, newSeries: bool = False,
                     warn: Callable[[str], None] = lambda text: None) -> list[Result]:
-        """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the face
-        filled in them, as a new series "series_NN" into ``folder``.
+        """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the
+        face filled in them, as a new series "series_NN" into ``folder``.
 
-        Parameters: ``wholeStudy`` also the other series of the study that share the frame of reference, with the same mask;
-        ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity; ``newSeries`` for
-        a volume that did not come from DICOM: a series without patient and dates; ``warn`` is called with warnings; the
-        others as for ``exportVolume``.
+        Parameters: ``wholeStudy`` also the other series of the study that share the frame of reference, with the same
+        mask; ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity;
+        ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``warn`` is called
+        with warnings; the others as for ``exportVolume``.
         Returns: one ``Result`` per series, also of those that were not defaced, with the reason. Raises: ChecksFailed,
-        InputError when the files are not to be found or the volume was changed after loading, OutputError, MissingPackages.
+        InputError when the files are not to be found or the volume was changed after loading, OutputError,
+        MissingPackages.
         """
         from . import dicom_export
 

@@ -15,7 +15,8 @@ from . import face_segment, volumes
 
 
 class Review:
-    """``queue`` of ``Item``s; ``item`` the one at hand, with its ``volume`` and ``segmentation`` nodes where it could be read.
+    """``queue`` of ``Item``s; ``item`` the one at hand, with its ``volume`` and ``segmentation`` nodes where it could
+    be read.
 
     Nothing but the decisions is kept here: they go into the manifest at once.
     """
@@ -73,7 +74,8 @@ class Review:
         self._decided(reject(self.manifest, self.item, by))
 
     def add_to_training(self, folder) -> str:
-        """Add scan and mask to the nnU-Net raw dataset in ``folder``, without identifiers; returns the case's name there.
+        """Add scan and mask to the nnU-Net raw dataset in ``folder``, without identifiers; returns the case's name
+        there.
 
         Raises: InputError, MaskError, OutputError.
         """

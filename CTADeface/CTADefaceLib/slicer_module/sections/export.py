@@ -102,8 +102,8 @@ class ExportSection:
 
     def _may_make_series(self):
         return slicer.util.confirmOkCancelDisplay(
-            _("{name} was not loaded from DICOM. Write it as a new CT series, without patient, dates, or link to other series? "
-              "Values are rounded to whole HU.").format(name=self.panel.volume.GetName()), windowTitle="CTADeface")
+            _("{name} was not loaded from DICOM. Write it as a new CT series, without patient, dates, or link to other "
+              "series? Values are rounded to whole HU.").format(name=self.panel.volume.GetName()), windowTitle="CTADeface")
 
     def _tell(self, results):
         for result in results:

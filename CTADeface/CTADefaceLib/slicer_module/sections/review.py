@@ -45,7 +45,8 @@ class ReviewSection:
         switch(self.ui.acceptButton, off or ("" if item.outputs else _("Nothing was released of it; correct or reject it.")),
                _("It may leave as it is."))
         off = off or ready
-        switch(self.ui.correctButton, off, _("Deface it again with the mask as it is now, check it, and replace what was released."))
+        switch(self.ui.correctButton, off, _("Deface it again with the mask as it is now, check it, and "
+                                              "replace what was released."))
         switch(self.ui.trainingButton, off, _("Add scan and mask to an nnU-Net dataset, without names or identifiers. The scan "
                                               "shows the face: for the hospital only."))
         self.ui.reviewLabel.text = self._text()
