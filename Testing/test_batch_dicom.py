@@ -3,13 +3,17 @@
 import json
 
 import dicom_maker as maker
+import numpy as np
 import pydicom
 import pytest
 
+from CTADefaceLib.batch.correct import correct, open_case, record_of
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
+from CTADefaceLib.batch.review import load_queue
 from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.cli import main
+from CTADefaceLib.files.read import read_volume
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,19 @@ def test_the_manifest_lists_what_was_left_out_and_a_second_run_does_nothing(fini
     before = path.read_text()
     assert main(["batch", str(tree), str(finished), "--quiet"]) == 0
     assert path.read_text() == before and json.loads(before.splitlines()[0])["manifest"] == 1
+
+
+def test_a_person_corrects_a_study_and_cleaned_headers_stay_clean(finished, tree):
+    path = finished.with_name("out-hospital-only") / NAME
+    item = next(item for item in load_queue(path) if item.case == "Doe^Jane")
+    volume, mask = open_case(item)
+    face = mask.stored > 0
+    # Air in front of the nose, so that no check minds.
+    front = np.argwhere(face)[:, 1].min()
+    face[face.shape[0] // 2, front - 2:front, 30:34] = True
+    fixed = correct(path, item, face, mask.geometry)
+    assert fixed.review == "corrected" and sorted(p.name for p in fixed.outputs) == ["series_01", "series_02"]
+    record = record_of(fixed)
+    assert record["mask"]["edits"]["added_voxels"] == (face & (mask.stored == 0)).sum() > 0
+    assert record["settings"]["headers_deidentified"] == record_of(item)["settings"]["headers_deidentified"]
+    assert np.array_equal(read_volume(fixed.mask).stored > 0, face) and volume.stored.shape == face.shape

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from ..case import Options, deface_file
 from ..errors import InputError
-from ..files.read import split_extension
+from ..files.read import read_volume, split_extension
 from ..files.write import write_new
-from .find import find_case, places
+from ..pipeline import mask_on_grid
+from ..volume import Volume
+from .find import Case, find_case, places
 from .kinds import arguments_of_case
 from .review import CORRECTED, REJECTED, manifest_at, mark
 
@@ -26,21 +28,71 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     input's; ``override`` failed check -> reason, ``by`` whom.
     Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, OutputError.
     """
-    if item.kind != "file":
-        raise InputError(f"{item.case}: is a DICOM study; run it again with --mask and the corrected mask.")
     manifest = manifest_at(manifest)
     where, fill = batch_of(manifest)
-    case = find_case(where, item.case)
     wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True)
+    case = _study(item, manifest) if item.kind == "dicom" else find_case(where, item.case)
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
-    with tempfile.TemporaryDirectory(dir=_made(where.hospital), prefix="correction-") as folder:
+    run = _correct_study if item.kind == "dicom" else _correct_file
+    results = run(item, source, target, options, Volume(mask, geometry), progress, warn)
+    done = [result for result in results if result.status == "defaced"]
+    return mark(manifest.path, item, CORRECTED, by, [result.defaced for result in done], done[0].mask, done[0].record)
+
+
+def _correct_file(item, source, target, options, mask, progress, warn):
+    with tempfile.TemporaryDirectory(dir=_made(Path(options.records)), prefix="correction-") as folder:
         given = Path(folder) / "mask.nii.gz"
-        write_new(mask.astype("uint8"), geometry, given)
-        options = replace(options, mask=str(given), **_proposal(item))
-        result = deface_file(source, target, options, progress, warn)
-    return mark(manifest.path, item, CORRECTED, by, [result.defaced], result.mask, result.record)
+        write_new(mask.stored.astype("uint8"), mask.geometry, given)
+        return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
+
+
+def _correct_study(item, source, target, options, mask, progress, warn):
+    """All series of the frame of reference, with the mask of the one that the person looked at."""
+    from ..dicom.case import deface_dicom, require_defaced
+    from ..dicom.folders import series_number
+    from ..dicom.run import PersonsMask
+
+    known = _proposal(item)
+    proposal = read_volume(known["proposal"]).stored != 0
+    # Headers that were cleaned once must not come back with a correction.
+    clean = record_of(item).get("settings", {}).get("headers_deidentified", True)
+    options = replace(options, series=str(series_number(item.mask)), deidentify_headers=clean)
+
+    def given(volume):
+        return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
+
+    return require_defaced(deface_dicom(source, target, options, progress, warn, given), item.case, options.override)
+
+
+def _study(item, manifest):
+    if item.mask is None or not item.mask.is_file():
+        raise InputError(f"{item.case}: has no mask yet to be corrected; run this study by itself.")
+    folder = manifest.read()[1][item.case]["folder"]
+    return Case(item.case, folder, folder, kind="dicom")
+
+
+def open_case(item):
+    """(original ``Volume``, mask ``Volume`` on its grid or None) of an ``Item``; of a DICOM study the series of its mask.
+
+    Raises: InputError when the original cannot be read, MissingPackages.
+    """
+    mask = read_volume(item.mask) if item.mask is not None else None
+    if item.kind == "file":
+        return read_volume(item.input), mask
+    from ..dicom.folders import series_number
+    from ..dicom.read import read_stack
+    from ..dicom.series import find_series
+    from ..dicom.stack import stack_of
+
+    if mask is None:
+        raise InputError(f"{item.case}: no mask was made of this study, so none of its series can be shown; see its error.")
+    number = series_number(item.mask)
+    series = next((one for one in find_series(item.input).series if one.number == number), None)
+    if series is None:
+        raise InputError(f"{item.case}: series {number} is gone; bring the originals back.")
+    return read_stack(stack_of(series), series.label), mask
 
 
 def reject(manifest, item, by=None):

@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import fill as filling
 from ..case import model_facts
-from ..checks.check import checked_overrides
-from ..errors import MaskError, NoFaceError
+from ..checks.check import Check, checked_overrides, failed
+from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.read import read_volume
 from ..memory import memory_warning
 from ..pipeline import face_mask, preload_model, require_face
@@ -60,6 +60,17 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
                for n, one in enumerate(order)}
     progress.finish()
     return [results[one.number] for one in series]
+
+
+def require_defaced(results, name, overrides=None):
+    """``results`` when at least one series was defaced. Raises: ChecksFailed or OutputError that says why none was."""
+    if any(result.status == "defaced" for result in results):
+        return results
+    blocked = next((result for result in results if result.status == "blocked"), None)
+    if blocked is None:
+        raise OutputError(" ".join(result.error or result.reason for result in results))
+    checks = [Check.from_dict(check) for check in blocked.checks]
+    raise ChecksFailed(name, failed(checks, overrides), checks, blocked.record, blocked.mask)
 
 
 def _hospital_folder(source, folder, options):

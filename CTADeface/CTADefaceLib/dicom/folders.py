@@ -1,5 +1,6 @@
 """Where DICOM results lie: names that identify nobody, and never inside or around the originals."""
 
+import re
 from pathlib import Path
 
 from ..errors import InputError
@@ -23,6 +24,14 @@ def mask_path(folder, series, free=False):
         number += 1
         path = path.with_name(f"{stem}_{number}{MASK_EXTENSION}")
     return path
+
+
+def series_number(mask):
+    """The number of the series that a file of ``mask_path`` belongs to. Raises: InputError for another name."""
+    found = re.match(r"series_(\d+)_facemask", Path(mask).name)
+    if found is None:
+        raise InputError(f"{mask}: is no mask of a DICOM series (series_NN_facemask{MASK_EXTENSION}).")
+    return int(found[1])
 
 
 def refuse_nested(source, folders):

@@ -8,13 +8,12 @@ import numpy as np
 import slicer
 
 from ..case import Result
-from ..checks.check import Check, failed
 from ..checks.written import written_file
-from ..dicom.case import deface_dicom
+from ..dicom.case import deface_dicom, require_defaced
 from ..dicom.folders import MASK_EXTENSION
 from ..dicom.new_series import as_slices, write_new_series
 from ..dicom.run import PersonsMask, compare_series
-from ..errors import ChecksFailed, InputError, OutputError
+from ..errors import InputError
 from ..files.write import write_new
 from ..release import release
 from . import face_segment
@@ -85,18 +84,7 @@ def export_instances(source, segmentation, mask, folder, options, whole_study, p
         return persons_mask(source, mask, proposal, model, volume)
 
     results = deface_dicom(files, folder, replace(options, series=series), progress, warn, given)
-    if not any(result.status == "defaced" for result in results):
-        _raise(source, results, options)
-    return results
-
-
-def _raise(source, results, options):
-    """Nothing was written: say why."""
-    blocked = next((result for result in results if result.status == "blocked"), None)
-    if blocked is None:
-        raise OutputError(" ".join(result.error or result.reason for result in results))
-    checks = [Check.from_dict(check) for check in blocked.checks]
-    raise ChecksFailed(source.GetName(), failed(checks, options.override), checks, blocked.record, blocked.mask)
+    return require_defaced(results, source.GetName(), options.override)
 
 
 def export_new_series(case, folder, options, progress):

@@ -4,11 +4,10 @@ from contextlib import suppress
 
 import slicer
 
-from ..batch.correct import batch_of, correct, record_of, reject
+from ..batch.correct import batch_of, correct, open_case, record_of, reject
 from ..batch.review import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..files.read import read_volume
 from ..pipeline import mask_on_grid
 from ..volume import Volume
 from . import face_segment, volumes
@@ -35,11 +34,11 @@ class Review:
         """Bring a case into the scene in place of the one before. Raises: InputError, MaskError."""
         self.clear()
         self.item = item
-        source = read_volume(item.input)
+        source, given = open_case(item)
         self.volume = volumes.new_volume_node(source.to_hu(source.stored), source.geometry, item.case)
-        if item.mask is None:
+        if given is None:
             return
-        mask = mask_on_grid(read_volume(item.mask), source)
+        mask = mask_on_grid(given, source)
         self.segmentation = face_segment.new_face(self.volume)
         face_segment.set_mask(self.segmentation, mask, self.volume)
         face_segment.set_proposal(self.segmentation, mask, self.volume)
