@@ -9,7 +9,6 @@ import SimpleITK as sitk
 from slicer_host.dicom_database import DicomDatabase
 from slicer_scene import MODULE, add_volume
 
-from CTADefaceLib.errors import ChecksFailed, InputError
 from CTADefaceLib.volume import Geometry
 
 
@@ -48,6 +47,14 @@ def load(folder, backwards=False):
     node.SetAttribute("DICOM.instanceUIDs", " ".join(instances))
     assert slicer.util.arrayFromVolume(node).ndim == 3
     return node
+
+
+@pytest.fixture
+def errors(panel):
+    """The library's errors as the panel knows them: other tests load the library anew."""
+    from CTADefaceLib import errors
+
+    return errors
 
 
 def put_mask(panel, mask=None):
@@ -130,12 +137,12 @@ def test_the_whole_study_gets_the_same_mask_and_nothing_is_left_out_silently(pan
         assert "Secret" not in str(pydicom.dcmread(readers.sorted_files(folder)[0]).get("PatientName"))
 
 
-def test_a_changed_volume_is_refused_and_a_failed_check_blocks(panel, tmp_path):
+def test_a_changed_volume_is_refused_and_a_failed_check_blocks(panel, errors, tmp_path):
     import slicer
 
     node, mask = put_mask(panel)
     slicer.util.arrayFromVolume(panel.volume)[40, 40, 40] += 5
-    with pytest.raises(InputError, match="changed after it was loaded"):
+    with pytest.raises(errors.InputError, match="changed after it was loaded"):
         panel.logic.exportDicom(panel.logic.applyFill(panel.volume, node), tmp_path / "release")
     slicer.util.arrayFromVolume(panel.volume)[40, 40, 40] -= 5
     half = mask.copy()
@@ -144,18 +151,18 @@ def test_a_changed_volume_is_refused_and_a_failed_check_blocks(panel, tmp_path):
 
     face_segment.set_mask(node, half, panel.volume)
     output = panel.logic.applyFill(panel.volume, node)
-    with pytest.raises(ChecksFailed) as blocked:
+    with pytest.raises(errors.ChecksFailed) as blocked:
         panel.logic.exportDicom(output, tmp_path / "release")
     assert not list((tmp_path / "release").glob("*")) and blocked.value.every
     reasons = {check.name: "half on purpose" for check in blocked.value.checks}
     assert panel.logic.exportDicom(output, tmp_path / "release", overrides=reasons)[0].status == "defaced"
 
 
-def test_files_that_are_gone_are_named(panel, tmp_path):
+def test_files_that_are_gone_are_named(panel, errors, tmp_path):
     node, _mask = put_mask(panel)
     output = panel.logic.applyFill(panel.volume, node)
     panel.volume.SetAttribute("DICOM.instanceUIDs", "1.2.3")
-    with pytest.raises(InputError, match="import them again"):
+    with pytest.raises(errors.InputError, match="import them again"):
         panel.logic.exportDicom(output, tmp_path / "release")
 
 
@@ -169,13 +176,13 @@ def test_panel_exports_and_lists_what_it_left_out(host, panel, tmp_path):
     assert "identity" in panel.ui.dicomHeadersLabel.text and "still carry" in panel.ui.logText.plainText
 
 
-def test_a_volume_without_dicom_becomes_a_new_valid_series_only_when_asked_for(host, panel, tmp_path):
+def test_a_volume_without_dicom_becomes_a_new_valid_series_only_when_asked_for(host, panel, errors, tmp_path):
     panel.volume.SetAttribute("DICOM.instanceUIDs", None)
     node, mask = put_mask(panel)
     host.answers.append(False)
     panel.ui.exportDicomButton.click()
     assert "not loaded from DICOM" in host.dialogs.pop().text and not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="new series"):
+    with pytest.raises(errors.InputError, match="new series"):
         panel.logic.exportDicom(panel.logic.applyFill(panel.volume, node), tmp_path / "release")
     host.answers.extend([True, str(tmp_path / "release")])
     panel.ui.exportDicomButton.click()

@@ -57,7 +57,7 @@ def missing_for(use, site_packages=None):
     """Requirements of one ``use`` that are not satisfied; what they need themselves is pip's business."""
     there = [(line, distribution(Requirement(line).name, site_packages)) for line in requirements(use)]
     return [line for line, found in there if found is None
-            or not Requirement(line).specifier.contains(found.metadata["Version"], prereleases=True)]
+            or not Requirement(line).specifier.contains(version_of(found) or "0", prereleases=True)]
 
 
 def missing(site_packages=None):
@@ -74,9 +74,9 @@ def missing(site_packages=None):
             continue
         seen.add(name)
         there, own = distribution(name, site_packages), requirement in ours
-        version = there and there.metadata["Version"]
+        version = there and version_of(there)
         if there and not (own and version and not requirement.specifier.contains(version, prereleases=True)):
-            queue += [Requirement(line) for line in there.requires or ()]
+            queue += [Requirement(line) for line in (there.requires or () if version else ())]
         elif there is None and name != "torch" and _comes_with_slicer(requirement.name):
             continue
         elif own or requirement.name not in SKIPPED:
@@ -88,7 +88,7 @@ def state(site_packages=None):
     """The ``PackageState`` that the disk shows now."""
     importlib.invalidate_caches()
     found = {name: distribution(name, site_packages) for name in dict.fromkeys((*FOLDERS, *PINNED))}
-    versions = {name: version for name, d in found.items() if d and (version := d.metadata["Version"])}
+    versions = {name: version for name, d in found.items() if d and (version := version_of(d))}
     faults = [fault for name in FOLDERS if (fault := _fault(site_folder(site_packages), name))]
     return PackageState(tuple(missing(site_packages)), "; ".join(faults), versions)
 
@@ -101,6 +101,15 @@ def _comes_with_slicer(name):
 def distribution(name, site_packages):
     """What pip has registered of a package, or None."""
     return next(iter(distributions(name=name, path=[str(site_packages)] if site_packages else sys.path)), None)
+
+
+def version_of(found):
+    """The version of an installed package, None where its metadata are gone."""
+    try:
+        return found.metadata["Version"]
+    except FileNotFoundError:
+        # The package importlib_metadata, where one has imported it, answers in place of Python's own, which gives None.
+        return None
 
 
 def site_folder(site_packages):
