@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from ..errors import MissingPackages, first_line
 
+OLDEST_PYDICOM = 3
 INSTALL = "pip install 'cta-deface[dicom]'"
 
 
@@ -12,10 +13,12 @@ def need_pydicom():
     """The module ``pydicom``. Raises ``MissingPackages`` that names the pip command."""
     try:
         import pydicom
-
-        return pydicom
     except ImportError as error:
         raise MissingPackages(f"DICOM needs the package pydicom ({first_line(error)}); run: {INSTALL}") from error
+    if int(pydicom.__version__.split(".")[0]) < OLDEST_PYDICOM:
+        raise MissingPackages(f"DICOM needs pydicom {OLDEST_PYDICOM} or newer, {pydicom.__version__} is loaded; run: "
+                              f"{INSTALL}, and start the program again.")
+    return pydicom
 
 
 def need_anonymizer():

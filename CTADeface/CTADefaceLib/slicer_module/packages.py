@@ -313,6 +313,7 @@ def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=N
     importlib.invalidate_caches()
     lines = missing_for(use, site_packages)
     if not lines:
+        _require_fresh(use)
         return
     text = _("{purpose} needs these Python packages: {names}. They take about 50 MB. No image and no other data of yours "
              "is sent. Install them now?").format(purpose=purpose, names=", ".join(lines))
@@ -320,6 +321,17 @@ def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=N
     with _explained(", ".join(map(requirement_name, lines))):
         _pip_install(lines, wheel_folder, site_packages, pip)
     importlib.invalidate_caches()
+    _require_fresh(use)
+
+
+def _require_fresh(use):
+    """Raise ``PackageError`` when an older version of a package is loaded than now lies on the disk."""
+    for line in requirements(use):
+        requirement = Requirement(line)
+        version = getattr(sys.modules.get(requirement.name.replace("-", "_")), "__version__", None)
+        if version and not requirement.specifier.contains(version, prereleases=True):
+            raise PackageError(_("{name} was replaced by a newer version while Slicer was using it; restart Slicer.").format(
+                name=requirement.name))
 
 
 def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
