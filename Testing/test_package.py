@@ -45,7 +45,7 @@ def test_wheel_brings_engine_model_and_command(tmp_path):
                            env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""}).stdout
     assert found.startswith("bundled") and str(tmp_path / "site") in found
     entry = next(n for n in names if n.endswith("entry_points.txt"))
-    assert "cta-deface = CTADefaceLib.cli:main" in (tmp_path / "site" / entry).read_text()
+    assert "cta-deface = CTADefaceLib.cli:command" in (tmp_path / "site" / entry).read_text()
 
 
 def test_no_tracked_file_is_a_scan_or_has_windows_line_ends():
