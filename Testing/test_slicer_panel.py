@@ -305,18 +305,6 @@ def test_shortcut_and_editor_keys_live_only_while_the_module_is_open(host, panel
     assert {"setActiveEffect", "uninstallKeyboardShortcuts", "removeViewObservations"} <= set(calls)
 
 
-def test_reload_gives_new_code_and_a_working_panel(host, slicer, panel, head):
-    import sys
-
-    old = sys.modules["CTADefaceLib.slicer_module.logic"]
-    panel.onReload()
-    fresh = slicer.modules.CTADefaceWidget
-    assert sys.modules["CTADefaceLib.slicer_module.logic"] is not old and fresh is not panel
-    assert fresh.volume is head
-    click_and_wait(host, fresh)
-    assert fresh.segmentation is not None
-
-
 def test_self_test_of_the_module_passes(host, slicer):
     host.load_module(MODULE)
     import CTADeface
