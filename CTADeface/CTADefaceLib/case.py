@@ -85,6 +85,13 @@ class Result:
     series: int | None = None
     reason: str | None = None
 
+    def note(self, error):
+        """Take over what a ``CTADefaceError`` says; of ``ChecksFailed`` also its checks, record and mask."""
+        self.error = str(error)
+        if isinstance(error, ChecksFailed):
+            self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
+            self.record, self.mask = (str(path) if path else None for path in (error.record, error.mask))
+
     def as_dict(self):
         return asdict(self)
 
@@ -130,15 +137,15 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
 
 def failure(path, error):
     """The ``Result`` of a case that ended with an exception, so that it does not stop the others."""
-    if isinstance(error, ChecksFailed):
-        return Result(str(path), "blocked", error=str(error), checks=[check.as_dict() for check in error.every],
-                      record=str(error.record) if error.record else None, mask=str(error.mask) if error.mask else None)
+    result = Result(str(path))
     if isinstance(error, CTADefaceError):
-        return Result(str(path), error=str(error))
-    if isinstance(error, MemoryError):
-        return Result(str(path), error=f"{path}: not enough memory; close other programs or crop it to the head.")
-    # A fault of ours is named, not hidden.
-    return Result(str(path), error=f"{path}: unexpected {type(error).__name__}: {error}; please report it.")
+        result.note(error)
+    elif isinstance(error, MemoryError):
+        result.error = f"{path}: not enough memory; close other programs or crop it to the head."
+    else:
+        # A fault of ours is named, not hidden.
+        result.error = f"{path}: unexpected {type(error).__name__}: {error}; please report it."
+    return result
 
 
 def _wanted(path, folder, options):

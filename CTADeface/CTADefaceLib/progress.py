@@ -83,6 +83,10 @@ class _Part:
     def __init__(self, whole, low, high):
         self._whole, self._low, self._high = whole, low, high
 
+    def enter(self, stage):
+        """Begin a piece of work that has stages of its own: a part stays in the stage of the whole."""
+        self.update(0.0)
+
     def update(self, fraction):
         self._whole.update(self._low + (self._high - self._low) * fraction)
 

@@ -114,7 +114,7 @@ def record_of(item):
 
 def batch_of(manifest):
     """(``Places`` of the batch, its fill) of a ``Manifest``. Raises: InputError."""
-    header, _entries, _damaged = manifest.read()
+    header = manifest.header()
     if header is None:
         raise InputError(f"{manifest.path}: is no manifest of a batch; give the folder <output>-hospital-only.")
     where = places(manifest.resolved(header["input"]), manifest.resolved(header["output"]), manifest.path.parent)

@@ -117,13 +117,19 @@ def _resolved(folder):
     return Path(folder).resolve()
 
 
-def _files(source, excluded):
-    """Volume files below ``source`` in the order of their paths; links to folders are not followed."""
+def folders_of(source, excluded):
+    """(folder, sorted names of its files) of ``source`` and each folder below it, without what is hidden."""
     for folder, names, files in os.walk(source):
         folder = Path(folder)
         names[:] = sorted(name for name in names if not name.startswith(".") and folder / name not in excluded)
-        for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
+        yield folder, sorted(name for name in files if not name.startswith("."))
+
+
+def _files(source, excluded):
+    """Volume files below ``source`` in the order of their paths; links to folders are not followed."""
+    for folder, files in folders_of(source, excluded):
+        for name in files:
+            if name.lower().endswith(EXTENSIONS):
                 yield folder / name
 
 

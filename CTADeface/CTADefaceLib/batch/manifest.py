@@ -34,23 +34,37 @@ class Manifest:
     def read(self):
         """(first line or None, entries by case, number of damaged lines). Raises: InputError."""
         header, entries, damaged = None, {}, 0
+        for text in self._lines():
+            line = _parsed(text)
+            if line is None:
+                damaged += bool(text.strip())
+            elif "case" in line:
+                entries[line["case"]] = merged(entries.get(line["case"]), line)
+            elif header is None:
+                header = self._checked(line)
+        return header, entries, damaged
+
+    def header(self):
+        """The first line alone, however long the batch, or None. Raises: InputError."""
+        for text in self._lines():
+            line = _parsed(text)
+            if line is not None and "case" not in line:
+                return self._checked(line)
+        return None
+
+    def _lines(self):
         try:
             with open(self.path, "rb") as lines:
-                for text in lines:
-                    line = _parsed(text)
-                    if line is None:
-                        damaged += bool(text.strip())
-                    elif "case" in line:
-                        entries[line["case"]] = merged(entries.get(line["case"]), line)
-                    elif header is None:
-                        header = line
+                yield from lines
         except FileNotFoundError:
             pass
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror}); give the manifest of a batch.") from None
-        if header is not None and header.get("manifest") != VERSION:
+
+    def _checked(self, header):
+        if header.get("manifest") != VERSION:
             raise InputError(f"{self.path}: is not a manifest of version {VERSION}; use the CTADeface that wrote it.")
-        return header, entries, damaged
+        return header
 
     def add(self, *lines):
         """Write ``lines`` (dicts) in one piece and wait until the disk has them. Raises: OutputError."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..dicom.recognise import is_dicom
 from ..files.read import EXTENSIONS
-from .find import Case
+from .find import Case, folders_of
 
 FOLDER = "study_{:04d}"
 
@@ -17,8 +17,8 @@ def find_studies(source, excluded):
     Raises: MissingPackages when there are DICOM files, and no package to read them.
     """
     studies = {}
-    for folder in _folders(source, excluded):
-        found = _study_in(folder)
+    for folder, files in folders_of(source, excluded):
+        found = _study_in(folder, files)
         if found is not None:
             studies.setdefault(found, []).append(folder)
     tops = {study: Path(os.path.commonpath(folders)) for study, folders in studies.items()}
@@ -48,18 +48,11 @@ def study_cases(source, folders, entries):
     return [Case(name, given[name], given[name], kind="dicom") for name in names]
 
 
-def _folders(source, excluded):
-    for folder, names, _files in os.walk(source):
-        folder = Path(folder)
-        names[:] = sorted(name for name in names if not name.startswith(".") and folder / name not in excluded)
-        yield folder
-
-
-def _study_in(folder):
+def _study_in(folder, files):
     """UID of the study of the first DICOM file directly in ``folder``, None without one."""
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.lower().endswith(EXTENSIONS) and path.name != "DICOMDIR" and is_dicom(path):
-            study = _study_uid(path)
+    for name in files:
+        if not name.lower().endswith(EXTENSIONS) and name != "DICOMDIR" and is_dicom(folder / name):
+            study = _study_uid(folder / name)
             if study:
                 return study
     return None

@@ -52,7 +52,7 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     uids = NewUids()
     clean_headers = BasicProfile(uids) if options.deidentify_headers else None
     face = _find_face(plan, given, options, progress, warn)
-    run = Run(Path(folder), hospital, options, progress, warn, uids, clean_headers, face, plan)
+    run = Run(Path(folder), hospital, options, progress, uids, clean_headers, face, plan)
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
     order = sorted(series, key=lambda s: s.number != run.face.chosen.number)

@@ -68,5 +68,5 @@ def grouped(inputs):
 
 
 def is_study(source):
-    """Is a source of ``grouped`` DICOM?"""
-    return isinstance(source, list) or is_dicom(source)
+    """Is a source of ``grouped`` DICOM? Files that are have been grouped to a list."""
+    return isinstance(source, list) or Path(source).is_dir()

@@ -9,12 +9,11 @@ import numpy as np
 from .. import fill as filling
 from ..case import Result, device_name, settings_of
 from ..checks.written import written_file
-from ..errors import Cancelled, ChecksFailed, CTADefaceError, InputError, MaskError
+from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..files.publish import publishing, refuse_existing
 from ..files.read import count_different
 from ..files.write import write_mask_new
 from ..pipeline import mask_millilitres
-from ..progress import Progress
 from ..release import Outgoing, release
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
@@ -62,7 +61,6 @@ class Run:
     hospital: Path
     options: object
     progress: object
-    warn: object
     uids: NewUids
     clean_headers: object
     face: Face
@@ -82,12 +80,8 @@ class Run:
             self._deface(series, result, progress)
         except Cancelled:
             raise
-        except ChecksFailed as error:
-            result.status, result.error = "blocked", str(error)
-            result.checks = [check.as_dict() for check in error.every]
-            result.record, result.mask = (str(path) if path else None for path in (error.record, error.mask))
         except CTADefaceError as error:
-            result.error = str(error)
+            result.note(error)
         result.seconds = round(time.monotonic() - started, 3)
         return result
 
@@ -135,7 +129,7 @@ class Run:
         changed = stored != volume.stored
         outgoing = self._outgoing(series, volume, mask, stored, value, result)
         if options.identity:
-            outgoing.check_identity(Progress())
+            outgoing.check_identity(progress.part(0.3, 0.5))
         meant = []
 
         def write(staged):

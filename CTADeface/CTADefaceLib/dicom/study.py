@@ -1,6 +1,6 @@
 """One mask for a study: on which series it is made, to which it is applied, and which are left out and why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,6 @@ class Plan:
     candidates: list
     stacks: dict
     problems: dict
-    found: list = field(default_factory=list)
 
 
 def plan_study(series, wanted=None):
@@ -45,7 +44,7 @@ def plan_study(series, wanted=None):
     if not candidates:
         raise InputError(" ".join(problems.values()) or "No CT series was found: " + ", ".join(
             f"{s.label}{' ' + s.problem if s.problem else ''}" for s in series) + "; give the folder of a head CT.")
-    return Plan(candidates, stacks, problems, list(series))
+    return Plan(candidates, stacks, problems)
 
 
 def _wanted(series, wanted):

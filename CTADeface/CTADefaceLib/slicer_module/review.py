@@ -21,8 +21,13 @@ class Review:
     """
 
     def __init__(self):
-        self.manifest = self.fill = self.item = self.volume = self.segmentation = None
+        self.manifest = self.fill = self.item = self.volume = None
         self.queue = []
+
+    @property
+    def segmentation(self):
+        """The face mask of the case at hand, also one that was drawn by hand; None without one."""
+        return face_segment.find_face(self.volume) if self.volume is not None else None
 
     def open(self, path) -> None:
         """Read the queue of a manifest, or of the folder that holds it. Raises: InputError."""
@@ -39,13 +44,13 @@ class Review:
         if given is None:
             return
         mask = mask_on_grid(given, source)
-        self.segmentation = face_segment.new_face(self.volume)
-        face_segment.set_mask(self.segmentation, mask, self.volume)
-        face_segment.set_proposal(self.segmentation, mask, self.volume)
+        segmentation = face_segment.new_face(self.volume)
+        face_segment.set_mask(segmentation, mask, self.volume)
+        face_segment.set_proposal(segmentation, mask, self.volume)
         model = record_of(item).get("model") or {}
         for key, attribute in (("name", "model"), ("sha256", "model_sha256")):
             if model.get(key):
-                self.segmentation.SetAttribute("CTADeface." + attribute, model[key])
+                segmentation.SetAttribute("CTADeface." + attribute, model[key])
 
     def checks(self) -> list[Check]:
         """What the checks said when the case was released or blocked."""
@@ -53,8 +58,7 @@ class Review:
 
     def is_edited(self) -> bool:
         """Has a person changed the mask since the case was shown?"""
-        # A mask drawn by hand has no node here until it is looked for.
-        segmentation = self._face()
+        segmentation = self.segmentation
         return segmentation is not None and face_segment.is_edited(segmentation, self.volume)
 
     def accept(self, by: str | None = None) -> None:
@@ -86,7 +90,7 @@ class Review:
 
     def clear(self) -> None:
         """Take the case at hand out of the scene."""
-        volume, face = self.volume, self._face()
+        volume, face = self.volume, self.segmentation
         self.forget()
         nodes = [face and face.GetNodeReference(role) for role in (face_segment.DEFACED, face_segment.PROPOSAL)]
         for node in (*nodes, face, volume):
@@ -95,13 +99,10 @@ class Review:
 
     def forget(self) -> None:
         """The scene is closed: no case is at hand."""
-        self.item = self.volume = self.segmentation = None
-
-    def _face(self):
-        return self.segmentation or (face_segment.find_face(self.volume) if self.volume is not None else None)
+        self.item = self.volume = None
 
     def _mask(self):
-        segmentation = self._face()
+        segmentation = self.segmentation
         if segmentation is None:
             raise MaskError("There is no face mask yet; segment or draw the face first.")
         return face_segment.get_mask(segmentation, self.volume), volumes.engine_volume(self.volume).geometry
@@ -110,6 +111,6 @@ class Review:
         with suppress(ValueError):
             self.queue[self.queue.index(self.item)] = item
         self.item = item
-        segmentation = self._face()
+        segmentation = self.segmentation
         if item.review == "corrected":
             face_segment.set_proposal(segmentation, face_segment.get_mask(segmentation, self.volume), self.volume)
