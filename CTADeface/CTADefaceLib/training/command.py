@@ -32,6 +32,10 @@ def _add_run(parts):
     run.add_argument("--hold-out-every", type=int, default=5, metavar="N",
                      help="without --held-out: every N-th head (default 5; 0: none)")
     run.add_argument("--variants", type=int, default=7, help="synthetic ones per head, the first plain (default 7)")
+    run.add_argument("--hard", type=int, default=0, metavar="N",
+                     help="twice the variants for the N training heads where the model to continue from is worst")
+    run.add_argument("--learning-rate", type=float, metavar="RATE",
+                     help="at the start; falls to zero (default 0.0002, from scratch 0.001)")
     run.add_argument("--spacing", type=float, default=4.0, help="mm, from scratch only (default 4)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
     run.add_argument("--seed", type=int, default=1)
@@ -54,7 +58,7 @@ def run_command(args):
     from .run import Plan, train_model
 
     plan = Plan(args.start, args.epochs, args.iterations, args.held_out and tuple(args.held_out), args.hold_out_every,
-                args.variants, args.spacing, args.seed, args.device)
+                args.variants, args.spacing, args.seed, args.device, args.hard, args.learning_rate)
     out = sys.stdout
 
     def tell(head, scores):

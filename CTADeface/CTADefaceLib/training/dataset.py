@@ -59,7 +59,7 @@ def _write(array, spacing, path):
 
 def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
     """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json;
-    returns the number of variants.
+    returns the number of variants. ``variants``: name of a head -> how many, the first one plain.
 
     The random generator of a variant depends only on ``seed``, the case name and the variant's
     number, so that adding a case changes no other.
@@ -71,7 +71,7 @@ def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
     for annotated in training:
         head = load_head(annotated.image, annotated.mask)
         key = int.from_bytes(hashlib.sha256(annotated.name.encode()).digest()[:8], "big")
-        for number in range(variants):
+        for number in range(variants[annotated.name]):
             rng = np.random.default_rng([seed, key, number])
             hu, face = draw_variant(head, spacing, rng) if number else plain_variant(head, spacing)
             if min(hu.shape) < 8:

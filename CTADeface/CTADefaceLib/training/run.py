@@ -23,7 +23,8 @@ EVALUATION = "evaluation.json"
 @dataclass(frozen=True)
 class Plan:
     """What a training is. ``start`` 'bundled', 'scratch', or a model's name or folder; ``epochs`` None: 30, or 110 from
-    scratch; ``held_out`` names, or None for every ``hold_out_every``-th head; ``spacing`` (mm) is for scratch only.
+    scratch; ``held_out`` names, or None for every ``hold_out_every``-th head; ``spacing`` (mm) is for scratch only;
+    ``hard`` how many training heads, those where the start is worst, get twice the ``variants``.
     """
 
     start: str = BUNDLED
@@ -35,6 +36,8 @@ class Plan:
     spacing: float = SPACING_MM
     seed: int = 1
     device: str = "cpu"
+    hard: int = 0
+    learning_rate: float | None = None
 
 
 def train_model(data, destination, plan=Plan(), work=None, resume=False, log=None, told=lambda head, scores: None):
@@ -112,13 +115,27 @@ def _trained(work, training, held, plan, base, resume):
     ready = folder / "ready"
     if not (resume and ready.exists()):
         spacing = trainer.variant_spacing(base.info) if base else plan.spacing
-        count = write_raw_dataset(training, held, work / "raw" / DATASET_NAME, spacing, plan.variants, plan.seed)
+        hard = _hard(training, base, plan)
+        variants = {head.name: plan.variants * (2 if head in hard else 1) for head in training}
+        count = write_raw_dataset(training, held, work / "raw" / DATASET_NAME, spacing, variants, plan.seed)
         trainer.plan(DATASET_ID, spacing, plans, base, processes=2 if count >= WORTH_TWO_PROCESSES else 1)
         ready.touch()
     epochs = plan.epochs or EPOCHS[base is not None]
     dataset = json.loads((folder / "dataset.json").read_text())
     return trainer.train(json.loads(plans.read_text()), dataset, epochs, plan.iterations, plan.seed, resume, base,
-                         plan.device).parent
+                         plan.device, plan.learning_rate).parent
+
+
+def _hard(training, base, plan):
+    """The ``plan.hard`` heads where the model to continue from has the lowest Dice."""
+    from .evaluate import evaluate
+
+    if not (plan.hard and base):
+        return []
+    scores = evaluate({"before": str(base.info.folder)}, training, plan.device)
+    hard = sorted(training, key=lambda head: scores[head.name]["before"])[:plan.hard]
+    print("Hard heads, Dice before:", ", ".join(f"{head.name} {scores[head.name]['before']:.3f}" for head in hard))
+    return hard
 
 
 def _packaged(trained, destination, plan, base, training, held, told):

@@ -40,7 +40,6 @@ class FaceTrainer(nnUNetTrainer):
 
     def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.initial_lr = LEARNING_RATE
         self.weight_decay = 1e-3
         self.num_val_iterations_per_epoch = 4
         self.save_every = 1
@@ -105,19 +104,19 @@ def _enter_base(plans, configuration, base):
     intensities.update(percentile_00_5=info.clip_low, percentile_99_5=info.clip_high, mean=info.mean, std=info.std)
 
 
-def train(plans, dataset_json, epochs, iterations, seed, resume, base=None, device="cpu"):
+def train(plans, dataset_json, epochs, iterations, seed, resume, base=None, device="cpu", learning_rate=None):
     """Train fold 'all' for ``epochs`` of ``iterations`` each; returns the folder of the checkpoints.
 
     A checkpoint is written after every epoch; ``resume`` continues the latest, and may change ``epochs``
     (the learning rate falls to zero over all of them). ``base``: the ``LoadedModel`` whose weights to begin with.
+    ``learning_rate`` None: 2e-4 from ``base``, else 1e-3.
     """
     torch.manual_seed(seed)
     trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json,
                           resolve_device(device))
     trainer.num_epochs = epochs
     trainer.num_iterations_per_epoch = iterations
-    if base is not None:
-        trainer.initial_lr = FINE_TUNING_RATE
+    trainer.initial_lr = learning_rate or (LEARNING_RATE if base is None else FINE_TUNING_RATE)
     trainer.initialize()
     folder = Path(trainer.output_folder)
     # A finished run has only the final one; more epochs continue it.
