@@ -176,7 +176,7 @@ def device_name(options):
 
 def _read(path, options, progress):
     """(the volume, the finished ``Survey`` of it, made of its planes on another thread while more were read)."""
-    info, surveys, jobs = None, [], []
+    info, jobs = None, []
     if options.mask is None:
         with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
             info = overview_model(options.model)
@@ -184,14 +184,13 @@ def _read(path, options, progress):
 
         def arrived(volume, planes):
             progress.update(planes.start / len(volume.stored))
-            if not surveys:
-                surveys.append(Survey(volume, info))
-            jobs.append(pool.submit(surveys[0].add, planes))
+            if not jobs:
+                jobs.append(pool.submit(Survey, volume, info))
+            jobs.append(pool.submit(lambda: jobs[0].result().add(planes)))
 
         volume = read_volume(path, arrived)
-        for job in jobs:
-            job.result()
-    return volume, surveys[0]
+        survey, *_added = [job.result() for job in jobs]
+    return volume, survey
 
 
 def _find_mask(volume, options, progress, survey):
@@ -199,7 +198,7 @@ def _find_mask(volume, options, progress, survey):
         mask = face_mask(volume, options.model, options.device, options.mirroring, options.step_size, progress, survey)
         require_face(mask, volume)
         return mask
-    survey.check.decide()
+    survey.check()
     return mask_on_grid(read_volume(options.mask), volume)
 
 

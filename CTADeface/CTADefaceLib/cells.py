@@ -44,8 +44,9 @@ class Cells:
         return self._pooled(counts, np.add).astype(np.uint16, copy=False)
 
     def capacity(self):
-        """Per cell: how many voxels it has (fewer at the far borders)."""
-        along = [np.minimum(n, size - n * np.arange(-(-size // n))) for size, n in zip(self.voxels, self.steps)]
+        """uint16 per cell: how many voxels it has (fewer at the far borders)."""
+        along = [np.minimum(n, size - n * np.arange(-(-size // n))).astype(np.uint16)
+                 for size, n in zip(self.voxels, self.steps)]
         return along[0][:, None, None] * along[1][:, None] * along[2]
 
     def first(self, array):

@@ -12,13 +12,13 @@ from .volume import ras_view
 class Survey:
     """The check, the histogram and the model's view of one ``Volume``; each plane is added once, by one thread.
 
-    ``check``: a ``CtCheck``; ``histogram``: a ``Histogram``, None for a dtype with too many values.
+    ``histogram``: a ``Histogram``, None for a dtype with too many values.
     """
 
     def __init__(self, volume, info=None):
         """``info``: ``ModelInfo`` of the model that will see the whole volume, if any."""
         self._volume = volume
-        self.check = CtCheck(volume)
+        self._check = CtCheck(volume)
         self.histogram = Histogram(volume.stored.dtype) if Histogram.fits(volume.stored.dtype) else None
         self._grid = None
         if info is not None:
@@ -28,11 +28,18 @@ class Survey:
         """Look at the slices ``planes`` of the stored array."""
         stored = self._volume.stored[planes]
         hu = self._volume.to_hu(stored)
-        self.check.add(hu)
         if self.histogram is not None:
             self.histogram.add(stored)
+        else:
+            self._check.add(hu)
         if self._grid is not None:
             self._grid.add(planes, hu)
+
+    def check(self):
+        """Raise ``InputError`` unless the volume, of which all planes were added, can be a CT (see ``CtCheck``)."""
+        if self.histogram is not None:
+            self._check.add_histogram(self.histogram)
+        self._check.decide()
 
     def seen_by(self, info):
         """The whole volume on the grid of the model ``info``, float32 (S, A, R); None if made for another grid."""

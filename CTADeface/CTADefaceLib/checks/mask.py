@@ -20,7 +20,7 @@ def mask_size(volume, mask):
 
     A mask that the image does not cut must also be 110 mm wide and 75 mm high.
     """
-    ml = float(mask.sum()) * volume.geometry.voxel_mm3() / 1000
+    ml = np.count_nonzero(mask) * volume.geometry.voxel_mm3() / 1000
     view, spacing = ras_view(mask, volume.geometry), volume.geometry.ras_spacing()
     problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
     small = False
@@ -52,9 +52,10 @@ def mask_filled(volume, stored_after, mask, value):
     """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be."""
     left = mask & (stored_after != value)
     left[left] = ~(is_padding(volume, stored_after[left]) & (stored_after[left] == volume.stored[left]))
-    count = int(left.sum())
+    count = int(np.count_nonzero(left))
     text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
-    return graded("mask_filled", count, "voxels", text, first_place(left, volume), fail=count > 0)
+    return graded("mask_filled", count, "voxels", text, first_place(left, volume) if count else None,
+                  fail=count > 0)
 
 
 def first_place(mask, volume):

@@ -22,7 +22,14 @@ class CtCheck:
         low, high = float(hu.min()), float(hu.max())
         bad = 0 if np.isfinite(low) and np.isfinite(high) else np.count_nonzero(~np.isfinite(hu))
         # list.append is safe from several threads.
-        self._seen.append((low, high, np.count_nonzero((hu > TISSUE_HU[0]) & (hu < TISSUE_HU[1])), bad))
+        self._seen.append((low, high, np.count_nonzero(_soft_tissue(hu)), bad))
+
+    def add_histogram(self, histogram):
+        """Look at all voxels of the volume at once by their ``Histogram``."""
+        counts = histogram.counts()
+        hu = self._volume.to_hu(histogram.values.astype(self._volume.stored.dtype))
+        occurring = hu[counts > 0]
+        self._seen.append((float(occurring.min()), float(occurring.max()), int(counts[_soft_tissue(hu)].sum()), 0))
 
     def decide(self):
         """Raise ``InputError``, naming the volume and the remedy, unless it can be a CT of a body in HU."""
@@ -38,6 +45,10 @@ class CtCheck:
         if tissue < LEAST_TISSUE_SHARE * size or highest < TISSUE_HU[0]:
             raise InputError(f"{name}: values {lowest:.0f} to {highest:.0f} HU hold no soft tissue; "
                              "give a CT volume with a head in view.")
+
+
+def _soft_tissue(hu):
+    return (hu > TISSUE_HU[0]) & (hu < TISSUE_HU[1])
 
 
 def check_ct(volume):

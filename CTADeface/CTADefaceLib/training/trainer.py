@@ -16,23 +16,24 @@ from ..segment.face import resolve_device
 
 CONFIGURATION = "3d_fullres"
 PLANS_NAME = "nnUNetPlans"
-# One patch of 64 voxels at 4 mm holds a whole head; the sizes are what two CPU cores can train.
+# One patch of 80 voxels at 3 mm holds a whole head; the sizes are what two CPU cores can train.
 NETWORK = {
-    "features_per_stage": [12, 24, 48, 96, 128],
+    "features_per_stage": [16, 32, 64, 128, 128],
     "strides": [[1, 1, 1]] + [[2, 2, 2]] * 4,
     "kernel_sizes": [[3, 3, 3]] * 5,
     "n_stages": 5,
     "n_conv_per_stage": [1, 2, 2, 2, 2],
     "n_conv_per_stage_decoder": [1, 1, 1, 1],
 }
-PATCH_SIZE = [64, 64, 64]
+PATCH_SIZE = [80, 80, 80]
 LEARNING_RATE = 1e-3
 # Of a network that knows faces already.
 FINE_TUNING_RATE = 2e-4
 
 
 class FaceTrainer(nnUNetTrainer):
-    """Stock trainer, shortened for a CPU: AdamW, few epochs, left-right mirroring only.
+    """Stock trainer, shortened for a CPU: AdamW, few epochs, left-right mirroring only, bfloat16 where the CPU has
+    matrix units for it (twice as fast there, and slower elsewhere).
 
     The network, loss, data loading, augmentation and checkpoint format are nnU-Net's own, so that
     the packaged checkpoint names the stock ``nnUNetTrainer``.
@@ -48,6 +49,13 @@ class FaceTrainer(nnUNetTrainer):
         super().initialize()
         # A quarter less time per iteration on a CPU; the checkpoint is the same.
         self.network.to(memory_format=torch.channels_last_3d)
+        if self.device.type == "cpu" and _has_matrix_units():
+            self.network.forward = torch.autocast("cpu", torch.bfloat16)(self.network.forward)
+
+    def _build_loss(self):
+        loss = super()._build_loss()
+        # Sums over a patch need more digits than bfloat16 has.
+        return lambda outputs, target: loss([output.float() for output in outputs], target)
 
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(self.network.parameters(), self.initial_lr, weight_decay=self.weight_decay)
@@ -60,6 +68,11 @@ class FaceTrainer(nnUNetTrainer):
 
     def plot_network_architecture(self):
         """Needs a drawing package that training does not."""
+
+
+def _has_matrix_units():
+    # Older PyTorch does not tell.
+    return getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
 
 
 def variant_spacing(info):
