@@ -39,8 +39,8 @@ def released(small_cranium, tmp_path_factory):
 def test_record_follows_its_schema_and_names_model_and_settings(released):
     result, record, _ = released
     valid(record)
-    assert record["status"] == "released" and record["model"]["name"] == "head-4mm"
-    card = (Path(__file__).resolve().parents[1] / "CTADeface/Resources/Model/head-4mm/MODEL_CARD.md").read_text()
+    assert record["status"] == "released" and record["model"]["name"] == "head-3mm"
+    card = (Path(__file__).resolve().parents[1] / "CTADeface/Resources/Model/head-3mm/MODEL_CARD.md").read_text()
     assert record["model"]["sha256"] in card
     assert record["settings"]["fill"] == "levelled" and record["settings"]["fill_hu"] == result.fill_hu
     assert record["checks"][-1]["name"] == "written_file" and len(record["checks"]) == 16

@@ -76,7 +76,7 @@ def test_segmenting_gives_the_engines_mask_as_a_face_segment(logic, slicer, head
     assert segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), tag) and "SCT^89545001^Face" in str(tag)
     assert face_segment.reference_volume(node) is head and face_segment.find_face(head) is node
     assert 0 < node.GetDisplayNode().GetOpacity2DFill() < 1 and node.GetDisplayNode().GetVisibility3D()
-    assert node.GetAttribute("CTADeface.model") == "head-4mm" and len(node.GetAttribute("CTADeface.model_sha256")) == 64
+    assert node.GetAttribute("CTADeface.model") == "head-3mm" and len(node.GetAttribute("CTADeface.model_sha256")) == 64
     assert not logic.isEdited(head)
 
 
@@ -274,7 +274,7 @@ def test_export_records_the_model_and_what_a_person_changed(slicer, logic, head,
     record = json.loads(logic.exportVolume(logic.applyFill(head), tmp_path / "out" / "a.nrrd").read_text())
     grown = int((logic.faceMask(head, node) & ~proposed).sum())
     assert record["mask"]["edits"]["added_voxels"] == grown > 0 and record["mask"]["edits"]["edited"]
-    assert record["mask"]["edits"]["removed_voxels"] == 0 and record["model"]["name"] == "head-4mm"
+    assert record["mask"]["edits"]["removed_voxels"] == 0 and record["model"]["name"] == "head-3mm"
     assert len(record["model"]["sha256"]) == 64 and record["settings"]["fill"] == "levelled"
 
 

@@ -278,15 +278,15 @@ def test_models_are_listed_and_one_from_a_zip_is_installed_by_the_worker(host, s
     monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "models"))
     stop_worker()
     box = panel.ui.modelComboBox
-    assert box.itemText(0) == "head-4mm" and box.itemText(box.count - 2).startswith("Add model from zip")
+    assert box.itemText(0) == "head-3mm" and box.itemText(box.count - 2).startswith("Add model from zip")
     source = tmp_path / "Mine"
-    shutil.copytree(bundled_folder() / "head-4mm", source)
+    shutil.copytree(bundled_folder() / "head-3mm", source)
     archive = shutil.make_archive(str(tmp_path / "mine"), "zip", tmp_path, "Mine")
     host.answers.append(archive)
     box.activated.emit(box.count - 2)
     assert host.spin(lambda: panel.segment_section.job is None, SECONDS) and not [d for d in host.dialogs if d.kind == "error"]
     assert len([i for i in range(box.count) if box.itemData(i)]) == 2
-    assert panel.parameters.model == box.currentText != "head-4mm"
+    assert panel.parameters.model == box.currentText != "head-3mm"
     stop_worker()
 
 

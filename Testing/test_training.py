@@ -121,7 +121,7 @@ def test_data_folder_to_usable_model_folder(parts, tmp_path):
     from CTADefaceLib.model.store import find_model
 
     model = verify_model(find_model(tmp_path / "model"))
-    assert model.info.spacing == (4.0, 4.0, 4.0) and model.mirror_axes == (2,)
+    assert model.info.spacing == (3.0, 3.0, 3.0) and model.mirror_axes == (2,)
     assert json.loads((tmp_path / "model" / "dataset.json").read_text())["labels"] == {"background": 0, "face": 1}
     log = (tmp_path / "model" / "training_log.txt").read_text()
     assert "Epoch 0" in log and "Epoch 1" in log and str(tmp_path) not in log

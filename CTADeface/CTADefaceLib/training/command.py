@@ -36,7 +36,7 @@ def _add_run(parts):
                      help="twice the variants for the N training heads where the model to continue from is worst")
     run.add_argument("--learning-rate", type=float, metavar="RATE",
                      help="at the start; falls to zero (default 0.0002, from scratch 0.001)")
-    run.add_argument("--spacing", type=float, default=4.0, help="mm, from scratch only (default 4)")
+    run.add_argument("--spacing", type=float, default=3.0, help="mm, from scratch only (default 3)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
     run.add_argument("--seed", type=int, default=1)
     run.add_argument("--work", metavar="DIR", help="keep nnU-Net's files here; they show faces (default: "

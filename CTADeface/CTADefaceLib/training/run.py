@@ -13,7 +13,7 @@ DATASET_ID = 101
 DATASET_NAME = "Dataset101_Face"
 BUNDLED, SCRATCH = "bundled", "scratch"
 EPOCHS = {True: 30, False: 110}
-SPACING_MM = 4.0
+SPACING_MM = 3.0
 # Each process imports torch first.
 WORTH_TWO_PROCESSES = 20
 PARTS = ("raw", "preprocessed", "results")
