@@ -101,6 +101,21 @@ def test_models_proposal_is_kept_out_of_sight(slicer, head, masked, parts):
     assert hierarchy.GetItemByDataNode(masked) and not hierarchy.GetItemByDataNode(proposal)
 
 
+@pytest.mark.parametrize("slicer_510", [True, False])
+def test_sample_is_offered_at_startup(host, module, monkeypatch, slicer_510):
+    import SampleData
+
+    if slicer_510:
+        monkeypatch.delattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory")
+    host.samples.clear()
+    host.startup()
+    kinds = [kind for kind, _arguments, _how in host.samples]
+    assert kinds == (["source"] if slicer_510 else ["category", "source"])
+    how = host.samples[-1][2]
+    assert how["category"] == "CTADeface" and Path(how["thumbnailFileName"]).is_file()
+    assert how["uris"].endswith(how["checksums"].removeprefix("SHA256:"))
+
+
 def test_logic_works_without_a_main_window():
     code = ("import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, phantom, numpy as np\n"
             "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"

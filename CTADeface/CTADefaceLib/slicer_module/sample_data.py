@@ -15,7 +15,9 @@ def register_sample_data():
     import SampleData
 
     logic = SampleData.SampleDataLogic
-    logic.registerCustomSampleDataCategory("CTADeface", title=_("CTA Deface"))
+    # Slicer 5.10 shows the category's own name.
+    if hasattr(logic, "registerCustomSampleDataCategory"):
+        logic.registerCustomSampleDataCategory("CTADeface", title=_("CTA Deface"))
     logic.registerCustomSampleDataSource(
         category="CTADeface", sampleName="CTADefaceHead", thumbnailFileName=str(ICONS / "CTADefaceHead.png"),
         uris=CBCT_URL, fileNames="CTADeface-DZ-CBCT.nrrd", checksums="SHA256:" + CBCT_SHA256, nodeNames="CTADefaceHead")
