@@ -74,6 +74,8 @@ def test_segmenting_gives_the_engines_mask_as_a_face_segment(logic, slicer, head
 
     tag = vtk.reference("")
     assert segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), tag) and "SCT^89545001^Face" in str(tag)
+    # Slicer looks the colour and the name up in this list, which has the face.
+    assert str(tag).startswith("Segmentation category and type - DICOM master list~")
     assert face_segment.reference_volume(node) is head and face_segment.find_face(head) is node
     assert 0 < node.GetDisplayNode().GetOpacity2DFill() < 1 and node.GetDisplayNode().GetVisibility3D()
     assert node.GetAttribute("CTADeface.model") == "head-3mm" and len(node.GetAttribute("CTADeface.model_sha256")) == 64

@@ -12,8 +12,8 @@ from .volumes import grid_to_ras, move_in_hierarchy
 SEGMENT_NAME = "Face"
 COLOUR = (0.95, 0.58, 0.47)
 SLICE_OPACITY = 0.5
-# SNOMED CT: 123037004 body structure, 89545001 face.
-TERMINOLOGY = ("Segmentation category and type - 3D Slicer General Anatomy list"
+# SNOMED CT: 123037004 body structure, 89545001 face, which Slicer's own shorter list lacks.
+TERMINOLOGY = ("Segmentation category and type - DICOM master list"
                "~SCT^123037004^Anatomical Structure~SCT^89545001^Face~^^"
                "~Anatomic codes - DICOM master list~^^~^^")
 # Attribute and references of segmentation nodes; saved with the scene.
