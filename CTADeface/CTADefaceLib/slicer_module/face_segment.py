@@ -76,9 +76,12 @@ def proposal_mask(segmentation, volume):
 
 
 def is_edited(segmentation, volume):
-    """Does the mask differ from what the model proposed (or was it drawn by hand)?"""
-    proposal = proposal_mask(segmentation, volume)
-    mask = get_mask(segmentation, volume)
+    """Does the mask differ from what the model proposed, or is it gone (or was it drawn by hand)?"""
+    try:
+        proposal = proposal_mask(segmentation, volume)
+        mask = get_mask(segmentation, volume)
+    except MaskError:
+        return True
     return bool(mask.any()) if proposal is None else not np.array_equal(mask, proposal)
 
 
