@@ -148,10 +148,12 @@ def _add_segment(segmentation):
 
 
 def _show(segmentation):
-    """Half transparent in slices, visible in 3D; settings that a person has changed since are left alone."""
+    """Half transparent in slices; settings that a person has changed since are left alone.
+
+    Without a surface for the 3D view, which would be made anew by every stroke of the brush: the preview makes it.
+    """
     if segmentation.GetDisplayNode() is None:
         segmentation.CreateDefaultDisplayNodes()
         display = segmentation.GetDisplayNode()
         display.SetOpacity2DFill(SLICE_OPACITY)
         display.SetVisibility3D(True)
-    segmentation.CreateClosedSurfaceRepresentation()

@@ -11,6 +11,7 @@ from .hidden_nodes import add_hidden
 from .users_view import UsersView
 
 PRESET = "CT-Muscle"
+SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 STATES = ("original", "mask", "defaced")
 
 
@@ -20,7 +21,7 @@ class Preview:
     def __init__(self):
         self.state = None
         self.volume = None
-        self._users_view = self._focus = None
+        self._users_view = self._focus = self._with_surface = None
         self._nodes = {}
 
     def show(self, volume, segmentation, state, defaced=None):
@@ -43,11 +44,7 @@ class Preview:
         self._rendering("original", volume).SetVisibility(state != "defaced")
         if "defaced" in self._nodes:
             self._rendering("defaced", self._nodes["defaced"]).SetVisibility(state == "defaced")
-        display = segmentation.GetDisplayNode() if segmentation is not None else None
-        if display is not None:
-            display.SetVisibility3D(state == "mask")
-            if state == "mask":
-                display.SetVisibility(True)
+        self._show_mask(segmentation, state == "mask")
         if first:
             self.look("front")
 
@@ -67,6 +64,7 @@ class Preview:
         if self.state is None:
             return
         self.state = self.volume = self._focus = None
+        self._remove_surface()
         for node in self._nodes.values():
             if slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
@@ -76,8 +74,26 @@ class Preview:
 
     def forget(self):
         """The scene is being closed: its nodes are gone, and there is nothing to restore."""
-        self.state = self.volume = self._users_view = self._focus = None
+        self.state = self.volume = self._users_view = self._focus = self._with_surface = None
         self._nodes = {}
+
+    def _show_mask(self, segmentation, shown):
+        display = segmentation.GetDisplayNode() if segmentation is not None else None
+        if display is not None:
+            display.SetVisibility3D(shown)
+        if not shown:
+            self._remove_surface()
+        elif display is not None:
+            display.SetVisibility(True)
+            if not segmentation.GetSegmentation().ContainsRepresentation(SURFACE):
+                segmentation.CreateClosedSurfaceRepresentation()
+                self._with_surface = segmentation
+
+    def _remove_surface(self):
+        """Every edit would make it anew; one that was there before the preview stays."""
+        if self._with_surface is not None and slicer.mrmlScene.IsNodePresent(self._with_surface):
+            self._with_surface.RemoveClosedSurfaceRepresentation()
+        self._with_surface = None
 
     def _set_defaced(self, array):
         node = self._nodes.get("defaced")
