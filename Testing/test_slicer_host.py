@@ -363,7 +363,7 @@ def test_segment_editor_has_real_undo_and_no_invented_methods(host):
 
 
 def test_layouts_decide_which_views_exist(host):
-    """The real layout logic: four-up has one 3D view, a single slice has none."""
+    """The real layout logic: four-up shows one 3D view; a single slice, or a maximized one, keeps it but does not show it."""
     import slicer
 
     manager = slicer.app.layoutManager()
@@ -373,9 +373,16 @@ def test_layouts_decide_which_views_exist(host):
     head = volume()
     slicer.util.setSliceViewerLayers(background=head, fit=True)
     assert manager.sliceWidget("Red").mrmlSliceCompositeNode().GetBackgroundVolumeID() == head.GetID()
+    view = manager.threeDWidget(0).mrmlViewNode()
+    assert view.IsViewVisibleInLayout()
     manager.setLayout(6)
-    assert manager.threeDViewCount == 0 and manager.threeDWidget(0) is None
+    assert manager.threeDViewCount == 1 and not view.IsViewVisibleInLayout() and manager.threeDWidget(1) is None
     manager.setLayout(3)
+    layout = manager.layoutLogic().GetLayoutNode()
+    layout.AddMaximizedViewNode(manager.sliceWidget("Red").mrmlSliceNode())
+    assert not view.IsViewVisibleInLayout()
+    layout.RemoveAllMaximizedViewNodes()
+    assert view.IsViewVisibleInLayout()
 
 
 def test_volume_rendering_and_subject_hierarchy(host):

@@ -143,6 +143,7 @@ class LayoutManager(QtCore.QObject):
         self._three_d, self._slices = {}, {}
         self._logic = slicer.vtkMRMLLayoutLogic()
         self._logic.SetMRMLScene(slicer.mrmlScene)
+        self._logic.GetLayoutNode().AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._complete())
         self.setLayout(FOUR_UP)
 
     def setLayout(self, layout):
@@ -165,13 +166,22 @@ class LayoutManager(QtCore.QObject):
         return slicer.mrmlScene
 
     def _views(self, class_name):
-        """The visible views of a kind."""
+        """The views of a kind in the layout, maximized or not."""
         nodes = self._logic.GetViewNodes()
         found = [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
         return [node for node in found if node.IsA(class_name)]
 
+    def _map(self):
+        """Tell the nodes of all views whether they are on the screen."""
+        layout = self._logic.GetLayoutNode()
+        maximized = [layout.GetMaximizedViewNode(i) for i in range(layout.GetNumberOfMaximizedViewNodes())]
+        shown = maximized or self._views("vtkMRMLAbstractViewNode")
+        for node in slicer.util.getNodesByClass("vtkMRMLAbstractViewNode"):
+            node.SetMappedInLayout(node in shown)
+
     def _complete(self):
-        """Give each visible view its camera or its slice logic."""
+        """Give each view in the layout its camera or its slice logic."""
+        self._map()
         cameras = slicer.modules.cameras.logic()
         for node in self._views("vtkMRMLViewNode"):
             if cameras.GetViewActiveCameraNode(node) is None:
@@ -180,11 +190,12 @@ class LayoutManager(QtCore.QObject):
         for node in self._views("vtkMRMLSliceNode"):
             self.sliceWidget(node.GetLayoutName())
 
-    threeDViewCount = QtCore.Property(int, lambda self: len(self._views("vtkMRMLViewNode")))
+    # As in Slicer, 3D views that were in an earlier layout are kept and counted.
+    threeDViewCount = QtCore.Property(int, lambda self: len(slicer.util.getNodesByClass("vtkMRMLViewNode")))
 
     def threeDWidget(self, index):
-        """The widget of a visible 3D view, or None."""
-        nodes = self._views("vtkMRMLViewNode")
+        """The widget of a 3D view, in the layout or not, or None."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLViewNode")
         if isinstance(index, str):
             nodes, index = [node for node in nodes if node.GetLayoutName() == index], 0
         if not 0 <= index < len(nodes):

@@ -14,12 +14,15 @@ class UsersView:
     """
 
     def __init__(self):
-        self._layout = None
+        self._layout, self._maximized = None, []
         layout = _layout_node()
-        if layout is not None and layout_manager().threeDViewCount == 0:
+        if layout is not None and _shown_view() is None:
             self._layout = layout.GetViewArrangement()
-            layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-        self.view = _first_view()
+            self._maximized = [layout.GetMaximizedViewNode(i) for i in range(layout.GetNumberOfMaximizedViewNodes())]
+            layout.RemoveAllMaximizedViewNodes()
+            if _shown_view() is None:
+                layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        self.view = _shown_view() or _first_view()
         self.camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(self.view)
         if self.camera is None:
             raise RuntimeError("The 3D view has no camera; open a layout with a 3D view.")
@@ -45,6 +48,8 @@ class UsersView:
             self.camera.ResetClippingRange()
         if self._layout is not None:
             _layout_node().SetViewArrangement(self._layout)
+            for view in self._maximized:
+                _layout_node().AddMaximizedViewNode(view)
 
 
 def _visibility(node):
@@ -61,10 +66,13 @@ def _layout_node():
     return manager.layoutLogic().GetLayoutNode() if manager else None
 
 
+def _shown_view():
+    """The first 3D view that is in the layout, or None; views of layouts left behind stay in the scene."""
+    views = slicer.util.getNodesByClass("vtkMRMLViewNode")
+    return next((view for view in views if view.IsViewVisibleInLayout()), None)
+
+
 def _first_view():
-    manager = layout_manager()
-    if manager and manager.threeDViewCount:
-        return manager.threeDWidget(0).mrmlViewNode()
     views = slicer.util.getNodesByClass("vtkMRMLViewNode")
     if not views:
         raise RuntimeError("The preview needs a 3D view; open a layout with one, or run with a main window.")
