@@ -19,7 +19,7 @@ from ..progress import Progress
 from . import face_segment, volumes
 from . import outgoing as leaving
 from .preview import Preview
-from .process import process_events, shared_worker
+from .process import process_events, redraw, shared_worker
 from .texts import _
 from .worker.client import Job
 
@@ -28,8 +28,8 @@ EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def _events():
-    """A ``Progress`` that keeps the application alive."""
-    return Progress(lambda report: process_events())
+    """A ``Progress`` that keeps the application's windows alive."""
+    return Progress(lambda report: redraw())
 
 
 class FaceLogic:

@@ -40,6 +40,14 @@ def process_events():
         application().processEvents()
 
 
+def redraw():
+    """Let the application draw its windows, but do nothing that the user asks for: the caller is not to be disturbed."""
+    if application():
+        import qt
+
+        application().processEvents(qt.QEventLoop.ExcludeUserInputEvents)
+
+
 def python_executable():
     """PythonSlicer, which runs with Slicer's packages; the running interpreter when that is a Python itself."""
     return shutil.which("PythonSlicer") or sys.executable
