@@ -46,7 +46,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.export_section = ExportSection(self)
         self.review_section = ReviewSection(self)
         self._sections = [self.segment_section, self.refine_section, self.preview_section, self.checks_section,
-                          self.export_section, self.review_section, self.packages_section]
+                          self.export_section, self.review_section]
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -71,6 +71,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.refine_section.editor.enter()
             self.preview_section.enter()
             self.review_section.enter()
+            self.packages_section.look()
             self.initializeParameterNode()
             self.update()
 

@@ -10,10 +10,10 @@ class PackagesSection:
         self.panel, self.ui = panel, panel.ui
         self.ui.installButton.connect("clicked(bool)", lambda _checked=False: self._do(packages.install))
         self.ui.repairButton.connect("clicked(bool)", lambda _checked=False: self._do(packages.repair))
-        self.ui.packagesSection.connect("contentsCollapsed(bool)", lambda collapsed: collapsed or self.update())
+        self.ui.packagesSection.connect("contentsCollapsed(bool)", lambda collapsed: self.look())
 
-    def update(self):
-        """Look, and say what is missing; only while the section is open, as it reads many files."""
+    def look(self):
+        """Say what is missing; only while the section is open, as it reads many files."""
         if not self.ui.packagesSection.collapsed:
             state = packages.state()
             self.ui.packagesLabel.text = _("All packages are installed.") if state.ready else state.reason
@@ -21,7 +21,7 @@ class PackagesSection:
 
     def open(self):
         self.ui.packagesSection.collapsed = False
-        self.update()
+        self.look()
 
     def ensure(self):
         """Install what is missing, after asking. Returns False when the user declined. Raises: PackageError."""
@@ -31,6 +31,8 @@ class PackagesSection:
             packages.install(self._wheels())
         except packages.Declined:
             return False
+        finally:
+            self.look()
         return True
 
     def _do(self, action):
@@ -39,7 +41,7 @@ class PackagesSection:
                 action(self._wheels())
             except packages.Declined:
                 pass
-        self.update()
+        self.look()
 
     def _wheels(self):
         return self.ui.wheelFolderEdit.currentPath or None
