@@ -4,6 +4,7 @@ import enum
 import sys
 import types
 import typing
+import weakref
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -155,8 +156,7 @@ class Field:
 
     def as_property(self):
         """The attribute that product code uses."""
-        return property(lambda wrapper: self.read(wrapper.parameterNode),
-                        lambda wrapper, value: self.write(wrapper.parameterNode, value))
+        return property(lambda wrapper: wrapper.getValue(self.name), lambda wrapper, value: wrapper.setValue(self.name, value))
 
 
 class _Wrapper:
@@ -165,10 +165,20 @@ class _Wrapper:
     _is_parameter_node_wrapper = True
 
     def __init__(self, parameterNode):
-        self.__dict__.update(parameterNode=parameterNode, _links={}, _observers={}, _next_tag=0, _showing=False)
+        self.__dict__.update(parameterNode=parameterNode, _links={}, _observers={}, _next_tag=0, _showing=False, _values={})
         for field in self.allParameters.values():
             if not parameterNode.HasParameter(field.name):
                 field.write(parameterNode, field.default)
+        self._refresh()
+        me = weakref.ref(self)
+        self.__dict__["_tag"] = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: me()._refresh())
+
+    def __del__(self):
+        self.parameterNode.RemoveObserver(self._tag)
+
+    def _refresh(self):
+        """Values are kept until the node is modified: a node that was removed stays the value for a moment."""
+        self._values.update((name, field.read(self.parameterNode)) for name, field in self.allParameters.items())
 
     def __setattr__(self, name, value):
         """Stricter than Slicer: a misspelt field would otherwise be lost without a word."""
@@ -183,11 +193,14 @@ class _Wrapper:
 
     def getValue(self, name):
         """A field by its name."""
-        return self._field(name).read(self.parameterNode)
+        self._field(name)
+        return self._values[name]
 
     def setValue(self, name, value):
         """Set a field by its name."""
-        self._field(name).write(self.parameterNode, value)
+        with slicer.util.NodeModify(self.parameterNode):
+            self._field(name).write(self.parameterNode, value)
+            self._values[name] = self._field(name).read(self.parameterNode)
 
     def default(self, name):
         """The default of a field."""
@@ -198,8 +211,8 @@ class _Wrapper:
         return self._field(name).kind
 
     def isCached(self, name):
-        """Values are read from the node each time."""
-        return False
+        """All kinds of values known here are."""
+        return True
 
     def connectGui(self, gui):
         """Connect all widgets that carry a ``SlicerParameterName``; returns a tag for ``disconnectGui``."""

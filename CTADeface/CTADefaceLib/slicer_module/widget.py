@@ -112,11 +112,12 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show and watch ``parameters``; None: none."""
         if self.parameters:
             self.parameters.disconnectGui(self._gui_tag)
-            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
+            self.removeObserver(self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self.parameters = parameters
         if parameters:
             self._gui_tag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
+            # The node itself: Slicer keeps what was once observed, and a wrapper is made at every entering.
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self.update()
 
     # For the sections
