@@ -86,7 +86,7 @@ class ReviewSection:
         self._do(self.previous)
 
     def _do(self, action):
-        with errors_shown(self.panel), slicer.util.WaitCursor():
+        with errors_shown(self.panel):
             action()
         self.panel.update()
 
@@ -117,7 +117,8 @@ class ReviewSection:
     def _correct(self):
         checks = self.panel.checks_section
         try:
-            self.review.correct(checks.overrides)
+            with slicer.util.WaitCursor():
+                self.review.correct(checks.overrides)
         except ChecksFailed as error:
             checks.show(error.every, chosen_fill(self.panel.parameters))
             self.ui.checksSection.collapsed = False
@@ -136,7 +137,8 @@ class ReviewSection:
     def _add_to_training(self):
         folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder of the training set (hospital only)"))
         if folder:
-            name = self.review.add_to_training(folder)
+            with slicer.util.WaitCursor():
+                name = self.review.add_to_training(folder)
             self.panel.log(_("Added to the training set as {name}.").format(name=name))
 
     # Showing
@@ -153,7 +155,8 @@ class ReviewSection:
             return
         self.panel.preview_section.hide()
         try:
-            self.review.show(item)
+            with slicer.util.WaitCursor():
+                self.review.show(item)
         finally:
             self.panel.parameters.inputVolume = self.review.volume
             self.panel.update()
