@@ -1,6 +1,8 @@
 """The panel as a user drives it: real .ui, real Qt, real scene, real worker and model; see slicer_host for the rest."""
 
+import gc
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -217,7 +219,7 @@ def test_leaving_brings_back_the_users_layout_camera_and_renderings(host, slicer
     before = node_ids(slicer)
     masked.GetDisplayNode().SetVisibility3D(False)
     panel.ui.defacedButton.click()
-    assert manager.threeDViewCount == 1 and own.GetVisibility() == 0
+    assert manager.threeDWidget(0).mrmlViewNode().IsViewVisibleInLayout() and own.GetVisibility() == 0
     panel.ui.obliqueButton.click()
     host.leave(panel)
     assert manager.layout == 6 and own.GetVisibility() == 1 and masked.GetDisplayNode().GetVisibility3D() == 0
@@ -225,6 +227,47 @@ def test_leaving_brings_back_the_users_layout_camera_and_renderings(host, slicer
     assert head.GetNumberOfDisplayNodes() == 2
     host.enter(panel)
     assert panel.logic.preview.state is None and panel.ui.defacedButton.enabled
+
+
+def test_a_mask_whose_segment_was_removed_can_be_made_again(host, slicer, panel, head, masked):
+    masked.GetSegmentation().RemoveSegment("Face")
+    host.answers.append(True)
+    panel.ui.segmentButton.click()
+    assert host.spin(lambda: panel.segment_section.job is None, SECONDS)
+    assert not [d for d in host.dialogs if d.kind == "error"] and panel.logic.faceMask(head).any()
+
+
+def test_preview_leaves_a_maximized_slice_view_and_comes_back_to_it(slicer, panel, head, masked):
+    manager = slicer.app.layoutManager()
+    layout, red = manager.layoutLogic().GetLayoutNode(), manager.sliceWidget("Red").mrmlSliceNode()
+    layout.AddMaximizedViewNode(red)
+    panel.ui.originalButton.click()
+    assert manager.threeDWidget(0).mrmlViewNode().IsViewVisibleInLayout()
+    panel.preview_section.hide()
+    assert layout.IsMaximizedViewNode(red) and not manager.threeDWidget(0).mrmlViewNode().IsViewVisibleInLayout()
+    layout.RemoveAllMaximizedViewNodes()
+
+
+def test_surface_of_the_mask_is_there_only_while_it_is_shown(slicer, panel, head, masked):
+    """Slicer makes it anew at every stroke of the brush."""
+    segmentation = masked.GetSegmentation()
+    assert not segmentation.ContainsRepresentation("Closed surface")
+    panel.ui.maskButton.click()
+    assert segmentation.ContainsRepresentation("Closed surface")
+    panel.ui.defacedButton.click()
+    assert not segmentation.ContainsRepresentation("Closed surface")
+    masked.CreateClosedSurfaceRepresentation()
+    panel.ui.maskButton.click()
+    panel.preview_section.hide()
+    assert segmentation.ContainsRepresentation("Closed surface")
+
+
+def test_entering_again_lets_go_of_the_old_parameters(host, panel):
+    old = weakref.ref(panel.parameters)
+    host.leave(panel)
+    host.enter(panel)
+    gc.collect()
+    assert old() is None
 
 
 def test_camera_comes_back_and_buttons_turn_it(slicer, panel, head, masked):
