@@ -13,6 +13,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from ..errors import ModelError
 from ..model.folder import read_json, resolve_configuration
 from ..segment.face import resolve_device
+from ..segment.sliding_window import half_precision
 
 CONFIGURATION = "3d_fullres"
 PLANS_NAME = "nnUNetPlans"
@@ -33,7 +34,7 @@ FINE_TUNING_RATE = 2e-4
 
 class FaceTrainer(nnUNetTrainer):
     """Stock trainer, shortened for a CPU: AdamW, few epochs, left-right mirroring only, bfloat16 where the CPU has
-    matrix units for it (twice as fast there, and slower elsewhere).
+    matrix units for it.
 
     The network, loss, data loading, augmentation and checkpoint format are nnU-Net's own, so that
     the packaged checkpoint names the stock ``nnUNetTrainer``.
@@ -49,8 +50,8 @@ class FaceTrainer(nnUNetTrainer):
         super().initialize()
         # A quarter less time per iteration on a CPU; the checkpoint is the same.
         self.network.to(memory_format=torch.channels_last_3d)
-        if self.device.type == "cpu" and _has_matrix_units():
-            self.network.forward = torch.autocast("cpu", torch.bfloat16)(self.network.forward)
+        if self.device.type == "cpu":
+            self.network.forward = half_precision(self.device)(self.network.forward)
 
     def _build_loss(self):
         loss = super()._build_loss()
@@ -68,11 +69,6 @@ class FaceTrainer(nnUNetTrainer):
 
     def plot_network_architecture(self):
         """Needs a drawing package that training does not."""
-
-
-def _has_matrix_units():
-    # Older PyTorch does not tell.
-    return getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
 
 
 def variant_spacing(info):
