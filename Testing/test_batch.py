@@ -162,7 +162,9 @@ def test_a_blocked_case_waits_for_a_reason_or_a_person(head_file, tmp_path, caps
 def test_ctrl_c_leaves_whole_files_and_a_state_that_continues(head_file, tmp_path):
     names = [f"case{number}" for number in range(8)]
     tree(tmp_path / "in", head_file, names)
-    process = command(tmp_path / "in", tmp_path / "out", "--json")
+    # A shell that starts the tests in the background has them, and so their children, ignore the signal.
+    process = command(tmp_path / "in", tmp_path / "out", "--json",
+                      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
