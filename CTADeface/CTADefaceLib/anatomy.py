@@ -65,7 +65,7 @@ def enclosed_by_bone(bone, spacing):
     """Pieces above 50 ml of the inside of closed rings of ``bone`` (S, A, R), without the bone."""
     reach = [int(np.ceil(BRAIN_CLOSING_MM / s)) for s in spacing]
     padded = np.pad(bone, [(r, r) for r in reach])
-    # A closing in the planes; as filters, which go along one axis at a time, it costs a tenth.
+    # A closing in the planes; as filters, which go along one axis at a time, it costs far less.
     plane = 1, 2 * reach[1] + 1, 2 * reach[2] + 1
     widened = ndi.maximum_filter(padded.view(np.uint8), plane, mode="constant")
     closed = ndi.minimum_filter(widened, plane, mode="constant").view(bool)

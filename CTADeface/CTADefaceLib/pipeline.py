@@ -15,7 +15,6 @@ from .errors import InputError, MaskError, NoFaceError
 from .files.check import check_ct
 from .progress import Progress
 from .survey import surveyed
-from .threads import for_slabs
 from .volume import Geometry, Volume, ras_view
 
 LEAST_FULL_RESOLUTION_MM = 2.0
@@ -120,23 +119,13 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     if found is None:
         return mask
     progress.enter("refine")
-    hu = _hu(volume, found.region)
-    bone = for_slabs(lambda planes: np.count_nonzero(hu[planes] > BONE_HU), len(hu))
-    if sum(bone) * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
+    hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
+    if np.count_nonzero(hu > BONE_HU) * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
         return mask
     protected = expand(*inside.result(), found.region)
     face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress, LOGIT_SCALE)
-    region = ras_view(mask, volume.geometry)[found.region]
-    for_slabs(lambda planes: np.copyto(region[planes], face[planes]), len(face))
+    ras_view(mask, volume.geometry)[found.region] = face
     return mask
-
-
-def _hu(volume, region):
-    """HU (S, A, R) of a region, three slices of the RAS view, copied: the axes may run backwards in memory."""
-    view = volume.ras()[region]
-    hu = np.empty(view.shape, volume.to_hu(view[:0]).dtype)
-    for_slabs(lambda planes: np.copyto(hu[planes], volume.to_hu(view[planes])), len(hu))
-    return hu
 
 
 def mask_millilitres(mask, geometry):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .checks.check import failed
+from .checks.every import run_checks
 from .errors import ChecksFailed
 from .files.publish import publishing, refuse_existing
 from .files.read import split_extension
@@ -40,9 +41,6 @@ class Outgoing:
 
     @cached_property
     def checks(self):
-        # Only now: what it imports would hold up the reading of the file.
-        from .checks.every import run_checks
-
         return run_checks(self.volume, self.mask, self.stored, self.value)
 
     def check_identity(self, progress=None):

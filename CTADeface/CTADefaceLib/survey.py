@@ -37,9 +37,11 @@ class Survey:
 
     def check(self):
         """Raise ``InputError`` unless the volume, of which all planes were added, can be a CT (see ``CtCheck``)."""
+        check = self._check
         if self.histogram is not None:
-            self._check.add_histogram(self.histogram)
-        self._check.decide()
+            check = CtCheck(self._volume)
+            check.add_histogram(self.histogram)
+        check.decide()
 
     def seen_by(self, info):
         """The whole volume on the grid of the model ``info``, float32 (S, A, R); None if made for another grid."""

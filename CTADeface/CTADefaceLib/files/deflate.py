@@ -17,7 +17,7 @@ GZIP = zlib.MAX_WBITS | 16
 RAW = -zlib.MAX_WBITS
 # The fastest: a defaced copy is written once, and often compressed better by the archive that keeps it.
 LEVEL = 1
-# Of noisy HU as fast as isal's lower ones, 3 % fewer bytes, and a tenth sooner unpacked.
+# Of noisy HU as fast as isal's lower ones, with fewer bytes, which are sooner unpacked.
 ISAL_LEVEL = 3
 MEMORY_LEVEL = 9
 FEW_REPEATS = 0.05

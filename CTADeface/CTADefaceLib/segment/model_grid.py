@@ -38,7 +38,6 @@ class ModelGrid:
         self.shape, self.intensity = tuple(shape_out), tuple(intensity)
         self._first, *self._others = (spline_weights(n, m) for n, m in zip(shape_in, shape_out))
         self._sum = np.zeros((shape_out[0], *shape_in[1:]), np.float32)
-        self._values = self._product = np.empty(0, np.float32)
         self._result = None
 
     def add(self, planes, hu):
@@ -48,30 +47,20 @@ class ModelGrid:
         if rows.size == 0:
             return
         rows = slice(rows[0], rows[-1] + 1)
-        values, total = self._clipped(hu), self._sum[rows].reshape(rows.stop - rows.start, -1)
+        values = hu.astype(np.float32)
+        np.clip(values, *self.intensity[:2], out=values)
         # In pieces so small that BLAS takes no threads for them: the cores are busy reading and importing.
+        values, total = values.reshape(len(values), -1), self._sum[rows].reshape(rows.stop - rows.start, -1)
         whole = values.shape[1] // PIECE * PIECE
         for part in (slice(0, whole), slice(whole, None)):
             pieces = max(values[:, part].shape[1] // PIECE, 1)
-            separate = values[:, part].reshape(len(values), pieces, -1).transpose(1, 0, 2)
-            shape = pieces, len(total), separate.shape[2]
-            self._product = _at_least(self._product, np.prod(shape))
-            product = np.matmul(weights[rows], separate, out=self._product[:np.prod(shape)].reshape(shape))
+            product = weights[rows] @ values[:, part].reshape(len(values), pieces, -1).transpose(1, 0, 2)
             total[:, part].reshape(len(total), pieces, -1)[:] += product.transpose(1, 0, 2)
-
-    def _clipped(self, hu):
-        """``hu`` as float32 (planes, voxels of a plane), in memory that is used again for the next planes: to get it
-        from the system each time takes as long as to compute."""
-        self._values = _at_least(self._values, hu.size)
-        values = self._values[:hu.size].reshape(len(hu), -1)
-        np.copyto(values, hu.reshape(len(hu), -1))
-        return np.clip(values, *self.intensity[:2], out=values)
 
     def result(self):
         """float32 array of ``shape_out``, when all slabs are there; what they were summed in is freed."""
         if self._result is None:
-            self._result = self._finished()
-            self._sum = self._values = self._product = None
+            self._result, self._sum = self._finished(), None
         return self._result
 
     def _finished(self):
@@ -81,10 +70,6 @@ class ModelGrid:
         # All weights of a sample sum to one, so normalising may come last. The spline overshoots at edges; nnU-Net
         # clips to the range of its normalised input.
         return (np.clip(result, lower, upper) - np.float32(mean)) / np.float32(deviation)
-
-
-def _at_least(buffer, size):
-    return buffer if buffer.size >= size else np.empty(size, np.float32)
 
 
 def grid_shape(shape, spacing, info):

@@ -78,7 +78,8 @@ def _write_variants(annotated, variants, folder, spacing, seed):
 
 def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed, processes=1):
     """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json;
-    returns the number of variants. ``variants``: name of a head -> how many, the first one plain.
+    returns the number of variants. ``variants``: name of a head -> how many, the first one plain; ``processes`` that
+    share the heads.
 
     The random generator of a variant depends only on ``seed``, the case name and the variant's
     number, so that adding a case changes no other.
