@@ -4,7 +4,7 @@ import sys
 import types
 
 import pytest
-from test_packages import put
+from site_packages import put
 
 from CTADefaceLib.dicom.packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages
