@@ -64,6 +64,15 @@ def test_no_weight_is_too_small_to_be_multiplied_quickly():
     assert np.allclose(weights.sum(1), 1, atol=1e-6)
 
 
+def test_an_axis_of_the_models_own_spacing_does_not_wait_for_torch():
+    """In a process of its own where torch is still half imported, as when a file is read while the model loads."""
+    code = ("import sys, types; sys.modules['torch'] = types.ModuleType('torch'); import numpy as np;"
+            "from CTADefaceLib.segment.model_grid import spline_weights;"
+            "assert (spline_weights(7, 7) == np.eye(7)).all() and spline_weights(7, 5).shape == (5, 7); print('done')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "done\n", done.stderr
+
+
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", "i1", "u1"])
 @pytest.mark.parametrize("percent", [0, 10, 55.5, 100])
 def test_percentile_is_numpys(dtype, percent):

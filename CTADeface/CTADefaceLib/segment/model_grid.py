@@ -19,10 +19,13 @@ def spline_weights(n_in, n_out):
     The spline is linear in the samples, so resampling the unit vectors gives its matrix, that of
     ``skimage.transform.resize(order=3, mode="edge", anti_aliasing=False)``.
     """
+    identity = np.eye(n_in, dtype=np.float32)
+    if n_out == n_in:
+        # SciPy gives the same, but asks first whether it is a torch tensor: torch may be half imported on another thread.
+        return identity
     # Only now: its import would hold up the reading.
     from scipy import ndimage as ndi
 
-    identity = np.eye(n_in, dtype=np.float32)
     weights = ndi.zoom(identity, (n_out / n_in, 1), order=3, mode="nearest", grid_mode=True)
     weights[np.abs(weights) < LEAST_WEIGHT] = 0
     return weights
