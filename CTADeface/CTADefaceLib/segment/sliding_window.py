@@ -48,11 +48,13 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
 
 
 def half_precision(device):
-    """Autocast where 16 bits are faster: float16 on CUDA, bfloat16 on a CPU with matrix units for it (on others it
-    may be slower). Works as context and as decorator."""
+    """Autocast where 16 bits are faster: float16 on CUDA, bfloat16 on a CPU that multiplies in it (on others it is
+    slower). Works as context and as decorator."""
     # Older PyTorch does not tell.
-    units = device.type == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
-    return torch.autocast(device.type, torch.bfloat16 if units else None, enabled=units or device.type == "cuda")
+    can = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    multiplies = can.get("amx_bf16", False) or can.get("avx512_bf16", False)
+    return torch.autocast(device.type, torch.bfloat16 if multiplies else None,
+                          enabled=multiplies or device.type == "cuda")
 
 
 def _face_against_rest(logits, info):
