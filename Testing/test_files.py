@@ -198,20 +198,6 @@ def test_one_gzip_member_holds_noise_constant_planes_and_a_mask(tmp_path, packer
         assert member.eof and not member.unused_data
 
 
-def test_planes_are_told_once_in_order_and_only_when_they_are_there(tmp_path, packer):
-    stored = np.random.default_rng(4).integers(-1000, 1000, (90, 200, 150)).astype("<i2")
-    nifti(tmp_path / "a.nii.gz", stored)
-    seen = []
-
-    def arrived(volume, planes):
-        seen.append(planes)
-        assert np.array_equal(volume.stored[planes], stored[planes]) and volume.geometry.spacing[2] == 1.5
-
-    read_volume(tmp_path / "a.nii.gz", arrived)
-    assert np.array_equal(np.concatenate([np.arange(p.start, p.stop) for p in seen]), np.arange(90))
-    assert len(seen) > 1
-
-
 def several_members(data):
     return gzip.compress(data[:1000]) + gzip.compress(data[1000:]) + bytes(512)
 

@@ -11,7 +11,7 @@ from .checks.check import checked_overrides
 from .checks.written import written_file
 from .errors import ChecksFailed, CTADefaceError
 from .files.publish import output_paths, publishing, refuse_existing
-from .files.read import import_reader, read_volume
+from .files.read import read_volume
 from .files.write import write_like, write_mask
 from .memory import memory_warning
 from .pipeline import (
@@ -19,8 +19,9 @@ from .pipeline import (
 )
 from .progress import Progress
 from .records.folder import records_folder
+from .records.record import voxels_sha256
 from .release import Outgoing, release
-from .survey import Survey
+from .survey import surveyed
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,14 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
-    import_reader(path)
-    if options.mask is None:
-        # Python's imports and zlib's decompression use a core each.
-        preload_model(options.model)
     volume, survey = _read(path, options, progress)
     warning = memory_warning(volume)
     if warning:
         warn(warning)
-    mask = _find_mask(volume, options, progress, survey)
+    with ThreadPoolExecutor(1) as pool:
+        # Not all of finding the mask uses every core.
+        before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
+        mask = _find_mask(volume, options, progress, survey)
     result = Result(str(path), model=options.mask or model_name(options), device=device_name(options))
     result.mask_ml = round(mask_millilitres(mask, volume.geometry), 2)
     result.mask = str(wanted[-1])
@@ -128,7 +128,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
             write_mask(volume, mask, staged[0], progress.part(0, 1))
         result.status = "mask only"
     else:
-        _release(volume, mask, wanted, options, progress, result, survey)
+        _release(volume, mask, wanted, options, progress, result, survey, before)
     progress.finish()
     result.stages = {stage: round(s, 3) for stage, s in progress.seconds.items()}
     result.seconds = round(time.monotonic() - started, 3)
@@ -175,22 +175,16 @@ def device_name(options):
 
 
 def _read(path, options, progress):
-    """(the volume, the finished ``Survey`` of it, made of its planes on another thread while more were read)."""
-    info, jobs = None, []
-    if options.mask is None:
-        with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
-            info = overview_model(options.model)
-    with ThreadPoolExecutor(1) as pool:
-
-        def arrived(volume, planes):
-            progress.update(planes.start / len(volume.stored))
-            if not jobs:
-                jobs.append(pool.submit(Survey, volume, info))
-            jobs.append(pool.submit(lambda: jobs[0].result().add(planes)))
-
-        volume = read_volume(path, arrived)
-        survey, *_added = [job.result() for job in jobs]
-    return volume, survey
+    """(the volume, the ``Survey`` of it)."""
+    if options.mask is not None:
+        volume = read_volume(path)
+        return volume, surveyed(volume, None, progress)
+    # Python's imports and zlib's decompression use a core each.
+    volume = read_volume(path, imported=lambda: preload_model(options.model))
+    info = None
+    with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
+        info = overview_model(options.model)
+    return volume, surveyed(volume, info, progress)
 
 
 def _find_mask(volume, options, progress, survey):
@@ -202,7 +196,7 @@ def _find_mask(volume, options, progress, survey):
     return mask_on_grid(read_volume(options.mask), volume)
 
 
-def _release(volume, mask, wanted, options, progress, result, survey):
+def _release(volume, mask, wanted, options, progress, result, survey, before):
     progress.enter("fill")
     stored, value = filling.filled(volume, mask, options.fill, survey.histogram)
     result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
@@ -210,7 +204,7 @@ def _release(volume, mask, wanted, options, progress, result, survey):
     model, proposal = _proposed(volume, mask, options)
     outgoing = Outgoing(
         volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
-        seconds=progress.seconds,
+        seconds=progress.seconds, before=before,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     checks = outgoing.checks
     if options.identity:

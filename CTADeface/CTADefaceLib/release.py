@@ -1,6 +1,6 @@
 """The gate: a defaced volume leaves only when its checks pass or are overridden with a reason, and never without record."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,8 @@ class Outgoing:
     ``volume`` the original ``Volume``; ``mask`` bool and ``stored`` the defaced stored values, both (k, j, i);
     ``value`` the stored value that was filled in;
     ``settings`` has 'fill' and 'fill_hu' at least; ``model``, ``proposal``, ``overrides``, ``by`` and ``names`` as for
-    ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked.
+    ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked;
+    ``before`` a ``Future`` of the SHA-256 of the original's voxels, where it is computed already.
     """
 
     volume: object
@@ -38,6 +39,7 @@ class Outgoing:
     names: dict | None = None
     seconds: dict = field(default_factory=dict)
     identity: dict | None = None
+    before: Future | None = None
 
     @cached_property
     def checks(self):
@@ -54,7 +56,7 @@ class Outgoing:
 
     @cached_property
     def known(self):
-        return known_voxels(self.volume, self.mask, self.stored)
+        return known_voxels(self.volume, self.mask, self.stored, self.before and self.before.result())
 
     def record(self, status):
         return make_record(self.volume, self.mask, self.stored, self.checks, self.settings, self.model, self.proposal,

@@ -1,16 +1,16 @@
-"""What every voxel tells before a face is looked for, a few planes at a time while the rest is still being read."""
+"""What every voxel tells before a face is looked for, found in one pass, which needs no torch."""
 
 import numpy as np
 
 from .files.check import CtCheck
 from .histogram import Histogram
 from .segment.model_grid import ModelGrid, grid_shape, intensity
-from .threads import PLANES
+from .threads import for_slabs
 from .volume import ras_view
 
 
 class Survey:
-    """The check, the histogram and the model's view of one ``Volume``; each plane is added once, by one thread.
+    """The check, the histogram and the model's view of one ``Volume``; each plane is added once, from any thread.
 
     ``histogram``: a ``Histogram``, None for a dtype with too many values.
     """
@@ -62,8 +62,11 @@ class Survey:
 def surveyed(volume, info=None, progress=None):
     """The finished ``Survey`` of a volume that is in memory."""
     result, planes = Survey(volume, info), len(volume.stored)
-    for start in range(0, planes, PLANES):
+
+    def add(slab):
+        result.add(slab)
         if progress is not None:
-            progress.update(start / planes)
-        result.add(slice(start, min(start + PLANES, planes)))
+            progress.update(slab.start / planes)
+
+    for_slabs(add, planes)
     return result

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..threads import PLANES
 from ..volume import Geometry, Volume
+from .ahead import ahead
 from .deflate import DEFLATE_ERRORS, gzip_unpacker
 
 NIFTI = (".nii", ".nii.gz")
 ITK = (".nrrd", ".mha")
 EXTENSIONS = NIFTI + ITK
-BLOCK_BYTES = 2**20
+# So large that Python's lock is seldom asked for while another thread imports; so small that they stay in the cache.
+READ_BYTES, COMPARED_BYTES = 2**24, 2**20
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,11 @@ def split_extension(path):
     raise InputError(f"{path}: not a supported volume file; convert it to one of {', '.join(EXTENSIONS)}.")
 
 
-def import_reader(path):
-    """Import the package that reads ``path``, before other imports on another thread can hold it up."""
-    if split_extension(path)[1].lower() in NIFTI:
-        import nibabel  # noqa: F401
-    else:
-        import SimpleITK  # noqa: F401
-
-
-def read_volume(path, arrived=None):
+def read_volume(path, imported=None):
     """Read one scalar 3-D volume.
 
-    Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file; ``arrived(volume, planes)`` is called for each slice of
-    planes, in order, as soon as they are there. What comes later may still turn out to be damaged.
+    Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file; ``imported()`` is called when the package that
+    reads the file is there: other imports, begun sooner, would hold it up.
     Returns: ``Volume`` with the stored values in their own dtype.
     Raises: ``InputError`` when the file is missing, unreadable, truncated, or not one scalar 3-D volume.
     """
@@ -64,14 +57,16 @@ def read_volume(path, arrived=None):
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     name, extension = split_extension(path)
-    arrived = arrived or (lambda volume, planes: None)
-    return (_read_nifti if extension.lower() in NIFTI else _read_itk)(path, name, arrived)
+    imported = imported or (lambda: None)
+    return (_read_nifti if extension.lower() in NIFTI else _read_itk)(path, name, imported)
 
 
-def _read_nifti(path, name, arrived):
-    with _nifti_errors(path):
+def _read_nifti(path, name, imported):
+    # Unpacking uses another core while Python imports.
+    with ahead(_blocks(path, READ_BYTES)) as blocks, _nifti_errors(path):
+        imported()
         volume, header, offset = _open_nifti(path, name)
-        prefix = _read_voxels(path, offset, volume.stored, lambda planes: arrived(volume, planes))
+        prefix = _read_voxels(blocks, offset, volume.stored)
     volume.source = NiftiHeader(prefix, header)
     return volume
 
@@ -101,31 +96,27 @@ def _open_nifti(path, name):
     return volume, image.header, proxy.offset
 
 
-def _read_voxels(path, offset, voxels, arrived):
-    """Fill ``voxels`` (k, j, i) from the file, telling ``arrived(planes)``; returns the bytes before ``offset``."""
+def _read_voxels(blocks, offset, voxels):
+    """Fill ``voxels`` (k, j, i) from the file's ``blocks``; returns the bytes before ``offset``."""
     content = voxels.reshape(-1).view(np.uint8)
-    prefix, filled, done = b"", 0, 0
-    for block in _blocks(path):
+    prefix, filled = b"", 0
+    for block in blocks:
         if len(prefix) < offset:
             rest = offset - len(prefix)
             prefix, block = prefix + block[:rest], block[rest:]
         block = np.frombuffer(block, np.uint8)[:len(content) - filled]
         content[filled:filled + len(block)] = block
         filled += len(block)
-        ready = filled // voxels[0].nbytes
-        if ready >= done + PLANES or done < ready == len(voxels):
-            arrived(slice(done, ready))
-            done = ready
     if filled < len(content):
         raise EOFError(f"{len(content) - filled} of {len(content)} bytes of voxels are missing")
     return prefix
 
 
-def _blocks(path):
-    """The file's bytes, unpacked, in blocks of some MB."""
+def _blocks(path, size):
+    """The file's bytes, ``size`` at a time, unpacked to at most four times as many."""
     with open(path, "rb") as stream:
-        blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
-        yield from _unpacked(blocks) if path.name.lower().endswith(".gz") else blocks
+        blocks = iter(lambda: stream.read(size), b"")
+        yield from _unpacked(blocks, 4 * size) if path.name.lower().endswith(".gz") else blocks
 
 
 def compare_file(path, stored):
@@ -149,7 +140,7 @@ def compare_file(path, stored):
 def _count_different(path, offset, stored):
     values = stored.reshape(-1)
     rest, done, different = b"", -offset, 0
-    for block in _blocks(path):
+    for block in _blocks(path, COMPARED_BYTES):
         block, rest = rest + block, b""
         if done < 0:
             skipped = min(-done, len(block))
@@ -165,8 +156,8 @@ def _count_different(path, offset, stored):
     return different
 
 
-def _unpacked(blocks):
-    """Content of a gzip stream, checksums verified, in blocks of some MB.
+def _unpacked(blocks, most):
+    """Content of a gzip stream, checksums verified, in blocks of at most ``most`` bytes.
 
     Python's ``gzip`` asks for the interpreter's lock every 8 kB and so waits for every other thread.
     """
@@ -174,7 +165,7 @@ def _unpacked(blocks):
     for block in blocks:
         while block:
             inflate = inflate or gzip_unpacker()
-            yield inflate.decompress(block, 4 * BLOCK_BYTES)
+            yield inflate.decompress(block, most)
             if inflate.eof:
                 # Another member may follow, or zeros as padding.
                 block, inflate = inflate.unused_data.lstrip(b"\0"), None
@@ -202,7 +193,7 @@ def _check_scalar_3d(path, shape, dtype):
 def compare_with_itk(path, stored):
     """``compare_file`` by SimpleITK alone, which has no more than the voxels and the grid of a NIfTI file."""
     path = Path(path)
-    volume = _read_itk(path, split_extension(path)[0], lambda volume, planes: None)
+    volume = _read_itk(path, split_extension(path)[0], lambda: None)
     return volume, count_different(volume.stored, stored)
 
 
@@ -212,9 +203,10 @@ def count_different(found, wanted):
     return int(np.count_nonzero(found != wanted)) if same else wanted.size
 
 
-def _read_itk(path, name, arrived):
+def _read_itk(path, name, imported):
     import SimpleITK as sitk
 
+    imported()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -232,8 +224,6 @@ def _read_itk(path, name, arrived):
     _check_scalar_3d(path, size, stored.dtype)
     metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     volume = Volume(stored, Geometry.from_image(image), name=name, source=ItkHeader(metadata, _is_compressed(path)))
-    for start in range(0, len(stored), PLANES):
-        arrived(volume, slice(start, min(start + PLANES, len(stored))))
     return volume
 
 

@@ -36,12 +36,16 @@ def edits(mask, proposal):
             "dice": round(2 * both / max(ours + theirs, 1), 6)}
 
 
-def known_voxels(volume, mask, stored_after):
-    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels."""
+def known_voxels(volume, mask, stored_after, before=None):
+    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels.
+
+    ``before``: the hash of the volume's own voxels, where it is known.
+    """
     with ThreadPoolExecutor(2) as pool:
-        hashes = pool.map(voxels_sha256, (volume.stored, stored_after, mask.astype(np.uint8, copy=False)))
+        hashes = [pool.submit(voxels_sha256, voxels) for voxels in (stored_after, mask.view(np.uint8))]
+        before = before or voxels_sha256(volume.stored)
         changed = for_slabs(lambda p: int(np.count_nonzero(volume.stored[p] != stored_after[p])), len(mask))
-        return {**dict(zip(("before", "after", "mask"), hashes)), "changed": sum(changed)}
+        return {"before": before, "after": hashes[0].result(), "mask": hashes[1].result(), "changed": sum(changed)}
 
 
 def make_record(volume, mask, stored_after, checks, settings, model=None, proposal=None, overrides=None, by=None,

@@ -5,6 +5,8 @@ Each axis is one small matrix, so that a whole float volume is never held. Witho
 while torch is still being imported.
 """
 
+import threading
+
 import numpy as np
 
 # The spline's tails never end. Below a float's precision they are work for nothing, and where they are subnormal
@@ -32,7 +34,7 @@ def spline_weights(n_in, n_out):
 
 
 class ModelGrid:
-    """Normalises and resamples slabs of ``shape_in`` to ``shape_out``, any axis order, each slab added once.
+    """Normalises and resamples slabs of ``shape_in`` to ``shape_out``, any axis order, each slab added once, from any thread.
 
     Parameters: ``intensity`` (lower, upper, mean, standard deviation) in HU of nnU-Net's CTNormalization.
     """
@@ -42,6 +44,7 @@ class ModelGrid:
         self._first, *self._others = (spline_weights(n, m) for n, m in zip(shape_in, shape_out))
         self._sum = np.zeros((shape_out[0], *shape_in[1:]), np.float32)
         self._result = None
+        self._lock = threading.Lock()
 
     def add(self, planes, hu):
         """Take the slices ``planes`` of the first axis; ``hu`` are their values."""
@@ -58,7 +61,8 @@ class ModelGrid:
         for part in (slice(0, whole), slice(whole, None)):
             pieces = max(values[:, part].shape[1] // PIECE, 1)
             product = weights[rows] @ values[:, part].reshape(len(values), pieces, -1).transpose(1, 0, 2)
-            total[:, part].reshape(len(total), pieces, -1)[:] += product.transpose(1, 0, 2)
+            with self._lock:
+                total[:, part].reshape(len(total), pieces, -1)[:] += product.transpose(1, 0, 2)
 
     def result(self):
         """float32 array of ``shape_out``, when all slabs are there; what they were summed in is freed."""

@@ -27,11 +27,12 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     padding = [max(p - n, 0) for p, n in zip(patch, data.shape)]
     pads = [v for extra in reversed(padding) for v in (extra // 2, extra - extra // 2)]
     padded = torch.nn.functional.pad(data, pads)
-    gaussian = compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32,
-                                device=torch.device("cpu"))
     before = [extra // 2 for extra in padding]
     windows = [w for w in _windows(padded.shape, patch, step_size)
                if (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE and (box is None or _touches(w, box, before))]
+    # Of a single patch the weights cancel.
+    gaussian = 1.0 if len(windows) == 1 else compute_gaussian(
+        patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32, device=torch.device("cpu"))
     logits = torch.zeros((model.info.num_classes, *padded.shape))
     weight = torch.zeros(padded.shape)
     steps = len(windows) * len(model.parameters)
