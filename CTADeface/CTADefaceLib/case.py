@@ -15,7 +15,7 @@ from .files.read import read_volume
 from .files.write import write_like, write_mask
 from .memory import memory_warning
 from .pipeline import (
-    face_mask, load_model, mask_millilitres, mask_on_grid, overview_model, preload_model, require_face,
+    face_mask, load_model, mask_on_grid, overview_model, preload_model, require_face,
 )
 from .progress import Progress
 from .records.folder import records_folder
@@ -120,7 +120,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         mask = _find_mask(volume, options, progress, survey)
     result = Result(str(path), model=options.mask or model_name(options), device=device_name(options))
-    result.mask_ml = round(mask_millilitres(mask, volume.geometry), 2)
+    result.mask_ml = round(volume.geometry.millilitres(mask), 2)
     result.mask = str(wanted[-1])
     if options.mask_only:
         progress.enter("write")

@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from .anatomy import BONE_HU
 from .cells import Cells
 from .errors import MaskError
-from .volume import ras_view
+from .volume import foremost, ras_view
 
 # Above noise and streaks in air, below fat.
 TISSUE_HU = -300.0
@@ -96,21 +96,15 @@ def _level_lines(kept, face, region):
     Tissue that touches the foremost voxel of the mask stays: it is a lip or a tooth. What comes in front of a gap
     goes: it is a device. Returns per plane: lines on which the mask lies behind kept tissue; kept voxels that go.
     """
-    foremost, tissue = _foremost(face), _foremost(kept)
+    front, tissue = foremost(face), foremost(kept)
     first = tissue + 1
     lost = np.zeros(len(face), int)
-    covered = (foremost >= 0) & (tissue > foremost)
+    covered = (front >= 0) & (tissue > front)
     for s, r in zip(*np.nonzero(covered)):
-        line = kept[s, foremost[s, r] + 1:, r]
+        line = kept[s, front[s, r] + 1:, r]
         gap = line.argmin()
         if not line[gap]:
-            first[s, r] = foremost[s, r] + 1 + gap
+            first[s, r] = front[s, r] + 1 + gap
             lost[s] += np.count_nonzero(line[gap:])
     region |= np.arange(face.shape[1])[:, None] >= first[:, None]
     return covered.sum(1), lost
-
-
-def _foremost(mask):
-    """(S, R): the largest index along A of a True voxel of ``mask`` (S, A, R), -1 where there is none."""
-    place = np.arange(1, mask.shape[1] + 1, dtype=np.int16)
-    return (mask * place[:, None]).max(1) - 1

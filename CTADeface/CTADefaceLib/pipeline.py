@@ -128,11 +128,6 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     return mask
 
 
-def mask_millilitres(mask, geometry):
-    """Volume of a mask in ml."""
-    return float(np.count_nonzero(mask)) * geometry.voxel_mm3() / 1000
-
-
 def _to_volume(image):
     """``Volume`` of a SimpleITK image, a (array, Geometry) pair or a Volume."""
     if isinstance(image, Volume):
@@ -225,7 +220,7 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, **option
     progress.enter("check")
     checks = run_checks(volume, found, stored, value)
     require_passed(checks, overrides, volume.name)
-    return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), mask_millilitres(found, volume.geometry),
+    return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(found),
                    checks)
 
 

@@ -1,5 +1,7 @@
 """What every voxel tells before a face is looked for, found in one pass, which needs no torch."""
 
+import threading
+
 import numpy as np
 
 from .files.check import CtCheck
@@ -61,12 +63,15 @@ class Survey:
 
 def surveyed(volume, info=None, progress=None):
     """The finished ``Survey`` of a volume that is in memory."""
-    result, planes = Survey(volume, info), len(volume.stored)
+    result, planes, begun, lock = Survey(volume, info), len(volume.stored), 0, threading.Lock()
 
     def add(slab):
-        result.add(slab)
+        nonlocal begun
         if progress is not None:
-            progress.update(slab.start / planes)
+            with lock:
+                progress.update(begun / planes)
+                begun += slab.stop - slab.start
+        result.add(slab)
 
     for_slabs(add, planes)
     return result

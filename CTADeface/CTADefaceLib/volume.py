@@ -47,6 +47,10 @@ class Geometry:
         """Volume of a voxel in mm3; less than the product of the spacings where the axes are sheared."""
         return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction)))
 
+    def millilitres(self, mask):
+        """Volume in ml of a bool array on this grid."""
+        return float(np.count_nonzero(mask)) * self.voxel_mm3() / 1000
+
     def matches(self, other):
         """True when both grids put voxels at the same places (within 0.01 mm at the origin and per axis)."""
         return np.allclose(self.affine()[:3, 3], other.affine()[:3, 3], atol=GEOMETRY_TOLERANCE_MM) and np.allclose(
@@ -77,6 +81,13 @@ def ras_view(array, geometry):
     view = array.T.transpose([axis for axis, _ in order])
     view = view[tuple(slice(None, None, -1 if flipped else 1) for _, flipped in order)]
     return view.T
+
+
+def foremost(mask):
+    """(S, R) index along A of the foremost True voxel of ``mask`` (S, A, R), -1 without one."""
+    # A maximum runs over whole rows at a time; argmax would go down each line apart.
+    place = np.arange(1, mask.shape[1] + 1, dtype=np.int16)
+    return (mask * place[:, None]).max(1).astype(np.intp) - 1
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..cells import expand
-from ..volume import ras_view
+from ..volume import foremost, ras_view
 
 LINE_MM = 3.0
 TISSUE_HU = -300.0
@@ -104,12 +104,6 @@ def _before_its_sides(front, lines):
     result = np.full(front.shape, np.nan)
     result[:, lines:-lines] = front[:, lines:-lines] - np.fmax(front[:, :-2 * lines], front[:, 2 * lines:])
     return result
-
-
-def foremost(tissue):
-    """(S, R) index of the foremost True voxel of (S, A, R), -1 without one."""
-    index = tissue.shape[1] - 1 - np.argmax(tissue[:, ::-1], axis=1)
-    return np.where(tissue.any(1), index, -1)
 
 
 def ras_point(index, volume):

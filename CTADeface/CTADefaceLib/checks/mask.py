@@ -20,7 +20,7 @@ def mask_size(volume, mask):
 
     A mask that the image does not cut must also be 110 mm wide and 75 mm high.
     """
-    ml = np.count_nonzero(mask) * volume.geometry.voxel_mm3() / 1000
+    ml = volume.geometry.millilitres(mask)
     view, spacing = ras_view(mask, volume.geometry), volume.geometry.ras_spacing()
     problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
     small = False

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..anatomy import BONE_HU
 from .check import SKIP, Check, graded
-from .head import foremost
+from ..volume import foremost
 
 # Soft tissue of every CT lies around water; what is scaled in another way has its peak elsewhere.
 SOFT_TISSUE_HU = (-200.0, 300.0)

@@ -10,9 +10,9 @@ from ..cells import expand
 from ..level import ABOVE_MM, BELOW_MM
 from ..refine import TISSUE_HU
 from ..threads import for_slabs
-from ..volume import ras_view
+from ..volume import foremost, ras_view
 from .check import graded
-from .head import foremost, ras_point
+from .head import ras_point
 
 # Contrast-filled vessels; bone starts in the same range and has a check of its own.
 VESSEL_HU = (150.0, 600.0)
@@ -60,12 +60,14 @@ def find_changes(volume, stored_after, mask, value):
     changes = Changes()
 
     def look(planes):
-        if np.array_equal(before[planes], after[planes]):
+        changed = before[planes] != after[planes]
+        rows = np.flatnonzero(changed.any(0).any(1))
+        if rows.size == 0:
             return
         # From the rearmost changed row on, to the front of the image.
-        start = int(np.argmax((before[planes] != after[planes]).any((0, 2))))
+        start = int(rows[0])
         box = planes, slice(start, None)
-        hu, changed, inside_face = volume.to_hu(np.ascontiguousarray(before[box])), before[box] != after[box], face[box]
+        hu, changed, inside_face = volume.to_hu(np.ascontiguousarray(before[box])), changed[:, start:], face[box]
         region = planes, slice(start, face.shape[1]), slice(0, face.shape[2])
         changes.note("bone", changed & (hu > BONE_HU) & expand(bone_cells, steps, region), planes, start)
         wrong = changed & ~inside_face

@@ -13,7 +13,6 @@ from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..files.publish import publishing, refuse_existing
 from ..files.read import count_different
 from ..files.write import write_mask_new
-from ..pipeline import mask_millilitres
 from ..release import Outgoing, release
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
@@ -102,7 +101,7 @@ class Run:
                             f"was made; run again with --series {series.number}.")
         result.model = self.options.mask or (self.face.model or {}).get("name")
         result.device = device_name(self.options) if self.face.source == "model" else None
-        result.mask_ml, result.mask = round(mask_millilitres(mask, volume.geometry), 2), str(mask_file)
+        result.mask_ml, result.mask = round(volume.geometry.millilitres(mask), 2), str(mask_file)
         if self.options.mask_only:
             with publishing([mask_file], self.options.overwrite) as staged:
                 write_mask_new(mask, volume.geometry, staged[0])

@@ -4,13 +4,13 @@ import queue
 import threading
 from contextlib import contextmanager
 
-MOST_BLOCKS = 64
+MOST_BLOCKS = 8
 _END = object()
 
 
 @contextmanager
 def ahead(blocks):
-    """The items of the iterable ``blocks``, which are made from now on, up to 64 of them ahead of what was taken.
+    """The items of the iterable ``blocks``, which are made from now on, up to 8 of them ahead of what was taken.
 
     For what computes without Python's lock, as unpacking does, while this thread is busy with Python. What ``blocks``
     raises is raised where the item would come. On leaving, the rest is not made.

@@ -10,8 +10,7 @@ of soft tissue over what is left: the yardstick. Errors are medians over the fac
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..checks.head import foremost
-from ..volume import Volume, ras_view
+from ..volume import Volume, foremost, ras_view
 
 NOISE_HU = 12.0
 NOISE_VOXELS = 0.6

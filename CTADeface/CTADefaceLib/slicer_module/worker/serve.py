@@ -114,7 +114,7 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     progress.enter("write")
     np.save(folder / MASK_FILE, np.packbits(mask))
     progress.finish()
-    return {"mask_ml": pipeline.mask_millilitres(mask, volume.geometry), "stages": progress.seconds,
+    return {"mask_ml": volume.geometry.millilitres(mask), "stages": progress.seconds,
             **_who(model, device)}
 
 
