@@ -15,6 +15,7 @@ from .errors import InputError, MaskError, NoFaceError
 from .files.check import check_ct
 from .progress import Progress
 from .survey import surveyed
+from .threads import for_slabs
 from .volume import Geometry, Volume, ras_view
 
 LEAST_FULL_RESOLUTION_MM = 2.0
@@ -120,7 +121,8 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
         return mask
     progress.enter("refine")
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
-    if np.count_nonzero(hu > BONE_HU) * np.prod(volume.geometry.spacing) < LEAST_BONE_MM3:
+    bone = sum(for_slabs(lambda planes: np.count_nonzero(hu[planes] > BONE_HU), len(hu)))
+    if bone * volume.geometry.voxel_mm3() < LEAST_BONE_MM3:
         return mask
     protected = expand(*inside.result(), found.region)
     face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress, LOGIT_SCALE)

@@ -35,12 +35,11 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
     box = bounding_box(logits > SKIN_LOGIT * scale, margin=1)
     if box is None:
         return mask
-    hu, logits = hu[box], logits[box]
+    hu, logits, face = hu[box], logits[box], mask[box]
     cells = Cells(hu.shape, spacing)
     bone_cells, near_air = _surroundings(hu, logits, cells)
     _report(progress, 0.4)
     forbidden = np.empty(hu.shape, bool)
-    face = np.empty(hu.shape, bool)
     counts = np.empty(cells.shape, np.uint16)
 
     def propose(planes, rows):
@@ -63,7 +62,6 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
         face[planes] |= cells.spread(holes, planes) & ~forbidden[planes]
 
     cells.for_slabs(settle)
-    mask[box] = face
     return mask
 
 
