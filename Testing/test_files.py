@@ -16,6 +16,7 @@ from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files import deflate, publish
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing
+from CTADefaceLib.files.temporary import temporary_folder
 from CTADefaceLib.files.write import write_like, write_mask
 
 
@@ -215,3 +216,13 @@ def test_gzip_that_is_cut_or_has_a_wrong_checksum_is_refused(tmp_path, array, da
     (tmp_path / "b.nii.gz").write_bytes(damage(whole.read_bytes()))
     with pytest.raises(InputError, match="truncated"):
         read_volume(tmp_path / "b.nii.gz")
+
+
+def test_temporary_folder_is_the_owners_and_goes_with_what_is_in_it(tmp_path):
+    with pytest.raises(KeyError), temporary_folder(tmp_path, ".a-") as folder:
+        assert folder.parent == tmp_path and folder.name.startswith(".a-") and folder.stat().st_mode & 0o077 == 0
+        (folder / "b").write_text("c")
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OSError), temporary_folder(tmp_path / "absent", ".a-"):
+        pass

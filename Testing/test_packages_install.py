@@ -77,6 +77,31 @@ def test_offline_installation_by_the_real_pip(site, wheel_folder):
     assert set(calls[0][1]) == kept and set(calls[1][1]) == kept | {"torch==2.12.0"}
 
 
+def test_a_click_while_pip_runs_installs_nothing_more(site, wheel_folder):
+    said = []
+
+    def pip(arguments):
+        for action in (packages.install, packages.repair, lambda **how: packages.ensure_for("dicom", "DICOM", **how)):
+            with pytest.raises(packages.PackageError) as caught:
+                action(wheel_folder=wheel_folder, confirm=never, site_packages=site, pip=never)
+            said.append(str(caught.value))
+        return real_pip(site)(arguments)
+
+    assert packages.install(wheel_folder, yes, site_packages=site, pip=pip, disk_usage=plenty).ready
+    assert len(said) == 6 and all("already" in text for text in said)
+    assert packages.repair(wheel_folder, never, site_packages=site, pip=never).ready
+
+
+def test_what_dicom_needs_is_taken_from_the_folder_of_wheels_too(site, wheel_folder):
+    with pytest.raises(packages.PackageError, match="requirements-dicom.txt"):
+        packages.ensure_for("dicom", "DICOM", wheel_folder, never, site_packages=site, pip=never)
+    calls = []
+    for name in map(packages.requirement_name, packages.requirements("dicom")):
+        make_wheel(wheel_folder, name.replace("-", "_"), "3.0", {f"{name.replace('-', '_')}_made/__init__.py": ""})
+    packages.ensure_for("dicom", "DICOM", wheel_folder, yes, site_packages=site, pip=real_pip(site, calls))
+    assert not packages.missing_for("dicom", site) and "--no-index" in calls[0][0]
+
+
 def test_offline_uses_slicers_pip_and_not_the_extension(site, wheel_folder, slicer_with):
     slicer_with(pip_install=real_pip(site), pip_ensure=never, extension=types.SimpleNamespace(installTorch=never))
     assert packages.install(str(wheel_folder), yes, site_packages=site, disk_usage=plenty).ready
@@ -228,8 +253,9 @@ def test_declined_repair_and_repair_without_wheels_remove_nothing(full, wheel_fo
 def test_file_in_use_is_told(full, monkeypatch):
     without_library(full)
 
-    def in_use(path):
-        raise PermissionError(13, "The file is in use")
+    def in_use(path, ignore_errors=False):
+        if not ignore_errors:
+            raise PermissionError(13, "The file is in use")
 
     monkeypatch.setattr(packages.shutil, "rmtree", in_use)
     with pytest.raises(packages.PackageError, match="cannot be removed .The file is in use.; restart Slicer"):

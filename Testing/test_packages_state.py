@@ -114,15 +114,8 @@ def test_slicer_with_an_old_simpleitk_is_told(site):
 
 @pytest.fixture
 def windows(monkeypatch):
-    """Windows' registry with long paths off; call it to turn them on."""
-    registry = types.ModuleType("winreg")
-    registry.value = 0
-    registry.HKEY_LOCAL_MACHINE = object()
-    registry.OpenKey = lambda root, path: open(packages.REQUIREMENTS)
-    registry.QueryValueEx = lambda key, name: (registry.value, 4)
-    monkeypatch.setitem(sys.modules, "winreg", registry)
+    """Windows' limit for paths."""
     monkeypatch.setattr(packages, "_on_windows", lambda: True)
-    return lambda: setattr(registry, "value", 1)
 
 
 def deep(tmp_path, length):
@@ -133,13 +126,17 @@ def deep(tmp_path, length):
     return folder
 
 
-def test_too_long_a_path_for_any_torch_is_fatal_until_long_paths_are_on(tmp_path, windows, monkeypatch):
+def test_too_long_a_path_for_any_torch_is_fatal(tmp_path, windows, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     assert texts(packages.preflight(0, deep(tmp_path, 139), plenty), fatal=True) == []
-    folder = deep(tmp_path, 140)
-    assert "too long for torch;" in texts(packages.preflight(0, folder, plenty), fatal=True)[0]
-    windows()
-    assert packages.preflight(0, folder, plenty) == []
+    assert "too long for torch;" in texts(packages.preflight(0, deep(tmp_path, 140), plenty), fatal=True)[0]
+
+
+@pytest.mark.parametrize("system, processor, told", [("darwin", "x86_64", 1), ("darwin", "arm64", 0), ("linux", "x86_64", 0)])
+def test_slicer_for_intel_macs_is_told_that_there_is_no_torch(site, monkeypatch, system, processor, told):
+    monkeypatch.setattr(packages.sys, "platform", system)
+    monkeypatch.setattr(packages.platform, "machine", lambda: processor)
+    assert len([t for t in texts(packages.preflight(0, site, plenty), fatal=True) if "Intel" in t]) == told
 
 
 def test_path_too_long_for_torch_213_gets_an_older_torch(tmp_path, windows, monkeypatch):

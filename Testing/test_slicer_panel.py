@@ -161,14 +161,18 @@ def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, p
 
     asked = []
 
-    def declined(*arguments):
-        asked.append(arguments)
+    def declined(**options):
+        # Slicer handles clicks while pip runs.
+        asked.append((options, panel.ui.segmentButton.isEnabled(), panel.ui.statusLabel.text))
         raise packages.Declined("no")
 
     monkeypatch.setattr(packages, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
     monkeypatch.setattr(packages, "install", declined)
     panel.ui.segmentButton.click()
-    assert asked and panel.segment_section.job is None and not host.dialogs
+    assert panel.segment_section.job is None and not host.dialogs
+    (options, enabled, text), = asked
+    assert options == {"wheel_folder": None} and not enabled and "being installed" in text
+    assert panel.ui.segmentButton.isEnabled() and not panel.ui.statusLabel.text
     panel.ui.packagesSection.collapsed = False
     assert panel.ui.packagesLabel.text == "torch is missing" and panel.ui.installButton.enabled
 

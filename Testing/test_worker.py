@@ -13,6 +13,7 @@ import phantom
 import pytest
 
 from CTADefaceLib import errors, segment_face
+from CTADefaceLib.slicer_module.worker import serve
 from CTADefaceLib.slicer_module.worker.client import Worker
 from CTADefaceLib.volume import Geometry
 
@@ -95,6 +96,32 @@ def test_sudden_death_is_told_and_leaves_nothing(worker, temporary, hu, signal_n
         job.wait()
     assert not list(temporary.iterdir())
     assert not worker.busy
+
+
+def test_a_program_that_ends_at_once_is_told_and_leaves_nothing(temporary, hu, monkeypatch):
+    worker, save = Worker("/bin/false"), np.save
+
+    def slow(*arguments):
+        # So large a volume that the process has ended before it is asked.
+        save(*arguments)
+        worker._process.wait()
+
+    monkeypatch.setattr(np, "save", slow)
+    with pytest.raises(errors.WorkerDied, match="exit code 1"):
+        worker.segment(hu, AFFINE).wait()
+    assert not list(temporary.iterdir()) and not worker.busy
+
+
+def test_commands_are_heard_whole_and_without_waiting_in_a_read():
+    reading, writing = os.pipe()
+    with open(reading, "rb", 0) as stream, open(writing, "wb", 0) as sender:
+        heard = serve._lines(stream)
+        sender.write(b"one\ntw")
+        assert next(heard) == b"one" and not os.get_blocking(reading)
+        sender.write(b"o\nthree\n")
+        assert [next(heard), next(heard)] == [b"two", b"three"]
+        sender.close()
+        assert list(heard) == []
 
 
 def test_engines_errors_come_back_as_what_they_are(worker, hu):

@@ -153,7 +153,7 @@ def _write(voxels, path):
     image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # ITK counts LPS: this is RAS+ storage
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".demo-", dir=path.parent) as folder:
+        with temporary_folder(path.parent, ".demo-") as folder:
             whole = Path(folder) / FILE_NAME
             sitk.WriteImage(image, str(whole))
             whole.replace(path)

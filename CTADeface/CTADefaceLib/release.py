@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from .checks.check import failed
-from .checks.every import run_checks
 from .errors import ChecksFailed
 from .files.publish import publishing, refuse_existing
 from .files.read import split_extension
@@ -43,6 +42,9 @@ class Outgoing:
 
     @cached_property
     def checks(self):
+        # SciPy, which Slicer need not wait for when it starts.
+        from .checks.every import run_checks
+
         return run_checks(self.volume, self.mask, self.stored, self.value)
 
     def check_identity(self, progress=None):

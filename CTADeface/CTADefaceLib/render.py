@@ -8,13 +8,13 @@ without a display vtk falls back to EGL with Mesa's software renderer.
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage as ndi
 
 from .errors import DeviceError, InputError, MissingPackages, OutputError
+from .files.temporary import temporary_folder
 
 # Slicer's preset CT-Muscle: (HU, opacity); (HU, red, green, blue); the material; the background of its 3-D views.
 OPACITY_POINTS = ((-155.4, 0.0), (217.6, 0.676), (419.7, 0.833), (3071.0, 0.804))
@@ -321,8 +321,8 @@ def picture_grid(rows):
 def write_png(picture, path):
     """Write a uint8 picture (rows, columns, 3) to ``path``, whole or not at all; OutputError."""
     try:
-        with TemporaryDirectory(prefix=".picture-", dir=path.parent) as folder:
-            whole = Path(folder) / "whole.png"
+        with temporary_folder(path.parent, ".picture-") as folder:
+            whole = folder / "whole.png"
             sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(whole))
             whole.replace(path)
     except (OSError, RuntimeError) as error:

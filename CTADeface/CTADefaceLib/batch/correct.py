@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ..case import Options, deface_file
 from ..errors import InputError
 from ..files.read import read_volume, split_extension
+from ..files.temporary import temporary_folder
 from ..files.write import write_new
 from ..pipeline import mask_on_grid
 from ..volume import Volume
@@ -42,8 +42,8 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
 
 
 def _correct_file(item, source, target, options, mask, progress, warn):
-    with tempfile.TemporaryDirectory(dir=_made(Path(options.records)), prefix="correction-") as folder:
-        given = Path(folder) / "mask.nii.gz"
+    with temporary_folder(_made(Path(options.records)), "correction-") as folder:
+        given = folder / "mask.nii.gz"
         write_new(mask.stored.astype("uint8"), mask.geometry, given)
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from ..errors import MissingPackages, first_line
 
 OLDEST_PYDICOM = 3
-INSTALL = "pip install 'cta-deface[dicom]'"
+INSTALL = "pip install 'cta-deface[dicom]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
 
 
 def need_pydicom():

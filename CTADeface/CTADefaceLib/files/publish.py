@@ -5,13 +5,13 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
 from .read import split_extension
+from .temporary import new_folder
 
 STAGING = ".cta-deface-"
 # Of another computer's run on a shared drive, or where processes cannot be asked for: certainly over after this.
@@ -96,8 +96,8 @@ def _staging_folder(folder, release=None):
     prefix = f"{STAGING}{_host()}-{os.getpid()}-"
     with suppress(OSError):
         if os.stat(beside).st_dev == os.stat(folder).st_dev and beside != folder.resolve():
-            return Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+            return new_folder(beside, prefix)
+    return new_folder(folder, prefix)
 
 
 def _host():

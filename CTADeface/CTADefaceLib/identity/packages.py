@@ -11,7 +11,8 @@ INSTALL_IMGHDR = "pip install standard-imghdr"
 
 def _missing(error):
     commands = (*INSTALL, INSTALL_IMGHDR) if getattr(error, "name", None) == "imghdr" else INSTALL
-    return MissingPackages(f"The identity check's packages are missing or broken ({first_line(error)}); run:\n"
+    return MissingPackages(f"The identity check's packages are missing or broken ({first_line(error)}); run "
+                           "(of 3D Slicer: each with PythonSlicer -m before it):\n"
                            + "\n".join(commands))
 
 

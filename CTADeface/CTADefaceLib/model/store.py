@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
 
 from ..errors import ModelError
+from ..files.temporary import new_folder
 from .folder import INSTALL_RECORD, ModelInfo, checksum, inspect_folder, read_json
 from .loader import verify_model
 from .source import copy_model, find_trainer_folder, open_source
@@ -184,7 +184,7 @@ def _make_work_folder(store):
         for old in store.glob(WORK_PREFIX + "*"):
             if time.time() - old.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=store))
+        return new_folder(store, WORK_PREFIX)
     except OSError as error:
         raise ModelError(f"The model folder {store} cannot be written ({error.strerror}); check the disk, or set "
                          "CTADEFACE_MODELS to another folder.") from error

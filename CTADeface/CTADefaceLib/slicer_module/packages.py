@@ -2,12 +2,15 @@
 
 import importlib
 import os
+import platform
 import re
 import shutil
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import wraps
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ..errors import CTADefaceError
+from ..files.temporary import temporary_folder
 from .installed import (
     FOLDERS, PINNED, REQUIREMENTS, SKIPPED, half_installed, leftovers, matching, missing, missing_for, registered,
     requirement_name, requirements, site_folder, state)
@@ -32,6 +36,8 @@ OTHER = (0.03 * GB, 0.1 * GB)
 LONGEST_PATH = 259
 DEEPEST_IN_TORCH = 119
 DEEPEST_IN_TORCH_213 = 173
+
+_installing = threading.Lock()
 
 
 class PackageError(CTADefaceError):
@@ -63,19 +69,21 @@ def preflight(need_bytes=None, site_packages=None, disk_usage=shutil.disk_usage)
         texts.append(_("This Slicer's SimpleITK is absent or too old for CTADeface; use a newer Slicer."))
     if _on_windows() and "torch" in sys.modules and any(requirement_name(line) == "torch" for line in now.missing):
         texts.append(_("Windows cannot replace torch while Slicer has it loaded; restart Slicer and install first."))
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        texts.append(_("This Slicer is built for Intel processors, for which there is no PyTorch of today on a Mac; use a "
+                       "Slicer for Apple silicon (arm64). Masks drawn by hand can be filled and exported here."))
     room = _path_room(folder)
     if room < DEEPEST_IN_TORCH:
-        texts.append(_("The path {folder} is too long for torch; enable long paths in Windows, or install Slicer in a "
-                       "shorter folder.").format(folder=folder))
-    warning = _("An older torch is taken, because the path {folder} is too long for torch 2.13 and later; enable long "
-                "paths in Windows to get the newest.").format(folder=folder)
+        texts.append(_("The path {folder} is too long for torch; install Slicer in a shorter folder.").format(folder=folder))
+    warning = _("An older torch is taken, because the path {folder} is too long for torch 2.13 and later; install Slicer in "
+                "a shorter folder to get the newest.").format(folder=folder)
     short = DEEPEST_IN_TORCH <= room < DEEPEST_IN_TORCH_213
     return [Problem(text, True) for text in texts if text] + ([Problem(warning, False)] if short else [])
 
 
 def _unwritable(folder):
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with temporary_folder(folder, ".ctadeface-"):
             return ""
     except OSError as error:
         text = _("The packages cannot be written to {folder} ({why}); start Slicer as a user who may write there.")
@@ -87,18 +95,11 @@ def _on_windows():
 
 
 def _path_room(folder):
-    """Characters left for a file below ``folder``; without limit where long paths are allowed."""
-    if not _on_windows():
-        return sys.maxsize
-    import winreg
+    """Characters left for a file below ``folder``.
 
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-            if winreg.QueryValueEx(key, "LongPathsEnabled")[0]:
-                return sys.maxsize
-    except OSError:
-        pass
-    return LONGEST_PATH - len(str(folder)) - 1
+    Long paths allowed in Windows change nothing: a program must ask for them, and Slicer's Python does not.
+    """
+    return LONGEST_PATH - len(str(folder)) - 1 if _on_windows() else sys.maxsize
 
 
 def _gb(size):
@@ -175,8 +176,9 @@ def _refuse_incomplete(wheels, needed, folder):
     if absent:
         raise PackageError(_(
             "{folder} has no wheel for this Python ({tag}) of {names}; make the folder with the same Slicer on a "
-            "computer that has a network: PythonSlicer -m pip wheel -r {requirements} -w FOLDER").format(
-                folder=folder, tag=next(sys_tags()), names=", ".join(absent), requirements=REQUIREMENTS))
+            "computer that has a network: PythonSlicer -m pip wheel {requirements} -w FOLDER").format(
+                folder=folder, tag=next(sys_tags()), names=", ".join(absent),
+                requirements=" ".join(f'-r "{path}"' for path in sorted(REQUIREMENTS.parent.glob("requirements*.txt")))))
 
 
 def _within_path_limit(line, folder):
@@ -185,6 +187,22 @@ def _within_path_limit(line, folder):
     return line
 
 
+def _one_at_a_time(function):
+    """Slicer handles clicks while pip runs: a second installation would take apart what the first one writes."""
+
+    @wraps(function)
+    def alone(*arguments, **options):
+        if not _installing.acquire(blocking=False):
+            raise PackageError(_("Python packages are being installed already; wait until that has ended."))
+        try:
+            return function(*arguments, **options)
+        finally:
+            _installing.release()
+
+    return alone
+
+
+@_one_at_a_time
 def install(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
     """Install what is missing, after asking; does nothing when nothing is missing.
 
@@ -192,6 +210,10 @@ def install(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, di
     in Slicer's dialog; ``pip``, called with the arguments of 'pip install', instead of Slicer's ways to install.
     Returns: the ``PackageState``, ready. Raises: ``PackageError``; ``Declined``, then nothing was changed.
     """
+    return _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage)
+
+
+def _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage):
     now = state(site_packages)
     if now.ready:
         return now
@@ -305,6 +327,7 @@ def _telling_lines(printed, error):
     return "\n".join((telling or [*lines[-2:], str(error)])[-4:])
 
 
+@_one_at_a_time
 def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=None, pip=None):
     """Install what one ``use`` (see ``requirements``) needs beyond the rest, after asking; ``purpose`` in words.
 
@@ -315,6 +338,8 @@ def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=N
     if not lines:
         _require_fresh(use)
         return
+    if wheel_folder:
+        _refuse_incomplete(_wheels(wheel_folder), lines, wheel_folder)
     text = _("{purpose} needs these Python packages: {names}. They take about 50 MB. No image and no other data of yours "
              "is sent. Install them now?").format(purpose=purpose, names=", ".join(lines))
     _ask(confirm, text, _("CTADeface - Install packages"))
@@ -334,6 +359,7 @@ def _require_fresh(use):
                 name=requirement.name))
 
 
+@_one_at_a_time
 def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
     """Remove what is half installed of torch and nnunetv2, after asking, then ``install``.
 
@@ -347,7 +373,7 @@ def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, dis
     for name in halves:
         doomed += registered(folder, name) + matching(folder, FOLDERS[name].__contains__)
     if not doomed:
-        return install(wheel_folder, confirm, site_packages=site_packages, pip=pip, disk_usage=disk_usage)
+        return _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage)
     again = [line for line in requirements() if requirement_name(line) in halves]
     needed = list(dict.fromkeys(again + missing(site_packages)))
     needed = [_within_path_limit(line, folder) for line in needed]
@@ -359,7 +385,7 @@ def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, dis
         question.append(consent_text(needed, site_packages, wheel_folder))
     _ask(confirm, "\n\n".join(question), _("CTADeface - Repair packages"))
     _remove(doomed)
-    return install(wheel_folder, lambda text, title: True, site_packages=site_packages, pip=pip, disk_usage=disk_usage)
+    return _install_missing(wheel_folder, lambda text, title: True, site_packages, pip, disk_usage)
 
 
 def _remove(paths):

@@ -24,7 +24,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = self.ui = self.parameters = None
+        self.logic = self.form = self.ui = self.parameters = None
         self._gui_tag = self._watched = None
         self._sections = []
 
@@ -32,10 +32,10 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/CTADeface.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
+        self.form = slicer.util.loadUI(self.resourcePath("UI/CTADeface.ui"))
+        self.layout.addWidget(self.form)
+        self.ui = slicer.util.childWidgetVariables(self.form)
+        self.form.setMRMLScene(slicer.mrmlScene)
         self.logic = self.logicClass()
         self.ui.copyLogButton.connect("clicked(bool)", self._copy_log)
         self.packages_section = PackagesSection(self)

@@ -6,7 +6,7 @@ import qt
 import slicer
 
 from ...errors import ChecksFailed
-from .. import face_segment, packages, slice_views
+from .. import face_segment, slice_views
 from ..dicom_export import from_dicom
 from ..parameters import NUMBER, chosen_fill
 from ..texts import _
@@ -80,7 +80,8 @@ class ExportSection:
     def _on_export_dicom(self, *_checked):
         with errors_shown(self.panel):
             new = not from_dicom(self.panel.volume)
-            if not self._dicom_packages() or (new and not self._may_make_series()):
+            ready = self.panel.packages_section.ensure_for("dicom", _("DICOM export"))
+            if not ready or (new and not self._may_make_series()):
                 return
             folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
             if folder:
@@ -92,13 +93,6 @@ class ExportSection:
                         deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new)
                 self._tell(results)
         self.panel.update()
-
-    def _dicom_packages(self):
-        try:
-            packages.ensure_for("dicom", _("DICOM export"))
-        except packages.Declined:
-            return False
-        return True
 
     def _may_make_series(self):
         return slicer.util.confirmOkCancelDisplay(

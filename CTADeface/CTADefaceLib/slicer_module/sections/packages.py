@@ -1,5 +1,7 @@
 """Python packages: what is missing, install, repair."""
 
+from contextlib import contextmanager
+
 from .. import packages
 from ..texts import _
 from .common import errors_shown
@@ -25,23 +27,33 @@ class PackagesSection:
 
     def ensure(self):
         """Install what is missing, after asking. Returns False when the user declined. Raises: PackageError."""
-        if packages.state().ready:
-            return True
-        try:
-            packages.install(self._wheels())
-        except packages.Declined:
-            return False
-        finally:
-            self.look()
-        return True
+        return packages.state().ready or self._agreed(packages.install)
+
+    def ensure_for(self, use, purpose):
+        """The same for what one ``use`` needs beyond the rest, ``purpose`` in words."""
+        return self._agreed(packages.ensure_for, use, purpose)
 
     def _do(self, action):
         with errors_shown(self.panel):
-            try:
-                action(self._wheels())
-            except packages.Declined:
-                pass
-        self.look()
+            self._agreed(action)
 
-    def _wheels(self):
-        return self.ui.wheelFolderEdit.currentPath or None
+    def _agreed(self, action, *arguments):
+        """Run ``action``; False when the user declined."""
+        with self._panel_off():
+            try:
+                action(*arguments, wheel_folder=self.ui.wheelFolderEdit.currentPath or None)
+            except packages.Declined:
+                return False
+        return True
+
+    @contextmanager
+    def _panel_off(self):
+        """Slicer handles clicks while pip runs for minutes: nothing of the panel may be used, and it says why."""
+        self.panel.form.enabled = False
+        self.ui.statusLabel.text = _("Python packages are being installed; this can take minutes.")
+        try:
+            yield
+        finally:
+            self.panel.form.enabled = True
+            self.ui.statusLabel.text = ""
+            self.look()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -152,7 +153,8 @@ class Worker:
         if self._process is not None:
             code = self._process.poll()
             kill_tree(self._process)
-            self._process.stdin.close()
+            with suppress(OSError):  # of a process that died at once, what was asked is still to be sent
+                self._process.stdin.close()
             self._process.stdout.close()
         if self._folder is not None:
             self._folder.cleanup()
@@ -235,13 +237,14 @@ class Job:
 def kill_tree(process):
     """Kill ``process`` and everything that it started (PythonSlicer is a launcher: its child does the work)."""
     if os.name == "posix":
-        try:
+        # It has ended; macOS then refuses.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     elif process.poll() is None:
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
-                       creationflags=subprocess.CREATE_NO_WINDOW)
+        # A hospital may forbid taskkill: the child then ends with the launcher, as its standard input does.
+        with suppress(OSError):
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
+                           creationflags=subprocess.CREATE_NO_WINDOW)
     try:
         process.wait(KILL_SECONDS)
     except subprocess.TimeoutExpired:

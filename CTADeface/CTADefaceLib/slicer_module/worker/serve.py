@@ -15,9 +15,12 @@ import time
 import traceback
 from pathlib import Path
 
+from .pipe import make_non_blocking, read_now
+
 VOLUME_FILE = "volume.npy"
 MASK_FILE = "mask.npy"
 REPORT_INTERVAL_S = 0.1
+LISTEN_INTERVAL_S = 0.05
 OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
@@ -47,10 +50,26 @@ def _answers():
 
 
 def _listen(commands, folder):
-    for line in sys.stdin:
+    for line in _lines(sys.stdin.buffer):
         commands.put(json.loads(line))
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
+
+
+def _lines(stream):
+    """The lines of a pipe until it ends, without waiting in a read.
+
+    On Windows a library that asks for the standard handles while it is loaded, as OpenBLAS does, waits until no other
+    thread reads from them: importing numpy would never end (numpy/numpy#24290).
+    """
+    make_non_blocking(stream)
+    rest = b""
+    while (block := read_now(stream)) != b"":
+        if block is None:
+            time.sleep(LISTEN_INTERVAL_S)
+            continue
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
 
 
 def _answer(command, folder, answer):
