@@ -121,6 +121,7 @@ def test_sample_is_offered_at_startup(host, module, monkeypatch, slicer_510):
 def test_logic_works_without_a_main_window():
     code = ("import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, phantom, numpy as np\n"
             "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"
+            "print('heavy at the start', [m for m in ('torch', 'nnunetv2', 'scipy') if m in sys.modules])\n"
             "hu, face, _, _ = phantom.head_parts()\n"
             "node = slicer.mrmlScene.AddNewNodeByClass('vtkMRMLScalarVolumeNode', 'Head')\n"
             "slicer.util.updateVolumeFromArray(node, hu); node.SetSpacing(3, 3, 3)\n"
@@ -130,6 +131,8 @@ def test_logic_works_without_a_main_window():
     result = subprocess.run([sys.executable, "-c", code, str(MODULE.parent), str(Path(__file__).parent), str(MODULE)],
                             capture_output=True, text=True, timeout=300)
     assert "changed face True" in result.stdout, result.stderr[-2000:]
+    # Slicer waits for all modules when it starts.
+    assert "heavy at the start []" in result.stdout
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint16])

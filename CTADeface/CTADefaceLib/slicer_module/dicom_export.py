@@ -18,16 +18,10 @@ from ..files.write import write_new
 from ..release import release
 from . import face_segment
 from .outgoing import model_of
+from .volumes import INSTANCES
 
-# Attribute of volume nodes, set by Slicer's DICOM import.
-INSTANCES = "DICOM.instanceUIDs"
 SAME_HU = 0.01
 NEW_SERIES = "series_01"
-
-
-def from_dicom(node):
-    """Was the volume node loaded from DICOM?"""
-    return bool(node is not None and node.GetAttribute(INSTANCES))
 
 
 def source_files(node, whole_study=False):

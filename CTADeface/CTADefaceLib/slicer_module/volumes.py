@@ -8,6 +8,15 @@ from ..errors import InputError
 from ..volume import Geometry, Volume
 
 
+# Attribute of volume nodes, set by Slicer's DICOM import.
+INSTANCES = "DICOM.instanceUIDs"
+
+
+def from_dicom(node):
+    """Was the volume node loaded from DICOM?"""
+    return bool(node is not None and node.GetAttribute(INSTANCES))
+
+
 def engine_volume(node):
     """The engine's ``Volume`` of a scalar volume node (HU, array shared with the node, geometry of its own grid).
 

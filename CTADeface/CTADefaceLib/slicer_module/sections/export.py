@@ -7,9 +7,9 @@ import slicer
 
 from ...errors import ChecksFailed
 from .. import face_segment, slice_views
-from ..dicom_export import from_dicom
 from ..parameters import NUMBER, chosen_fill
 from ..texts import _
+from ..volumes import from_dicom
 from .common import errors_shown, no_mask, switch
 
 FILES = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;NIfTI (*.nii)"
