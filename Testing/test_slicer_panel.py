@@ -137,12 +137,29 @@ def test_a_mask_whose_segment_was_removed_can_be_made_again(host, slicer, panel,
     assert not [d for d in host.dialogs if d.kind == "error"] and panel.logic.faceMask(head).any()
 
 
-def test_entering_again_lets_go_of_the_old_parameters(host, panel):
-    old = weakref.ref(panel.parameters)
+def test_entering_again_keeps_the_parameters_and_a_closed_scene_lets_go_of_them(host, slicer, panel):
+    old = panel.parameters
     host.leave(panel)
     host.enter(panel)
+    assert panel.parameters is old
+    old = weakref.ref(old)
+    slicer.mrmlScene.Clear(0)
     gc.collect()
-    assert old() is None
+    assert old() is None and panel.parameters
+
+
+def test_a_scene_that_is_opened_leaves_its_mask_in_the_editor(slicer, panel, head, masked):
+    widget = panel.refine_section.editor.widget
+    slicer.mrmlScene.StartState(slicer.mrmlScene.BatchProcessState)
+    # As Slicer's widget does at the end of a batch, of whose nodes it has not heard.
+    widget.setSegmentationNode(None)
+    slicer.mrmlScene.EndState(slicer.mrmlScene.BatchProcessState)
+    assert widget.segmentationNode() is masked and widget.currentSegmentID() == "Face"
+    other = masked.GetSegmentation().AddEmptySegment("Seed")
+    widget.setCurrentSegmentID(other)
+    slicer.mrmlScene.StartState(slicer.mrmlScene.BatchProcessState)
+    slicer.mrmlScene.EndState(slicer.mrmlScene.BatchProcessState)
+    assert widget.currentSegmentID() == other
 
 
 def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel, head, masked, parts):
@@ -271,6 +288,20 @@ def test_checks_are_shown_jump_to_their_place_and_block_the_export(host, slicer,
     records = sorted((tmp_path / "release-hospital-only").glob("*.json"))
     assert [json.loads(p.read_text())["status"] for p in records] == ["blocked", "released"]
     assert {o["reason"] for o in json.loads(records[1].read_text())["overrides"]} == {"half a face on purpose"}
+
+
+def test_overrides_end_with_undo_and_redo_but_not_with_a_colour(panel, masked):
+    ui, editor, segmentation = panel.ui, panel.refine_section.editor.widget, masked.GetSegmentation()
+    ui.checkButton.click()
+    segmentation.GetSegment("Face").SetColor(1, 0, 0)
+    masked.CreateClosedSurfaceRepresentation()
+    assert panel.checks_section.checks
+    ui.growButton.click()
+    for change in (editor.undo, editor.redo, lambda: segmentation.RemoveSegment("Face")):
+        ui.checkButton.click()
+        panel.checks_section.overrides["nose"] = "bandage"
+        change()
+        assert panel.checks_section.overrides == {} and panel.checks_section.checks is None
 
 
 def test_overrides_end_with_the_next_edit(host, panel, masked, parts):

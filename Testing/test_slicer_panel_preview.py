@@ -102,3 +102,21 @@ def test_camera_comes_back_and_buttons_turn_it(slicer, panel, head, masked):
     assert oblique[0] < -50 and oblique[1] > 50 and abs(oblique[2]) < 1e-6
     panel.preview_section.hide()
     assert camera.GetPosition() == (11, 22, 33)
+
+
+def test_closing_the_scene_in_a_preview_brings_back_the_layout(slicer, panel, head, masked):
+    manager = slicer.app.layoutManager()
+    manager.setLayout(6)
+    panel.ui.originalButton.click()
+    assert manager.layout != 6
+    slicer.mrmlScene.Clear(0)
+    assert manager.layout == 6 and panel.logic.preview.state is None
+
+
+def test_nothing_of_the_preview_can_be_chosen_elsewhere(slicer, panel, head, masked):
+    before = node_ids(slicer)
+    panel.ui.defacedButton.click()
+    made = [slicer.mrmlScene.GetNodeByID(i) for i in node_ids(slicer) - before]
+    assert len(made) >= 3 and all(node.GetHideFromEditors() and not node.GetSaveWithScene() for node in made
+                                  if not node.IsA("vtkMRMLStorageNode"))
+    assert all(node.GetName().startswith("CTADeface") for node in made if node.IsA("vtkMRMLVolumePropertyNode"))

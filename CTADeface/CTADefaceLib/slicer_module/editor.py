@@ -33,6 +33,11 @@ class FaceEditor:
             self.widget.setSourceVolumeNode(volume)
             self.widget.setCurrentSegmentID(face_segment.face_segment_id(segmentation) or "")
 
+    def edits(self, segmentation):
+        """Is one of the segments of ``segmentation`` chosen?"""
+        chosen = self.widget.segmentationNode() is segmentation
+        return chosen and segmentation.GetSegmentation().GetSegment(self.widget.currentSegmentID()) is not None
+
     def save_for_undo(self):
         """Let the next change be undone with the editor's Undo."""
         self.widget.saveStateForUndo()
@@ -58,6 +63,9 @@ class FaceEditor:
         """The panel is destroyed."""
         self.leave()
         self.widget.setSegmentationNode(None)
+        # After a reload two editors would act on one node.
+        self.widget.setMRMLSegmentEditorNode(None)
+        self.widget.deleteLater()
 
     def _use_node(self):
         node = slicer.mrmlScene.GetSingletonNode(NODE_TAG, "vtkMRMLSegmentEditorNode")

@@ -117,6 +117,13 @@ def face_segment_id(segmentation):
     return (named or (ids if len(ids) == 1 else [None]))[0]
 
 
+def mask_stamp(segmentation):
+    """A number that every change of the face segment's voxels changes, undoing included; None without the segment."""
+    segment_id = face_segment_id(segmentation)
+    labelmap = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id) if segment_id else None
+    return labelmap.GetMTime() if labelmap is not None else None
+
+
 def _on_grid_of(labelmap, segmentation, volume):
     """Are the labelmap's voxels voxels of the volume? Much faster than Slicer's general way, which resamples."""
     if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():

@@ -73,7 +73,9 @@ class Preview:
         self._users_view = None
 
     def forget(self):
-        """The scene is being closed: its nodes are gone, and there is nothing to restore."""
+        """The scene is being closed: of what was on the screen only the layout outlasts it."""
+        if self._users_view is not None:
+            self._users_view.restore_layout()
         self.state = self.volume = self._users_view = self._focus = self._with_surface = None
         self._nodes = {}
 
@@ -124,7 +126,6 @@ class Preview:
         if "muscle" not in self._nodes:
             preset = slicer.modules.volumerendering.logic().GetPresetByName(PRESET)
             self._nodes["muscle"] = add_hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle", saved=False)
-            self._nodes["muscle"].Copy(preset)
-            # Copy takes over the preset's own.
-            self._nodes["muscle"].SetSaveWithScene(False)
+            # Not Copy: it would take over the preset's name too, and that it is shown to choose from.
+            self._nodes["muscle"].CopyParameterSet(preset)
         return self._nodes["muscle"]

@@ -46,10 +46,14 @@ class UsersView:
                 for name, value in self._camera.items():
                     getattr(self.camera, "Set" + name)(value)
             self.camera.ResetClippingRange()
+        self.restore_layout()
+        for view in self._maximized:
+            _layout_node().AddMaximizedViewNode(view)
+
+    def restore_layout(self):
+        """Bring back the layout alone."""
         if self._layout is not None:
             _layout_node().SetViewArrangement(self._layout)
-            for view in self._maximized:
-                _layout_node().AddMaximizedViewNode(view)
 
 
 def _visibility(node):

@@ -25,7 +25,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = self.form = self.ui = self.parameters = None
-        self._gui_tag = self._watched = None
+        self._gui_tag = self._watched = self._stamp = None
         self._sections = []
 
     # Life cycle, called by Slicer
@@ -51,6 +51,8 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        # After the editor's own observer, which lets go of a segmentation that came with a scene.
+        self.addObserver(scene, scene.EndBatchProcessEvent, self._on_batch_end)
         self.addObserver(scene, scene.NodeAddedEvent, self._on_nodes)
         self.addObserver(scene, scene.NodeRemovedEvent, self._on_nodes)
         self.initializeParameterNode()
@@ -74,6 +76,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.packages_section.look()
             self.initializeParameterNode()
             self.update()
+            self.refine_section.keep(self._watched, self.volume)
 
     def exit(self):
         if self._sections:
@@ -104,7 +107,10 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self):
         """The scene's parameter node; a loaded CT is preselected."""
-        self.setParameterNode(self.logic.getParameterNode())
+        parameters = self.logic.getParameterNode()
+        # Slicer 5.10 never lets go of a wrapper that was connected.
+        if not self.parameters or self.parameters.parameterNode is not parameters.parameterNode:
+            self.setParameterNode(parameters)
         if self.parameters.inputVolume is None:
             self.parameters.inputVolume = _first_volume()
 
@@ -143,6 +149,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._watch(self.segmentation)
         self.preview_section.mask_changed()
         self.checks_section.mask_changed()
+        self.refine_section.keep(self._watched, self.volume)
         self.update()
 
     def log(self, text):
@@ -166,17 +173,31 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if segmentation is self._watched:
             return
         self.checks_section.forget()
-        modified = slicer.vtkSegmentation.SourceRepresentationModified
-        if self._watched is not None:
-            self.removeObserver(self._watched.GetSegmentation(), modified, self._on_edit)
+        kinds = slicer.vtkSegmentation
+        # Undo and Redo tell only that the segment was modified, as a new colour does too.
+        events = ((kinds.SourceRepresentationModified, self._on_edit), (kinds.SegmentModified, self._on_segment),
+                  (kinds.SegmentAdded, self._on_segment), (kinds.SegmentRemoved, self._on_segment))
+        for event, react in events:
+            if self._watched is not None:
+                self.removeObserver(self._watched.GetSegmentation(), event, react)
+            if segmentation is not None:
+                self.addObserver(segmentation.GetSegmentation(), event, react)
         self._watched = segmentation
-        if segmentation is not None:
-            self.addObserver(segmentation.GetSegmentation(), modified, self._on_edit)
+        self._stamp = face_segment.mask_stamp(segmentation) if segmentation is not None else None
         self.refine_section.edit(segmentation, self.volume)
 
     def _on_edit(self, caller=None, event=None):
+        self._stamp = face_segment.mask_stamp(self._watched)
         self.preview_section.mask_changed()
         self.checks_section.mask_changed()
+
+    def _on_segment(self, caller=None, event=None):
+        if face_segment.mask_stamp(self._watched) != self._stamp:
+            self._on_edit()
+
+    def _on_batch_end(self, caller=None, event=None):
+        if self.parameters and self.parent.isEntered:
+            self.refine_section.keep(self._watched, self.volume)
 
     def _copy_log(self, *_checked):
         slicer.app.clipboard().setText(self.ui.logText.plainText)

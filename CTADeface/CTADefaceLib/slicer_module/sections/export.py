@@ -52,9 +52,9 @@ class ExportSection:
 
     def _on_export(self, *_checked):
         with errors_shown(self.panel):
-            name = _file_name(self.panel.volume.GetName())
-            path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"),
-                                                  name + "_defaced.nii.gz", FILES)
+            name = _file_name(self.panel.volume.GetName()) + "_defaced.nii.gz"
+            place = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
+            path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
             if not path:
                 return
             # The file dialog has asked about an existing file; the mask's name it has not seen.

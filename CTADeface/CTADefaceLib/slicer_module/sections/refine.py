@@ -32,6 +32,11 @@ class RefineSection:
         """Offer ``segmentation`` (None: nothing) in the editor."""
         self.editor.edit(segmentation, volume)
 
+    def keep(self, segmentation, volume):
+        """Offer them again where the editor has let go of them or of the segment; a segment chosen in it stays."""
+        if segmentation is not None and not self.editor.edits(segmentation):
+            self.editor.edit(segmentation, volume)
+
     def _do(self, action):
         with errors_shown(self.panel):
             self.editor.save_for_undo()
