@@ -290,6 +290,18 @@ def test_checks_are_shown_jump_to_their_place_and_block_the_export(host, slicer,
     assert {o["reason"] for o in json.loads(records[1].read_text())["overrides"]} == {"half a face on purpose"}
 
 
+def test_what_was_drawn_in_another_segment_is_not_left_unnoticed(host, slicer, panel, head, masked, parts):
+    other = masked.GetSegmentation().AddEmptySegment("nose", "Nose")
+    panel.ui.applyButton.click()
+    assert not host.dialogs and panel.ui.defacedLabel.text == "Head defaced"
+    slicer.util.updateSegmentBinaryLabelmapFromArray(parts[2].astype(np.uint8), masked, other, head)
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("Head defaced"))
+    host.answers.append(False)
+    panel.ui.applyButton.click()
+    assert "Not filled: Nose." in host.dialogs[-1].text and panel.ui.defacedLabel.text == "not made yet"
+    assert "Cancelled" in panel.ui.logText.plainText
+
+
 def test_overrides_end_with_undo_and_redo_but_not_with_a_colour(panel, masked):
     ui, editor, segmentation = panel.ui, panel.refine_section.editor.widget, masked.GetSegmentation()
     ui.checkButton.click()

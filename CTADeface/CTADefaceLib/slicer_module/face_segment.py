@@ -117,6 +117,16 @@ def face_segment_id(segmentation):
     return (named or (ids if len(ids) == 1 else [None]))[0]
 
 
+def other_segments(segmentation):
+    """Names of the segments that hold voxels and are not the face's."""
+    names, labelmap = [], slicer.vtkOrientedImageData()
+    for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
+        segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
+        if segment_id != face_segment_id(segmentation) and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0:
+            names.append(segmentation.GetSegmentation().GetSegment(segment_id).GetName())
+    return names
+
+
 def mask_stamp(segmentation):
     """A number that every change of the face segment's voxels changes, undoing included; None without the segment."""
     segment_id = face_segment_id(segmentation)

@@ -5,7 +5,7 @@ from pathlib import Path
 import qt
 import slicer
 
-from ...errors import ChecksFailed
+from ...errors import Cancelled, ChecksFailed
 from .. import face_segment, slice_views
 from ..parameters import NUMBER, chosen_fill
 from ..texts import _
@@ -44,6 +44,12 @@ class ExportSection:
         self.panel.update()
 
     def _apply(self):
+        others = face_segment.other_segments(self.panel.segmentation)
+        # Drawn in the editor's second segment, a part of the face would stay unnoticed.
+        if others and not slicer.util.confirmOkCancelDisplay(
+                _("Only the segment {face} is filled. Not filled: {names}. Continue?").format(
+                    face=face_segment.SEGMENT_NAME, names=", ".join(others)), windowTitle="CTADeface"):
+            raise Cancelled()
         with slicer.util.WaitCursor():
             output = self.panel.logic.applyFill(self.panel.volume, self.panel.segmentation,
                                                 fill=chosen_fill(self.panel.parameters))
