@@ -12,14 +12,14 @@ from site_packages import (  # noqa: F401
 )
 
 from CTADefaceLib.errors import CTADefaceError
-from CTADefaceLib.slicer_module import packages
+from CTADefaceLib.slicer_module import packages, preflight
 
 
 # The question
 
 
 def test_question_names_packages_sizes_place_and_that_nothing_is_sent(site, monkeypatch):
-    monkeypatch.setattr(packages.sys, "platform", "darwin")
+    monkeypatch.setattr(preflight.sys, "platform", "darwin")
     text = packages.consent_text(packages.missing(site), site)
     assert "torch>=2.10: runs the neural network" in text and "nnunetv2>=2.5: " in text
     assert "About 0.6 GB are downloaded" in text and "about 2.1 GB" in text and str(site) in text
@@ -27,8 +27,8 @@ def test_question_names_packages_sizes_place_and_that_nothing_is_sent(site, monk
 
 
 def test_linux_without_the_pytorch_extension_gets_the_large_torch(site, monkeypatch, slicer_with):
-    monkeypatch.setattr(packages.sys, "platform", "linux")
-    monkeypatch.setattr(packages.shutil, "which", lambda name: None)
+    monkeypatch.setattr(preflight.sys, "platform", "linux")
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: None)
     slicer_with()
     assert "about 6.6 GB" in packages.consent_text(packages.missing(site), site)
     slicer_with(extension=object())
@@ -98,7 +98,11 @@ def test_what_dicom_needs_is_taken_from_the_folder_of_wheels_too(site, wheel_fol
     calls = []
     for name in map(packages.requirement_name, packages.requirements("dicom")):
         make_wheel(wheel_folder, name.replace("-", "_"), "3.0", {f"{name.replace('-', '_')}_made/__init__.py": ""})
-    packages.ensure_for("dicom", "DICOM", wheel_folder, yes, site_packages=site, pip=real_pip(site, calls))
+    put(site, "pydicom", "2.4.4")
+    asked = []
+    packages.ensure_for("dicom", "DICOM", wheel_folder, lambda text, title: asked.append(text) or True, site_packages=site,
+                        pip=real_pip(site, calls))
+    assert "pydicom>=3 in place of 2.4.4" in asked[0] and "all of Slicer" in asked[0]
     assert not packages.missing_for("dicom", site) and "--no-index" in calls[0][0]
 
 

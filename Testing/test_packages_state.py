@@ -7,7 +7,7 @@ import types
 import pytest
 from site_packages import DAMAGES, SLICERS_OWN, Usage, full, never, plenty, put, site  # noqa: F401
 
-from CTADefaceLib.slicer_module import installed, packages
+from CTADefaceLib.slicer_module import installed, packages, preflight
 
 
 # What is there
@@ -89,10 +89,10 @@ def texts(problems, fatal):
 
 
 def test_full_disk_is_told_with_what_is_needed(site):
-    problems = packages.preflight(site_packages=site, disk_usage=lambda folder: Usage(10**12, 0, 10**9))
+    problems = preflight.preflight(site_packages=site, disk_usage=lambda folder: Usage(10**12, 0, 10**9))
     assert len(problems) == 1 and problems[0].fatal
     assert "1.0 GB are free" in problems[0].text and str(site) in problems[0].text
-    assert packages.preflight(5 * 10**8, site, disk_usage=lambda folder: Usage(10**12, 0, 10**9)) == []
+    assert preflight.preflight(5 * 10**8, site, disk_usage=lambda folder: Usage(10**12, 0, 10**9)) == []
 
 
 def test_nothing_is_asked_or_installed_on_a_full_disk(site):
@@ -102,20 +102,20 @@ def test_nothing_is_asked_or_installed_on_a_full_disk(site):
 
 def test_folder_that_cannot_be_written_is_told(tmp_path):
     # Root may write everywhere, so the folder is one that is not there.
-    told = texts(packages.preflight(0, tmp_path / "absent", plenty), fatal=True)
+    told = texts(preflight.preflight(0, tmp_path / "absent", plenty), fatal=True)
     assert "cannot be written" in told[0] and str(tmp_path / "absent") in told[0]
 
 
 def test_slicer_with_an_old_simpleitk_is_told(site):
     packages.shutil.rmtree(site / "SimpleITK-2.5.0.dist-info")
     put(site, "SimpleITK", "2.2.1")
-    assert "newer Slicer" in texts(packages.preflight(site_packages=site, disk_usage=plenty), fatal=True)[0]
+    assert "newer Slicer" in texts(preflight.preflight(site_packages=site, disk_usage=plenty), fatal=True)[0]
 
 
 @pytest.fixture
 def windows(monkeypatch):
     """Windows' limit for paths."""
-    monkeypatch.setattr(packages, "_on_windows", lambda: True)
+    monkeypatch.setattr(preflight, "on_windows", lambda: True)
 
 
 def deep(tmp_path, length):
@@ -128,15 +128,15 @@ def deep(tmp_path, length):
 
 def test_too_long_a_path_for_any_torch_is_fatal(tmp_path, windows, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    assert texts(packages.preflight(0, deep(tmp_path, 139), plenty), fatal=True) == []
-    assert "too long for torch;" in texts(packages.preflight(0, deep(tmp_path, 140), plenty), fatal=True)[0]
+    assert texts(preflight.preflight(0, deep(tmp_path, 139), plenty), fatal=True) == []
+    assert "too long for torch;" in texts(preflight.preflight(0, deep(tmp_path, 140), plenty), fatal=True)[0]
 
 
 @pytest.mark.parametrize("system, processor, told", [("darwin", "x86_64", 1), ("darwin", "arm64", 0), ("linux", "x86_64", 0)])
 def test_slicer_for_intel_macs_is_told_that_there_is_no_torch(site, monkeypatch, system, processor, told):
-    monkeypatch.setattr(packages.sys, "platform", system)
-    monkeypatch.setattr(packages.platform, "machine", lambda: processor)
-    assert len([t for t in texts(packages.preflight(0, site, plenty), fatal=True) if "Intel" in t]) == told
+    monkeypatch.setattr(preflight.sys, "platform", system)
+    monkeypatch.setattr(preflight.platform, "machine", lambda: processor)
+    assert len([t for t in texts(preflight.preflight(0, site, plenty), fatal=True) if "Intel" in t]) == told
 
 
 def test_path_too_long_for_torch_213_gets_an_older_torch(tmp_path, windows, monkeypatch):
@@ -152,4 +152,4 @@ def test_path_too_long_for_torch_213_gets_an_older_torch(tmp_path, windows, monk
 
 def test_loaded_torch_is_told_on_windows(site, windows, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
-    assert any("restart Slicer" in text for text in texts(packages.preflight(0, site, plenty), fatal=True))
+    assert any("restart Slicer" in text for text in texts(preflight.preflight(0, site, plenty), fatal=True))

@@ -1,15 +1,12 @@
 """Installing the Python packages that the engine needs into Slicer; what is missing is told by ``installed``."""
 
 import importlib
-import os
-import platform
 import re
 import shutil
 import sys
 import tempfile
 import threading
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from functools import wraps
 from io import StringIO
 from pathlib import Path
@@ -19,23 +16,11 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ..errors import CTADefaceError
-from ..files.temporary import temporary_folder
 from .installed import (
-    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, half_installed, leftovers, matching, missing, missing_for, registered,
-    requirement_name, requirements, site_folder, state)
+    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, distribution, half_installed, leftovers, matching, missing, missing_for,
+    registered, requirement_name, requirements, site_folder, state, version_of)
+from .preflight import estimate, gb, preflight, pytorch_extension, unwritable, within_path_limit
 from .texts import _
-
-GB = 10**9
-# Bytes to download and on disk, with what each one brings along.
-TORCH_CPU = (0.3 * GB, 1.5 * GB)
-TORCH_CUDA = (3 * GB, 6 * GB)
-NNUNET = (0.25 * GB, 0.6 * GB)
-OTHER = (0.03 * GB, 0.1 * GB)
-
-# Windows allows 259 characters. torch 2.13 and later have licences in much deeper folders (Slicer/light-the-torch#176).
-LONGEST_PATH = 259
-DEEPEST_IN_TORCH = 119
-DEEPEST_IN_TORCH_213 = 173
 
 _installing = threading.Lock()
 
@@ -48,94 +33,15 @@ class Declined(PackageError):
     """The user did not agree; nothing was changed."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A sentence on what stands against installing; ``fatal`` when installing would fail."""
-
-    text: str
-    fatal: bool
-
-
-def preflight(need_bytes=None, site_packages=None, disk_usage=shutil.disk_usage):
-    """The ``Problem``s that stand against installing ``need_bytes`` (default: estimated), found beforehand."""
-    now, folder = state(site_packages), site_folder(site_packages)
-    texts = [now.reason if now.broken else "", _unwritable(folder)]
-    need = _estimate(now.missing)[1] if need_bytes is None else need_bytes
-    free = disk_usage(folder if folder.is_dir() else folder.anchor).free
-    if free < need:
-        texts.append(_("The packages take about {need}, but {free} are free at {folder}; free some space.").format(
-            need=_gb(need), free=_gb(free), folder=folder))
-    if any(requirement_name(line) == "SimpleITK" for line in now.missing):
-        texts.append(_("This Slicer's SimpleITK is absent or too old for CTADeface; use a newer Slicer."))
-    if _on_windows() and "torch" in sys.modules and any(requirement_name(line) == "torch" for line in now.missing):
-        texts.append(_("Windows cannot replace torch while Slicer has it loaded; restart Slicer and install first."))
-    if sys.platform == "darwin" and platform.machine() == "x86_64":
-        texts.append(_("This Slicer is built for Intel processors, for which there is no PyTorch of today on a Mac; use a "
-                       "Slicer for Apple silicon (arm64). Masks drawn by hand can be filled and exported here."))
-    room = _path_room(folder)
-    if room < DEEPEST_IN_TORCH:
-        texts.append(_("The path {folder} is too long for torch; install Slicer in a shorter folder.").format(folder=folder))
-    warning = _("An older torch is taken, because the path {folder} is too long for torch 2.13 and later; install Slicer in "
-                "a shorter folder to get the newest.").format(folder=folder)
-    short = DEEPEST_IN_TORCH <= room < DEEPEST_IN_TORCH_213
-    return [Problem(text, True) for text in texts if text] + ([Problem(warning, False)] if short else [])
-
-
-def _unwritable(folder):
-    try:
-        with temporary_folder(folder, ".ctadeface-"):
-            return ""
-    except OSError as error:
-        text = _("The packages cannot be written to {folder} ({why}); start Slicer as a user who may write there.")
-        return text.format(folder=folder, why=error.strerror)
-
-
-def _on_windows():
-    return os.name == "nt"
-
-
-def _path_room(folder):
-    """Characters left for a file below ``folder``.
-
-    Long paths allowed in Windows change nothing: a program must ask for them, and Slicer's Python does not.
-    """
-    return LONGEST_PATH - len(str(folder)) - 1 if _on_windows() else sys.maxsize
-
-
-def _gb(size):
-    return f"{size / GB:.1f} GB"
-
-
-def _pytorch_extension():
-    """The logic of Slicer's PyTorch extension, or None."""
-    try:
-        from PyTorchUtils import PyTorchUtilsLogic
-    except ImportError:
-        return None
-    return PyTorchUtilsLogic()
-
-
-def _estimate(needed, wheels=None):
-    """Bytes to download and on disk. On Linux, PyPI's torch is the CUDA one, whatever the machine has."""
-    if wheels is None:
-        plain_linux = sys.platform == "linux" and _pytorch_extension() is None
-        cuda = sys.platform != "darwin" and (shutil.which("nvidia-smi") is not None or plain_linux)
-    else:
-        cuda = any(name.startswith("nvidia-") or "+cu" in str(version) for name, version in wheels)
-    sizes = {"torch": TORCH_CUDA if cuda else TORCH_CPU, "nnunetv2": NNUNET}
-    chosen = [sizes.get(requirement_name(line), OTHER) for line in needed]
-    return sum(size[0] for size in chosen), sum(size[1] for size in chosen)
-
-
 def consent_text(missing, site_packages=None, wheel_folder=None):
     """The question before installing: the packages, what for, how large, from where, to where."""
     uses = {"torch": _("runs the neural network"), "nnunetv2": _("defines the network; brings what it needs itself"),
             "SimpleITK": _("reads and resamples images"), "numpy": _("computes with images")}
     lines = [f"- {line}: {uses.get(requirement_name(line), _('needed by nnunetv2'))}" for line in missing]
-    download, disk = _estimate(missing, _wheels(wheel_folder) if wheel_folder else None)
+    download, disk = estimate(missing, _wheels(wheel_folder) if wheel_folder else None)
     origin = _("Nothing is downloaded; they come from {folder}.").format(folder=wheel_folder) if wheel_folder else _(
-        "About {size} are downloaded from the Python and PyTorch package servers.").format(size=_gb(download))
-    place = _("They take about {size} in {folder}.").format(size=_gb(disk), folder=site_folder(site_packages))
+        "About {size} are downloaded from the Python and PyTorch package servers.").format(size=gb(download))
+    place = _("They take about {size} in {folder}.").format(size=gb(disk), folder=site_folder(site_packages))
     return "\n".join([_("CTADeface needs these Python packages:"), *lines, "", origin, place,
                       _("No image and no other data of yours is sent. Install them now?")])
 
@@ -181,12 +87,6 @@ def _refuse_incomplete(wheels, needed, folder):
                 requirements=" ".join(f'-r "{path}"' for path in sorted(REQUIREMENTS.parent.glob("requirements*.txt")))))
 
 
-def _within_path_limit(line, folder):
-    if requirement_name(line) == "torch" and _path_room(folder) < DEEPEST_IN_TORCH_213:
-        return f"torch{Requirement(line).specifier & '<2.13'}"
-    return line
-
-
 def _one_at_a_time(function):
     """Slicer handles clicks while pip runs: a second installation would take apart what the first one writes."""
 
@@ -217,9 +117,9 @@ def _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage):
     now = state(site_packages)
     if now.ready:
         return now
-    needed = [_within_path_limit(line, site_folder(site_packages)) for line in now.missing]
+    needed = [within_path_limit(line, site_folder(site_packages)) for line in now.missing]
     wheels = _wheels(wheel_folder) if wheel_folder else None
-    problems = preflight(_estimate(needed, wheels)[1], site_packages, disk_usage)
+    problems = preflight(estimate(needed, wheels)[1], site_packages, disk_usage)
     fatal = [problem.text for problem in problems if problem.fatal]
     if fatal:
         raise PackageError(" ".join(fatal))
@@ -239,7 +139,7 @@ def _install_torch(lines, wheel_folder, site_packages, pip):
     if not lines:
         return
     # The extension's torchInstalled() would import torch, so it is not asked.
-    extension = None if pip or wheel_folder else _pytorch_extension()
+    extension = None if pip or wheel_folder else pytorch_extension()
     with _explained("torch"):
         if extension:
             # It also picks the build for the graphics card.
@@ -340,8 +240,11 @@ def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=N
         return
     if wheel_folder:
         _refuse_incomplete(_wheels(wheel_folder), lines, wheel_folder)
-    text = _("{purpose} needs these Python packages: {names}. They take about 50 MB. No image and no other data of yours "
-             "is sent. Install them now?").format(purpose=purpose, names=", ".join(lines))
+    found = [distribution(requirement_name(line), site_packages) for line in lines]
+    names = [line if old is None else _("{name} in place of {version}").format(name=line, version=version_of(old))
+             for line, old in zip(lines, found)]
+    text = _("{purpose} needs these Python packages: {names}. They take about 50 MB, and all of Slicer uses them. No image and "
+             "no other data of yours is sent. Install them now?").format(purpose=purpose, names=", ".join(names))
     _ask(confirm, text, _("CTADeface - Install packages"))
     with _explained(", ".join(map(requirement_name, lines))):
         _pip_install(lines, wheel_folder, site_packages, pip)
@@ -366,7 +269,7 @@ def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, dis
     Parameters, returns and raises: as ``install``.
     """
     folder = site_folder(site_packages)
-    if why := _unwritable(folder):
+    if why := unwritable(folder):
         raise PackageError(why)
     halves = [name for name in FOLDERS if half_installed(folder, name)]
     doomed = [path for name in FOLDERS for path in leftovers(folder, name)]
@@ -376,7 +279,7 @@ def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, dis
         return _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage)
     again = [line for line in requirements() if requirement_name(line) in halves]
     needed = list(dict.fromkeys(again + missing(site_packages)))
-    needed = [_within_path_limit(line, folder) for line in needed]
+    needed = [within_path_limit(line, folder) for line in needed]
     if wheel_folder:
         _refuse_incomplete(_wheels(wheel_folder), needed, wheel_folder)
     question = [_("These incomplete parts are removed from {folder}: {names}").format(
