@@ -1,12 +1,17 @@
 """Each check passes on a good fill of a real head, and fails on a case made to fail it."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.checks.head import Head, ras_point
 from CTADefaceLib.checks.source import already_defaced, input_is_ct
+from CTADefaceLib.checks.untouched import Changes
 from CTADefaceLib.checks.written import written_file
 from CTADefaceLib.edit import bounding_box
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
@@ -68,6 +73,34 @@ def test_a_good_fill_passes_every_check_and_names_what_is_out_of_view(case):
 @pytest.mark.parametrize("fill", ["percentile", "published", "air", -900.0])
 def test_the_other_fills_pass_too(case, fill):
     assert failed(case.checks(stored=filled(case.volume, case.mask, fill)[0], fill=fill).values()) == []
+
+
+@pytest.mark.parametrize("fill", ["levelled", "air"])
+def test_a_shell_of_the_face_leaves_the_same_face_farther_back_and_is_stopped(case, fill):
+    hu = case.volume.to_hu(case.volume.stored)
+    outside, _ = ndi.label(ndi.binary_opening(hu < -500, iterations=2))
+    air = outside == 1 + np.bincount(outside.ravel())[1:].argmax()
+    shell = case.mask & (ndi.distance_transform_edt(~air, case.volume.geometry.spacing[::-1]) <= 2)
+    checks = case.checks(shell, filled(case.volume, shell, fill)[0], fill)
+    assert {"nose", "residual_skin"} <= {check.name for check in failed(checks.values())}
+
+
+def test_a_fill_that_looks_like_tissue_is_stopped(case):
+    checks = case.checks(stored=filled(case.volume, case.mask, 55.0)[0], fill=55.0)
+    assert "looks like tissue" in checks["mask_filled"].text
+    assert {"mask_filled", "nose", "residual_skin"} <= {check.name for check in failed(checks.values())}
+
+
+def test_changes_are_counted_by_several_threads_at_once():
+    changes, hit = Changes(), np.ones((2, 2, 2), bool)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: changes.note("bone", hit, slice(n, n + 2), 0), range(4000)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert changes.bone == 4000 * hit.size
 
 
 def test_nothing_filled_is_noticed(case):

@@ -86,6 +86,20 @@ def box(scan, tmp_path):
     return tmp_path / "mask.nii.gz"
 
 
+def test_a_mask_saved_with_a_slope_is_the_same_mask(box, tmp_path):
+    mask = read_volume(box).stored
+    image = nibabel.Nifti1Image(mask.T.astype(np.float32), np.eye(4))
+    image.set_data_dtype(np.int16)
+    nibabel.save(image, tmp_path / "scaled.nii.gz")
+    volume = read_volume(tmp_path / "scaled.nii.gz")
+    assert volume.slope != 1 and volume.stored.all() and np.array_equal(volume.as_mask(), mask > 0)
+
+
+def test_a_reason_to_override_is_for_one_case_only(scan, tmp_path, capsys):
+    assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--override", "chin=seen"]) == 1
+    assert "one INPUT" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("CTADefaceLib.pipeline._load", lambda *_: pytest.fail("a model was loaded"))
     volume, mask = read_volume(scan), read_volume(box).stored

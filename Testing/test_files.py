@@ -13,7 +13,8 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import deflate, publish
+from CTADefaceLib.files import deflate, publish, read
+from CTADefaceLib.files.header_text import kept_text, text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.temporary import temporary_folder
@@ -207,6 +208,41 @@ def test_gzip_of_several_members_and_padding_is_read(tmp_path, array, packer):
     plain = nifti(tmp_path / "a.nii", array)
     (tmp_path / "b.nii.gz").write_bytes(several_members(plain.read_bytes()))
     assert np.array_equal(read_volume(tmp_path / "b.nii.gz").stored, array)
+
+
+def test_zeros_that_go_on_into_the_next_block_are_padding_too(tmp_path, array, packer, monkeypatch):
+    plain = nifti(tmp_path / "a.nii", array)
+    (tmp_path / "b.nii.gz").write_bytes(several_members(plain.read_bytes()) + bytes(5000))
+    monkeypatch.setattr(read, "READ_BYTES", 1000)
+    assert np.array_equal(read_volume(tmp_path / "b.nii.gz").stored, array)
+
+
+@pytest.mark.parametrize("extension", ["mha", "nrrd"])
+def test_dicom_tags_in_a_header_are_not_written_and_other_text_is_told(tmp_path, extension):
+    image = sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16))
+    for key in ("0010|0010", "DICOM_0010_0020", "comment"):
+        image.SetMetaData(key, "Secret^Jane")
+    source = tmp_path / f"a.{extension}"
+    sitk.WriteImage(image, str(source))
+    volume = read_volume(source)
+    assert text_warning(source, volume.source) == f"{source}: the header's text is kept (comment); make sure that it names nobody."
+    for name, write in (("b", lambda path: write_like(volume, volume.stored, path)),
+                        ("m", lambda path: write_mask(volume, volume.stored == 0, path))):
+        write(tmp_path / f"{name}.{extension}")
+        assert (tmp_path / f"{name}.{extension}").read_bytes().count(b"Secret") == 1
+
+
+def test_text_of_a_nifti_header_is_told_and_not_in_the_mask(tmp_path, array):
+    volume = read_volume(nifti(tmp_path / "a.nii", array))
+    assert kept_text(volume.source) == ["descrip", "aux_file"]
+    write_mask(volume, array > 0, tmp_path / "m.nii")
+    assert b"scanner" not in (tmp_path / "m.nii").read_bytes()
+    image = nibabel.Nifti1Image(array, np.eye(4))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"Secret^Jane"))
+    nibabel.save(image, tmp_path / "e.nii")
+    assert kept_text(read_volume(tmp_path / "e.nii").source) == ["extensions"]
+    nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / "p.nii")
+    assert text_warning("p.nii", read_volume(tmp_path / "p.nii").source) is None
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-4], lambda data: data[:len(data) // 2],

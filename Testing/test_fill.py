@@ -49,6 +49,21 @@ def test_histogram_and_sort_give_numpys_percentile(head, dtype):
     assert fill.fill_value(volume, "published") == expected
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_a_falling_scale_gives_the_same_percentile(head, dtype):
+    noisy = (head.stored + np.random.default_rng(3).normal(0, 20, head.stored.shape)).astype(dtype)
+    rising, falling = Volume(noisy, head.geometry), Volume(-noisy, head.geometry, slope=-1.0)
+    for kind in ("percentile", "published"):
+        assert falling.to_hu(fill.fill_value(falling, kind)) == pytest.approx(fill.fill_value(rising, kind), abs=1)
+
+
+def test_a_background_of_padding_alone_is_filled_with_air_and_not_with_tissue(head):
+    stored = np.where(head.stored == phantom.AIR, -2000, head.stored).astype(np.int16)
+    volume = Volume(stored, head.geometry)
+    assert np.percentile(stored[stored != -2000], 10) > -300
+    assert fill.fill_value(volume, "percentile") == fill.fill_value(volume, "levelled") == -1000
+
+
 def test_published_fills_the_whole_mask(padded):
     volume, mask = padded
     assert np.all(fill.filled(volume, mask, "published")[0][mask] == -3024)

@@ -3,6 +3,7 @@
 import numpy as np
 import phantom
 import pytest
+from scipy import ndimage as ndi
 
 from CTADefaceLib.errors import MaskError
 from CTADefaceLib.fill import filled
@@ -76,12 +77,29 @@ def test_device_and_streak_in_front_go_too(parts):
     assert (output[device] == value).all() and (output[streak] == value).all()
 
 
-def test_padding_stays_padding(parts):
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1)])
+def test_padding_outside_of_the_scanners_circle_stays(parts, flips):
     hu, face, _, _ = parts
     hu = hu.copy()
-    hu[:, -5:, :8] = -3024
-    output, _ = filled(volume_of(hu), face, "levelled")
-    assert (output[:, -5:, :8] == -3024).all()
+    a, r = (np.arange(n) - (n - 1) / 2 for n in hu.shape[1:])
+    outside = np.hypot(a[:, None], r) > 39
+    hu[:, outside] = -3024
+    volume = volume_of(hu, flips)
+    output, value = filled(volume, face[tuple(slice(None, None, f) for f in flips[::-1])], "levelled")
+    assert outside.any() and (ras_view(output, volume.geometry)[:, outside] == -3024).all() and value == phantom.AIR
+
+
+@pytest.mark.parametrize("kept_air", [0, 2])
+@pytest.mark.parametrize("padding", [-2000, -3024])
+def test_padding_around_the_head_does_not_keep_its_outline(parts, padding, kept_air):
+    hu, face, _, _ = parts
+    hu = hu.copy()
+    outside = ndi.label(hu == phantom.AIR)[0] == 1
+    hu[ndi.binary_erosion(outside, iterations=kept_air) if kept_air else outside] = padding
+    output, value = filled(volume_of(hu), face, "levelled")
+    assert value == phantom.AIR
+    lines = np.argwhere(face.any(1))
+    assert all((output[s, np.flatnonzero(face[s, :, r])[-1]:, r] == value).all() for s, r in lines)
 
 
 def test_mask_that_looks_backwards_is_refused_before_it_destroys_the_head(parts):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from CTADefaceLib.case import Options, deface_file
-from CTADefaceLib.errors import ChecksFailed, InputError
+from CTADefaceLib.errors import ChecksFailed, InputError, MissingPackages
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
 from CTADefaceLib.records.folder import new_record_path, records_folder
@@ -55,6 +55,20 @@ def test_hashes_are_those_of_the_voxels_in_the_files(released):
     assert record["output"]["voxels_sha256"] == voxels_sha256(after.stored) != voxels_sha256(before.stored)
     assert record["output"]["changed_voxels"] == np.count_nonzero(before.stored != after.stored)
     assert voxels_sha256(after.stored) == voxels_sha256(after.stored.astype(">i2"))
+
+
+def test_a_report_that_fails_leaves_the_case_released_and_known(released, tmp_path, monkeypatch):
+    monkeypatch.setattr("CTADefaceLib.records.report.write_report", lambda *_: 1 / 0)
+    result = deface_file(released[2] / f"{NAME}.nii.gz", tmp_path / "release", Options(report=True))
+    assert result.status == "defaced" and Path(result.defaced).is_file() and Path(result.record).is_file()
+    assert result.report is None and "was released, but the report could not be written" in result.error
+
+
+def test_a_report_without_vtk_is_refused_before_anything_is_done(released, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPackages, match="vtk"):
+        deface_file(released[2] / f"{NAME}.nii.gz", tmp_path / "release", Options(report=True))
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_identity_in_the_record_and_no_original_in_the_release_folder(released):

@@ -10,6 +10,7 @@ from . import fill as filling
 from .checks.check import checked_overrides
 from .checks.written import written_file
 from .errors import ChecksFailed, CTADefaceError
+from .files.header_text import text_warning
 from .files.publish import output_paths, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
@@ -108,13 +109,17 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     progress = progress or Progress()
     filling.parse_fill(options.fill)
     checked_overrides(options.override)
+    if options.report:
+        from .records.report import need_pictures
+
+        need_pictures()
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
     volume, survey = _read(path, options, progress)
-    warning = memory_warning(volume)
-    if warning:
-        warn(warning)
+    for warning in (memory_warning(volume), text_warning(path, volume.source)):
+        if warning:
+            warn(warning)
     with ThreadPoolExecutor(1) as pool:
         # Not all of finding the mask uses every core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
@@ -217,9 +222,9 @@ def _release(volume, mask, wanted, options, progress, result, survey, before):
     result.status, result.defaced, result.record = "defaced", str(wanted[0]), str(record)
     result.checks = [check.as_dict() for check in checks]
     if options.report:
-        from .records.report import write_report
+        from .records.report import report_of_released
 
-        result.report = str(write_report(outgoing, record))
+        result.report, result.error = report_of_released(outgoing, record)
 
 
 def _proposed(volume, mask, options):

@@ -132,6 +132,8 @@ def run_command(args):
     sources = grouped(args.inputs)
     if options.mask is not None and len(sources) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
+    if options.override and len(sources) > 1:
+        raise CTADefaceError("--override: a reason was given for one case that somebody has seen; give one INPUT.")
     if options.mask is not None and options.mask_only:
         raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
     taken, failures = {}, 0

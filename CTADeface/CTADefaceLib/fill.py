@@ -8,20 +8,20 @@ with padding; this is also the value of ``levelled``. ``air``: -1000 HU. A numbe
 exactly as published, all voxels counted, the mask alone replaced.
 """
 
-import math
-
 import numpy as np
 
 from .errors import InputError, MaskError
 from .histogram import Histogram
+from .padding import is_padding, outside_circle
 from .threads import for_slabs
+from .volume import ras_view
 
 FILLS = ("levelled", "percentile", "published", "air")
 DEFAULT_FILL = FILLS[0]
 FILL_PERCENTILE = 10
 AIR_HU = -1000.0
-# Lower than any noise around air: only scanners' padding outside the reconstruction circle.
-PADDING_HU = -1500.0
+# A percentile above this is no air: the background of such a volume is padding.
+MOST_FILL_HU = -300.0
 
 
 def parse_fill(text):
@@ -47,8 +47,10 @@ def fill_value(volume, fill=DEFAULT_FILL, histogram=None):
         return volume.from_hu(AIR_HU)
     if isinstance(fill, float):
         return volume.from_hu(fill)
-    percentile = _percentile(volume, FILL_PERCENTILE, fill == "published", histogram)
-    return volume.from_hu(percentile * volume.slope + volume.intercept)
+    # Stored values run the other way where the slope is negative.
+    percent = FILL_PERCENTILE if volume.slope > 0 else 100 - FILL_PERCENTILE
+    hu = _percentile(volume, percent, fill == "published", histogram) * volume.slope + volume.intercept
+    return volume.from_hu(AIR_HU if hu > MOST_FILL_HU and fill != "published" else hu)
 
 
 def _percentile(volume, percent, count_padding, histogram):
@@ -64,21 +66,13 @@ def _percentile(volume, percent, count_padding, histogram):
     return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
 
 
-def is_padding(volume, stored):
-    """Bool array: which ``stored`` values of the volume are padding (below -1500 HU)."""
-    limit = (PADDING_HU - volume.intercept) / volume.slope
-    if stored.dtype.kind in "iu":
-        # The same answer, without turning every voxel into a float.
-        limit = math.ceil(limit) if volume.slope > 0 else math.floor(limit)
-    return stored < limit if volume.slope > 0 else stored > limit
-
-
 def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
     """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
     Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as
     of ``fill_value``.
-    Padding inside the mask stays padding, except for 'published'.
+    Padding inside the mask stays padding, except for 'published'; for 'levelled' that outside of the scanner's circle
+    stays.
     Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
     """
     if mask.shape != volume.stored.shape:
@@ -91,6 +85,9 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
         from .level import levelled_region
 
         mask = levelled_region(volume, mask)
+        circle = outside_circle(volume)
+        if circle is not None:
+            ras_view(mask, volume.geometry)[:, circle] = False
     elif fill != "published":
         from .partial_volume import partial_volume_layer
 
@@ -101,7 +98,8 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
     def replace(planes):
         part = stored[planes]
         part[:] = volume.stored[planes]
-        np.copyto(part, value, where=mask[planes] if fill == "published" else mask[planes] & ~is_padding(volume, part))
+        where = mask[planes]
+        np.copyto(part, value, where=where if fill in ("published", "levelled") else where & ~is_padding(volume, part))
 
     for_slabs(replace, len(stored))
     return stored, value

@@ -173,7 +173,7 @@ def mask_on_grid(mask, volume):
     if given.stored.shape != volume.stored.shape or not given.geometry.matches(volume.geometry):
         raise MaskError(f"{given.name}: the mask's grid (size, spacing, origin or direction) is not that of "
                         f"{volume.name}; make the mask on this volume.")
-    return given.stored != 0
+    return given.as_mask()
 
 
 def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None):

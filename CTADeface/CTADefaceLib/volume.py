@@ -109,6 +109,15 @@ class Volume:
         """The stored values as a view in (S, A, R) order."""
         return ras_view(self.stored, self.geometry)
 
+    def as_mask(self):
+        """The volume read as a mask, bool (k, j, i).
+
+        Some programs save 0 and 1 with a slope and an intercept, so that neither is 0 in the file.
+        """
+        if (self.slope, self.intercept) == (1.0, 0.0) and self.stored.dtype.kind in "iu":
+            return self.stored > 0
+        return self.stored.astype(np.float32) * self.slope + self.intercept > 0.5
+
     def to_hu(self, stored):
         """HU of stored values, same shape: int16 where that is exact, float32 otherwise; may be ``stored`` itself."""
         if self.slope == 1.0 and stored.dtype.kind in "iu" and float(self.intercept).is_integer():

@@ -4,7 +4,10 @@ from functools import cached_property
 
 import numpy as np
 
+from ..anatomy import BONE_HU
+from ..volume import foremost
 from .check import SKIP, Check, graded
+from .head import TISSUE_HU
 
 # mm above the tip of the nose, (from, to), of an upright head.
 ZONES = {"forehead": (45.0, 75.0), "nose": (-8.0, 40.0), "mouth": (-45.0, -12.0), "chin": (-80.0, -50.0)}
@@ -12,6 +15,8 @@ HALF_WIDTH_MM = 40.0
 # A raised or lowered head turns a zone away from the viewer: only skin this near to the tip's depth is asked for.
 DEPTH_MM = 45.0
 LEAST_AREA_CM2 = 3.0
+# A face that is so much farther back is still that face.
+SHOWS_MM = 3.0
 # Least shares covered: below nearly all reference masks of the training heads (2nd percentiles 0.31, 0.74, 0.90, 0.85;
 # their foreheads are one or two voxels thick), above those without an upper, lower or side part
 # (``Testing/benchmarks/checks.py``).
@@ -23,7 +28,7 @@ SIDES = ("on the left", "on the right")
 
 
 class FaceSkin:
-    """The skin of the face before, and whether each of its lines has it still; all (S', R')."""
+    """The skin of the face before, and whether each of its lines shows it still; all (S', R')."""
 
     def __init__(self, head, stored_after):
         self.head = head
@@ -31,12 +36,19 @@ class FaceSkin:
 
     @cached_property
     def kept(self):
-        """Bool: the voxel of skin has the value that it had."""
+        """Bool: there is still tissue where the skin was or close behind it, which shows the same face.
+
+        Where bone lies as close behind the skin, nothing more can go.
+        """
         head = self.head
-        index = np.maximum(head.skin, 0)[:, None]
-        before, after = (np.take_along_axis(head.lines(stored), index, 1)[:, 0]
-                         for stored in (head.volume.stored, self._after))
-        return (before == after) & (head.skin >= 0)
+        index = np.arange(head.hu.shape[1])[:, None]
+        # What lies in front of the skin, such as a device, hides nothing and shows nothing.
+        behind = index <= head.skin[:, None]
+        near = behind & (index >= (head.skin - np.ceil(SHOWS_MM / head.spacing[1]))[:, None])
+        after = head.volume.to_hu(head.lines(self._after))
+        left = foremost((after > TISSUE_HU) & behind)
+        to_bone = (near & (head.hu > BONE_HU)).any(1) & (left < head.skin)
+        return (head.skin >= 0) & ((head.skin - left) * head.spacing[1] < SHOWS_MM) & ~to_bone
 
     def zone(self, low, high):
         """Bool: lines of skin from ``low`` to ``high`` mm above the tip of the nose that face the viewer."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..fill import is_padding
+from ..fill import MOST_FILL_HU
+from ..padding import is_padding
 from ..volume import ras_view
 from .check import graded
 from .head import ras_point
@@ -49,13 +50,16 @@ def mask_place(head, mask):
 
 
 def mask_filled(volume, stored_after, mask, value):
-    """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be."""
+    """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be; and the value must
+    look like air (at most -300 HU): with that of tissue the face would be drawn again."""
     left = mask & (stored_after != value)
     left[left] = ~(is_padding(volume, stored_after[left]) & (stored_after[left] == volume.stored[left]))
-    count = int(np.count_nonzero(left))
+    count, hu = int(np.count_nonzero(left)), float(value) * volume.slope + volume.intercept
     text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
+    if hu > MOST_FILL_HU:
+        text = f"The fill of {hu:.0f} HU looks like tissue, so the face can still be seen; fill with air. {text}"
     return graded("mask_filled", count, "voxels", text, first_place(left, volume) if count else None,
-                  fail=count > 0)
+                  fail=count > 0 or hu > MOST_FILL_HU)
 
 
 def first_place(mask, volume):

@@ -1,5 +1,6 @@
 """Is everything that is not face as it was?"""
 
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,14 +35,16 @@ class Changes:
     bright: int = 0
     bone: int = 0
     places: dict = field(default_factory=dict)
+    _lock: object = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def note(self, kind, hit, planes, offset):
         """Add ``hit`` (bool, some planes of the RAS view) to the count of ``kind``."""
         count = int(np.count_nonzero(hit))
         if count:
-            setattr(self, kind, getattr(self, kind) + count)
             s, a, r = np.argwhere(hit)[count // 2]
-            self.places.setdefault(kind, (int(s) + planes.start, int(a) + offset, int(r)))
+            with self._lock:
+                setattr(self, kind, getattr(self, kind) + count)
+                self.places.setdefault(kind, (int(s) + planes.start, int(a) + offset, int(r)))
 
 
 def find_changes(volume, stored_after, mask, value):

@@ -115,7 +115,7 @@ def _find_face(plan, given, options, progress, warn):
 
 def _face_of_file(path, chosen, volume, stack):
     given = read_volume(path)
-    mask = given.stored != 0
+    mask = given.as_mask()
     if not mask_on_stack(mask, given.geometry, stack).any():
         raise MaskError(f"{path}: the mask is empty or does not lie in {chosen.label}; make it on this series.")
     own = mask if mask.shape == volume.stored.shape and given.geometry.matches(volume.geometry) else None

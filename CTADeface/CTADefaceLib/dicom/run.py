@@ -147,9 +147,9 @@ class Run:
         result.status, result.defaced, result.record = "defaced", str(target), str(record)
         result.checks = [check.as_dict() for check in outgoing.checks]
         if options.report:
-            from ..records.report import write_report
+            from ..records.report import report_of_released
 
-            result.report = str(write_report(outgoing, record))
+            result.report, result.error = report_of_released(outgoing, record)
 
     def _outgoing(self, series, volume, mask, stored, value, result):
         options, own = self.options, series.number == self.face.chosen.number

@@ -163,12 +163,12 @@ def _unpacked(blocks, most):
     """
     inflate = None
     for block in blocks:
-        while block:
+        # Zeros between members are padding.
+        while block := block if inflate else block.lstrip(b"\0"):
             inflate = inflate or gzip_unpacker()
             yield inflate.decompress(block, most)
             if inflate.eof:
-                # Another member may follow, or zeros as padding.
-                block, inflate = inflate.unused_data.lstrip(b"\0"), None
+                block, inflate = inflate.unused_data, None
             else:
                 block = inflate.unconsumed_tail
     if inflate is not None:

@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import OutputError
 from ..volume import Volume
 from .compress import write_compressed
+from .header_text import NIFTI_TEXT, without_dicom
 from .read import NiftiHeader
 
 
@@ -24,6 +25,9 @@ def write_mask(volume, mask, path, progress=None):
         header.set_data_dtype(np.uint8)
         header.set_slope_inter(1, 0)
         header["cal_min"], header["cal_max"] = 0, 1
+        for field in NIFTI_TEXT:
+            if field in header:
+                header[field] = b""
         header["vox_offset"] = 352 if header["sizeof_hdr"] == 348 else 544
         _write_nifti(header.binaryblock + bytes(4), mask, path, progress)
     else:
@@ -71,7 +75,7 @@ def write_new(array, geometry, path):
 def _write_itk(volume, array, path, compressed=None):
     if compressed is None:
         compressed = volume.source.compressed
-    _write_image(array, volume.geometry, volume.source.metadata, path, compressed)
+    _write_image(array, volume.geometry, without_dicom(volume.source.metadata), path, compressed)
 
 
 def _write_image(array, geometry, metadata, path, compressed):

@@ -4,10 +4,12 @@ It shows the original face and therefore lies beside the record, outside of the 
 """
 
 import base64
+import importlib.util
 from html import escape
 from pathlib import Path
 
 from ..checks.check import TITLES, number_text
+from ..errors import MissingPackages, first_line
 from ..files.publish import publishing
 
 COLOURS = {"pass": "#2e7d32", "warn": "#b26a00", "fail": "#c62828", "not applicable": "#757575"}
@@ -35,6 +37,22 @@ def write_report(outgoing, record_path):
     with publishing([path]) as staged:
         staged[0].write_text(page, encoding="utf-8")
     return path
+
+
+def need_pictures():
+    """Raise MissingPackages when a report could not be made, before anything else is done."""
+    if importlib.util.find_spec("vtk") is None:
+        from ..render import NO_VTK
+
+        raise MissingPackages(NO_VTK)
+
+
+def report_of_released(outgoing, record_path):
+    """(path of the report, None), or (None, why there is none): what is released stays so, and must be known to be."""
+    try:
+        return str(write_report(outgoing, record_path)), None
+    except Exception as error:
+        return None, f"{record_path}: was released, but the report could not be written ({first_line(error)})."
 
 
 def report_page(record, picture, name=None):

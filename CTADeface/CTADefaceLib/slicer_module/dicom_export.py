@@ -101,7 +101,7 @@ def export_new_series(case, folder, options, progress):
     result = Result(case.volume.name, "defaced", str(target), fill=str(options.fill), record=str(record), series=1,
                     checks=[check.as_dict() for check in case.checks])
     if options.report:
-        from ..records.report import write_report
+        from ..records.report import report_of_released
 
-        result.report = str(write_report(case, record))
+        result.report, result.error = report_of_released(case, record)
     return result
