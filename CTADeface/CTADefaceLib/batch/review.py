@@ -82,11 +82,12 @@ def reviewed(queue):
     return sum(item.review is not None for item in queue), len(queue)
 
 
-def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None):
+def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None, error=None):
     """Note in the manifest what a person decided about an ``Item``; returns it as it is then.
 
     Parameters: ``review`` one of ``VERDICTS``; ``by`` who (None: the user of this computer); ``outputs``, ``mask`` and
-    ``record`` the paths that a correction wrote, None where they stay as they are.
+    ``record`` the paths that a correction wrote, ``error`` what went wrong in it (empty: nothing); None where they stay
+    as they are.
     Raises: InputError for another verdict, or for accepting a case of which nothing was written; OutputError.
     """
     if review not in VERDICTS:
@@ -96,12 +97,16 @@ def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None):
     written = {key: Path(path) for key, path in (("mask", mask), ("record", record)) if path is not None}
     if outputs is not None:
         written["outputs"] = tuple(Path(path) for path in outputs)
+    if error is not None:
+        written["error"] = error or None
     item = replace(item, review=review, by=by or this_user(), time=now(), **written)
     manifest = manifest_at(manifest)
     line = {"case": item.case, "review": item.review, "by": item.by, "time": item.time}
     line |= {key: manifest.relative(written[key]) for key in ("mask", "record") if key in written}
     if outputs is not None:
         line["outputs"] = [manifest.relative(path) for path in item.outputs]
+    if error is not None:
+        line["error"] = item.error
     manifest.add(line)
     return item
 
