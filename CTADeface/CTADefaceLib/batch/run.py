@@ -177,7 +177,8 @@ class Batch:
         try:
             self._make_room(case, entry, options)
         except CTADefaceError as error:
-            self._note(case, [failure(case.id, error)])
+            # What lies there is still that of the input as it was.
+            self._note(case, [failure(case.id, error)], entry.get("stamp"))
             return
         while self._running and deaths >= DEATHS_UNTIL_ALONE:
             self._collect()
@@ -196,11 +197,16 @@ class Batch:
 
     def _add(self, case, status, **facts):
         line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
-                "status": status, "time": noted.now(), **facts}
+                "status": status, "time": noted.now(), "outputs": self._released(case), **facts}
         if case.kind == "dicom":
             line["folder"] = case.folder
         self._manifest.add(line)
         return line
+
+    def _released(self, case):
+        """What earlier runs released of a case and still lies there: however this one ends, a person can take it out."""
+        entry = self._entries.get(case.id) or {}
+        return [path for path in entry.get("outputs", ()) if self._manifest.resolved(path).exists()]
 
     def _collect(self):
         """Note those that have ended; waits for one."""
@@ -216,8 +222,10 @@ class Batch:
             else:
                 self._note(case, [failure(case.id, error)] if error else future.result())
 
-    def _note(self, case, results):
-        line = self._add(case, **noted.facts(results, self._manifest.relative), stamp=self._stamp(case))
+    def _note(self, case, results, stamp=None):
+        facts = noted.facts(results, self._manifest.relative)
+        facts["outputs"] += [path for path in self._released(case) if path not in facts["outputs"]]
+        line = self._add(case, **facts, stamp=stamp or self._stamp(case))
         self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
         self._progress.ended(case.id, line["error"] is not None)
         self._told(line)

@@ -1,0 +1,70 @@
+"""A batch run again after its inputs, its options or a person's decisions have changed; the head is synthetic."""
+
+import os
+
+import dicom_maker as maker
+import phantom
+import pytest
+import SimpleITK as sitk
+
+from CTADefaceLib.batch.correct import reject
+from CTADefaceLib.batch.manifest import NAME, Manifest
+from CTADefaceLib.batch.review import load_queue
+from CTADefaceLib.batch.run import run_batch
+from CTADefaceLib.case import Options
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """``batch(**options)`` runs the one case a.nii.gz of the folder ``in`` with the true mask; returns the ``Summary``."""
+    (tmp_path / "in").mkdir()
+    write_head(tmp_path / "in")
+    mask = maker.write_mask(tmp_path / "mask.nii.gz")
+
+    def run(retry_failed=False, **options):
+        return run_batch(tmp_path / "in", tmp_path / "out", Options(mask=mask, **options), retry_failed=retry_failed)
+
+    return run
+
+
+def write_head(folder, brighter=0):
+    """The head as a.nii.gz, by some HU brighter, and never of the time that it had before."""
+    path = folder / "a.nii.gz"
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    sitk.WriteImage(phantom.image((maker.parts()[0] + brighter).astype("int16")), str(path))
+    os.utime(path, ns=(before + 10**9,) * 2)
+
+
+def item(folder):
+    return load_queue(folder / "out-hospital-only")[0]
+
+
+def test_what_was_released_of_an_input_that_was_replaced_can_be_taken_out(batch, tmp_path):
+    assert batch().complete
+    before = item(tmp_path).outputs
+    write_head(tmp_path / "in", brighter=3)
+    for again in ({}, {"retry_failed": True}):
+        assert "exists already" in batch(**again).problems[0][1], "without --overwrite it stays"
+        assert item(tmp_path).outputs == before and before[0].exists()
+    reject(tmp_path / "out-hospital-only", item(tmp_path))
+    assert not before[0].exists()
+
+
+def test_what_was_released_stays_known_when_the_next_run_fails_or_is_killed(batch, tmp_path):
+    assert batch().complete
+    before = item(tmp_path).outputs
+    (tmp_path / "in" / "a.nii.gz").write_bytes(b"no volume")
+    assert "cannot be read" in batch(overwrite=True).problems[0][1]
+    assert item(tmp_path).outputs == before and before[0].exists()
+    lines = (tmp_path / "out-hospital-only" / NAME).read_bytes().splitlines(keepends=True)
+    (tmp_path / "out-hospital-only" / NAME).write_bytes(b"".join(lines[:-1]))
+    entry = Manifest(tmp_path / "out-hospital-only" / NAME).read()[1]["a.nii.gz"]
+    assert entry["status"] == "started" and entry["outputs"] == ["../out/a_defaced.nii.gz"]
+
+
+def test_a_replaced_input_is_done_again_where_that_is_allowed(batch, tmp_path):
+    assert batch().complete
+    before = item(tmp_path).outputs[0].read_bytes()
+    write_head(tmp_path / "in", brighter=3)
+    assert not batch().complete and batch(overwrite=True).complete
+    assert item(tmp_path).outputs[0].read_bytes() != before
