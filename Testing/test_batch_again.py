@@ -1,5 +1,6 @@
 """A batch run again after its inputs, its options or a person's decisions have changed; the head is synthetic."""
 
+import json
 import os
 
 import dicom_maker as maker
@@ -12,6 +13,7 @@ from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review import load_queue
 from CTADefaceLib.batch.run import run_batch
 from CTADefaceLib.case import Options
+from CTADefaceLib.errors import InputError
 
 
 @pytest.fixture
@@ -68,3 +70,33 @@ def test_a_replaced_input_is_done_again_where_that_is_allowed(batch, tmp_path):
     write_head(tmp_path / "in", brighter=3)
     assert not batch().complete and batch(overwrite=True).complete
     assert item(tmp_path).outputs[0].read_bytes() != before
+
+
+def test_what_all_results_must_have_in_common_is_never_mixed(batch, tmp_path):
+    assert batch().complete
+    for options, why in (({"deidentify_headers": True}, "with headers kept, not with headers cleaned"),
+                         ({"fill": "air"}, "with fill levelled, not with fill air")):
+        with pytest.raises(InputError, match=f"{why}; choose another output folder"):
+            batch(**options)
+    assert run_batch(tmp_path / "in", tmp_path / "cleaned", Options(mask=tmp_path / "mask.nii.gz", deidentify_headers=True))
+    with pytest.raises(InputError, match="with headers cleaned, not with headers kept"):
+        run_batch(tmp_path / "in", tmp_path / "cleaned", Options())
+
+
+def test_another_model_is_for_what_failed_or_was_blocked(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.nii.gz").write_bytes(b"no volume")
+    Manifest(tmp_path / "out-hospital-only" / NAME).add(
+        {"manifest": 1, "input": "../in", "output": "../out", "fill": "levelled", "model": "ours"})
+    with pytest.raises(InputError, match="with model ours, not with model head-3mm.*--retry-failed"):
+        run_batch(tmp_path / "in", tmp_path / "out", Options())
+    assert run_batch(tmp_path / "in", tmp_path / "out", Options(), retry_failed=True).by_status == {"failed": 1}
+
+
+def test_a_manifest_of_before_that_tells_less_is_continued(batch, tmp_path):
+    assert batch().complete
+    path = tmp_path / "out-hospital-only" / NAME
+    first, *lines = path.read_text().splitlines()
+    old = {key: value for key, value in json.loads(first).items() if key in ("manifest", "input", "output", "fill")}
+    path.write_text("\n".join([json.dumps(old), *lines]) + "\n")
+    assert batch().complete and path.read_text().splitlines()[1:] == lines

@@ -8,6 +8,7 @@ from ..case import failure
 from ..errors import Cancelled, CTADefaceError, InputError
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
+from ..model.store import find_model
 from . import manifest as noted
 from .find import describe_bids, excluded_folders, find_cases, is_bids, places
 from .kinds import run_case, wanted_of_case
@@ -99,15 +100,25 @@ class Batch:
 
     def _begin(self, header):
         """Write the first line, or refuse to mix two batches in one folder."""
-        now = {"input": self._manifest.relative(self._where.source), "fill": self._options.fill}
+        now = self._what_it_is()
         if header is None:
             self._manifest.add({"manifest": noted.VERSION, "time": noted.now(), **now,
                                 "output": self._manifest.relative(self._where.target)})
             return
         for key, value in now.items():
-            if header.get(key) != value:
-                raise InputError(f"{self._where.target}: holds a batch of {key} {header.get(key)}, not {value}; "
-                                 "choose another output folder.")
+            # Manifests of before do not tell everything.
+            before = header.get(key, value)
+            if before != value and not (key == "model" and self._retry):
+                retry = ", or give --retry-failed to run with it what failed or was blocked" if key == "model" else ""
+                raise InputError(f"{self._where.target}: holds a batch with {_said(key, before)}, not with "
+                                 f"{_said(key, value)}; choose another output folder{retry}.")
+
+    def _what_it_is(self):
+        """What all results of one batch must have in common, as the first line of its manifest tells it."""
+        options = self._options
+        what = {"input": self._manifest.relative(self._where.source), "fill": options.fill,
+                "deidentify_headers": options.deidentify_headers}
+        return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case):
         """Is the case still to be run?"""
@@ -229,6 +240,12 @@ class Batch:
         self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
         self._progress.ended(case.id, line["error"] is not None)
         self._told(line)
+
+
+def _said(key, value):
+    if key == "deidentify_headers":
+        return "headers cleaned" if value else "headers kept"
+    return f"{key} {value}"
 
 
 def run_batch(source, target, options, **how):
