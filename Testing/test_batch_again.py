@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.batch.correct import reject
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.review import load_queue
+from CTADefaceLib.batch.review import load_queue, mark
 from CTADefaceLib.batch.run import run_batch
 from CTADefaceLib.case import Options
 from CTADefaceLib.errors import InputError
@@ -100,3 +100,14 @@ def test_a_manifest_of_before_that_tells_less_is_continued(batch, tmp_path):
     old = {key: value for key, value in json.loads(first).items() if key in ("manifest", "input", "output", "fill")}
     path.write_text("\n".join([json.dumps(old), *lines]) + "\n")
     assert batch().complete and path.read_text().splitlines()[1:] == lines
+
+
+def test_after_the_masks_the_volumes_are_still_to_be_done(batch, tmp_path):
+    for _again in range(2):
+        assert batch(mask_only=True).by_status == {"mask only": 1}
+    with pytest.raises(InputError, match="nothing to accept"):
+        mark(tmp_path / "out-hospital-only", item(tmp_path), "accepted")
+    summary = batch()
+    assert summary.complete and summary.by_status == {"defaced": 1} and item(tmp_path).outputs[0].exists()
+    before = (tmp_path / "out-hospital-only" / NAME).read_bytes()
+    assert batch(mask_only=True).complete and (tmp_path / "out-hospital-only" / NAME).read_bytes() == before

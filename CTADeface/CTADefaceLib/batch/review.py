@@ -88,12 +88,13 @@ def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None, 
     Parameters: ``review`` one of ``VERDICTS``; ``by`` who (None: the user of this computer); ``outputs``, ``mask`` and
     ``record`` the paths that a correction wrote, ``error`` what went wrong in it (empty: nothing); None where they stay
     as they are.
-    Raises: InputError for another verdict, or for accepting a case of which nothing was written; OutputError.
+    Raises: InputError for another verdict, or for accepting a case of which nothing was released; OutputError.
     """
     if review not in VERDICTS:
         raise InputError(f"{review}: is no verdict; choose from {', '.join(VERDICTS)}.")
-    if review == ACCEPTED and item.status not in DONE:
-        raise InputError(f"{item.case}: was {item.status}, so that there is nothing to accept; correct or reject it.")
+    if review == ACCEPTED and not item.outputs:
+        raise InputError(f"{item.case}: nothing was released of it, so that there is nothing to accept; correct or reject "
+                         "it.")
     written = {key: Path(path) for key, path in (("mask", mask), ("record", record)) if path is not None}
     if outputs is not None:
         written["outputs"] = tuple(Path(path) for path in outputs)

@@ -128,6 +128,9 @@ class Batch:
         if entry.get("review"):
             # A person has decided about it.
             return False
+        if entry["status"] == noted.MASK_ONLY and not self._options.mask_only:
+            # The masks were made first, now the volumes are wanted.
+            return True
         if entry["status"] in noted.DONE:
             return self._has_changed(case, entry) or not self._has_results(entry)
         return self._retry or self._has_changed(case, entry)
