@@ -8,10 +8,12 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.batch.correct import reject
+from CTADefaceLib.batch import kinds
+from CTADefaceLib.batch.correct import correct, open_case, reject
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review import load_queue, mark
 from CTADefaceLib.batch.run import run_batch
+from CTADefaceLib.batch.stamp import has_changed, stamp_of
 from CTADefaceLib.case import Options
 from CTADefaceLib.errors import InputError
 
@@ -111,3 +113,59 @@ def test_after_the_masks_the_volumes_are_still_to_be_done(batch, tmp_path):
     assert summary.complete and summary.by_status == {"defaced": 1} and item(tmp_path).outputs[0].exists()
     before = (tmp_path / "out-hospital-only" / NAME).read_bytes()
     assert batch(mask_only=True).complete and (tmp_path / "out-hospital-only" / NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("decision", ["accepted", "corrected"])
+def test_a_decision_is_about_the_input_as_it_was(batch, tmp_path, decision):
+    kept = tmp_path / "out-hospital-only"
+    assert batch().complete
+    before = item(tmp_path).outputs[0].read_bytes()
+    if decision == "accepted":
+        mark(kept, item(tmp_path), "accepted")
+    else:
+        write_head(tmp_path / "in", brighter=2)
+        shown, mask = open_case(item(tmp_path))
+        correct(kept, item(tmp_path), mask.stored > 0, shown.geometry)
+    assert batch(retry_failed=True).complete and item(tmp_path).review == decision
+    write_head(tmp_path / "in", brighter=3)
+    assert batch(overwrite=True).complete
+    assert item(tmp_path).review is None and item(tmp_path).outputs[0].read_bytes() != before
+
+
+def test_what_was_rejected_comes_back_only_on_demand(batch, tmp_path):
+    assert batch().complete
+    reject(tmp_path / "out-hospital-only", item(tmp_path))
+    write_head(tmp_path / "in", brighter=3)
+    assert batch(overwrite=True).complete and item(tmp_path).outputs == ()
+    assert batch(retry_failed=True, overwrite=True).complete and item(tmp_path).outputs and item(tmp_path).review is None
+
+
+def test_an_input_that_changes_while_it_runs_has_changed(batch, tmp_path, monkeypatch):
+    run = kinds.run_case
+
+    def replaced_meanwhile(*arguments):
+        results = run(*arguments)
+        write_head(tmp_path / "in", brighter=3)
+        return results
+
+    with monkeypatch.context() as patch:
+        patch.setattr("CTADefaceLib.batch.run.run_case", replaced_meanwhile)
+        assert batch().complete
+    assert "exists already" in batch().problems[0][1]
+
+
+def test_the_stamp_of_a_study_tells_of_all_its_files(tmp_path):
+    study = tmp_path / "pat"
+    (study / "thin").mkdir(parents=True)
+    stamps = [stamp_of(study)]
+    for name in ("thin/1.dcm", "thin/2.dcm"):
+        (study / name).write_bytes(b"slice")
+        stamps.append(stamp_of(study))
+    os.utime(study / "thin" / "1.dcm", ns=(1, 1))
+    stamps.append(stamp_of(study))
+    (study / "thin" / "2.dcm").rename(study / "thin" / "3.dcm")
+    stamps.append(stamp_of(study))
+    assert all(has_changed(before, now) for before, now in zip(stamps, stamps[1:])) and stamps[-1][0] == 10
+    assert not has_changed(stamps[-1], stamp_of(study)) and not has_changed(None, stamps[-1])
+    status = study.stat()
+    assert not has_changed([status.st_size, status.st_mtime_ns - 1], stamps[-1]), "of a manifest of before"

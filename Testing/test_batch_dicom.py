@@ -134,3 +134,16 @@ def test_a_correction_leaves_nothing_of_a_series_that_it_does_not_release(tmp_pa
     assert "series_02 was taken out of the release." in fixed.error and "not exported" in fixed.error
     reject(kept, fixed)
     assert not list(out.rglob("*.dcm"))
+
+
+def test_slices_that_arrive_later_are_not_passed_over(tmp_path):
+    source, mask = study_of_two(tmp_path)
+    late = sorted((source / "pat" / "thin").iterdir(), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])[30:]
+    for path in late:
+        path.rename(tmp_path / path.name)
+    assert run_batch(source, tmp_path / "out", Options(mask=mask)).complete
+    for path in late:
+        (tmp_path / path.name).rename(path)
+    assert not run_batch(source, tmp_path / "out", Options(mask=mask)).complete
+    assert run_batch(source, tmp_path / "out", Options(mask=mask, overwrite=True), retry_failed=True).complete
+    assert len(list((tmp_path / "out" / "study_0001" / "series_01").iterdir())) == 40

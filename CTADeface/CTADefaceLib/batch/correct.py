@@ -16,6 +16,7 @@ from ..volume import Volume
 from .find import Case, find_case, places
 from .kinds import arguments_of_case
 from .review import CORRECTED, REJECTED, manifest_at, mark
+from .stamp import stamp_of
 
 MODELS_OWN = "_model"
 
@@ -37,6 +38,7 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
+    stamp = stamp_of(item.input)
     run = _correct_study if item.kind == "dicom" else _correct_file
     results = run(item, source, target, options, Volume(mask, geometry), progress, warn)
     done = [result for result in results if result.status == "defaced"]
@@ -46,7 +48,8 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     wrong = [path for path in item.outputs if path.resolve() not in new]
     _take_out(wrong)
     said = [f"{path.name} was taken out of the release." for path in wrong] + [one.error for one in results if one.error]
-    return mark(manifest.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said))
+    return mark(manifest.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said),
+                stamp)
 
 
 def _correct_file(item, source, target, options, mask, progress, warn):

@@ -82,12 +82,13 @@ def reviewed(queue):
     return sum(item.review is not None for item in queue), len(queue)
 
 
-def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None, error=None):
+def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None, error=None,
+         stamp=None):
     """Note in the manifest what a person decided about an ``Item``; returns it as it is then.
 
     Parameters: ``review`` one of ``VERDICTS``; ``by`` who (None: the user of this computer); ``outputs``, ``mask`` and
-    ``record`` the paths that a correction wrote, ``error`` what went wrong in it (empty: nothing); None where they stay
-    as they are.
+    ``record`` the paths that a correction wrote, ``error`` what went wrong in it (empty: nothing), ``stamp`` of the input
+    that it was made from; None where they stay as they are.
     Raises: InputError for another verdict, or for accepting a case of which nothing was released; OutputError.
     """
     if review not in VERDICTS:
@@ -108,6 +109,8 @@ def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None, 
         line["outputs"] = [manifest.relative(path) for path in item.outputs]
     if error is not None:
         line["error"] = item.error
+    if stamp is not None:
+        line["stamp"] = stamp
     manifest.add(line)
     return item
 
