@@ -12,7 +12,7 @@ from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review import load_queue
-from CTADefaceLib.batch.run import run_batch
+from CTADefaceLib.batch.run import Here, run_batch
 from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.case import Options
 from CTADefaceLib.checks import every
@@ -136,6 +136,27 @@ def test_a_correction_leaves_nothing_of_a_series_that_it_does_not_release(tmp_pa
     assert not list(out.rglob("*.dcm"))
 
 
+class Shared(Here):
+    """Looks to a batch like a cluster, whose workers may have published a part before they were killed."""
+
+    shared = True
+
+
+@pytest.mark.parametrize("engine", [Here, Shared])
+def test_a_folder_of_others_is_not_replaced_by_a_study(tmp_path, engine):
+    source, mask = study_of_two(tmp_path)
+    theirs = tmp_path / "out" / "study_0001" / "series_01" / "precious.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("not ours")
+    summary = run_batch(source, tmp_path / "out", Options(mask=mask), engine=engine())
+    assert "exists already" in summary.problems[0][1] and not list(tmp_path.rglob("out/*/*/*.dcm"))
+    assert theirs.read_text() == "not ours"
+    assert run_batch(source, tmp_path / "out", Options(mask=mask, mask_only=True), engine=engine(), retry_failed=True).complete
+    theirs.unlink()
+    theirs.parent.rmdir()
+    assert run_batch(source, tmp_path / "out", Options(mask=mask), engine=engine()).complete
+
+
 def test_slices_that_arrive_later_are_not_passed_over(tmp_path):
     source, mask = study_of_two(tmp_path)
     late = sorted((source / "pat" / "thin").iterdir(), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])[30:]
@@ -145,5 +166,5 @@ def test_slices_that_arrive_later_are_not_passed_over(tmp_path):
     for path in late:
         (tmp_path / path.name).rename(path)
     assert not run_batch(source, tmp_path / "out", Options(mask=mask)).complete
-    assert run_batch(source, tmp_path / "out", Options(mask=mask, overwrite=True), retry_failed=True).complete
+    assert run_batch(source, tmp_path / "out", Options(mask=mask, overwrite=True)).complete
     assert len(list((tmp_path / "out" / "study_0001" / "series_01").iterdir())) == 40

@@ -206,7 +206,7 @@ class Batch:
         wanted = wanted_of_case(case, self._where, options)
         if entry.get("status") == noted.BLOCKED and self._manifest.resolved(entry.get("mask")) in wanted:
             self._manifest.resolved(entry["mask"]).unlink(missing_ok=True)
-        refuse_existing(wanted[1:] if options.mask_only else wanted, options.overwrite)
+        refuse_existing(wanted, options.overwrite)
 
     def _add(self, case, status, **facts):
         line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
