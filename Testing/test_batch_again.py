@@ -109,7 +109,12 @@ def test_after_the_masks_the_volumes_are_still_to_be_done(batch, tmp_path):
         assert batch(mask_only=True).by_status == {"mask only": 1}
     with pytest.raises(InputError, match="nothing to accept"):
         mark(tmp_path / "out-hospital-only", item(tmp_path), "accepted")
-    summary = batch()
+    theirs = tmp_path / "out" / "a_defaced.nii.gz"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"not ours")
+    assert "exists already" in batch().problems[0][1] and theirs.read_bytes() == b"not ours"
+    theirs.unlink()
+    summary = batch(retry_failed=True, overwrite=True)
     assert summary.complete and summary.by_status == {"defaced": 1} and item(tmp_path).outputs[0].exists()
     before = (tmp_path / "out-hospital-only" / NAME).read_bytes()
     assert batch(mask_only=True).complete and (tmp_path / "out-hospital-only" / NAME).read_bytes() == before

@@ -204,8 +204,12 @@ class Batch:
     def _make_room(self, case, entry, options):
         """Remove the mask that was kept of a blocked case; refuse what others have written."""
         wanted = wanted_of_case(case, self._where, options)
-        if entry.get("status") == noted.BLOCKED and self._manifest.resolved(entry.get("mask")) in wanted:
-            self._manifest.resolved(entry["mask"]).unlink(missing_ok=True)
+        mask = self._manifest.resolved(entry.get("mask"))
+        if entry.get("status") == noted.BLOCKED and mask in wanted:
+            mask.unlink(missing_ok=True)
+        if entry.get("status") == noted.MASK_ONLY:
+            # That run has written nothing else.
+            refuse_existing([path for path in wanted if path != mask], self._options.overwrite)
         refuse_existing(wanted, options.overwrite)
 
     def _add(self, case, status, **facts):
