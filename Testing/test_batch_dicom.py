@@ -11,7 +11,7 @@ import pytest
 from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.review import load_queue
+from CTADefaceLib.batch.review import load_queue, mark
 from CTADefaceLib.batch.run import Here, run_batch
 from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.case import Options
@@ -134,6 +134,22 @@ def test_a_correction_leaves_nothing_of_a_series_that_it_does_not_release(tmp_pa
     assert "series_02 was taken out of the release." in fixed.error and "not exported" in fixed.error
     reject(kept, fixed)
     assert not list(out.rglob("*.dcm"))
+
+
+def test_a_study_of_which_one_series_is_broken_can_be_looked_at_and_decided(tmp_path):
+    study, kept = maker.Study(), tmp_path / "out-hospital-only"
+    gap = maker.Shape(np.delete(maker.sparse().positions, [20, 21], axis=0))
+    maker.write_series(tmp_path / "in" / "pat" / "gap", gap, study, number=1)
+    maker.write_series(tmp_path / "in" / "pat" / "whole", maker.sparse(), study, number=2)
+    options = Options(mask=maker.write_mask(tmp_path / "mask.nii.gz"))
+    assert run_batch(tmp_path / "in", tmp_path / "out", options).by_status == {"failed": 1}
+    item = load_queue(kept)[0]
+    assert [path.name for path in item.outputs] == ["series_02"] and record_of(item)["checks"]
+    volume, shown = open_case(item)
+    assert (shown.stored > 0).any() and volume.stored.shape == shown.stored.shape
+    assert mark(kept, item, "accepted").review == "accepted"
+    fixed = correct(kept, item, shown.stored > 0, shown.geometry)
+    assert fixed.outputs == item.outputs and "missing" in fixed.error
 
 
 class Shared(Here):
