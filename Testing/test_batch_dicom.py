@@ -1,17 +1,21 @@
 """DICOM studies in a batch: found by their folders, numbered in what is given away, resumable as any other case."""
 
 import json
+from dataclasses import replace
 
 import dicom_maker as maker
 import numpy as np
 import pydicom
 import pytest
 
-from CTADefaceLib.batch.correct import correct, open_case, record_of
+from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.review import load_queue
+from CTADefaceLib.batch.review import load_queue, mark
+from CTADefaceLib.batch.run import Here, run_batch
 from CTADefaceLib.batch.studies import find_studies, study_cases
+from CTADefaceLib.case import Options
+from CTADefaceLib.checks import every
 from CTADefaceLib.cli import main
 from CTADefaceLib.files.read import read_volume
 
@@ -56,9 +60,6 @@ def finished(tree, tmp_path_factory):
     """Release folder after a batch with the true mask of the synthetic head."""
     mask = maker.write_mask(tmp_path_factory.mktemp("mask") / "mask.nii.gz")
     out = tree.parent / "out"
-    from CTADefaceLib.batch.run import run_batch
-    from CTADefaceLib.case import Options
-
     summary = run_batch(tree, out, Options(mask=mask))
     assert summary.complete, summary.problems
     return out
@@ -97,3 +98,89 @@ def test_a_person_corrects_a_study_and_cleaned_headers_stay_clean(finished, tree
     assert record["mask"]["edits"]["added_voxels"] == (face & (mask.stored == 0)).sum() > 0
     assert record["settings"]["headers_deidentified"] == record_of(item)["settings"]["headers_deidentified"]
     assert np.array_equal(read_volume(fixed.mask).stored > 0, face) and volume.stored.shape == face.shape
+
+
+@pytest.fixture
+def thick_blocked(monkeypatch):
+    """From when it is called, a check of every series of 20 slices fails."""
+    checks_of = every.run_checks
+
+    def run_checks(volume, *arguments):
+        first, *others = checks_of(volume, *arguments)
+        return [replace(first, verdict="fail") if len(volume.stored) == 20 else first, *others]
+
+    return lambda: monkeypatch.setattr(every, "run_checks", run_checks)
+
+
+def study_of_two(folder):
+    """(input folder, mask file) of one patient with the series thin (40 slices) and thick (20)."""
+    study = maker.Study()
+    maker.write_series(folder / "in" / "pat" / "thin", maker.sparse(), study, number=1)
+    maker.write_series(folder / "in" / "pat" / "thick", maker.upright(count=20, spacing=12.0), study, number=2)
+    return folder / "in", maker.write_mask(folder / "mask.nii.gz")
+
+
+def test_a_correction_leaves_nothing_of_a_series_that_it_does_not_release(tmp_path, thick_blocked):
+    source, mask = study_of_two(tmp_path)
+    out, kept = tmp_path / "out", tmp_path / "out-hospital-only"
+    assert run_batch(source, out, Options(mask=mask)).complete
+    item = load_queue(kept)[0]
+    _volume, shown = open_case(item)
+    thick_blocked()
+    fixed = correct(kept, item, shown.stored > 0, shown.geometry)
+    assert [path.name for path in fixed.outputs] == ["series_01"] and fixed.outputs[0].is_dir()
+    assert [path.name for path in out.glob("*/*")] == ["series_01"], "the person has found the old one wrong"
+    assert load_queue(kept) == [fixed]
+    assert "series_02 was taken out of the release." in fixed.error and "not exported" in fixed.error
+    reject(kept, fixed)
+    assert not list(out.rglob("*.dcm"))
+
+
+def test_a_study_of_which_one_series_is_broken_can_be_looked_at_and_decided(tmp_path):
+    study, kept = maker.Study(), tmp_path / "out-hospital-only"
+    gap = maker.Shape(np.delete(maker.sparse().positions, [20, 21], axis=0))
+    maker.write_series(tmp_path / "in" / "pat" / "gap", gap, study, number=1)
+    maker.write_series(tmp_path / "in" / "pat" / "whole", maker.sparse(), study, number=2)
+    options = Options(mask=maker.write_mask(tmp_path / "mask.nii.gz"))
+    assert run_batch(tmp_path / "in", tmp_path / "out", options).by_status == {"failed": 1}
+    item = load_queue(kept)[0]
+    assert [path.name for path in item.outputs] == ["series_02"] and record_of(item)["checks"]
+    volume, shown = open_case(item)
+    assert (shown.stored > 0).any() and volume.stored.shape == shown.stored.shape
+    assert mark(kept, item, "accepted").review == "accepted"
+    fixed = correct(kept, item, shown.stored > 0, shown.geometry)
+    assert fixed.outputs == item.outputs and "missing" in fixed.error
+
+
+class Shared(Here):
+    """Looks to a batch like a cluster, whose workers may have published a part before they were killed."""
+
+    shared = True
+
+
+@pytest.mark.parametrize("engine", [Here, Shared])
+def test_a_folder_of_others_is_not_replaced_by_a_study(tmp_path, engine):
+    source, mask = study_of_two(tmp_path)
+    theirs = tmp_path / "out" / "study_0001" / "series_01" / "precious.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("not ours")
+    summary = run_batch(source, tmp_path / "out", Options(mask=mask), engine=engine())
+    assert "exists already" in summary.problems[0][1] and not list(tmp_path.rglob("out/*/*/*.dcm"))
+    assert theirs.read_text() == "not ours"
+    assert run_batch(source, tmp_path / "out", Options(mask=mask, mask_only=True), engine=engine(), retry_failed=True).complete
+    theirs.unlink()
+    theirs.parent.rmdir()
+    assert run_batch(source, tmp_path / "out", Options(mask=mask), engine=engine()).complete
+
+
+def test_slices_that_arrive_later_are_not_passed_over(tmp_path):
+    source, mask = study_of_two(tmp_path)
+    late = sorted((source / "pat" / "thin").iterdir(), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])[30:]
+    for path in late:
+        path.rename(tmp_path / path.name)
+    assert run_batch(source, tmp_path / "out", Options(mask=mask)).complete
+    for path in late:
+        (tmp_path / path.name).rename(path)
+    assert not run_batch(source, tmp_path / "out", Options(mask=mask)).complete
+    assert run_batch(source, tmp_path / "out", Options(mask=mask, overwrite=True)).complete
+    assert len(list((tmp_path / "out" / "study_0001" / "series_01").iterdir())) == 40

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..case import Options, deface_file
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..files.read import read_volume, split_extension
 from ..files.temporary import temporary_folder
 from ..files.write import write_new
@@ -16,6 +16,7 @@ from ..volume import Volume
 from .find import Case, find_case, places
 from .kinds import arguments_of_case
 from .review import CORRECTED, REJECTED, manifest_at, mark
+from .stamp import stamp_of
 
 MODELS_OWN = "_model"
 
@@ -23,7 +24,9 @@ MODELS_OWN = "_model"
 def correct(manifest, item, mask, geometry, override=None, by=None, progress=None, warn=lambda text: None):
     """Deface a case again, in place, with the mask of a person; returns the ``Item`` as it is then.
 
-    The corrected mask replaces the one of the case, of which a copy, "<name>_model", is kept to measure the edits.
+    The corrected mask replaces the one of the case, of which a copy, "<name>_model", is kept to measure the edits. What
+    was released before of a series that is not released now is deleted, because a person has found it wrong; the
+    item's ``error`` names the series.
     Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the
     input's; ``override`` failed check -> reason, ``by`` whom.
     Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, OutputError.
@@ -35,10 +38,18 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
+    stamp = stamp_of(item.input)
     run = _correct_study if item.kind == "dicom" else _correct_file
     results = run(item, source, target, options, Volume(mask, geometry), progress, warn)
     done = [result for result in results if result.status == "defaced"]
-    return mark(manifest.path, item, CORRECTED, by, [result.defaced for result in done], done[0].mask, done[0].record)
+    outputs = [Path(result.defaced) for result in done]
+    # The manifest may have been reached by a link.
+    new = {path.resolve() for path in outputs}
+    wrong = [path for path in item.outputs if path.resolve() not in new]
+    _take_out(wrong)
+    said = [f"{path.name} was taken out of the release." for path in wrong] + [one.error for one in results if one.error]
+    return mark(manifest.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said),
+                stamp)
 
 
 def _correct_file(item, source, target, options, mask, progress, warn):
@@ -96,12 +107,11 @@ def open_case(item):
 
 
 def reject(manifest, item, by=None):
-    """Mark a case as rejected and delete what was released of it; the original is not touched. Returns the ``Item``."""
-    for path in item.outputs:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    """Mark a case as rejected and delete what was released of it; the original is not touched. Returns the ``Item``.
+
+    Raises: OutputError.
+    """
+    _take_out(item.outputs)
     return mark(manifest, item, REJECTED, by, outputs=[])
 
 
@@ -119,6 +129,19 @@ def batch_of(manifest):
         raise InputError(f"{manifest.path}: is no manifest of a batch; give the folder <output>-hospital-only.")
     where = places(manifest.resolved(header["input"]), manifest.resolved(header["output"]), manifest.path.parent)
     return where, header["fill"]
+
+
+def _take_out(paths):
+    """Delete what was released. Raises: OutputError."""
+    for path in paths:
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be deleted ({error.strerror}); it must not leave: close what has it open, "
+                              "and decide again.") from None
 
 
 def _made(folder):

@@ -13,7 +13,7 @@ from .overlap import Lane
 @dataclass(frozen=True)
 class Kind:
     """``run(source, folder, options, progress, warn)`` returns the ``Result``s of a case, one or one for each series;
-    ``wanted(source, folder, options)`` the paths [defaced, mask] that it will write, or [] if not known.
+    ``wanted(source, folder, options)`` the paths that it will write, and those that lie where it will.
     """
 
     run: Callable
@@ -26,7 +26,8 @@ def _run_file(source, folder, options, progress, warn):
 
 def _wanted_of_file(source, folder, options):
     defaced, mask = output_paths(source, folder, options.naming)
-    return [defaced, Path(options.masks) / mask.name]
+    mask = Path(options.masks) / mask.name
+    return [mask] if options.mask_only else [defaced, mask]
 
 
 def _run_study(source, folder, options, progress, warn):
@@ -35,7 +36,12 @@ def _run_study(source, folder, options, progress, warn):
     return deface_dicom(source, folder, options, progress, warn)
 
 
-KINDS = {"file": Kind(_run_file, _wanted_of_file), "dicom": Kind(_run_study, lambda source, folder, options: [])}
+def _wanted_of_study(_source, folder, options):
+    """Which series there will be is not known yet: whatever lies in the folder of the study."""
+    return [] if options.mask_only or not folder.is_dir() else sorted(folder.iterdir())
+
+
+KINDS = {"file": Kind(_run_file, _wanted_of_file), "dicom": Kind(_run_study, _wanted_of_study)}
 
 
 def run_case(case, where, options, progress=None, warn=lambda text: None):
@@ -55,7 +61,7 @@ def run_case(case, where, options, progress=None, warn=lambda text: None):
 
 
 def wanted_of_case(case, where, options):
-    """The paths [defaced, mask] that a case will write, or []."""
+    """The paths that a case will write, and those that lie where it will."""
     return KINDS[case.kind].wanted(*arguments_of_case(case, where, options))
 
 

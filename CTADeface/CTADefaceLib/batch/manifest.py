@@ -119,16 +119,19 @@ def merged(entry, line):
 
 
 def facts(results, relative):
-    """What a line tells of a case that ended with these ``Result``s; of several (series), the gravest status counts."""
-    worst = min(results, key=lambda result: (FAILED, BLOCKED, DEFACED, MASK_ONLY, result.status).index(result.status))
+    """What a line tells of a case that ended with these ``Result``s; of several (series), the gravest status counts, and
+    mask, record and report are those of the gravest that has a mask, for the person who looks at it.
+    """
+    gravest = sorted(results, key=lambda result: (FAILED, BLOCKED, DEFACED, MASK_ONLY, result.status).index(result.status))
+    shown = next((result for result in gravest if result.mask), gravest[0])
     made = [result for result in results if result.defaced]
-    return {"status": worst.status, "outputs": [relative(result.defaced) for result in made],
-            "mask": relative(worst.mask), "record": relative(worst.record), "report": relative(worst.report),
-            "error": "; ".join(result.error for result in results if result.error) or None, "mask_ml": worst.mask_ml,
+    return {"status": gravest[0].status, "outputs": [relative(result.defaced) for result in made],
+            "mask": relative(shown.mask), "record": relative(shown.record), "report": relative(shown.report),
+            "error": "; ".join(result.error for result in results if result.error) or None, "mask_ml": shown.mask_ml,
             "failed_checks": list(dict.fromkeys(check["name"] for result in results for check in result.checks
                                                 if check["verdict"] == "fail")),
             "not_defaced": [f"{result.input}: {result.reason}" for result in results if result.reason],
-            "seconds": round(sum(result.seconds for result in results), 3), "stages": worst.stages}
+            "seconds": round(sum(result.seconds for result in results), 3), "stages": shown.stages}
 
 
 def _parsed(text):

@@ -82,26 +82,35 @@ def reviewed(queue):
     return sum(item.review is not None for item in queue), len(queue)
 
 
-def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None):
+def mark(manifest, item, review, by=None, outputs=None, mask=None, record=None, error=None,
+         stamp=None):
     """Note in the manifest what a person decided about an ``Item``; returns it as it is then.
 
     Parameters: ``review`` one of ``VERDICTS``; ``by`` who (None: the user of this computer); ``outputs``, ``mask`` and
-    ``record`` the paths that a correction wrote, None where they stay as they are.
-    Raises: InputError for another verdict, or for accepting a case of which nothing was written; OutputError.
+    ``record`` the paths that a correction wrote, ``error`` what went wrong in it (empty: nothing), ``stamp`` of the input
+    that it was made from; None where they stay as they are.
+    Raises: InputError for another verdict, or for accepting a case of which nothing was released; OutputError.
     """
     if review not in VERDICTS:
         raise InputError(f"{review}: is no verdict; choose from {', '.join(VERDICTS)}.")
-    if review == ACCEPTED and item.status not in DONE:
-        raise InputError(f"{item.case}: was {item.status}, so that there is nothing to accept; correct or reject it.")
+    if review == ACCEPTED and not item.outputs:
+        raise InputError(f"{item.case}: nothing was released of it, so that there is nothing to accept; correct or reject "
+                         "it.")
     written = {key: Path(path) for key, path in (("mask", mask), ("record", record)) if path is not None}
     if outputs is not None:
         written["outputs"] = tuple(Path(path) for path in outputs)
+    if error is not None:
+        written["error"] = error or None
     item = replace(item, review=review, by=by or this_user(), time=now(), **written)
     manifest = manifest_at(manifest)
     line = {"case": item.case, "review": item.review, "by": item.by, "time": item.time}
     line |= {key: manifest.relative(written[key]) for key in ("mask", "record") if key in written}
     if outputs is not None:
         line["outputs"] = [manifest.relative(path) for path in item.outputs]
+    if error is not None:
+        line["error"] = item.error
+    if stamp is not None:
+        line["stamp"] = stamp
     manifest.add(line)
     return item
 

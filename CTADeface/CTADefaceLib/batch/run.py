@@ -8,11 +8,14 @@ from ..case import failure
 from ..errors import Cancelled, CTADefaceError, InputError
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
+from ..model.store import find_model
 from . import manifest as noted
 from .find import describe_bids, excluded_folders, find_cases, is_bids, places
 from .kinds import run_case, wanted_of_case
 from .overlap import LANES, Lane
 from .progress import BatchProgress
+from .review import REJECTED
+from .stamp import has_changed, stamp_of
 from .studies import find_studies, study_cases
 from .summary import Summary
 
@@ -99,47 +102,54 @@ class Batch:
 
     def _begin(self, header):
         """Write the first line, or refuse to mix two batches in one folder."""
-        now = {"input": self._manifest.relative(self._where.source), "fill": self._options.fill}
+        now = self._what_it_is()
         if header is None:
             self._manifest.add({"manifest": noted.VERSION, "time": noted.now(), **now,
                                 "output": self._manifest.relative(self._where.target)})
             return
         for key, value in now.items():
-            if header.get(key) != value:
-                raise InputError(f"{self._where.target}: holds a batch of {key} {header.get(key)}, not {value}; "
-                                 "choose another output folder.")
+            # Manifests of before do not tell everything.
+            before = header.get(key, value)
+            if before != value and not (key == "model" and self._retry):
+                retry = ", or give --retry-failed to run with it what failed or was blocked" if key == "model" else ""
+                raise InputError(f"{self._where.target}: holds a batch with {_said(key, before)}, not with "
+                                 f"{_said(key, value)}; choose another output folder{retry}.")
+
+    def _what_it_is(self):
+        """What all results of one batch must have in common, as the first line of its manifest tells it."""
+        options = self._options
+        what = {"input": self._manifest.relative(self._where.source), "fill": options.fill,
+                "deidentify_headers": options.deidentify_headers}
+        return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case):
         """Is the case still to be run?"""
         entry = self._entries.get(case.id)
         if entry is None or entry["status"] in (noted.STARTED, noted.STOPPED):
             return True
+        if has_changed(entry.get("stamp"), self._stamp(case)):
+            # What a person decided was about another input; but what was taken out comes back only on demand.
+            return entry.get("review") != REJECTED or self._retry
         if entry.get("review"):
-            # A person has decided about it.
             return False
+        if entry["status"] == noted.MASK_ONLY and not self._options.mask_only:
+            # The masks were made first, now the volumes are wanted.
+            return True
         if entry["status"] in noted.DONE:
-            return self._has_changed(case, entry) or not self._has_results(entry)
-        return self._retry or self._has_changed(case, entry)
+            return not self._has_results(entry)
+        return self._retry
 
     def _deaths(self, case):
         """How often this program died while it ran the case; of a cluster, the scheduler counts that."""
         entry = self._entries.get(case.id) or {}
         return entry["attempts"] if entry.get("status") == noted.STARTED and not self._engine.shared else 0
 
-    def _has_changed(self, case, entry):
-        return entry.get("stamp") is not None and entry["stamp"] != self._stamp(case)
-
     def _has_results(self, entry):
         kept = entry["outputs"] or [entry["mask"]]
         return all(self._manifest.resolved(path).exists() for path in kept)
 
     def _stamp(self, case):
-        """Size and time of the input, to see that it is still the same."""
-        try:
-            status = (self._where.source / case.id).stat()
-            return [status.st_size, status.st_mtime_ns]
-        except OSError:
-            return None
+        return stamp_of(self._where.source / case.id)
 
     def _size(self, case):
         return (self._stamp(case) or [0])[0] + 1
@@ -164,20 +174,24 @@ class Batch:
 
     def _start(self, case):
         entry = self._entries.get(case.id) or {}
+        # Of before the run: what changes while it lasts is a change.
+        stamp = self._stamp(case)
         # What there is after a killed or stopped run was written by it, and what is left of a finished one too.
         ours = entry.get("status") in (noted.STARTED, noted.STOPPED) or (
-            (entry.get("status") in noted.DONE or bool(entry.get("outputs"))) and not self._has_changed(case, entry))
+            (entry.get("status") in noted.DONE or bool(entry.get("outputs")))
+            and not has_changed(entry.get("stamp"), stamp))
         deaths = self._deaths(case)
         if deaths >= MOST_DEATHS and not self._retry:
             self._note(case, [failure(case.id, CTADefaceError(
                 f"{case.id}: the program died {deaths} times while it was under way; try it by itself, or give "
-                "--retry-failed."))])
+                "--retry-failed."))], stamp)
             return
         options = replace(self._options, overwrite=self._options.overwrite or ours)
         try:
             self._make_room(case, entry, options)
         except CTADefaceError as error:
-            self._note(case, [failure(case.id, error)])
+            # What lies there is still that of the input as it was.
+            self._note(case, [failure(case.id, error)], entry.get("stamp") or stamp)
             return
         while self._running and deaths >= DEATHS_UNTIL_ALONE:
             self._collect()
@@ -185,42 +199,59 @@ class Batch:
         # A worker that was killed may have published a part: what is there now is known to be ours.
         options = replace(options, overwrite=options.overwrite or self._engine.shared)
         future = self._engine.submit(case, self._where, options, self._progress.of(case.id), self._warn)
-        self._running[future] = case
+        self._running[future] = case, stamp
 
     def _make_room(self, case, entry, options):
         """Remove the mask that was kept of a blocked case; refuse what others have written."""
         wanted = wanted_of_case(case, self._where, options)
-        if entry.get("status") == noted.BLOCKED and self._manifest.resolved(entry.get("mask")) in wanted:
-            self._manifest.resolved(entry["mask"]).unlink(missing_ok=True)
-        refuse_existing(wanted[1:] if options.mask_only else wanted, options.overwrite)
+        mask = self._manifest.resolved(entry.get("mask"))
+        if entry.get("status") == noted.BLOCKED and mask in wanted:
+            mask.unlink(missing_ok=True)
+        if entry.get("status") == noted.MASK_ONLY:
+            # That run has written nothing else.
+            refuse_existing([path for path in wanted if path != mask], self._options.overwrite)
+        refuse_existing(wanted, options.overwrite)
 
     def _add(self, case, status, **facts):
         line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
-                "status": status, "time": noted.now(), **facts}
+                "status": status, "time": noted.now(), "outputs": self._released(case), **facts}
         if case.kind == "dicom":
             line["folder"] = case.folder
         self._manifest.add(line)
         return line
+
+    def _released(self, case):
+        """What earlier runs released of a case and still lies there: however this one ends, a person can take it out."""
+        entry = self._entries.get(case.id) or {}
+        return [path for path in entry.get("outputs", ()) if self._manifest.resolved(path).exists()]
 
     def _collect(self):
         """Note those that have ended; waits for one."""
         if not self._running:
             return
         for future in wait(self._running, return_when=FIRST_COMPLETED).done:
-            case = self._running.pop(future)
+            case, stamp = self._running.pop(future)
             error = Cancelled() if future.cancelled() else future.exception()
             if isinstance(error, Cancelled):
                 self._entries[case.id] = self._add(case, noted.STOPPED)
                 if not self._stopping:
                     raise CTADefaceError("The scheduler gave up its cases, or is gone; the same command continues.")
             else:
-                self._note(case, [failure(case.id, error)] if error else future.result())
+                self._note(case, [failure(case.id, error)] if error else future.result(), stamp)
 
-    def _note(self, case, results):
-        line = self._add(case, **noted.facts(results, self._manifest.relative), stamp=self._stamp(case))
+    def _note(self, case, results, stamp):
+        facts = noted.facts(results, self._manifest.relative)
+        facts["outputs"] += [path for path in self._released(case) if path not in facts["outputs"]]
+        line = self._add(case, **facts, stamp=stamp)
         self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
         self._progress.ended(case.id, line["error"] is not None)
         self._told(line)
+
+
+def _said(key, value):
+    if key == "deidentify_headers":
+        return "headers cleaned" if value else "headers kept"
+    return f"{key} {value}"
 
 
 def run_batch(source, target, options, **how):

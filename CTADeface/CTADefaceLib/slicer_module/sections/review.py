@@ -146,6 +146,9 @@ class ReviewSection:
     def _decided(self):
         item = self.review.item
         self.panel.log(f"{item.case}: {DECISIONS[item.review]}")
+        if item.review == queueing.CORRECTED and item.error:
+            # Of a study, not all was released: that stays in view.
+            return
         following = queueing.next_open(self._shown(), item.case if item in self._shown() else None)
         if following is not None:
             self._show(following)
