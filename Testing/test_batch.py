@@ -324,6 +324,22 @@ def test_lanes_hold_one_case_per_gate_and_leave_it_when_stopped():
     holder.leave()
 
 
+def test_a_lane_that_reads_again_lets_the_next_one_compute():
+    """As a study does whose first series shows no face, while the next study is read already."""
+    back, onward = overlap.Lane(), overlap.Lane()
+    for lane, stage in ((back, "read"), (back, "segment"), (onward, "read")):
+        lane.enter(stage)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            waiting = pool.submit(onward.enter, "segment"), pool.submit(back.enter, "read")
+            assert [future.exception(timeout=5) for future in waiting] == [None, None]
+        finally:
+            for lane in (back, onward):
+                lane.cancel()
+    for lane in (back, onward):
+        lane.leave()
+
+
 def test_progress_goes_up_to_one_over_all_cases():
     told = []
     progress = BatchProgress(told.append)

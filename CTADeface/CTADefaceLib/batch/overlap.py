@@ -1,7 +1,8 @@
 """Cases overlap: while one computes, the next is read and the last is written.
 
 One case at a time is in each of the three gates, and a case keeps its gate until the next one is free, so that at most
-three volumes are in memory, however fast the disk is.
+three volumes are in memory, however fast the disk is. A case that goes back, as to read the next series of a study, gives
+up its gate before it waits: of two that wait for each other's, neither would ever go on.
 """
 
 import threading
@@ -9,12 +10,13 @@ import threading
 from ..progress import Progress
 
 READ, COMPUTE, WRITE = "read", "compute", "write"
+ORDER = (READ, COMPUTE, WRITE)
 GATE_OF_STAGE = {"read": READ, "write": WRITE}
 LANES = 3
 LOOK_EVERY_S = 0.2
 
 # Of this process: threads of a cluster's worker share them as those of a batch on this machine do.
-_gates = {name: threading.Lock() for name in (READ, COMPUTE, WRITE)}
+_gates = {name: threading.Lock() for name in ORDER}
 
 
 class Lane(Progress):
@@ -29,6 +31,8 @@ class Lane(Progress):
         if gate != self._gate:
             # Waiting belongs to no stage.
             self._close_stage()
+            if self._gate is not None and ORDER.index(gate) < ORDER.index(self._gate):
+                self.leave()
             while not _gates[gate].acquire(timeout=LOOK_EVERY_S):
                 self.check()
             self.leave()
