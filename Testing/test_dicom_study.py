@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.case import Options
 from CTADefaceLib.cli import main
-from CTADefaceLib.dicom import case
+from CTADefaceLib.dicom import case, run
 from CTADefaceLib.dicom.case import deface_dicom
 from CTADefaceLib.dicom.grid import mask_on_stack
 from CTADefaceLib.dicom.run import PersonsMask
@@ -159,6 +159,23 @@ def test_a_series_that_shows_more_of_the_face_than_the_masks_is_kept_back(tmp_pa
     results = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=str(tmp_path / "upper.nii.gz"), series="2"))
     assert [r.status for r in results] == ["failed", "defaced"] and "shows more of the face" in results[0].error
     assert "--series 1" in results[0].error
+
+
+@pytest.mark.parametrize("error, words", [(MemoryError(), "not enough memory"), (ValueError("odd"), "unexpected ValueError")])
+def test_a_series_that_ends_with_a_fault_of_ours_hides_no_other(tmp_path, mask, monkeypatch, error, words):
+    study = maker.Study()
+    maker.write_series(tmp_path / "in" / "a", maker.sparse(), study, number=1)
+    maker.write_series(tmp_path / "in" / "b", maker.upright(count=20, spacing=12.0), study, number=2)
+
+    def fails_of_the_second(given, geometry, stack):
+        if len(stack.planes) == 20:
+            raise error
+        return mask_on_stack(given, geometry, stack)
+
+    monkeypatch.setattr(run, "mask_on_stack", fails_of_the_second)
+    results = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=mask))
+    assert [(r.status, r.series) for r in results] == [("defaced", 1), ("failed", 2)] and words in results[1].error
+    assert Path(results[0].defaced).is_dir() and results[1].defaced is None
 
 
 def test_results_never_mix_with_originals(tmp_path, mask):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import fill as filling
-from ..case import Result, device_name, settings_of
+from ..case import Result, device_name, failure, settings_of
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..files.publish import publishing, refuse_existing
@@ -81,6 +81,9 @@ class Run:
             raise
         except CTADefaceError as error:
             result.note(error)
+        except Exception as error:
+            # Series that are released already must stay known, whatever happens to this one.
+            result.error = failure(result.input, error).error
         result.seconds = round(time.monotonic() - started, 3)
         return result
 
