@@ -17,6 +17,8 @@ from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.case import Options
 from CTADefaceLib.checks import every
 from CTADefaceLib.cli import main
+from CTADefaceLib.dicom.series import find_series
+from CTADefaceLib.dicom.source import study_in
 from CTADefaceLib.files.read import read_volume
 
 
@@ -46,6 +48,25 @@ def test_a_study_is_the_folder_that_holds_all_of_it(tree, tmp_path):
     assert [path.name for path in find_studies(tmp_path / "woven", set())] == ["a", "b", "c"]
 
 
+def two_patients(folder, other=None):
+    """Study UIDs of two patients: the first one's series lies in ``folder``, as the second one's unless ``other`` is given."""
+    studies = maker.Study(), maker.Study()
+    for name, study, place in zip("ab", studies, (folder, other or folder)):
+        maker.write_series(place, maker.sparse(), study, name=name,
+                           change=lambda dataset, k, name=name: setattr(dataset, "PatientID", name))
+    return [study.study for study in studies]
+
+
+def test_studies_that_share_a_folder_are_told_apart(tmp_path):
+    flat, nested = tmp_path / "flat", tmp_path / "nested"
+    both = two_patients(flat)
+    assert find_studies(flat, set()) == sorted(study_in(flat, uid) for uid in both)
+    first, _second = two_patients(nested, nested / "below")
+    maker.write_series(nested / "more", maker.upright(count=4), maker.Study(first))
+    assert find_studies(nested, set()) == sorted([nested / "below", study_in(nested, first)])
+    assert sorted(len(series.instances) for series in find_series(study_in(nested, first)).series) == [4, 40]
+
+
 def test_numbers_stay_with_their_studies_when_others_come(tree):
     where = places(tree, tree.parent / "nowhere")
     names = [case.folder for case in study_cases(where.source, find_studies(tree, set()), {})]
@@ -56,9 +77,13 @@ def test_numbers_stay_with_their_studies_when_others_come(tree):
 
 
 @pytest.fixture(scope="module")
-def finished(tree, tmp_path_factory):
+def mask(tmp_path_factory):
+    return maker.write_mask(tmp_path_factory.mktemp("mask") / "mask.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def finished(tree, mask):
     """Release folder after a batch with the true mask of the synthetic head."""
-    mask = maker.write_mask(tmp_path_factory.mktemp("mask") / "mask.nii.gz")
     out = tree.parent / "out"
     summary = run_batch(tree, out, Options(mask=mask))
     assert summary.complete, summary.problems
@@ -82,6 +107,53 @@ def test_the_manifest_lists_what_was_left_out_and_a_second_run_does_nothing(fini
     before = path.read_text()
     assert main(["batch", str(tree), str(finished), "--quiet"]) == 0
     assert path.read_text() == before and json.loads(before.splitlines()[0])["manifest"] == 1
+
+
+def test_every_patient_of_a_mixed_folder_is_released_once_and_alone(tmp_path, mask, capsys):
+    two_patients(tmp_path / "in" / "flat")
+    two_patients(tmp_path / "in" / "nested", tmp_path / "in" / "nested" / "below")
+    out = tmp_path / "out"
+    summary = run_batch(tmp_path / "in", out, Options(mask=mask))
+    assert summary.complete and summary.by_status == {"defaced": 4}
+    patients = [{pydicom.dcmread(path, stop_before_pixels=True).PatientID for path in folder.rglob("*.dcm")}
+                for folder in sorted(out.iterdir())]
+    assert sorted(map(sorted, patients)) == [["a"], ["a"], ["b"], ["b"]]
+    assert sorted(path.relative_to(out).as_posix() for path in out.glob("*/*")) == [
+        f"study_{number:04}/series_01" for number in range(1, 5)]
+    manifest = out.with_name("out-hospital-only") / NAME
+    before = manifest.read_text()
+    assert main(["batch", str(tmp_path / "in"), str(out), "--quiet"]) == 0 and manifest.read_text() == before
+    for item in load_queue(manifest):
+        volume, drawn = open_case(item)
+        assert correct(manifest, item, drawn.stored > 0, drawn.geometry).review == "corrected"
+    assert len(list(out.rglob("*.dcm"))) == 4 * 40
+
+
+def test_in_a_mixed_folder_a_study_runs_again_when_its_own_files_change(tmp_path, mask):
+    two_patients(tmp_path / "in" / "flat")
+    late = sorted((tmp_path / "in" / "flat").glob("b*"))[:5]
+    kept = [path.rename(tmp_path / path.name) for path in late]
+    run_batch(tmp_path / "in", tmp_path / "out", Options(mask=mask))
+    for path, place in zip(kept, late):
+        path.rename(place)
+    lines, told = (tmp_path / "out-hospital-only" / NAME), []
+    before = len(lines.read_text().splitlines())
+    assert run_batch(tmp_path / "in", tmp_path / "out", Options(mask=mask, overwrite=True), told=told.append).complete
+    assert len(told) == 1 and len(lines.read_text().splitlines()) == before + 2
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2 * 40
+
+
+def test_what_an_earlier_version_released_of_a_mixed_folder_is_told(tmp_path, mask):
+    source, out = tmp_path / "in", tmp_path / "out"
+    two_patients(source / "flat")
+    manifest = Manifest(tmp_path / "out-hospital-only" / NAME)
+    manifest.add({"manifest": 1, "input": "../in", "fill": "levelled"},
+                 {"case": "flat", "kind": "dicom", "input": "../in/flat", "status": "defaced", "folder": "study_0001",
+                  "outputs": ["../out/study_0001/series_01"], "mask": None})
+    warnings = []
+    summary = run_batch(source, out, Options(mask=mask), warn=warnings.append)
+    assert summary.by_status == {"defaced": 2} and sorted(p.name for p in out.iterdir()) == ["study_0002", "study_0003"]
+    assert any("study_0001" in text and "reject" in text for text in warnings)
 
 
 def test_a_person_corrects_a_study_and_cleaned_headers_stay_clean(finished, tree):

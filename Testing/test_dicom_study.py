@@ -191,6 +191,18 @@ def test_results_never_mix_with_originals(tmp_path, mask):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_of_two_patients_is_refused_whole_with_the_remedy(tmp_path, mask, capsys):
+    """Also when their files have one series UID, or a series is asked for."""
+    for name in ("a", "b"):
+        maker.write_series(tmp_path / "in", maker.sparse(), name=name,
+                           change=lambda dataset, k: setattr(dataset, "SeriesInstanceUID", "1.2.3"))
+    for more in ([], ["--series", "1"]):
+        assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", mask, "--quiet", *more]) == 1
+        said = capsys.readouterr().out
+        assert "2 studies" in said and "series 1, 2" in said and "cta-deface batch" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_existing_series_stay_unless_overwriting_is_allowed(tmp_path, mask, capsys):
     maker.write_series(tmp_path / "in", maker.sparse())
     target = tmp_path / "out" / "series_01"

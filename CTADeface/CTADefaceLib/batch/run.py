@@ -94,7 +94,8 @@ class Batch:
         where, others = self._where, [self._options.masks] if self._options.masks else []
         cases, left_out = find_cases(where, others)
         if not is_bids(where.source):
-            cases += study_cases(where.source, find_studies(where.source, excluded_folders(where, others)), entries)
+            studies = find_studies(where.source, excluded_folders(where, others))
+            cases += study_cases(where.source, studies, entries, self._warn)
         if not cases:
             raise InputError(f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; of a BIDS dataset only *_ct) and "
                              "no DICOM; give the folder of the cases.")

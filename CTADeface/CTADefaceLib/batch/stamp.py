@@ -3,18 +3,21 @@
 from contextlib import suppress
 from hashlib import sha256
 
+from ..dicom.source import folder_and_study, study_uid
 from .find import folders_of
 
 
 def stamp_of(path):
     """[bytes, time in ns] of a file; of the folder of a study [bytes, SHA-256 of the paths, sizes and times of all its
-    files], because slices that arrive in it change no time of its own; None for what cannot be looked at.
+    files], because slices that arrive in it change no time of its own, and so of a study alone (``study_in``); None for
+    what cannot be looked at.
     """
+    path, study = folder_and_study(path)
     try:
         status = path.stat()
     except OSError:
         return None
-    return _stamp_of_folder(path) if path.is_dir() else [status.st_size, status.st_mtime_ns]
+    return _stamp_of_folder(path, study) if path.is_dir() else [status.st_size, status.st_mtime_ns]
 
 
 def has_changed(before, now):
@@ -25,10 +28,12 @@ def has_changed(before, now):
     return now is None or (type(before[1]) is type(now[1]) and before != now)
 
 
-def _stamp_of_folder(path):
+def _stamp_of_folder(path, study):
     size, seen = 0, sha256()
     for folder, names in folders_of(path, ()):
         for name in names:
+            if study is not None and study_uid(folder / name) != study:
+                continue
             with suppress(OSError):
                 status = (folder / name).stat()
                 size += status.st_size

@@ -1,41 +1,48 @@
-"""DICOM studies of a tree as cases: the folders that hold one study, found by the header of one file per folder."""
+"""DICOM studies of a tree as cases, told apart by the header of every file: folders lie as hospitals left them."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
+from ..dicom.packages import no_values_in_warnings
 from ..dicom.recognise import is_dicom
+from ..dicom.source import folder_and_study, study_in, study_uid
 from ..files.read import EXTENSIONS
 from .find import Case, folders_of
 
 FOLDER = "study_{:04d}"
 
 
+@no_values_in_warnings()
 def find_studies(source, excluded):
-    """Folders below ``source`` that hold a DICOM study each, sorted; a study spread over several folders is taken at
-    the one that holds them all, unless another study lies there too.
+    """Sources below ``source`` that hold a DICOM study each, sorted.
 
+    A study spread over several folders is taken at the one that holds them all, unless another study lies there too;
+    where another lies in a folder or below it, a study's own files there are the source (``study_in``).
     Raises: MissingPackages when there are DICOM files, and no package to read them.
     """
-    studies = {}
+    folders_of_study, studies_below = defaultdict(list), defaultdict(set)
     for folder, files in folders_of(source, excluded):
-        found = _study_in(folder, files)
-        if found is not None:
-            studies.setdefault(found, []).append(folder)
-    tops = {study: Path(os.path.commonpath(folders)) for study, folders in studies.items()}
-    cases = set()
-    for study, folders in studies.items():
-        others = (folder for other in studies if other != study for folder in studies[other])
-        shared = any(folder.is_relative_to(tops[study]) for folder in others)
-        cases.update(folders if shared else [tops[study]])
-    return sorted(cases)
+        for study in _studies_in(folder, files):
+            folders_of_study[study].append(folder)
+            for place in (folder, *folder.parents):
+                studies_below[place].add(study)
+    found = []
+    for study, folders in folders_of_study.items():
+        top = Path(os.path.commonpath(folders))
+        places = _outermost(folders) if len(studies_below[top]) > 1 else [top]
+        found += [study_in(place, study) if len(studies_below[place]) > 1 else place for place in places]
+    return sorted(found)
 
 
-def study_cases(source, folders, entries):
-    """``Case``s of kind 'dicom' for ``folders``; their results lie in numbered folders that tell no names.
+def study_cases(source, studies, entries, warn=lambda text: None):
+    """``Case``s of kind 'dicom' for the sources ``studies``; their results lie in numbered folders that tell no names.
 
-    ``entries`` of the manifest keep the numbers that were given before.
+    ``entries`` of the manifest keep the numbers that were given before. ``warn`` hears of what was released of a whole
+    folder that turned out to hold several studies.
     """
-    names = [folder.relative_to(source).as_posix() for folder in folders]
+    names = [study.relative_to(source).as_posix() for study in studies]
+    _warn_of_mixtures(source, studies, entries, warn)
     given = {name: entries[name]["folder"] for name in names if "folder" in entries.get(name, {})}
     taken = {entry.get("folder") for entry in entries.values()}
     number = 0
@@ -48,22 +55,25 @@ def study_cases(source, folders, entries):
     return [Case(name, given[name], given[name], kind="dicom") for name in names]
 
 
-def _study_in(folder, files):
-    """UID of the study of the first DICOM file directly in ``folder``, None without one."""
-    for name in files:
-        if not name.lower().endswith(EXTENSIONS) and name != "DICOMDIR" and is_dicom(folder / name):
-            study = _study_uid(folder / name)
-            if study:
-                return study
-    return None
+def _warn_of_mixtures(source, studies, entries, warn):
+    """Earlier versions looked at one file of a folder only; and studies may come into a folder after the first one."""
+    shared = {folder.relative_to(source).as_posix() for folder, uid in map(folder_and_study, studies) if uid is not None}
+    for name in sorted(shared - {study.relative_to(source).as_posix() for study in studies}):
+        if entries.get(name, {}).get("outputs"):
+            warn(f"{name}: holds several studies, which are cases of their own now; what was released of it as "
+                 f"{entries[name].get('folder')} is one of them a second time: reject it in the review.")
 
 
-def _study_uid(path):
-    from ..dicom.packages import need_pydicom
+def _outermost(folders):
+    """Those of ``folders``, parents before their children, that lie in none of the others."""
+    kept = []
+    for folder in folders:
+        if not any(folder.is_relative_to(outer) for outer in kept):
+            kept.append(folder)
+    return kept
 
-    pydicom = need_pydicom()
-    try:
-        return str(pydicom.dcmread(path, specific_tags=["StudyInstanceUID"], stop_before_pixels=True,
-                                   force=True).get("StudyInstanceUID", ""))
-    except Exception:  # pydicom raises many kinds for files that only look like DICOM
-        return ""
+
+def _studies_in(folder, files):
+    """UIDs of the studies of the DICOM files directly in ``folder``."""
+    candidates = (folder / name for name in files if not name.lower().endswith(EXTENSIONS) and name != "DICOMDIR")
+    return {study_uid(path) for path in candidates if is_dicom(path)} - {""}

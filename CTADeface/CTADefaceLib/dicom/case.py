@@ -30,7 +30,7 @@ HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; 
 
 @no_values_in_warnings()
 def deface_dicom(source, folder, options, progress=None, warn=lambda text: None, given=None):
-    """Deface the CT series of a folder, a file or a list of files that share one frame of reference.
+    """Deface the CT series of a study that share one frame of reference; ``source`` as for ``find_series``.
 
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
     the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning;

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from ..errors import InputError
+from .source import folder_and_study
 
 MASK_EXTENSION = ".nii.gz"
 
@@ -37,7 +38,7 @@ def series_number(mask):
 def refuse_nested(source, folders):
     """Raise ``InputError`` when one of ``folders`` lies in the source folder, or the source in one of them."""
     sources = source if isinstance(source, (list, tuple)) else [source]
-    for original in (Path(path).resolve() for path in sources):
+    for original in (folder_and_study(path)[0].resolve() for path in sources):
         for folder in (Path(path).resolve() for path in folders if path is not None):
             inside = original in folder.parents
             around = folder in original.parents

@@ -9,6 +9,7 @@ from ..errors import InputError
 from .kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
 from .packages import need_pydicom
 from .recognise import is_dicom
+from .source import folder_and_study, study_uid
 
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.
@@ -32,7 +33,7 @@ class Instance:
 
 @dataclass
 class Series:
-    """Instances of one SeriesInstanceUID, image size and orientation; ``number`` counts them in the listing from 1."""
+    """Instances of one study and SeriesInstanceUID, image size and orientation; ``number`` counts them in the listing from 1."""
 
     uid: str
     study: str
@@ -63,7 +64,9 @@ class Found:
 
 
 def find_series(source, progress=None):
-    """``Found`` of a folder (searched with its sub-folders), a file, or a list of files.
+    """``Found`` of a folder (searched with its sub-folders), of one study in it (``study_in``), a file, or a list of files.
+
+    Of one study, files that tell no study are found too, so that none is passed over.
 
     Raises: InputError when there is no such thing or it holds no DICOM file, MissingPackages.
     """
@@ -95,9 +98,11 @@ def _name(source):
 def _files(source):
     if isinstance(source, (list, tuple)):
         paths = [Path(path) for path in source]
-    elif Path(source).is_dir():
-        return sorted(path for path in Path(source).rglob("*") if path.is_file())
     else:
+        folder, study = folder_and_study(source)
+        if folder.is_dir():
+            paths = sorted(path for path in folder.rglob("*") if path.is_file())
+            return paths if study is None else [path for path in paths if study_uid(path) in (study, "")]
         paths = [Path(source)]
     for path in paths:
         if not path.is_file():
@@ -129,20 +134,20 @@ def _add(groups, instance, problem):
         return
     kind = kind_of(header)
     normal, orientation = _orientation(header)
-    series_uid = str(header.get("SeriesInstanceUID", ""))
+    series_uid, study = (str(header.get(keyword, "")) for keyword in ("SeriesInstanceUID", "StudyInstanceUID"))
     size = header.get("Rows"), header.get("Columns")
     # An enhanced file is a volume of its own.
     enhanced = CT_CLASSES.get(str(header.SOPClassUID), "single-frame") != "single-frame"
     own = str(header.SOPInstanceUID) if enhanced else None
-    group = groups.setdefault((series_uid, str(header.SOPClassUID), kind, size, own), [])
+    group = groups.setdefault((study, series_uid, str(header.SOPClassUID), kind, size, own), [])
     for series in group:
         # Slices of one series may be rounded each in its own way.
         if (orientation is None) == (series.orientation is None) and (
                 orientation is None or np.allclose(orientation, series.orientation, atol=SAME_ORIENTATION)):
             series.instances.append(instance)
             return
-    group.append(Series(series_uid, str(header.get("StudyInstanceUID", "")), kind, [instance], normal=normal,
-                        orientation=orientation, frame_of_reference=_frame_of_reference(header)))
+    group.append(Series(series_uid, study, kind, [instance], normal=normal, orientation=orientation,
+                        frame_of_reference=_frame_of_reference(header)))
 
 
 def _orientation(header):

@@ -25,8 +25,9 @@ class Plan:
 def plan_study(series, wanted=None):
     """``Plan`` for the ``Series`` of a source; ``wanted`` (UID or number) is the one that the mask is to be made on.
 
-    Raises: InputError when there is no such series, or none that can be defaced, with the reasons.
+    Raises: InputError when there is no such series, none that can be defaced, with the reasons, or CTs of several studies.
     """
+    _require_one_study(series)
     chosen = _wanted(series, wanted) if wanted is not None else None
     stacks, problems = {}, {}
     for one in series:
@@ -45,6 +46,18 @@ def plan_study(series, wanted=None):
         raise InputError(" ".join(problems.values()) or "No CT series was found: " + ", ".join(
             f"{s.label}{' ' + s.problem if s.problem else ''}" for s in series) + "; give the folder of a head CT.")
     return Plan(candidates, stacks, problems)
+
+
+def _require_one_study(series):
+    """One mask is made, of one patient's face; another one's series would be left out while the run says that all went well."""
+    first = {}
+    for one in series:
+        if one.kind in DEFACEABLE:
+            first.setdefault(one.study, one.number)
+    if len(first) > 1:
+        raise InputError(f"CT series of {len(first)} studies lie here (they begin at series "
+                         f"{', '.join(map(str, first.values()))}); give the files of one study at a time, or use "
+                         "cta-deface batch, which takes studies apart.")
 
 
 def _wanted(series, wanted):
@@ -69,8 +82,8 @@ def _merit(series, stack):
 
 
 def shared_frame(one, other):
-    """Do two series lie in one frame of reference of one study, so that a mask of one fits the other?"""
-    return one.number == other.number or (one.frame_of_reference is not None and one.study == other.study
+    """Do two series of a study lie in one frame of reference, so that a mask of one fits the other?"""
+    return one.number == other.number or (one.frame_of_reference is not None
                                           and one.frame_of_reference == other.frame_of_reference)
 
 
@@ -79,8 +92,7 @@ def why_left_out(series, chosen, plan):
     if series.kind not in DEFACEABLE:
         return series.problem or f"only CT slices can be defaced, this is {series.kind}"
     if not shared_frame(series, chosen):
-        where = "study" if series.study != chosen.study else "frame of reference"
-        return f"another {where} than the mask's; run again with --series {series.number}"
+        return f"another frame of reference than the mask's; run again with --series {series.number}"
     return None
 
 
