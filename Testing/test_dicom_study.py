@@ -107,6 +107,25 @@ def test_uids_are_new_and_consistent_over_the_study(study):
     assert len({d.SeriesInstanceUID for d in after}) == 3 and len({d.SOPInstanceUID for d in after}) == len(after)
 
 
+def test_a_further_run_goes_into_the_same_study_and_only_the_hospital_can_tell_which(tmp_path, mask):
+    study = maker.Study()
+    maker.write_series(tmp_path / "in" / "a", maker.sparse(), study, number=1)
+    maker.write_series(tmp_path / "in" / "b", maker.sparse(), maker.Study(study.study), number=2)
+
+    def run_series(number, release):
+        options = Options(mask=mask, series=str(number), deidentify_headers=True, overwrite=True)
+        deface_dicom(tmp_path / "in", release, options)
+        return pydicom.dcmread(next((release / f"series_{number:02}").iterdir()))
+
+    first, second, again = (run_series(number, tmp_path / "out") for number in (1, 2, 2))
+    assert study.study != first.StudyInstanceUID == second.StudyInstanceUID == again.StudyInstanceUID
+    assert first.FrameOfReferenceUID != second.FrameOfReferenceUID == again.FrameOfReferenceUID
+    for keyword in ("SeriesInstanceUID", "SOPInstanceUID"):
+        assert len({dataset[keyword].value for dataset in (first, second, again)}) == 3
+    assert not (tmp_path / "out" / "uids.key").exists() and (tmp_path / "out-hospital-only" / "uids.key").exists()
+    assert run_series(1, tmp_path / "other").StudyInstanceUID != first.StudyInstanceUID
+
+
 def test_contours_and_kept_headers_are_warned_of(study):
     warnings = " ".join(study[2])
     assert "RTSTRUCT" in warnings and "redraw the face" in warnings and "still carry the patient's identity" in warnings
@@ -117,7 +136,7 @@ def test_masks_and_records_lie_in_the_hospitals_folder_only(study):
     hospital = folder.with_name("release-hospital-only")
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".dcm"}
     assert sorted(path.name for path in hospital.iterdir()) == sorted(
-        f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json"))
+        f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json")) + ["uids.key"]
     record = json.loads((hospital / "series_03_record.json").read_text())
     assert record["status"] == "released" and record["settings"]["mask"] == "file, of another series"
     schema = json.loads((ROOT / "CTADeface" / "Resources" / "record.schema.json").read_text())
@@ -269,7 +288,9 @@ def test_a_persons_mask_will_do_and_a_cancelled_run_leaves_nothing(tmp_path):
     progress = Progress(cancel_when_half_is_written)
     with pytest.raises(Cancelled):
         deface_dicom(tmp_path / "in", tmp_path / "out", Options(), progress, given=given)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
+    # The key for the study's UID stays with the hospital; it tells nothing of the study.
+    assert left == ["uids.key"]
     result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(), given=given)[0]
     assert result.status == "defaced" and result.device is None
     assert json.loads(Path(result.record).read_text())["model"] is None

@@ -49,7 +49,7 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
     _say_first(series, options, warn)
-    uids = NewUids()
+    uids = NewUids({uid for one in series for uid in (one.study, one.frame_of_reference)}, hospital)
     clean_headers = BasicProfile(uids) if options.deidentify_headers else None
     face = _find_face(plan, given, options, progress, warn)
     run = Run(Path(folder), hospital, options, progress, uids, clean_headers, face, plan)

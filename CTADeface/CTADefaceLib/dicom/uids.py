@@ -1,6 +1,20 @@
-"""New UIDs for a study, the same new one wherever the same old one stood; random, and kept nowhere after the run."""
+"""New UIDs for a study, the same new one wherever the same old one stood.
 
+Those of series and instances are random and new in every run: pixels that differ must not go by one UID. That of the study
+stays the same when a further series comes into the release. It follows from the old one and a random key, which the
+hospital keeps; without the key nothing can be found from it.
+"""
+
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import OutputError
+from ..files.publish import publishing
 from .packages import need_pydicom
+
+KEY = "uids.key"
+KEY_BYTES = 32
 
 # What names an instance or what it belongs to. The frame of reference stays, unless headers are cleaned.
 OF_INSTANCES = {"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "ReferencedSOPInstanceUID",
@@ -10,19 +24,25 @@ OF_INSTANCES = {"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Refe
 
 
 class NewUids:
-    """Old UID -> new UID, for one run."""
+    """Old UID -> new UID, for one run.
 
-    def __init__(self):
+    Parameters: ``lasting`` the old UIDs (of studies, frames of reference) whose new ones are the same in every run with
+    the same ``folder`` of the hospital, where the key is kept; it is made when it is first needed.
+    """
+
+    def __init__(self, lasting=(), folder=None):
+        self._lasting, self._folder = frozenset(lasting), folder
         self._new, self._made = {}, set()
 
     def __call__(self, uid):
-        """The new UID of ``uid``; one of ours stays."""
+        """The new UID of ``uid``; one of ours stays. Raises: OutputError when the key cannot be kept."""
         uid = str(uid)
         if uid in self._made:
             return uid
         if uid not in self._new:
-            # A random number: nothing of the old one can be found from it.
-            self._new[uid] = need_pydicom().uid.generate_uid()
+            # Without sources it is a random number.
+            sources = [self._key, uid] if uid in self._lasting else None
+            self._new[uid] = need_pydicom().uid.generate_uid(entropy_srcs=sources)
             self._made.add(self._new[uid])
         return self._new[uid]
 
@@ -37,3 +57,14 @@ class NewUids:
         for element in dataset.iterall():
             if element.VR == "UI" and element.keyword in OF_INSTANCES:
                 self.replace(element)
+
+    @cached_property
+    def _key(self):
+        path = Path(self._folder) / KEY
+        try:
+            with publishing([path]) as (staged,):
+                staged.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+        except OutputError:
+            if not path.exists():
+                raise
+        return path.read_text(encoding="ascii")
