@@ -207,8 +207,8 @@ def save(dataset, path, syntax="explicit"):
 
 def circle(rows, columns):
     """Bool (rows, columns): outside of the reconstruction circle, as wide as the image is high."""
-    r, c = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
-    return r**2 + c**2 > 1.2
+    r, c = (np.arange(n) - (n - 1) / 2 for n in (rows, columns))
+    return np.hypot(r[:, None], c) > rows / 2
 
 
 def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, -1024.0)):
