@@ -32,6 +32,8 @@ def test_loaded_volume_is_preselected_and_what_needs_a_mask_says_so(panel, head)
 
 
 def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, head, parts, tmp_path):
+    from CTADefaceLib.slicer_module import face_segment
+
     before = slicer.util.arrayFromVolume(head).copy()
     seen = []
     panel.ui.segmentButton.click()
@@ -42,6 +44,8 @@ def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, hea
     assert panel.refine_section.editor.widget.segmentationNode() is segmentation
     panel.ui.growButton.click()
     assert panel.logic.isEdited(head, segmentation)
+    # What the network leaves of a face that is none, a person paints.
+    face_segment.set_mask(segmentation, panel.logic.faceMask(head) | parts[1], head)
     mask = panel.logic.faceMask(head)
     panel.ui.defacedButton.click()
     assert panel.logic.preview.state == "defaced" and panel.ui.defacedButton.checked

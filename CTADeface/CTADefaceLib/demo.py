@@ -19,6 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import InputError, OutputError
+from .files.temporary import temporary_folder
 
 LICENCE = "InVesalius sample data (GPL-2), fetched from the Debian package invesalius-examples, not redistributed."
 

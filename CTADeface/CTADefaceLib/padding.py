@@ -36,5 +36,6 @@ def outside_circle(volume):
     _, *spacing = volume.geometry.ras_spacing()
     along = [(np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(outside.shape, spacing)]
     distance = np.hypot(along[0][:, None], along[1])
-    beyond = distance > distance[outside].min() + max(spacing)
+    # Its middle may be that of the image or of a voxel beside it.
+    beyond = distance > distance[outside].min() + 2 * max(spacing)
     return outside if np.mean(~outside[beyond]) <= MOST_UNPADDED else None
