@@ -119,10 +119,11 @@ def face_segment_id(segmentation):
 
 def other_segments(segmentation):
     """Names of the segments that hold voxels and are not the face's."""
-    names, labelmap = [], slicer.vtkOrientedImageData()
+    names, face = [], face_segment_id(segmentation)
     for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
+        labelmap = slicer.vtkOrientedImageData()
         segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
-        if segment_id != face_segment_id(segmentation) and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0:
+        if segment_id != face and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0:
             names.append(segmentation.GetSegmentation().GetSegment(segment_id).GetName())
     return names
 
