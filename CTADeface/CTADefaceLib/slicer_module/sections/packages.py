@@ -49,11 +49,12 @@ class PackagesSection:
     @contextmanager
     def _panel_off(self):
         """Slicer handles clicks while pip runs for minutes: nothing of the panel may be used, and it says why."""
+        before = self.ui.statusLabel.text
         self.panel.form.enabled = False
         self.ui.statusLabel.text = _("Python packages are being installed; this can take minutes.")
         try:
             yield
         finally:
             self.panel.form.enabled = True
-            self.ui.statusLabel.text = ""
+            self.ui.statusLabel.text = before
             self.look()
