@@ -33,8 +33,8 @@ FINE_TUNING_RATE = 2e-4
 
 
 class FaceTrainer(nnUNetTrainer):
-    """Stock trainer, shortened for a CPU: AdamW, few epochs, left-right mirroring only, bfloat16 where the CPU has
-    matrix units for it.
+    """Stock trainer, shortened for a CPU: AdamW, few epochs, left-right mirroring only, bfloat16 where the CPU
+    multiplies in it.
 
     The network, loss, data loading, augmentation and checkpoint format are nnU-Net's own, so that
     the packaged checkpoint names the stock ``nnUNetTrainer``.
