@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from . import fill as filling
 from .checks.check import checked_overrides
 from .checks.written import written_file
@@ -125,7 +127,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         mask = _find_mask(volume, options, progress, survey)
     result = Result(str(path), model=options.mask or model_name(options), device=device_name(options))
-    result.mask_ml = round(volume.geometry.millilitres(mask), 2)
+    result.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2)
     result.mask = str(wanted[-1])
     if options.mask_only:
         progress.enter("write")
@@ -221,6 +223,11 @@ def _release(volume, mask, wanted, options, progress, result, survey, before):
                      options.release)
     result.status, result.defaced, result.record = "defaced", str(wanted[0]), str(record)
     result.checks = [check.as_dict() for check in checks]
+    add_report(result, outgoing, record, options)
+
+
+def add_report(result, outgoing, record, options):
+    """Write the report of what is released, if it is asked for, and note in the ``Result`` where it is, or why it is not."""
     if options.report:
         from .records.report import report_of_released
 

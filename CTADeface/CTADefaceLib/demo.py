@@ -155,7 +155,7 @@ def _write(voxels, path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(path.parent, ".demo-") as folder:
-            whole = Path(folder) / FILE_NAME
+            whole = folder / FILE_NAME
             sitk.WriteImage(image, str(whole))
             whole.replace(path)
     except (OSError, RuntimeError) as error:

@@ -222,8 +222,7 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, **option
     progress.enter("check")
     checks = run_checks(volume, found, stored, value)
     require_passed(checks, overrides, volume.name)
-    return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(found),
-                   checks)
+    return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(np.count_nonzero(found)), checks)
 
 
 def require_face(mask, volume):

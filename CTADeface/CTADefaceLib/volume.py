@@ -47,9 +47,9 @@ class Geometry:
         """Volume of a voxel in mm3; less than the product of the spacings where the axes are sheared."""
         return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction)))
 
-    def millilitres(self, mask):
-        """Volume in ml of a bool array on this grid."""
-        return float(np.count_nonzero(mask)) * self.voxel_mm3() / 1000
+    def millilitres(self, voxels):
+        """Volume in ml of that many voxels."""
+        return float(voxels) * self.voxel_mm3() / 1000
 
     def matches(self, other):
         """True when both grids put voxels at the same places (within 0.01 mm at the origin and per axis)."""

@@ -66,7 +66,7 @@ def _correct_study(item, source, target, options, mask, progress, warn):
     from ..dicom.run import PersonsMask
 
     known = _proposal(item)
-    proposal = read_volume(known["proposal"]).stored != 0
+    proposal = read_volume(known["proposal"]).as_mask()
     # Headers that were cleaned once must not come back with a correction.
     clean = record_of(item).get("settings", {}).get("headers_deidentified", True)
     options = replace(options, series=str(series_number(item.mask)), deidentify_headers=clean)

@@ -21,7 +21,7 @@ def mask_size(volume, mask):
 
     A mask that the image does not cut must also be 110 mm wide and 75 mm high.
     """
-    ml = volume.geometry.millilitres(mask)
+    ml = volume.geometry.millilitres(np.count_nonzero(mask))
     view, spacing = ras_view(mask, volume.geometry), volume.geometry.ras_spacing()
     problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
     small = False

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import fill as filling
-from ..case import Result, device_name, failure, settings_of
+from ..case import Result, add_report, device_name, failure, settings_of
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..files.publish import publishing, refuse_existing
@@ -104,7 +104,7 @@ class Run:
                             f"was made; run again with --series {series.number}.")
         result.model = self.options.mask or (self.face.model or {}).get("name")
         result.device = device_name(self.options) if self.face.source == "model" else None
-        result.mask_ml, result.mask = round(volume.geometry.millilitres(mask), 2), str(mask_file)
+        result.mask_ml, result.mask = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2), str(mask_file)
         if self.options.mask_only:
             with publishing([mask_file], self.options.overwrite) as staged:
                 write_mask_new(mask, volume.geometry, staged[0])
@@ -149,10 +149,7 @@ class Run:
                          options.release, MASK_EXTENSION)
         result.status, result.defaced, result.record = "defaced", str(target), str(record)
         result.checks = [check.as_dict() for check in outgoing.checks]
-        if options.report:
-            from ..records.report import report_of_released
-
-            result.report, result.error = report_of_released(outgoing, record)
+        add_report(result, outgoing, record, options)
 
     def _outgoing(self, series, volume, mask, stored, value, result):
         options, own = self.options, series.number == self.face.chosen.number

@@ -2,6 +2,8 @@
 
 import re
 
+from .read import ItkHeader
+
 # The form in which ITK keeps DICOM tags.
 DICOM_TAG = re.compile(r"(DICOM_)?[0-9a-f]{4}[|,_][0-9a-f]{4}", re.IGNORECASE)
 TECHNICAL = ("NRRD_", "ITK_", "Modality")
@@ -15,7 +17,7 @@ def without_dicom(metadata):
 
 def kept_text(source):
     """Names of the fields of a ``NiftiHeader`` or ``ItkHeader`` that hold text and are kept."""
-    if hasattr(source, "metadata"):
+    if isinstance(source, ItkHeader):
         return [key for key in without_dicom(source.metadata) if not key.startswith(TECHNICAL)]
     header = source.header
     fields = [name for name in NIFTI_TEXT if name in header and bytes(header[name].tobytes()).strip(b"\0 ")]

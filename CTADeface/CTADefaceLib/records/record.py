@@ -73,7 +73,7 @@ def make_record(volume, mask, stored_after, checks, settings, model=None, propos
         "input": {"voxels_sha256": known["before"], **_grid(volume)},
         "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"]},
         "mask": {"voxels_sha256": known["mask"], "voxels": voxels,
-                 "ml": round(volume.geometry.millilitres(mask), 3),
+                 "ml": round(volume.geometry.millilitres(voxels), 3),
                  "edits": None if proposal is None else edits(mask, proposal)},
         "checks": [check.as_dict() for check in checks],
         "overrides": [{"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ..case import Result
+from ..case import Result, add_report
 from ..checks.written import written_file
 from ..dicom.case import deface_dicom, require_defaced
 from ..dicom.folders import MASK_EXTENSION
@@ -100,8 +100,5 @@ def export_new_series(case, folder, options, progress):
                      records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION)
     result = Result(case.volume.name, "defaced", str(target), fill=str(options.fill), record=str(record), series=1,
                     checks=[check.as_dict() for check in case.checks])
-    if options.report:
-        from ..records.report import report_of_released
-
-        result.report, result.error = report_of_released(case, record)
+    add_report(result, case, record, options)
     return result

@@ -59,6 +59,7 @@ def preflight(need_bytes=None, site_packages=None, disk_usage=shutil.disk_usage)
 
 
 def unwritable(folder):
+    """Why the packages cannot be written to ``folder``, or an empty text."""
     try:
         with temporary_folder(folder, ".ctadeface-"):
             return ""
@@ -68,6 +69,7 @@ def unwritable(folder):
 
 
 def on_windows():
+    """Asked here alone, so that tests can answer."""
     return os.name == "nt"
 
 
@@ -105,6 +107,7 @@ def estimate(needed, wheels=None):
 
 
 def within_path_limit(line, folder):
+    """The requirement ``line``, of torch without the versions whose files lie too deep for Windows below ``folder``."""
     if requirement_name(line) == "torch" and path_room(folder) < DEEPEST_IN_TORCH_213:
         return f"torch{Requirement(line).specifier & '<2.13'}"
     return line

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ... import errors
-from .pipe import make_non_blocking, read_now
+from .pipe import lines_now, make_non_blocking
 from .serve import MASK_FILE, VOLUME_FILE
 
 IDLE_SECONDS = 600
@@ -133,11 +133,9 @@ class Worker:
 
     def _answers(self):
         """(answers that have arrived, True when there will be no more)."""
-        while block := read_now(self._process.stdout):
-            self._unread += block
-        *lines, self._unread = self._unread.split(b"\n")
+        lines, self._unread, ended = lines_now(self._process.stdout, self._unread)
         # Slicer's launcher may say something too.
-        return [json.loads(line) for line in lines if line.startswith(b"{")], block is not None
+        return [json.loads(line) for line in lines if line.startswith(b"{")], ended
 
     def _with_mask(self, answer, shape):
         packed = np.load(self._path(MASK_FILE))

@@ -1,4 +1,4 @@
-"""Reading a child's output without waiting for it."""
+"""Reading a pipe without waiting for it."""
 
 import os
 
@@ -19,6 +19,14 @@ def read_now(stream):
         return os.read(stream.fileno(), BLOCK_BYTES)
     except BlockingIOError:
         return None
+
+
+def lines_now(stream, rest):
+    """(the whole lines that have arrived since ``rest``, the new rest, True when there will be no more)."""
+    while block := read_now(stream):
+        rest += block
+    *lines, rest = rest.split(b"\n")
+    return lines, rest, block is not None
 
 
 def _read_now_on_windows(stream):

@@ -15,7 +15,7 @@ import time
 import traceback
 from pathlib import Path
 
-from .pipe import make_non_blocking, read_now
+from .pipe import lines_now, make_non_blocking
 
 VOLUME_FILE = "volume.npy"
 MASK_FILE = "mask.npy"
@@ -63,13 +63,12 @@ def _lines(stream):
     thread reads from them: importing numpy would never end (numpy/numpy#24290).
     """
     make_non_blocking(stream)
-    rest = b""
-    while (block := read_now(stream)) != b"":
-        if block is None:
-            time.sleep(LISTEN_INTERVAL_S)
-            continue
-        *lines, rest = (rest + block).split(b"\n")
+    rest, ended = b"", False
+    while not ended:
+        lines, rest, ended = lines_now(stream, rest)
         yield from lines
+        if not lines:
+            time.sleep(LISTEN_INTERVAL_S)
 
 
 def _answer(command, folder, answer):
@@ -133,7 +132,7 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     progress.enter("write")
     np.save(folder / MASK_FILE, np.packbits(mask))
     progress.finish()
-    return {"mask_ml": volume.geometry.millilitres(mask), "stages": progress.seconds,
+    return {"mask_ml": volume.geometry.millilitres(np.count_nonzero(mask)), "stages": progress.seconds,
             **_who(model, device)}
 
 
