@@ -61,6 +61,22 @@ def test_a_region_is_the_same_as_the_whole_cut_out():
     assert np.array_equal(from_model_grid(coarse, (48, 44, 40), region), whole[region])
 
 
+def test_the_network_is_that_of_stock_nnunet():
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    model = load_model()
+    plan = PlansManager(str(model.info.folder / "plans.json")).get_configuration(model.configuration)
+    stock = get_network_from_plans(
+        plan.network_arch_class_name, plan.network_arch_init_kwargs, plan.network_arch_init_kwargs_req_import, 1,
+        model.info.num_classes, allow_init=False, deep_supervision=False)
+    stock.load_state_dict(model.parameters[0])
+    patch = torch.randn(1, 1, 32, 48, 32)
+    with torch.inference_mode():
+        expected = stock.eval()(patch)
+        assert torch.allclose(model.network(patch), expected, atol=1e-2) and expected.std() > 1
+
+
 def test_same_face_as_stock_nnunet(volume):
     """The reference is ``nnUNetPredictor`` itself with the same weights, without mirroring."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor

@@ -118,13 +118,14 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
-    volume, survey = _read(path, options, progress)
+    volume = _read(path, options)
     for warning in (memory_warning(volume), text_warning(path, volume.source)):
         if warning:
             warn(warning)
     with ThreadPoolExecutor(1) as pool:
-        # Not all of finding the mask uses every core.
+        # While Python imports, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
+        survey = _survey(volume, options, progress)
         mask = _find_mask(volume, options, progress, survey)
     result = Result(str(path), model=options.mask or model_name(options), device=device_name(options))
     result.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2)
@@ -181,17 +182,19 @@ def device_name(options):
     return resolve_device(options.device).type
 
 
-def _read(path, options, progress):
-    """(the volume, the ``Survey`` of it)."""
+def _read(path, options):
     if options.mask is not None:
-        volume = read_volume(path)
-        return volume, surveyed(volume, None, progress)
+        return read_volume(path)
     # Python's imports and zlib's decompression use a core each.
-    volume = read_volume(path, imported=lambda: preload_model(options.model))
+    return read_volume(path, imported=lambda: preload_model(options.model))
+
+
+def _survey(volume, options, progress):
     info = None
-    with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
-        info = overview_model(options.model)
-    return volume, surveyed(volume, info, progress)
+    if options.mask is None:
+        with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
+            info = overview_model(options.model)
+    return surveyed(volume, info, progress)
 
 
 def _find_mask(volume, options, progress, survey):

@@ -106,21 +106,24 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     survey = survey or surveyed(volume, overview_model(model), progress)
     survey.check()
     progress.enter("load model")
-    from .segment.face import predict_face, resolve_device
-    from .segment.resample import LOGIT_SCALE
-
-    resolve_device(device)
-    chosen = load_model(model)
-    locator = load_model() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
-    progress.enter("segment")
     with ThreadPoolExecutor(1) as pool:
         inside = pool.submit(brain, volume)
+        from .segment.face import predict_face, resolve_device
+        from .segment.resample import LOGIT_SCALE
+
+        resolve_device(device)
+        chosen = load_model(model)
+        locator = load_model() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
+        progress.enter("segment")
         found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress, survey)
     mask = np.zeros(volume.stored.shape, bool)
     if found is None:
         return mask
     progress.enter("refine")
-    hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
+    # A view where stored values are HU: a copy would be the largest array here.
+    stored = volume.ras()[found.region]
+    stored.flags.writeable = False
+    hu = volume.to_hu(stored)
     bone = sum(for_slabs(lambda planes: np.count_nonzero(hu[planes] > BONE_HU), len(hu)))
     if bone * volume.geometry.voxel_mm3() < LEAST_BONE_MM3:
         return mask

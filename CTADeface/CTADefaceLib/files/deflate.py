@@ -15,10 +15,9 @@ except ImportError:
 DEFLATE_ERRORS = (zlib.error,) if isal_zlib is None else (zlib.error, isal_zlib.error)
 GZIP = zlib.MAX_WBITS | 16
 RAW = -zlib.MAX_WBITS
-# The fastest: a defaced copy is written once, and often compressed better by the archive that keeps it.
+# The fastest: a defaced copy is written once, and often compressed better by the archive that keeps it. isal's level 3
+# saves 3 % of the bytes, for twice the time where the processor has no AVX-512.
 LEVEL = 1
-# Of noisy HU as fast as isal's lower ones, with fewer bytes, which are sooner unpacked.
-ISAL_LEVEL = 3
 MEMORY_LEVEL = 9
 FEW_REPEATS = 0.05
 
@@ -32,7 +31,7 @@ def gzip_unpacker():
 
 def deflated(block):
     """The uint8 array ``block`` as a part of a stream, up to a byte border: such parts may be joined."""
-    worker = isal_zlib.compressobj(ISAL_LEVEL, zlib.DEFLATED, RAW) if isal_zlib else _zlib_packer(block)
+    worker = isal_zlib.compressobj(LEVEL, zlib.DEFLATED, RAW) if isal_zlib else _zlib_packer(block)
     return worker.compress(block) + worker.flush(zlib.Z_SYNC_FLUSH)
 
 

@@ -1,5 +1,6 @@
 """NIfTI, NRRD and MetaImage files to a ``Volume``, header kept for writing."""
 
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,19 +74,30 @@ def _read_nifti(path, name, imported):
 
 @contextmanager
 def _nifti_errors(path):
-    from nibabel.filebasedimages import ImageFileError
-
+    errors = _nibabel().filebasedimages.ImageFileError
     try:
         yield
-    except (ImageFileError, OSError, EOFError, ValueError, *DEFLATE_ERRORS) as error:
+    except (errors, OSError, EOFError, ValueError, *DEFLATE_ERRORS) as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, "
                          "export it again.") from None
 
 
+def _nibabel():
+    """The package, imported without pydicom, which takes half of the time and serves its own DICOM reader only."""
+    hidden = not {"nibabel", "pydicom"} & sys.modules.keys()
+    if hidden:
+        sys.modules["pydicom"] = None
+    try:
+        import nibabel
+    finally:
+        if hidden:
+            sys.modules.pop("pydicom")
+    return nibabel
+
+
 def _open_nifti(path, name):
     """(``Volume`` whose voxels are not there yet, nibabel's header, bytes before the voxels)."""
-    import nibabel
-
+    nibabel = _nibabel()
     image = nibabel.load(path)
     if not isinstance(image, nibabel.Nifti1Image):
         raise InputError(f"{path}: not a NIfTI file in spite of its name; export it again.")

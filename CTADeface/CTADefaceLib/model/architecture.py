@@ -43,6 +43,8 @@ def build_network(info, configuration, device="cpu"):
     for key in LAYERS:
         if arguments.get(key) is not None:
             arguments[key] = getattr(torch.nn, arguments[key].rpartition(".")[2])
+    if arguments.get("norm_op") is torch.nn.InstanceNorm3d:
+        arguments["norm_op"] = _quick_instance_norm(torch)
     arguments["deep_supervision"] = False
     try:
         with torch.device(device):
@@ -52,6 +54,21 @@ def build_network(info, configuration, device="cpu"):
         raise ModelError(f"The network in plans.json cannot be built ({first_line(error)}); use the plans.json that "
                          "belongs to this checkpoint.") from error
     return network.eval()
+
+
+def _quick_instance_norm(torch):
+    """``torch.nn.InstanceNorm3d``, on a CPU computed as a group norm of one channel per group.
+
+    The same but for float32 rounding; torch's own copies every map once more, a sixth of the network's time.
+    """
+
+    class InstanceNorm(torch.nn.InstanceNorm3d):
+        def forward(self, maps):
+            if maps.device.type != "cpu":
+                return super().forward(maps)
+            return torch.nn.functional.group_norm(maps, maps.shape[1], self.weight, self.bias, self.eps)
+
+    return InstanceNorm
 
 
 def smallest_patch(info, configuration):
