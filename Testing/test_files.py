@@ -80,6 +80,21 @@ def test_nifti_mask_keeps_geometry_codes_and_drops_scaling(tmp_path, array):
         assert np.array_equal(image.header[key], original.header[key])
 
 
+@pytest.mark.parametrize("unit, mm", [("meter", 1000.0), ("micron", 0.001), ("unknown", 1.0)])
+def test_nifti_in_other_units_is_as_large_as_itk_reads_it(tmp_path, array, unit, mm):
+    image = nibabel.load(nifti(tmp_path / "mm.nii", array))
+    image.header.set_xyzt_units(unit)
+    matrix = np.diag([1 / mm] * 3 + [1]) @ image.affine
+    image.set_sform(matrix, 4)
+    image.set_qform(matrix, 2)
+    nibabel.save(image, tmp_path / "other.nii")
+    volume = read_volume(tmp_path / "other.nii")
+    assert np.allclose(volume.geometry.affine(), read_volume(tmp_path / "mm.nii").geometry.affine(), atol=1e-3)
+    assert np.allclose(volume.geometry.spacing, sitk.ReadImage(str(tmp_path / "other.nii")).GetSpacing(), atol=1e-4)
+    write_mask(volume, array > 0, tmp_path / "mask.nii")
+    assert read_volume(tmp_path / "mask.nii").geometry.matches(volume.geometry)
+
+
 @pytest.mark.parametrize("extension", [".nrrd", ".mha"])
 @pytest.mark.parametrize("compressed", [True, False])
 def test_itk_formats_keep_type_geometry_metadata_and_compression(tmp_path, extension, compressed):

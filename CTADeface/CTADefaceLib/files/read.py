@@ -12,6 +12,8 @@ from ..volume import Geometry, Volume
 from .ahead import ahead
 from .deflate import DEFLATE_ERRORS, gzip_unpacker
 
+# As ITK reads it: unknown units are mm.
+MM_OF_UNIT = {"meter": 1000.0, "micron": 0.001}
 NIFTI = (".nii", ".nii.gz")
 ITK = (".nrrd", ".mha")
 EXTENSIONS = NIFTI + ITK
@@ -104,7 +106,8 @@ def _open_nifti(path, name):
     _check_scalar_3d(path, image.shape, image.get_data_dtype())
     proxy = image.dataobj
     stored = np.empty(proxy.shape[:3][::-1], proxy.dtype)
-    volume = Volume(stored, Geometry.from_affine(image.affine), float(proxy.slope), float(proxy.inter), name)
+    affine = np.diag([*[MM_OF_UNIT.get(image.header.get_xyzt_units()[0], 1.0)] * 3, 1.0]) @ image.affine
+    volume = Volume(stored, Geometry.from_affine(affine), float(proxy.slope), float(proxy.inter), name)
     return volume, image.header, proxy.offset
 
 
