@@ -78,6 +78,9 @@ def preload_model(name=None):
 
     def load():
         with suppress(Exception), _collector_spared():
+            # First: the survey of what was read waits for it, while torch is needed only after that.
+            import scipy.ndimage  # noqa: F401
+
             load_model(name)
 
     threading.Thread(target=load, daemon=True).start()

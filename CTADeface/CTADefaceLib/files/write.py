@@ -19,7 +19,7 @@ def write_like(volume, array, path, progress=None):
 
 def write_mask(volume, mask, path, progress=None):
     """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``."""
-    mask = mask.astype(np.uint8, copy=False)
+    mask = mask.view(np.uint8)
     if isinstance(volume.source, NiftiHeader):
         header = volume.source.header.copy()
         header.set_data_dtype(np.uint8)

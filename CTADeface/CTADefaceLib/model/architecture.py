@@ -57,15 +57,17 @@ def build_network(info, configuration, device="cpu"):
 
 
 def _quick_instance_norm(torch):
-    """``torch.nn.InstanceNorm3d``, on a CPU computed as a group norm of one channel per group.
+    """``torch.nn.InstanceNorm3d``, on a CPU computed as a group norm of one channel per group, channels last.
 
-    The same but for float32 rounding; torch's own copies every map once more, a sixth of the network's time.
+    The same but for float32 rounding. torch's own copies every map once more, and maps in another order than that of
+    the convolutions are copied before each of them: together a third of the network's time.
     """
 
     class InstanceNorm(torch.nn.InstanceNorm3d):
         def forward(self, maps):
             if maps.device.type != "cpu":
                 return super().forward(maps)
+            maps = maps.contiguous(memory_format=torch.channels_last_3d)
             return torch.nn.functional.group_norm(maps, maps.shape[1], self.weight, self.bias, self.eps)
 
     return InstanceNorm
