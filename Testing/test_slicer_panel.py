@@ -152,20 +152,6 @@ def test_entering_again_keeps_the_parameters_and_a_closed_scene_lets_go_of_them(
     assert old() is None and panel.parameters
 
 
-def test_a_scene_that_is_opened_leaves_its_mask_in_the_editor(slicer, panel, head, masked):
-    widget = panel.refine_section.editor.widget
-    slicer.mrmlScene.StartState(slicer.mrmlScene.BatchProcessState)
-    # As Slicer's widget does at the end of a batch, of whose nodes it has not heard.
-    widget.setSegmentationNode(None)
-    slicer.mrmlScene.EndState(slicer.mrmlScene.BatchProcessState)
-    assert widget.segmentationNode() is masked and widget.currentSegmentID() == "Face"
-    other = masked.GetSegmentation().AddEmptySegment("Seed")
-    widget.setCurrentSegmentID(other)
-    slicer.mrmlScene.StartState(slicer.mrmlScene.BatchProcessState)
-    slicer.mrmlScene.EndState(slicer.mrmlScene.BatchProcessState)
-    assert widget.currentSegmentID() == other
-
-
 def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel, head, masked, parts):
     other = add_volume(parts[0][:, :, ::-1].copy(), "Other")
     panel.ui.defacedButton.click()
@@ -185,7 +171,7 @@ def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, p
     def declined(**options):
         # Slicer handles clicks while pip runs.
         asked.append((options, panel.ui.segmentButton.isEnabled(), panel.ui.statusLabel.text))
-        raise packages.Declined("no")
+        raise packages.Declined("Nothing was installed.")
 
     monkeypatch.setattr(packages, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
     monkeypatch.setattr(packages, "install", declined)
@@ -193,9 +179,30 @@ def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, p
     assert panel.segment_section.job is None and not host.dialogs
     (options, enabled, text), = asked
     assert options == {"wheel_folder": None} and not enabled and "being installed" in text
-    assert panel.ui.segmentButton.isEnabled() and not panel.ui.statusLabel.text
+    assert panel.ui.segmentButton.isEnabled() and panel.ui.statusLabel.text == "Nothing was installed."
+    assert "Nothing was installed." in panel.ui.logText.plainText
     panel.ui.packagesSection.collapsed = False
     assert panel.ui.packagesLabel.text == "torch is missing" and panel.ui.installButton.enabled
+
+
+def test_a_mask_can_be_drawn_without_the_network(slicer, panel, head, parts):
+    assert panel.ui.drawButton.enabled
+    panel.ui.drawButton.click()
+    node, editor = panel.segmentation, panel.refine_section.editor.widget
+    assert editor.segmentationNode() is node and editor.currentSegmentID() == "Face" and editor.enabled
+    assert not panel.ui.drawButton.enabled and "mask already" in panel.ui.drawButton.toolTip
+    panel.ui.applyButton.click()
+    assert panel.ui.defacedLabel.text == "not made yet"
+    slicer.util.updateSegmentBinaryLabelmapFromArray(parts[1].astype(np.uint8), node, "Face", head)
+    assert np.array_equal(panel.logic.faceMask(head), parts[1]) and panel.logic.isEdited(head)
+    panel.ui.applyButton.click()
+    assert panel.ui.defacedLabel.text == "Head defaced"
+
+
+def test_a_volume_defaced_from_the_console_is_named(panel, head, masked):
+    assert panel.ui.defacedLabel.text == "not made yet"
+    panel.logic.applyFill(head)
+    assert panel.ui.defacedLabel.text == "Head defaced"
 
 
 def test_models_are_listed_and_one_from_a_zip_is_installed_by_the_worker(host, slicer, panel, tmp_path, monkeypatch):

@@ -120,3 +120,22 @@ def test_nothing_of_the_preview_can_be_chosen_elsewhere(slicer, panel, head, mas
     assert len(made) >= 3 and all(node.GetHideFromEditors() and not node.GetSaveWithScene() for node in made
                                   if not node.IsA("vtkMRMLStorageNode"))
     assert all(node.GetName().startswith("CTADeface") for node in made if node.IsA("vtkMRMLVolumePropertyNode"))
+
+
+def test_a_volume_whose_first_display_is_the_previews_can_be_filled(slicer, panel, masked, parts):
+    from CTADefaceLib.slicer_module import face_segment
+
+    bare = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Bare")
+    slicer.util.updateVolumeFromArray(bare, parts[0])
+    face_segment.set_mask(face_segment.new_face(bare), parts[1], bare)
+    panel.logic.showPreview(bare, state="original")
+    assert bare.GetDisplayNode().IsA("vtkMRMLVolumeRenderingDisplayNode")
+    assert panel.logic.applyFill(bare).GetName() == "Bare defaced"
+
+
+def test_a_preview_whose_volume_somebody_removed_is_made_again(slicer, panel, masked):
+    panel.ui.defacedButton.click()
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("CTADeface preview"))
+    panel.ui.originalButton.click()
+    panel.ui.defacedButton.click()
+    assert [n.GetDisplayableNode().GetName() for n in renderings(slicer)] == ["CTADeface preview"]

@@ -1,5 +1,9 @@
-"""The developer's Reload button loads the library anew: in a process of its own, as other tests hold on to the old one."""
+"""Reading the module's files: when Slicer starts, and again by the developer's Reload button.
 
+Reload in a process of its own, as other tests hold on to the old library.
+"""
+
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +19,23 @@ def test_reload_gives_new_code_and_a_working_panel():
     done = subprocess.run([sys.executable, __file__], cwd=Path(__file__).parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "reloaded"
+
+
+def test_the_files_can_be_read_before_slicer_has_its_segmentations(host, monkeypatch):
+    import slicer
+
+    kept = {name: sys.modules[name] for name in list(sys.modules) if name.split(".")[0] == "CTADefaceLib"}
+    for name in kept:
+        del sys.modules[name]
+    for name in ("vtkMRMLSegmentationNode", "vtkSegmentation", "vtkSegmentationConverter", "vtkMRMLSegmentEditorNode"):
+        monkeypatch.delattr(slicer, name)
+    try:
+        assert importlib.import_module("CTADefaceLib.slicer_module.widget").FaceWidget
+        assert importlib.import_module("CTADefaceLib.slicer_module.logic").FaceLogic
+    finally:
+        for name in [n for n in sys.modules if n.split(".")[0] == "CTADefaceLib"]:
+            del sys.modules[name]
+        sys.modules.update(kept)
 
 
 def main():

@@ -36,9 +36,13 @@ def reference_volume(segmentation):
 
 
 def new_face(volume):
-    """An empty face segmentation node for ``volume``: on its grid, under its transform, beside it in the hierarchy."""
+    """A face segmentation node for ``volume`` with an empty segment: on its grid, under its transform, beside it in the
+    hierarchy."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", volume.GetName() + " " + _("face mask"))
     node.SetAttribute(FACE_MASK, "mask")
+    _segment_on_grid(node, volume)
+    _show(node)
+    move_in_hierarchy(node, volume)
     return node
 
 
@@ -62,11 +66,16 @@ def set_proposal(segmentation, mask, volume):
 
 
 def _write(segmentation, mask, volume):
+    segment_id = _segment_on_grid(segmentation, volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
+
+
+def _segment_on_grid(segmentation, volume):
+    """Put the segmentation on the volume's grid and under its transform; returns the face segment's ID."""
     # The transform first: the geometry is taken over relative to it.
     segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    segment_id = face_segment_id(segmentation) or _add_segment(segmentation)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
+    return face_segment_id(segmentation) or _add_segment(segmentation)
 
 
 def proposal_mask(segmentation, volume):

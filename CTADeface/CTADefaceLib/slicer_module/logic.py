@@ -1,12 +1,13 @@
 """What the module does, without any window: used by the panel, the Python console and scripts alike."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
-from slicer import vtkMRMLScalarVolumeNode as VolumeNode
-from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 from .. import fill as filling
 from ..case import Options, Result
@@ -22,6 +23,11 @@ from .preview import Preview
 from .process import process_events, redraw, shared_worker
 from .texts import _
 from .worker.client import Job
+
+if TYPE_CHECKING:
+    # Slicer may read this file before it has the classes of its module Segmentations.
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 EDIT_MM = 1.0
 EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -108,6 +114,16 @@ class FaceLogic:
         return segmentation is not None and face_segment.is_edited(segmentation, volumeNode)
 
     # Correct
+
+    def drawMask(self, volumeNode: VolumeNode) -> SegmentationNode:
+        """Begin a face mask that a person draws: a segmentation node with an empty segment "Face".
+
+        Raises: InputError for a bad volume, MaskError when the volume has a face mask already.
+        """
+        check_ct(volumes.engine_volume(volumeNode))
+        if face_segment.find_face(volumeNode) is not None:
+            raise MaskError(f"{volumeNode.GetName()}: has a face mask already; correct that one.")
+        return face_segment.new_face(volumeNode)
 
     def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode,
                  millimetres: float = EDIT_MM) -> None:

@@ -50,10 +50,12 @@ def _ask(confirm, text, title):
     if confirm is None:
         import slicer.util
 
-        # In testing mode Slicer answers OK by itself, and gigabytes would follow.
         app = getattr(slicer, "app", None)
-        agreed = app is not None and not app.testingEnabled() and slicer.util.confirmOkCancelDisplay(
-            text, title, detailedText="\n".join(requirements()))
+        if app is None or app.testingEnabled():
+            # There Slicer answers OK by itself, and gigabytes would follow.
+            raise Declined(_("Nothing was installed, because nobody can be asked in Slicer's testing mode; install the "
+                             "packages in a Slicer that was started without it."))
+        agreed = slicer.util.confirmOkCancelDisplay(text, title, detailedText="\n".join(requirements()))
     else:
         agreed = confirm(text, title)
     if not agreed:

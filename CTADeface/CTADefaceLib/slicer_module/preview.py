@@ -11,7 +11,6 @@ from .hidden_nodes import add_hidden
 from .users_view import UsersView
 
 PRESET = "CT-Muscle"
-SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 STATES = ("original", "mask", "defaced")
 
 
@@ -42,8 +41,8 @@ class Preview:
         if defaced is not None:
             self._set_defaced(defaced)
         self._rendering("original", volume).SetVisibility(state != "defaced")
-        if "defaced" in self._nodes:
-            self._rendering("defaced", self._nodes["defaced"]).SetVisibility(state == "defaced")
+        if self._made("defaced") is not None:
+            self._rendering("defaced", self._made("defaced")).SetVisibility(state == "defaced")
         self._show_mask(segmentation, state == "mask")
         if first:
             self.look("front")
@@ -65,10 +64,8 @@ class Preview:
             return
         self.state = self.volume = self._focus = None
         self._remove_surface()
-        for node in self._nodes.values():
-            if slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
-        self._nodes = {}
+        for key in list(self._nodes):
+            self._remove(key)
         self._users_view.restore()
         self._users_view = None
 
@@ -87,7 +84,7 @@ class Preview:
             self._remove_surface()
         elif display is not None:
             display.SetVisibility(True)
-            if not segmentation.GetSegmentation().ContainsRepresentation(SURFACE):
+            if not segmentation.GetSegmentation().ContainsRepresentation(_surface_name()):
                 segmentation.CreateClosedSurfaceRepresentation()
                 self._with_surface = segmentation
 
@@ -98,15 +95,27 @@ class Preview:
         self._with_surface = None
 
     def _set_defaced(self, array):
-        node = self._nodes.get("defaced")
+        node = self._made("defaced")
         if node is None:
+            # That of a volume which was removed shows nothing.
+            self._remove("defaced rendering")
             node = self._nodes["defaced"] = add_hidden("vtkMRMLScalarVolumeNode", "CTADeface preview", saved=False)
         volumes.update_defaced_node(node, self.volume, array)
+
+    def _made(self, key):
+        """A node that this preview has made and that nobody has removed from the scene, or None."""
+        node = self._nodes.get(key)
+        return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
+
+    def _remove(self, key):
+        if self._made(key) is not None:
+            slicer.mrmlScene.RemoveNode(self._nodes[key])
+        self._nodes.pop(key, None)
 
     def _rendering(self, name, volume):
         """The CT-Muscle rendering of a volume in our view, made when first needed beside any of the user's own."""
         key = name + " rendering"
-        if key not in self._nodes:
+        if self._made(key) is None:
             logic = slicer.modules.volumerendering.logic()
             display = logic.CreateVolumeRenderingDisplayNode()
             display.SetName("CTADeface " + key)
@@ -123,9 +132,14 @@ class Preview:
         return self._nodes[key]
 
     def _muscle(self):
-        if "muscle" not in self._nodes:
+        if self._made("muscle") is None:
             preset = slicer.modules.volumerendering.logic().GetPresetByName(PRESET)
             self._nodes["muscle"] = add_hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle", saved=False)
             # Not Copy: it would take over the preset's name too, and that it is shown to choose from.
             self._nodes["muscle"].CopyParameterSet(preset)
         return self._nodes["muscle"]
+
+
+def _surface_name():
+    # Asked when needed: Slicer may read this file before it has the class.
+    return slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()

@@ -104,9 +104,11 @@ def move_in_hierarchy(node, beside):
 
 def copy_window_level(source, target):
     """Give ``target`` the window, level and colours of ``source``."""
-    shown, display = source.GetDisplayNode(), target.GetDisplayNode()
+    # Not the first display node, which may be that of a volume rendering.
+    shown, display = source.GetVolumeDisplayNode(), target.GetVolumeDisplayNode()
     if shown is None or display is None:
         return
-    display.SetAndObserveColorNodeID(shown.GetColorNodeID())
+    if shown.GetColorNodeID():
+        display.SetAndObserveColorNodeID(shown.GetColorNodeID())
     display.AutoWindowLevelOff()
     display.SetWindowLevel(shown.GetWindow(), shown.GetLevel())

@@ -50,10 +50,11 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
         # After the editor's own observer, which lets go of a segmentation that came with a scene.
         self.addObserver(scene, scene.EndBatchProcessEvent, self._on_batch_end)
-        self.addObserver(scene, scene.NodeAddedEvent, self._on_nodes)
+        self.addObserver(scene, scene.NodeAddedEvent, self._on_node_added)
         self.addObserver(scene, scene.NodeRemovedEvent, self._on_nodes)
         self.initializeParameterNode()
 
@@ -104,6 +105,12 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndClose(self, caller=None, event=None):
         if self.parent.isEntered:
             self.initializeParameterNode()
+            self._hide_other_preview()
+
+    def onSceneStartImport(self, caller=None, event=None):
+        # The scene's own parameter node is overwritten before its volume is there: nothing of that is to be shown, and
+        # written back.
+        self.setParameterNode(None)
 
     def initializeParameterNode(self):
         """The scene's parameter node; a loaded CT is preselected."""
@@ -111,6 +118,9 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # Slicer 5.10 never lets go of a wrapper that was connected.
         if not self.parameters or self.parameters.parameterNode is not parameters.parameterNode:
             self.setParameterNode(parameters)
+        self._preselect()
+
+    def _preselect(self):
         if self.parameters.inputVolume is None:
             self.parameters.inputVolume = _first_volume()
 
@@ -159,13 +169,21 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Events
 
     def _on_parameters(self, caller=None, event=None):
+        self._hide_other_preview()
+        self.update()
+
+    def _hide_other_preview(self):
         preview = self.logic.preview
         if preview.state is not None and preview.volume is not self.volume:
             self.logic.hidePreview()
-        self.update()
 
     def _on_nodes(self, caller=None, event=None):
         if not slicer.mrmlScene.IsBatchProcessing() and self.parameters and self.parent.isEntered:
+            self.update()
+
+    def _on_node_added(self, caller=None, event=None):
+        if not slicer.mrmlScene.IsBatchProcessing() and self.parameters and self.parent.isEntered:
+            self._preselect()
             self.update()
 
     def _watch(self, segmentation):
@@ -182,6 +200,11 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.removeObserver(self._watched.GetSegmentation(), event, react)
             if segmentation is not None:
                 self.addObserver(segmentation.GetSegmentation(), event, react)
+        # The console's applyFill makes a defaced volume too.
+        if self._watched is not None:
+            self.removeObserver(self._watched, self._watched.ReferenceAddedEvent, self._on_nodes)
+        if segmentation is not None:
+            self.addObserver(segmentation, segmentation.ReferenceAddedEvent, self._on_nodes)
         self._watched = segmentation
         self._stamp = face_segment.mask_stamp(segmentation) if segmentation is not None else None
         self.refine_section.edit(segmentation, self.volume)
@@ -197,6 +220,8 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _on_batch_end(self, caller=None, event=None):
         if self.parameters and self.parent.isEntered:
+            self._preselect()
+            self.update()
             self.refine_section.keep(self._watched, self.volume)
 
     def _copy_log(self, *_checked):

@@ -39,11 +39,13 @@ class PackagesSection:
 
     def _agreed(self, action, *arguments):
         """Run ``action``; False when the user declined."""
-        with self._panel_off():
-            try:
+        try:
+            with self._panel_off():
                 action(*arguments, wheel_folder=self.ui.wheelFolderEdit.currentPath or None)
-            except packages.Declined:
-                return False
+        except packages.Declined as error:
+            self.ui.statusLabel.text = str(error)
+            self.panel.log(str(error))
+            return False
         return True
 
     @contextmanager

@@ -26,6 +26,7 @@ class SegmentSection:
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
         self.ui.segmentButton.connect("clicked(bool)", self._on_segment)
+        self.ui.drawButton.connect("clicked(bool)", self._on_draw)
         self.ui.modelComboBox.connect("activated(int)", self._on_model)
         self._idle()
         self.list_models()
@@ -36,6 +37,10 @@ class SegmentSection:
             switch(self.ui.segmentButton, "", _("Stop at once; the scene stays as it was."))
         else:
             switch(self.ui.segmentButton, no_volume(self.panel), _("Find the face in the volume and propose a mask."))
+        why_off = no_volume(self.panel) or (_("Cancel first.") if self.job is not None else "")
+        if not why_off and self.panel.segmentation is not None:
+            why_off = _("There is a mask already; correct it below.")
+        switch(self.ui.drawButton, why_off, _("Begin with an empty mask, without the network and its packages."))
         self._select_model()
 
     def cancel(self):
@@ -99,6 +104,11 @@ class SegmentSection:
             self.panel.log(_("Segmenting {name} with {model} on {device}").format(
                 name=volume.GetName(), model=self.ui.modelComboBox.currentText, device=parameters.device))
             self._run(job, lambda done: self._segmented(done, volume))
+
+    def _on_draw(self, *_checked):
+        with errors_shown(self.panel):
+            self.panel.logic.drawMask(self.panel.volume)
+            self.panel.mask_changed()
 
     def _may_replace(self):
         volume, segmentation = self.panel.volume, self.panel.segmentation
