@@ -122,6 +122,17 @@ def test_a_part_of_the_face_left_is_noticed_where_it_is(case, part, names):
         assert (checks["residual_skin"].place[0] > middle[0]) == (part[1] == 0.5)
 
 
+def test_where_no_nose_stands_out_a_person_is_asked_to_look(case):
+    s = Head(case.volume).nose[0] * Head(case.volume).steps[0]
+    upper = [np.ascontiguousarray(ras_view(a, case.volume.geometry)[s + 20:]) for a in
+             (case.volume.stored, case.mask, case.stored)]
+    spacing = case.volume.geometry.ras_spacing()
+    volume = Volume(upper[0], type(case.volume.geometry).from_affine(np.diag([*spacing[::-1], 1.0])))
+    checks = {check.name: check for check in run_checks(volume, *upper[1:], fill_value(case.volume))}
+    assert checks["nose"].verdict == "not applicable"
+    assert checks["residual_skin"].verdict == "warn" and "look at the whole face yourself" in checks["residual_skin"].text
+
+
 def test_one_voxel_of_the_mask_left_is_noticed(case):
     stored = case.stored.copy()
     index = tuple(np.argwhere(case.mask)[1000])

@@ -129,6 +129,8 @@ def test_a_failed_check_keeps_everything_in_the_hospital(scan, box, tmp_path, ca
     kept = tmp_path / "out-hospital-only"
     assert sorted(p.name for p in kept.iterdir()) == ["head_facemask.nii.gz", "head_record.json"]
     assert json.loads((kept / "head_record.json").read_text())["status"] == "blocked"
+    again = [main(command), json.loads(capsys.readouterr().out)]
+    assert again[0] == 1 and again[1]["mask"] == result["mask"] == str(kept / "head_facemask.nii.gz")
     assert main([*command[:-2], "--override", "nose"]) == 1
     assert main([*command[:-2], "--override", "nose="]) == 1 and "needs a reason" in capsys.readouterr().err
 

@@ -52,7 +52,8 @@ def levelled_region(volume, mask):
     cells.for_slabs(level)
     if lost.sum() * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered.sum() > MOST_COVERED * lines.sum():
         raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered.sum() / lines.sum():.0f} % of "
-                        "it), so the face does not look to anterior; correct the volume's orientation or the mask.")
+                        "it), so the face does not look to anterior, or what surrounds the head is not air; correct the "
+                        "volume's orientation, its background (-1000 HU) or the mask.")
     return result
 
 

@@ -109,5 +109,6 @@ def _blocked(outgoing, left, record_path, mask_path, write_mask):
         if keep_mask:
             write_mask(staged[1])
         write_record(outgoing.record(BLOCKED), staged[0])
-    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path if keep_mask else None)
+    # One from before, which may be corrected already, is the one to go on with.
+    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path if mask_path.exists() else None)
 

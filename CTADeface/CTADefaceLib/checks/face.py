@@ -98,7 +98,10 @@ def residual_skin(skin, mask):
         shares.append((part & skin.kept).sum() / max(part.sum(), 1))
     worst = max(shares)
     text = "Skin still there: " + ", ".join(f"{100 * share:.0f} % {side}" for side, share in zip(SIDES, shares)) + "."
-    # Without a nose the lines are the mask's own, and say nothing about a face beside it.
+    if head.nose is None:
+        # The lines are the mask's own then, and say nothing about a face beside it.
+        text += (" No nose stands out (the head may be turned), so only the mask's own slices were looked at: look at "
+                 "the whole face yourself.")
     return graded("residual_skin", worst, "share", text, skin.place(lines & skin.kept),
                   fail=worst > FAIL_RESIDUAL, warn=worst > WARN_RESIDUAL or head.nose is None)
 
