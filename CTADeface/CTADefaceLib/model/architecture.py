@@ -60,7 +60,7 @@ def _quick_instance_norm(torch):
     """``torch.nn.InstanceNorm3d``, on a CPU computed as a group norm of one channel per group, channels last.
 
     The same but for float32 rounding. torch's own copies every map once more, and maps in another order than that of
-    the convolutions are copied before each of them: together a third of the network's time.
+    the convolutions are copied before each of them: together a quarter of the network's time.
     """
 
     class InstanceNorm(torch.nn.InstanceNorm3d):
