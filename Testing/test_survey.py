@@ -13,7 +13,7 @@ from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.case import Options, deface_file
 from CTADefaceLib.errors import Cancelled, InputError
 from CTADefaceLib.histogram import Histogram
-from CTADefaceLib.pipeline import overview_model
+from CTADefaceLib.segment.models import overview_model
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.segment.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
 from CTADefaceLib.segment.resample import to_model_grid
@@ -126,10 +126,10 @@ def test_cancelling_leaves_nothing(cranium, tmp_path, stage, given_mask):
 
 def test_preloading_leaves_the_garbage_collector_on():
     """In a process of its own, as torch is imported only once."""
-    code = ("import gc, threading; from CTADefaceLib import pipeline; pipeline.preload_model();"
+    code = ("import gc, threading; from CTADefaceLib.segment import models; models.begin();"
             "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
             "assert gc.isenabled() and gc.get_freeze_count() > 100_000; n = gc.get_freeze_count();"
-            "pipeline.preload_model('none');"
+            "models.begin('none');"
             "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
             "assert gc.isenabled() and gc.get_freeze_count() == n; print('done')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

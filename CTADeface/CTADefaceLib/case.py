@@ -17,13 +17,12 @@ from .files.publish import output_paths, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
 from .memory import memory_warning
-from .pipeline import (
-    face_mask, load_model, mask_on_grid, overview_model, preload_model, require_face,
-)
+from .pipeline import face_mask, mask_on_grid, require_face
 from .progress import Progress
 from .records.folder import records_folder
 from .records.record import voxels_sha256
 from .release import Outgoing, release
+from .segment import models
 from .survey import surveyed
 
 
@@ -170,30 +169,28 @@ def _wanted(path, folder, options):
 
 def model_name(options):
     """Name of the model that the options mean."""
-    return load_model(options.model).info.name
+    return models.network(options.model).info.name
 
 
 def device_name(options):
     """The device that the model runs on, None where a mask was given."""
     if options.mask is not None:
         return None
-    from .segment.face import resolve_device
-
-    return resolve_device(options.device).type
+    return models.network(options.model).device(options.device)
 
 
 def _read(path, options):
     if options.mask is not None:
         return read_volume(path)
     # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, imported=lambda: preload_model(options.model))
+    return read_volume(path, imported=lambda: models.begin(options.model))
 
 
 def _survey(volume, options, progress):
     info = None
     if options.mask is None:
-        with suppress(CTADefaceError):  # raised by load_model, after what is wrong with the input
-            info = overview_model(options.model)
+        with suppress(CTADefaceError):  # raised by network, after what is wrong with the input
+            info = models.overview_model(options.model)
     return surveyed(volume, info, progress)
 
 
@@ -257,5 +254,5 @@ def model_facts(name):
     """Name and checksum of a model, for the record."""
     from .model.folder import checksum
 
-    info = load_model(name).info
+    info = models.network(name).info
     return {"name": info.name, "sha256": checksum(info)}

@@ -11,6 +11,7 @@ from .batch.command import add_batch
 from .dicom.command import add_series, grouped, is_study
 from .errors import CTADefaceError
 from .identity.command import add_identity
+from .segment.models import begin_apart, keep_apart
 from .training.command import add_train
 from .validation.command import add_validate
 
@@ -126,10 +127,13 @@ def _step_size(value):
 
 def run_command(args):
     """Exit code 0 only when every input was defaced; a bad input never stops the others."""
+    sources = grouped(args.inputs)
+    if args.mask is None:
+        # Before anything else is imported: the process needs longer to load torch than this one to read a scan.
+        begin_apart(args.model, len(sources))
     from .files.publish import output_paths
 
     options = options_of(args)
-    sources = grouped(args.inputs)
     if options.mask is not None and len(sources) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
     if options.override and len(sources) > 1:
@@ -305,13 +309,14 @@ def main(argv=None):
 
 
 def command():
-    """The process of ``main``. After ``run`` it ends at once: taking torch's modules apart lasts as long as segmenting."""
+    """The process of ``main``. For ``run`` networks have one of their own, and Python is not taken apart at the end."""
+    if sys.argv[1:2] != ["run"]:
+        sys.exit(main())
+    keep_apart()
     code = main()
-    if sys.argv[1:2] == ["run"]:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,7 @@
 """volume -> segment -> refine -> mask -> fill, over arrays and SimpleITK images alike."""
 
-import gc
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -14,11 +9,11 @@ from . import fill as filling
 from .errors import InputError, MaskError, NoFaceError
 from .files.check import check_ct
 from .progress import Progress
+from .segment import models
 from .survey import surveyed
 from .threads import for_slabs
 from .volume import Geometry, Volume, ras_view
 
-LEAST_FULL_RESOLUTION_MM = 2.0
 # A face without skull or jaw behind it is not one.
 LEAST_BONE_MM3 = 10_000.0
 
@@ -33,67 +28,6 @@ class Defaced:
     checks: list
 
 
-# A second caller waits for the one that already loads the same model.
-_loading = threading.Lock()
-
-
-@lru_cache(maxsize=2)
-def _load(folder, stamp):
-    from .model.loader import load_model
-    from .model.store import find_model
-
-    return load_model(find_model(folder))
-
-
-def load_model(name=None):
-    """The model called ``name`` (None: the bundled one) or in the folder ``name``, kept in memory."""
-    from .model.store import find_model
-
-    info = find_model(name)
-    stamps = tuple(path.stat().st_mtime_ns for path in info.checkpoints)
-    with _loading:
-        return _load(str(info.folder), stamps)
-
-
-@contextmanager
-def _collector_spared():
-    """While torch is imported: its modules are a million objects that stay, not to be searched again and again."""
-    if "torch" in sys.modules:
-        # Freezing again might keep the garbage of earlier cases.
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
-
-
-def preload_model(name=None):
-    """Begin to load a model in the background; what goes wrong is raised by the later ``load_model``.
-
-    For a process that ends after its work: what exists after torch's first import is never searched for garbage.
-    """
-
-    def load():
-        with suppress(Exception), _collector_spared():
-            # First: the survey of what was read waits for it, while torch is needed only after that.
-            import scipy.ndimage  # noqa: F401
-
-            load_model(name)
-
-    threading.Thread(target=load, daemon=True).start()
-
-
-def overview_model(name=None):
-    """``ModelInfo`` of the model that sees the whole volume: a full-resolution model leaves that to the bundled one."""
-    from .model.store import find_model
-
-    info = find_model(name)
-    return find_model() if min(info.spacing) < LEAST_FULL_RESOLUTION_MM else info
-
-
 def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None, survey=None):
     """Face mask, bool (k, j, i), of a ``Volume``; all False when there is no face in view.
 
@@ -106,19 +40,20 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     from .cells import expand
     from .refine import refine
 
-    survey = survey or surveyed(volume, overview_model(model), progress)
+    survey = survey or surveyed(volume, models.overview_model(model), progress)
     survey.check()
     progress.enter("load model")
     with ThreadPoolExecutor(1) as pool:
         inside = pool.submit(brain, volume)
-        from .segment.face import predict_face, resolve_device
+        from .segment.face import predict_face
         from .segment.resample import LOGIT_SCALE
 
-        resolve_device(device)
-        chosen = load_model(model)
-        locator = load_model() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
+        chosen = models.network(model)
+        chosen.device(device)
+        locator = models.network() if min(chosen.info.spacing) < models.LEAST_FULL_RESOLUTION_MM else None
         progress.enter("segment")
         found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress, survey)
+        models.segmented()
     mask = np.zeros(volume.stored.shape, bool)
     if found is None:
         return mask

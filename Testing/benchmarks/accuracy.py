@@ -99,7 +99,7 @@ def main(argv=None):
     columns = [c for c in COLUMNS if c[0] != "dice_network" or args.no_refine]
     width = max(24, *(len(case.name) + 2 for case in cases))
 
-    from CTADefaceLib.pipeline import load_model
+    from CTADefaceLib.segment.models import load_model
 
     # Before the clock starts: a user's later heads find the model in memory too.
     load_model(args.model)

@@ -66,13 +66,13 @@ def find_cases(folder, names=None):
 def network_mask(volume, name=None):
     """The face before refinement, bool (k, j, i): where the network's log-odds, as the pipeline gets them, exceed 0."""
     import numpy as np
-    from CTADefaceLib.pipeline import LEAST_FULL_RESOLUTION_MM, load_model
     from CTADefaceLib.segment.face import predict_face
+    from CTADefaceLib.segment.models import LEAST_FULL_RESOLUTION_MM, network
     from CTADefaceLib.volume import ras_view
 
-    model = load_model(name)
-    locator = load_model() if min(model.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
-    found = predict_face(volume, model, locator=locator)
+    chosen = network(name)
+    locator = network() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
+    found = predict_face(volume, chosen, locator=locator)
     mask = np.zeros(volume.stored.shape, bool)
     if found is not None:
         ras_view(mask, volume.geometry)[found.region] = found.logits > 0

@@ -68,7 +68,7 @@ def plain_mask(volume, model):
     shape = grid_shape(view.shape, volume.geometry.ras_spacing(), info)
     data = to_model_grid(view, volume.to_hu, shape, intensity(info))
     data = torch.from_numpy(data).permute(info.transpose_forward)
-    logits = sliding_window_logits(model, data, CPU).permute(info.transpose_backward)
+    logits = sliding_window_logits(model, data, CPU).permute(info.transpose_backward).numpy()
     return from_model_grid(logits, view.shape, tuple(slice(0, n) for n in view.shape)) > 0, data
 
 
@@ -108,7 +108,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     cases = find_cases(args.data, args.cases)
 
-    from CTADefaceLib.pipeline import load_model
+    from CTADefaceLib.segment.models import load_model
 
     model = load_model(args.model)
     with _silence():

@@ -53,9 +53,9 @@ def main(argv=None):
     parser.add_argument("--mirroring", action="store_true", help="also with mirroring")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     args = parser.parse_args(argv)
-    from CTADefaceLib.pipeline import load_model
+    from CTADefaceLib.segment.models import network
 
-    model, table = load_model(args.model), {}
+    model, table = network(args.model), {}
     for name in json.loads(args.split.read_text())["held_out"]:
         for mirroring in (False, True) if args.mirroring else (False,):
             files = (args.data / f"{name}_{kind}.nii.gz" for kind in ("image", "mask"))

@@ -10,9 +10,10 @@ from ..checks.check import Check, checked_overrides, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.read import read_volume
 from ..memory import memory_warning
-from ..pipeline import face_mask, preload_model, require_face
+from ..pipeline import face_mask, require_face
 from ..progress import Progress
 from ..records.folder import records_folder, require_outside
+from ..segment import models
 from ..volume import Volume
 from .deidentify import BasicProfile
 from .folders import refuse_nested
@@ -45,7 +46,7 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     hospital = _hospital_folder(source, folder, options)
     progress.enter("read")
     if options.mask is None and given is None:
-        preload_model(options.model)
+        models.begin(options.model)
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
     _say_first(series, options, warn)

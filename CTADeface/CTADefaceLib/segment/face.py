@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import ndimage as ndi
 
-from ..errors import DeviceError
 from ..progress import Progress
-from .model_grid import grid_shape, intensity
+from .model_grid import BACKGROUND_LOGIT, grid_shape, intensity
 from .resample import from_model_grid, to_model_grid
-from .sliding_window import BACKGROUND_LOGIT, sliding_window_logits
 
 # Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
 REGION_MARGIN_MM = 12.0
@@ -19,7 +16,6 @@ LEAST_LOGIT = -3.0
 CONTEXT_MM = 30.0
 LEAST_FACE_ML = 20.0
 ISLAND_REACH_MM = 16.0
-MANY_PATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -30,75 +26,41 @@ class FaceLogits:
     region: tuple
 
 
-def resolve_device(name):
-    """torch.device for 'auto', 'cpu', 'cuda' or 'mps'; DeviceError when the one asked for is absent."""
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = next(d for d in ("cuda", "mps", "cpu") if present[d])
-    if name not in present:
-        raise DeviceError(f"{name}: unknown device; choose auto, cpu, cuda or mps.")
-    if not present[name]:
-        raise DeviceError(f"{name}: no such device on this machine or in this build of PyTorch; choose cpu or auto.")
-    return torch.device(name)
+def predict_face(volume, network, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None, survey=None):
+    """Run ``network`` on the volume and bring its answer to the volume's own grid.
 
-
-def predict_face(volume, model, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None, survey=None):
-    """Run ``model`` on the volume and bring its answer to the volume's own grid.
-
-    Parameters: ``volume`` a checked CT; ``model`` and ``locator`` ``LoadedModel``s; with a ``locator``
-    (the bundled coarse model) the whole volume is seen by the locator only and ``model`` runs on the
+    Parameters: ``volume`` a checked CT; ``network`` and ``locator`` as ``models.network`` gives them; with a ``locator``
+    (the bundled coarse model) the whole volume is seen by the locator only and ``network`` runs on the
     region that it finds; ``survey``: the ``Survey`` of the volume, where there is one.
     Returns: ``FaceLogits``, or None when there is no face (less than 20 ml).
     """
-    device = resolve_device(device)
     progress = progress or Progress().part(0, 1)
     view = volume.ras()
     spacing = volume.geometry.ras_spacing()
     region = tuple(slice(0, n) for n in view.shape)
     data = None
     if locator is not None:
-        found = predict_face(volume, locator, device.type, progress=progress.part(0, 0.2), survey=survey)
+        found = predict_face(volume, locator, device, progress=progress.part(0, 0.2), survey=survey)
         if found is None:
             return None
         region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
                        for r, mm, n in zip(found.region, spacing, view.shape))
         progress = progress.part(0.2, 1)
     elif survey is not None:
-        data = survey.seen_by(model.info)
+        data = survey.seen_by(network.info)
     crop = view[region]
     if data is None:
-        shape = grid_shape(crop.shape, spacing, model.info)
-        data = to_model_grid(crop, volume.to_hu, shape, intensity(model.info), progress.part(0, 0.4))
-    coarse = _logits(torch.from_numpy(data), model, device, mirroring, step_size, progress)
+        shape = grid_shape(crop.shape, spacing, network.info)
+        data = to_model_grid(crop, volume.to_hu, shape, intensity(network.info), progress.part(0, 0.4))
+    coarse = network.log_odds(data, device, mirroring, step_size, progress.part(0.4, 0.8))
     voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
     box = _keep_face(coarse, np.multiply(voxels, spacing))
     if box is None:
         return None
     inner = tuple(slice(int(low * v), min(int(np.ceil(high * v)), n))
                   for (low, high), v, n in zip(box, voxels, crop.shape))
-    logits = from_model_grid(coarse, crop.shape, inner, progress.part(0.8, 1))
+    logits = from_model_grid(coarse, crop.shape, inner)
     return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
-
-
-def _logits(data, model, device, mirroring, step_size, progress):
-    """Log-odds of face against the best other class, float32 (S, A, R), for ``data`` on the model's grid."""
-    info = model.info
-    shape, data = data.shape, data.permute(info.transpose_forward)
-    box = None
-    if data.numel() > MANY_PATCHES * np.prod(info.patch_size):
-        # A quick look without overlap first; then only the patches around what it found.
-        box = _bounds(sliding_window_logits(model, data, device, step_size=1.0, progress=progress.part(0.4, 0.5)) > 0)
-        if box is None:
-            return torch.full(tuple(shape), BACKGROUND_LOGIT)
-    return sliding_window_logits(model, data, device, mirroring, step_size, box, progress.part(0.5, 0.8)).permute(
-        info.transpose_backward)
-
-
-def _bounds(mask):
-    points = np.argwhere(mask.numpy())
-    if len(points) == 0:
-        return None
-    return tuple(slice(int(low), int(high) + 1) for low, high in zip(points.min(0), points.max(0)))
 
 
 def _keep_face(logits, voxel_mm):
@@ -107,18 +69,18 @@ def _keep_face(logits, voxel_mm):
     The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
     """
-    labels, count = ndi.label((logits > 0).numpy(), np.ones((3, 3, 3)))
+    labels, count = ndi.label(logits > 0, np.ones((3, 3, 3)))
     if count == 0:
         return None
     # By summed log-odds, so that a large but doubtful piece elsewhere does not win.
-    best = 1 + int(np.argmax(ndi.sum_labels(logits.numpy(), labels, np.arange(1, count + 1))))
+    best = 1 + int(np.argmax(ndi.sum_labels(logits, labels, np.arange(1, count + 1))))
     if (labels == best).sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
         return None
     main = labels == best
     reach = ndi.distance_transform_edt(~main, voxel_mm) <= ISLAND_REACH_MM
     keep = np.isin(labels, np.unique(labels[reach & (labels > 0)]))
-    logits[torch.from_numpy((labels > 0) & ~keep)] = BACKGROUND_LOGIT
+    logits[(labels > 0) & ~keep] = BACKGROUND_LOGIT
     reach = ndi.distance_transform_edt(~keep, voxel_mm) <= REGION_MARGIN_MM
     # One voxel more: interpolation between the last one and its neighbour may still exceed the limit.
-    points = np.argwhere(ndi.binary_dilation(reach & (logits > LEAST_LOGIT).numpy()) & reach)
+    points = np.argwhere(ndi.binary_dilation(reach & (logits > LEAST_LOGIT)) & reach)
     return list(zip(points.min(0), points.max(0) + 1))

@@ -13,6 +13,8 @@ import numpy as np
 # numbers Intel's processors multiply a hundred times slower.
 LEAST_WEIGHT = 1e-9
 PIECE = 2048
+# The log-odds where there is no face for certain.
+BACKGROUND_LOGIT = -50.0
 
 
 def spline_weights(n_in, n_out):

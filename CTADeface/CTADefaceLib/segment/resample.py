@@ -5,8 +5,8 @@ ever held.
 """
 
 import numpy as np
-import torch
 
+from ..threads import for_slabs
 from .model_grid import ModelGrid
 
 SLAB = 16
@@ -17,13 +17,13 @@ def linear_weights(n_in, n_out, rows):
     """Matrix (len(rows), n_in) float32: linear interpolation at ``rows``, a slice of the n_out samples."""
     centres = np.clip((np.arange(n_out)[rows] + 0.5) * n_in / n_out - 0.5, 0, n_in - 1)
     distance = np.abs(centres[:, None] - np.arange(n_in)[None, :])
-    return torch.from_numpy(np.clip(1.0 - distance, 0.0, None).astype(np.float32))
+    return np.clip(1.0 - distance, 0.0, None).astype(np.float32)
 
 
 def _used(weights):
     """The range of columns that any row of ``weights`` draws from."""
-    columns = torch.nonzero(weights.any(0))[:, 0]
-    return slice(int(columns[0]), int(columns[-1]) + 1)
+    columns = np.flatnonzero(weights.any(0))
+    return slice(columns[0], columns[-1] + 1)
 
 
 def to_model_grid(view, to_hu, shape, intensity, progress=None):
@@ -42,21 +42,32 @@ def to_model_grid(view, to_hu, shape, intensity, progress=None):
     return grid.result()
 
 
-def from_model_grid(coarse, shape, region, progress=None):
-    """Resample a model-grid tensor (S, A, R) to ``region`` (three slices) of a grid of ``shape``.
+def from_model_grid(coarse, shape, region):
+    """Resample a float32 array (S, A, R) on a model's grid to ``region`` (three slices) of a grid of ``shape``.
 
     Returns: int16 array of the region's shape, ``LOGIT_SCALE`` per unit and rounded up, so that comparing with a
     multiple of 1 / 256 is exact; half the memory of float32, and numpy compares it ten times faster than float16.
     """
     along = [linear_weights(n, m, r) for n, m, r in zip(coarse.shape, shape, region)]
     used = tuple(_used(w) for w in along)
-    coarse = coarse[used]
+    coarse = coarse[used] * np.float32(LOGIT_SCALE)
     along_s, along_a, along_r = (w[:, u] for w, u in zip(along, used))
     result = np.empty(tuple(len(w) for w in along), np.int16)
-    for start in range(0, len(along_s), SLAB):
-        slab = torch.einsum("ms,sar->mar", along_s[start:start + SLAB], coarse)
-        slab = (along_a @ slab) @ along_r.T
-        result[start:start + SLAB] = slab.mul_(LOGIT_SCALE).ceil_().clamp_(-32768, 32767).numpy()
-        if progress is not None:
-            progress.update(min((start + SLAB) / len(along_s), 1.0))
+
+    def resample(rows):
+        between = _used(along_s[rows])
+        planes = along_a @ coarse[between] @ along_r.T
+        for row in range(rows.start, rows.stop):
+            result[row] = _between(planes, along_s[row, between])
+
+    for_slabs(resample, len(along_s), SLAB)
     return result
+
+
+def _between(planes, weights):
+    """What lies between one plane and the next, of which the others' weights are 0, rounded up for int16."""
+    first, *second = np.flatnonzero(weights)
+    values = planes[first] * weights[first]
+    if second:
+        values += planes[second[0]] * weights[second[0]]
+    return np.clip(np.ceil(values, out=values), -32768, 32767, out=values)

@@ -4,10 +4,10 @@ import itertools
 
 import torch
 
+from .model_grid import BACKGROUND_LOGIT
 
 # Patches with less of it hold no face: the share of voxels above the mean HU of facial soft tissue.
 LEAST_TISSUE_SHARE = 0.005
-BACKGROUND_LOGIT = -50.0
 
 
 def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, box=None, progress=None):
@@ -21,8 +21,6 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     visited, so that the result within it is the same as without.
     Returns: float32 tensor (z, y, x) on the CPU, -50 where no patch was visited.
     """
-    from nnunetv2.inference.sliding_window_prediction import compute_gaussian
-
     patch = tuple(model.info.patch_size)
     padding = [max(p - n, 0) for p, n in zip(patch, data.shape)]
     pads = [v for extra in reversed(padding) for v in (extra // 2, extra - extra // 2)]
@@ -31,8 +29,7 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     windows = [w for w in _windows(padded.shape, patch, step_size)
                if (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE and (box is None or _touches(w, box, before))]
     # Of a single patch the weights cancel.
-    gaussian = 1.0 if len(windows) == 1 else compute_gaussian(
-        patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32, device=torch.device("cpu"))
+    gaussian = 1.0 if len(windows) == 1 else _gaussian(patch)
     logits = torch.zeros((model.info.num_classes, *padded.shape))
     weight = torch.zeros(padded.shape)
     steps = len(windows) * len(model.parameters)
@@ -70,7 +67,17 @@ def _touches(window, box, before):
     return all(w.start < b.stop + o and w.stop > b.start + o for w, b, o in zip(window, box, before))
 
 
+def _gaussian(patch):
+    from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+
+    return compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32,
+                            device=torch.device("cpu"))
+
+
 def _windows(shape, patch, step_size):
+    if tuple(shape) == patch:
+        # Most heads; nnU-Net's module imports SciPy.
+        return [tuple(slice(0, p) for p in patch)]
     from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
 
     starts = compute_steps_for_sliding_window(tuple(shape), patch, step_size)

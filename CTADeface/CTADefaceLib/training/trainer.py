@@ -12,7 +12,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from ..errors import ModelError
 from ..model.folder import read_json, resolve_configuration
-from ..segment.face import resolve_device
+from ..segment.network import resolve_device
 from ..segment.sliding_window import half_precision
 
 CONFIGURATION = "3d_fullres"

@@ -46,7 +46,8 @@ class Masks:
         return self._made[source]
 
     def _ours(self):
-        from ..pipeline import face_mask, load_model
+        from ..pipeline import face_mask
+        from ..segment.models import load_model
 
         load_model(self._model)  # before the clock starts, as for every head but a user's first
         made = _timed(lambda: face_mask(self._volume, self._model))

@@ -115,11 +115,12 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
 
     from CTADefaceLib import pipeline
     from CTADefaceLib.memory import memory_warning
+    from CTADefaceLib.segment import models
     from CTADefaceLib.volume import Geometry, Volume
 
     progress = _progress(answer)
     progress.enter("read")
-    pipeline.preload_model(model)
+    models.begin(model)
     stored = np.load(folder / VOLUME_FILE)
     # The original face is on the disk no longer than needed.
     (folder / VOLUME_FILE).unlink()
@@ -137,12 +138,12 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
 
 
 def _who(model, device):
-    from CTADefaceLib import __version__, pipeline
+    from CTADefaceLib import __version__
     from CTADefaceLib.model.folder import checksum
-    from CTADefaceLib.segment.face import resolve_device
+    from CTADefaceLib.segment import models
 
-    info = pipeline.load_model(model).info
-    return {"model": info.name, "model_sha256": checksum(info), "device": resolve_device(device).type,
+    network = models.network(model)
+    return {"model": network.info.name, "model_sha256": checksum(network.info), "device": network.device(device),
             "version": __version__}
 
 
