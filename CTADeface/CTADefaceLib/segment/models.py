@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 
+from ..errors import WorkerDied
+
 LEAST_FULL_RESOLUTION_MM = 2.0
 
 # A second caller waits for the one that already loads the same model.
@@ -58,10 +60,10 @@ def keep_apart():
 
 
 def begin_apart(name=None, volumes=1):
-    """Where networks run apart: start the process and load a model, for so many volumes. Nothing is waited for."""
+    """Where networks run apart: start the process and load a model, for so many volumes; as ``begin``."""
     if _apart is not None:
         _apart.volumes_to_come = volumes
-        _apart.begin(name)
+        begin(name)
 
 
 def segmented():
@@ -76,7 +78,8 @@ def begin(name=None):
     In this process: what exists after torch's first import is never searched for garbage.
     """
     if _apart is not None:
-        _apart.begin(name)
+        with suppress(WorkerDied):
+            _apart.begin(name)
         return
 
     def load():
