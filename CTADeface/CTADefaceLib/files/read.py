@@ -17,8 +17,7 @@ MM_OF_UNIT = {"meter": 1000.0, "micron": 0.001}
 NIFTI = (".nii", ".nii.gz")
 ITK = (".nrrd", ".mha")
 EXTENSIONS = NIFTI + ITK
-# So large that Python's lock is seldom asked for while another thread imports; so small that they stay in the cache.
-READ_BYTES, COMPARED_BYTES = 2**24, 2**20
+READ_BYTES = 2**17
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def read_volume(path, imported=None):
 
 def _read_nifti(path, name, imported):
     # Unpacking uses another core while Python imports.
-    with ahead(_blocks(path, READ_BYTES)) as blocks, _nifti_errors(path):
+    with ahead(_blocks(path)) as blocks, _nifti_errors(path):
         imported()
         volume, header, offset = _open_nifti(path, name)
         prefix = _read_voxels(blocks, offset, volume.stored)
@@ -127,11 +126,11 @@ def _read_voxels(blocks, offset, voxels):
     return prefix
 
 
-def _blocks(path, size):
-    """The file's bytes, ``size`` at a time, unpacked to at most four times as many."""
+def _blocks(path):
+    """The file's bytes, some at a time, unpacked to at most four times as many."""
     with open(path, "rb") as stream:
-        blocks = iter(lambda: stream.read(size), b"")
-        yield from _unpacked(blocks, 4 * size) if path.name.lower().endswith(".gz") else blocks
+        blocks = iter(lambda: stream.read(READ_BYTES), b"")
+        yield from _unpacked(blocks, 4 * READ_BYTES) if path.name.lower().endswith(".gz") else blocks
 
 
 def compare_file(path, stored):
@@ -155,7 +154,7 @@ def compare_file(path, stored):
 def _count_different(path, offset, stored):
     values = stored.reshape(-1)
     rest, done, different = b"", -offset, 0
-    for block in _blocks(path, COMPARED_BYTES):
+    for block in _blocks(path):
         block, rest = rest + block, b""
         if done < 0:
             skipped = min(-done, len(block))
