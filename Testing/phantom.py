@@ -28,3 +28,14 @@ def head():
 
     scan = image(head_parts()[0])
     return Volume(sitk.GetArrayFromImage(scan), Geometry.from_image(scan), name="phantom")
+
+
+def levelled(volume, mask):
+    """What the irreversible fill levels, bool (k, j, i) of the whole volume."""
+    from CTADefaceLib.level import levelled_region
+    from CTADefaceLib.volume import ras_view
+
+    box, region = levelled_region(volume, mask)
+    whole = np.zeros(volume.stored.shape, bool)
+    ras_view(whole, volume.geometry)[box] = region
+    return whole

@@ -13,7 +13,7 @@ from CTADefaceLib.checks.head import Head, ras_point
 from CTADefaceLib.checks.source import already_defaced, input_is_ct
 from CTADefaceLib.checks.untouched import Changes
 from CTADefaceLib.checks.written import written_file
-from CTADefaceLib.edit import bounding_box
+from CTADefaceLib.morphology import bounding_box
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
@@ -38,7 +38,7 @@ class Case:
         """The mask without a part of its extent along an axis of its RAS view, and its fill's checks."""
         mask = self.mask.copy()
         view = ras_view(mask, self.volume.geometry)
-        box = list(bounding_box(view, margin=0))
+        box = list(bounding_box(view))
         start, size = box[axis].start, box[axis].stop - box[axis].start
         box[axis] = slice(start + int(low * size), start + int(np.ceil(high * size)))
         view[tuple(box)] = False

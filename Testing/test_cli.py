@@ -8,10 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from phantom import levelled
 
 from CTADefaceLib.cli import main
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.level import levelled_region
 
 
 def run(*arguments):
@@ -48,7 +48,7 @@ def test_outputs_are_the_input_outside_the_levelled_region_and_one_value_inside(
     before, after, mask = (read_volume(p) for p in (scan, out / "head_defaced.nii.gz", out / "head_facemask.nii.gz"))
     inside = mask.stored > 0
     assert inside.any() and set(np.unique(mask.stored)) == {0, 1}
-    region = levelled_region(before, inside)
+    region = levelled(before, inside)
     assert np.array_equal(before.stored[~region], after.stored[~region])
     value = np.unique(after.stored[region])
     assert len(value) == 1 and value[0] == np.rint(np.percentile(before.stored, 10))

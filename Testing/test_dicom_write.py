@@ -8,13 +8,13 @@ import dicom_readers as readers
 import numpy as np
 import pydicom
 import pytest
+from phantom import levelled
 
 from CTADefaceLib.case import Options
 from CTADefaceLib.dicom import patch
 from CTADefaceLib.dicom.case import deface_dicom
 from CTADefaceLib.dicom.kinds import CT_CLASSES
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.level import levelled_region
 from CTADefaceLib.volume import Geometry, Volume
 
 FORMS = {
@@ -48,7 +48,7 @@ def loaded(folder):
 
 def region_of(hu):
     """The levelled region of HU on the slices of ``maker.sparse``."""
-    return levelled_region(Volume(hu.astype(np.float32), Geometry((3.0, 3.0, 6.0), (0, 0, 0), np.eye(3))), FACE)
+    return levelled(Volume(hu.astype(np.float32), Geometry((3.0, 3.0, 6.0), (0, 0, 0), np.eye(3))), FACE)
 
 
 def one(source, mask, **options):

@@ -7,7 +7,6 @@ from scipy import ndimage as ndi
 
 from CTADefaceLib.errors import MaskError
 from CTADefaceLib.fill import filled
-from CTADefaceLib.level import levelled_region
 from CTADefaceLib.volume import Geometry, Volume, ras_view
 
 SPACING = phantom.SPACING_MM
@@ -35,7 +34,7 @@ def test_nothing_in_front_of_the_face_varies_any_more(parts):
 
 def test_outer_border_is_planes_that_do_not_follow_the_face(parts):
     hu, face, _, _ = parts
-    region = levelled_region(volume_of(hu), face)
+    region = phantom.levelled(volume_of(hu), face)
     used = np.flatnonzero(face.any((1, 2)))
     slices = np.flatnonzero(region.any((1, 2)))
     assert slices[0] <= used[0] - 6 and slices[-1] >= min(used[-1] + 3, len(face) - 1)
@@ -61,10 +60,10 @@ def test_kept_tissue_bone_and_brain_are_bit_identical(parts):
 @pytest.mark.parametrize("flips", [(-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, -1)])
 def test_storage_order_does_not_matter(parts, flips):
     hu, face, _, _ = parts
-    wanted = levelled_region(volume_of(hu), face)
+    wanted = phantom.levelled(volume_of(hu), face)
     volume = volume_of(hu, flips)
     mask = np.ascontiguousarray(face[tuple(slice(None, None, f) for f in flips[::-1])])
-    assert np.array_equal(ras_view(levelled_region(volume, mask), volume.geometry), wanted)
+    assert np.array_equal(ras_view(phantom.levelled(volume, mask), volume.geometry), wanted)
 
 
 def test_device_and_streak_in_front_go_too(parts):

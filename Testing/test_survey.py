@@ -10,15 +10,17 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.checks.check import TITLES
+from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.case import Options, deface_file
 from CTADefaceLib.errors import Cancelled, InputError
+from CTADefaceLib.fill import filled
 from CTADefaceLib.histogram import Histogram
 from CTADefaceLib.segment.models import overview_model
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.segment.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
 from CTADefaceLib.segment.resample import to_model_grid
 from CTADefaceLib.survey import surveyed
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.volume import Geometry, Volume, ras_view
 
 ORIENTATIONS = ["RAS", "LPS", "PIR", "SAR", "ILP"]
 
@@ -32,6 +34,13 @@ def test_the_model_sees_the_same_volume_whatever_axis_its_planes_are_stored_alon
     view = volume.ras()
     shape = grid_shape(view.shape, volume.geometry.ras_spacing(), info)
     assert np.allclose(seen, to_model_grid(view, volume.to_hu, shape, intensity(info)), atol=1e-4)
+
+
+def test_checks_ask_the_survey_for_the_brain_as_often_as_they_like(head, parts):
+    survey, mask = surveyed(head), np.asarray(ras_view(parts[1], head.geometry))
+    stored, value = filled(head, mask)
+    known = [run_checks(head, mask, stored, value, survey) for _ in range(2)]
+    assert known[0] == known[1] == run_checks(head, mask, stored, value)
 
 
 def test_another_models_grid_is_not_taken_for_this_ones(head):

@@ -3,33 +3,14 @@
 import numpy as np
 from scipy import ndimage as ndi
 
+from .morphology import keep_large
+
 BONE_HU = 300.0
 LEAST_BONE_MM3 = 400.0
 LARGEST_DEVICE_MM3 = 30_000.0
 BRAIN_GRID_MM = 3.0
 BRAIN_CLOSING_MM = 12.0
 LEAST_BRAIN_MM3 = 50_000.0
-
-
-def keep_large(mask, least_voxels):
-    """The connected pieces of ``mask`` (sharing faces) with at least ``least_voxels`` voxels."""
-    labels, count = ndi.label(mask)
-    if count == 0:
-        return mask
-    keep = np.bincount(labels[mask], minlength=count + 1) >= least_voxels
-    keep[0] = False
-    return keep[labels]
-
-
-def beside(mask):
-    """Voxels that share a face with a voxel of ``mask``; quicker than ``ndi.binary_dilation`` on a whole scan."""
-    result = np.zeros_like(mask)
-    for axis in range(3):
-        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-        result[low] |= mask[high]
-        result[high] |= mask[low]
-    return result
 
 
 def skeleton(counts, face_logits, voxel_mm3):

@@ -211,7 +211,7 @@ def _release(volume, mask, wanted, options, progress, result, survey, before):
     model, proposal = _proposed(volume, mask, options)
     outgoing = Outgoing(
         volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
-        seconds=progress.seconds, before=before,
+        seconds=progress.seconds, before=before, survey=survey,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     checks = outgoing.checks
     if options.identity:

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from .anatomy import BONE_HU, beside
-from .refine import bounding_box
+from .anatomy import BONE_HU
+from .morphology import beside, bounding_box
 
 
 def grown(mask, millimetres, spacing):

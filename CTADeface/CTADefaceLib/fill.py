@@ -82,24 +82,33 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     value = fill_value(volume, fill, histogram)
     if fill == "levelled":
-        from .level import levelled_region
-
-        mask = levelled_region(volume, mask)
-        circle = outside_circle(volume)
-        if circle is not None:
-            ras_view(mask, volume.geometry)[:, circle] = False
-    elif fill != "published":
+        return _levelled(volume, mask, value), value
+    if fill != "published":
         from .partial_volume import partial_volume_layer
 
         mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
-    # Only now, when what it took to find the region is free again.
     stored = np.empty_like(volume.stored)
 
     def replace(planes):
         part = stored[planes]
         part[:] = volume.stored[planes]
         where = mask[planes]
-        np.copyto(part, value, where=where if fill in ("published", "levelled") else where & ~is_padding(volume, part))
+        np.copyto(part, value, where=where if fill == "published" else where & ~is_padding(volume, part))
 
     for_slabs(replace, len(stored))
     return stored, value
+
+
+def _levelled(volume, mask, value):
+    from .level import levelled_region
+
+    box, region = levelled_region(volume, mask)
+    circle = outside_circle(volume)
+    if circle is not None:
+        region[:, circle[box[1:]]] = False
+    # Only now, when what it took to find the region is free again.
+    stored = np.empty_like(volume.stored)
+    for_slabs(lambda planes: np.copyto(stored[planes], volume.stored[planes]), len(stored))
+    part = ras_view(stored, volume.geometry)[box]
+    for_slabs(lambda planes: np.copyto(part[planes], value, where=region[planes]), len(region))
+    return stored

@@ -10,7 +10,8 @@ from scipy import ndimage as ndi
 from .anatomy import BONE_HU
 from .cells import Cells
 from .errors import MaskError
-from .volume import foremost, ras_view
+from .morphology import opened, widened
+from .volume import foremost, in_front, ras_view
 
 # Above noise and streaks in air, below fat.
 TISSUE_HU = -300.0
@@ -25,36 +26,36 @@ ABOVE_MM, BELOW_MM, BEHIND_MM = 10.0, 20.0, 5.0
 
 
 def levelled_region(volume, mask):
-    """Bool (k, j, i): ``mask`` and everything in front of it and of the tissue beside it.
+    """``mask`` and everything in front of it and of the tissue beside it.
 
     Along each line from anterior to posterior, in the mask's slices (and 10 mm above, 20 mm below) and down to 5 mm
     behind its rearmost voxel, all voxels go that lie in front of the mask or of the first tissue that is kept: air,
     with its noise, streaks and partial volumes, and devices.
 
-    Parameters: ``volume`` a ``Volume``; ``mask`` bool on its grid, not empty.
+    Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i) on its grid, not empty.
+    Returns: (three slices of the RAS view, bool array of that part); outside of it nothing goes.
     Raises: MaskError when the body lies in front of half of the mask, or more than 150 ml of it would go.
     """
-    result = mask.copy()
     spacing = volume.geometry.ras_spacing()
-    box = _planes(ras_view(mask, volume.geometry), spacing)
-    view, region = volume.ras()[box], ras_view(result, volume.geometry)[box]
-    face = region.copy()
+    face = ras_view(mask, volume.geometry)
+    box = _planes(face, spacing)
+    view, region = volume.ras()[box], face[box].copy()
     cells = Cells(view.shape, spacing, GRID_MM)
-    body = _kept_body(volume, view, face, cells)
-    lines, covered, lost = np.zeros((3, len(face)), int)
+    body = _kept_body(volume, view, region, cells)
+    lines, covered, lost = np.zeros((3, len(region)), int)
 
     def level(planes, rows):
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
-        kept = (hu > TISSUE_HU) & ~face[planes] & cells.spread(body, planes)
-        covered[planes], lost[planes] = _level_lines(kept, face[planes], region[planes])
-        lines[planes] = face[planes].any(1).sum(1)
+        kept = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
+        lines[planes] = region[planes].any(1).sum(1)
+        covered[planes], lost[planes] = _level_lines(kept, region[planes])
 
     cells.for_slabs(level)
     if lost.sum() * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered.sum() > MOST_COVERED * lines.sum():
         raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered.sum() / lines.sum():.0f} % of "
                         "it), so the face does not look to anterior, or what surrounds the head is not air; correct the "
                         "volume's orientation, its background (-1000 HU) or the mask.")
-    return result
+    return box, region
 
 
 def _planes(face, spacing):
@@ -81,31 +82,30 @@ def _kept_body(volume, view, face, cells):
     cells.for_slabs(look)
     # Thin bridges, such as a strap or a rest of skin, must not tie what hovers in front to the body.
     # The box cuts the head: beyond its border the tissue goes on.
-    labels, _ = ndi.label(ndi.binary_dilation(ndi.binary_erosion(tissue, border_value=1)))
+    labels, _ = ndi.label(opened(tissue))
     large = np.bincount(labels.ravel()) * np.prod(cells.spacing) >= LEAST_BODY_MM3
     # What goes on behind the box is larger than it seems.
     large[np.unique(labels[:, :2])] = True
     large[0] = False
-    body = ndi.binary_dilation(large[labels], np.ones((3, 3, 3)), iterations=2)
+    body = widened(large[labels], (2, 2, 2))
     # Thin bones, as those of the nose, stay with the skull.
     return ndi.binary_propagation(body, mask=body | bone)
 
 
-def _level_lines(kept, face, region):
-    """Set in ``region`` what is levelled; all arrays (S, A, R), A growing forwards, of some planes.
+def _level_lines(kept, region):
+    """Add to ``region``, which is the mask, what is levelled; arrays (S, A, R), A growing forwards, of some planes.
 
     Tissue that touches the foremost voxel of the mask stays: it is a lip or a tooth. What comes in front of a gap
     goes: it is a device. Returns per plane: lines on which the mask lies behind kept tissue; kept voxels that go.
     """
-    front, tissue = foremost(face), foremost(kept)
-    first = tissue + 1
-    lost = np.zeros(len(face), int)
-    covered = (front >= 0) & (tissue > front)
+    front, stays = foremost(region), foremost(kept)
+    lost = np.zeros(len(region), int)
+    covered = (front >= 0) & (stays > front)
     for s, r in zip(*np.nonzero(covered)):
         line = kept[s, front[s, r] + 1:, r]
         gap = line.argmin()
         if not line[gap]:
-            first[s, r] = front[s, r] + 1 + gap
+            stays[s, r] = front[s, r] + gap
             lost[s] += np.count_nonzero(line[gap:])
-    region |= np.arange(face.shape[1])[:, None] >= first[:, None]
+    region |= in_front(stays, region.shape[1])
     return covered.sum(1), lost

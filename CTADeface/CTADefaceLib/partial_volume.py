@@ -1,6 +1,6 @@
 """The layer of voxels that hold some skin and more air, just outside the mask."""
 
-from .anatomy import beside
+from .morphology import beside
 from .refine import TISSUE_HU
 
 # Three standard deviations of low-dose noise (100 HU) above air.

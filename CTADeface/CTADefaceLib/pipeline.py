@@ -36,7 +36,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     """
     progress = progress or Progress()
     progress.enter("read")
-    from .anatomy import BONE_HU, brain
+    from .anatomy import BONE_HU
     from .cells import expand
     from .refine import refine
 
@@ -44,7 +44,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     survey.check()
     progress.enter("load model")
     with ThreadPoolExecutor(1) as pool:
-        inside = pool.submit(brain, volume)
+        inside = pool.submit(lambda: survey.brain)
         from .segment.face import predict_face
         from .segment.resample import LOGIT_SCALE
 
@@ -65,7 +65,12 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     bone = sum(for_slabs(lambda planes: np.count_nonzero(hu[planes] > BONE_HU), len(hu)))
     if bone * volume.geometry.voxel_mm3() < LEAST_BONE_MM3:
         return mask
-    protected = expand(*inside.result(), found.region)
+    brain_cells, steps = inside.result()
+
+    def protected(box):
+        return expand(brain_cells, steps, tuple(slice(r.start + b.start, r.start + b.stop)
+                                                for r, b in zip(found.region, box)))
+
     face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress, LOGIT_SCALE)
     ras_view(mask, volume.geometry)[found.region] = face
     return mask

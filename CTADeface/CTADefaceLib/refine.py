@@ -11,6 +11,7 @@ from scipy import ndimage as ndi
 
 from .anatomy import BONE_HU, skeleton
 from .cells import Cells
+from .morphology import bounding_box, near
 
 # Half way between air and skin: a voxel that is half skin is the skin's border.
 TISSUE_HU = -500.0
@@ -27,7 +28,8 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
     """Face mask at native resolution.
 
     Parameters: ``hu`` and ``logits`` (log-odds of face) of the same shape (S, A, R); ``spacing`` (S, A, R)
-    in mm; ``protected`` bool of that shape, never touched (the brain); ``scale`` stored logits per unit of log-odds.
+    in mm; ``protected(three slices)`` bool, which of these voxels are never touched (the brain); ``scale`` stored logits
+    per unit of log-odds.
     Returns: bool array, the face: tissue and devices above -500 HU (half air, half skin), without bone, islands below
     150 mm3 or holes below 500 mm3. Pieces are told apart over cells of about 1 mm.
     """
@@ -46,7 +48,7 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
         part, odds = hu[planes], logits[planes]
         forbidden[planes] = (part > BONE_HU) & cells.spread(bone_cells, planes)
         if protected is not None:
-            forbidden[planes] |= protected[box][planes]
+            forbidden[planes] |= protected((slice(box[0].start + planes.start, box[0].start + planes.stop), *box[1:]))
         likely = (odds > FACE_LOGIT * scale) | ((odds > SKIN_LOGIT * scale) & cells.spread(near_air, planes))
         face[planes] = likely & (part > TISSUE_HU) & ~forbidden[planes]
         counts[rows] = cells.count(face[planes])
@@ -82,40 +84,6 @@ def _surroundings(hu, logits, cells):
 def _report(progress, fraction):
     if progress is not None:
         progress.update(fraction)
-
-
-def bounding_box(mask, margin):
-    """Three slices around the True voxels of ``mask``, ``margin`` voxels wider, or None."""
-    shadow = mask.any(0)
-    box = []
-    for axis, line in enumerate((mask.any((1, 2)), shadow.any(1), shadow.any(0))):
-        used = np.flatnonzero(line)
-        if used.size == 0:
-            return None
-        box.append(slice(max(used[0] - margin, 0), min(used[-1] + 1 + margin, mask.shape[axis])))
-    return tuple(box)
-
-
-def near(mask, distance_mm, spacing):
-    """Voxels within ``distance_mm`` of ``mask`` along the axes (a box, computed per axis)."""
-    for axis, s in enumerate(spacing):
-        mask = _widened(mask, int(round(distance_mm / s)), axis)
-    return mask
-
-
-def _widened(mask, reach, axis):
-    """``mask`` and all voxels up to ``reach`` voxels beside it along ``axis``."""
-    done = 0
-    while done < min(reach, mask.shape[axis] - 1):
-        # What reaches ``done`` to both sides reaches three times as far after one step.
-        step = min(2 * done + 1, reach - done, mask.shape[axis] - 1)
-        low = tuple(slice(None, -step) if a == axis else slice(None) for a in range(3))
-        high = tuple(slice(step, None) if a == axis else slice(None) for a in range(3))
-        result = mask.copy()
-        result[low] |= mask[high]
-        result[high] |= mask[low]
-        mask, done = result, done + step
-    return mask
 
 
 def without_islands(counts, voxel_mm3):

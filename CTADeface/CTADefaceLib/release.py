@@ -23,7 +23,8 @@ class Outgoing:
     ``value`` the stored value that was filled in;
     ``settings`` has 'fill' and 'fill_hu' at least; ``model``, ``proposal``, ``overrides``, ``by`` and ``names`` as for
     ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked;
-    ``before`` a ``Future`` of the SHA-256 of the original's voxels, where it is computed already.
+    ``before`` a ``Future`` of the SHA-256 of the original's voxels, where it is computed already; ``survey`` the
+    original's ``Survey``, where there is one.
     """
 
     volume: object
@@ -39,13 +40,14 @@ class Outgoing:
     seconds: dict = field(default_factory=dict)
     identity: dict | None = None
     before: Future | None = None
+    survey: object = None
 
     @cached_property
     def checks(self):
         # SciPy, which Slicer need not wait for when it starts.
         from .checks.every import run_checks
 
-        return run_checks(self.volume, self.mask, self.stored, self.value)
+        return run_checks(self.volume, self.mask, self.stored, self.value, self.survey)
 
     def check_identity(self, progress=None):
         """Add the check for face detection and recognition. Raises: MissingPackages, DeviceError, Cancelled."""

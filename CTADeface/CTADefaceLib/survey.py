@@ -1,6 +1,7 @@
 """What every voxel tells before a face is looked for, found in one pass, which needs no torch."""
 
 import threading
+from functools import cached_property
 
 import numpy as np
 
@@ -51,6 +52,14 @@ class Survey:
         if grid is None or grid.shape != self._stored_order(self._shape(info)) or grid.intensity != intensity(info):
             return None
         return np.ascontiguousarray(ras_view(grid.result(), self._volume.geometry))
+
+    @cached_property
+    def brain(self):
+        """As ``anatomy.brain`` of the volume; found when first asked for."""
+        # SciPy, whose import would hold up the reading.
+        from .anatomy import brain
+
+        return brain(self._volume)
 
     def _shape(self, info):
         return grid_shape(self._volume.ras().shape, self._volume.geometry.ras_spacing(), info)

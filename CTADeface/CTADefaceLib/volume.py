@@ -90,6 +90,12 @@ def foremost(mask):
     return (mask * place[:, None]).max(1).astype(np.intp) - 1
 
 
+def in_front(place, size):
+    """Bool (S, ``size``, R): voxels in front of the index along A that ``place`` (S, R) gives for their line."""
+    # Of 16 bits, as indices are: eight times as many at once.
+    return np.arange(size, dtype=np.int16)[:, None] > place.astype(np.int16)[:, None]
+
+
 @dataclass
 class Volume:
     """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` belongs to the file format.

@@ -20,9 +20,9 @@ FAULTS = {"without lower third": (0, 0.0, 0.34), "without upper third": (0, 0.66
 
 def cut(mask, view, axis, low, high):
     """A copy of ``mask`` without a part of its extent along an axis of ``view`` (its RAS view)."""
-    from CTADefaceLib.edit import bounding_box
+    from CTADefaceLib.morphology import bounding_box
 
-    box = list(bounding_box(view, margin=0))
+    box = list(bounding_box(view))
     start, stop = box[axis].start, box[axis].stop
     box[axis] = slice(start + int(low * (stop - start)), start + int(np.ceil(high * (stop - start))))
     part = view.copy()

@@ -32,7 +32,7 @@ def scores(image, reference, model, mirroring):
     volume, wanted = read_volume(image), read_volume(reference).ras() != 0
     found = predict_face(volume, model, mirroring=mirroring)
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
-    protected, inside = expand(*brain(volume), found.region), wanted[found.region]
+    protected, inside = expand(*brain(volume), found.region).__getitem__, wanted[found.region]
     result = {("network", "", "", mirroring): _dice(found.logits > 0, inside, wanted)}
     for face, skin, tissue in itertools.product(FACE_LOGITS, SKIN_LOGITS, TISSUE_HU):
         refine.FACE_LOGIT, refine.SKIN_LOGIT, refine.TISSUE_HU = face, skin, tissue

@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..fill import MOST_FILL_HU
+from ..morphology import bounding_box
 from ..padding import is_padding
+from ..threads import for_slabs
 from ..volume import ras_view
 from .check import graded
 from .head import ras_point
@@ -23,12 +25,12 @@ def mask_size(volume, mask):
     """
     ml = volume.geometry.millilitres(np.count_nonzero(mask))
     view, spacing = ras_view(mask, volume.geometry), volume.geometry.ras_spacing()
+    box = bounding_box(view)
     problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
     small = False
     for axis, what, least in ((0, "high", LEAST_HEIGHT_MM), (2, "wide", LEAST_WIDTH_MM)):
-        used = np.flatnonzero(view.any(tuple(a for a in range(3) if a != axis)))
-        size = (used[-1] - used[0] + 1) * spacing[axis]
-        if size < least and used[0] > 0 and used[-1] < view.shape[axis] - 1:
+        size = (box[axis].stop - box[axis].start) * spacing[axis]
+        if size < least and box[axis].start > 0 and box[axis].stop < view.shape[axis]:
             small = True
             problems.append(f"it is {size:.0f} mm {what}, a face at least {least:.0f} mm")
     return graded("mask_size", ml, "ml", "; ".join([f"The mask has {ml:.0f} ml", *problems]) + ".",
@@ -52,13 +54,18 @@ def mask_place(head, mask):
 def mask_filled(volume, stored_after, mask, value):
     """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be; and the value must
     look like air (at most -300 HU): with that of tissue the face would be drawn again."""
-    left = mask & (stored_after != value)
-    left[left] = ~(is_padding(volume, stored_after[left]) & (stored_after[left] == volume.stored[left]))
-    count, hu = int(np.count_nonzero(left)), float(value) * volume.slope + volume.intercept
+    def unfilled(planes):
+        part = stored_after[planes]
+        left = mask[planes] & (part != value)
+        left[left] = ~(is_padding(volume, part[left]) & (part[left] == volume.stored[planes][left]))
+        return left
+
+    count = sum(for_slabs(lambda planes: int(np.count_nonzero(unfilled(planes))), len(mask)))
+    hu = float(value) * volume.slope + volume.intercept
     text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
     if hu > MOST_FILL_HU:
         text = f"The fill of {hu:.0f} HU looks like tissue, so the face can still be seen; fill with air. {text}"
-    return graded("mask_filled", count, "voxels", text, first_place(left, volume) if count else None,
+    return graded("mask_filled", count, "voxels", text, first_place(unfilled(slice(None)), volume) if count else None,
                   fail=count > 0 or hu > MOST_FILL_HU)
 
 

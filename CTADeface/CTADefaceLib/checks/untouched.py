@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..anatomy import BONE_HU, beside, brain
+from ..anatomy import BONE_HU
 from ..cells import expand
 from ..level import ABOVE_MM, BELOW_MM
+from ..morphology import beside
 from ..refine import TISSUE_HU
 from ..threads import for_slabs
-from ..volume import foremost, ras_view
+from ..volume import foremost, in_front, ras_view
 from .check import graded
 from .head import ras_point
 
@@ -72,11 +73,14 @@ def find_changes(volume, stored_after, mask, value):
         box = planes, slice(start, None)
         hu, changed, inside_face = volume.to_hu(np.ascontiguousarray(before[box])), changed[:, start:], face[box]
         region = planes, slice(start, face.shape[1]), slice(0, face.shape[2])
-        changes.note("bone", changed & (hu > BONE_HU) & expand(bone_cells, steps, region), planes, start)
+        bone = changed & (hu > BONE_HU)
+        if bone.any():
+            bone &= expand(bone_cells, steps, region)
+        changes.note("bone", bone, planes, start)
         wrong = changed & ~inside_face
         near_face = (np.arange(planes.start, planes.stop) >= low) & (np.arange(planes.start, planes.stop) <= high)
         stays = foremost((hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value))
-        wrong &= ~((np.arange(hu.shape[1])[:, None] > stays[:, None]) & near_face[:, None, None])
+        wrong &= ~(in_front(stays, hu.shape[1]) & near_face[:, None, None])
         if wrong.any():
             wrong &= ~(_beside(face, planes)[:, start:] & (hu <= TISSUE_HU))
         changes.note("outside", wrong, planes, start)
@@ -104,12 +108,11 @@ def large_bone(volume):
     return (sizes >= LARGE_BONE_MM3)[labels], steps
 
 
-def brain_untouched(volume, stored_after):
-    """ml of brain (tissue that the skull encloses, seen every 3 mm) whose values changed."""
-    inside, steps = brain(volume)
+def brain_untouched(volume, stored_after, inside, steps):
+    """ml of brain (tissue that the skull encloses, seen every 3 mm, as ``anatomy.brain`` says) whose values changed."""
     every = tuple(slice(None, None, n) for n in steps)
     # The air of the nose is enclosed too, and is levelled on purpose.
-    inside &= volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_IN_FRONT_HU
+    inside = inside & (volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_IN_FRONT_HU)
     hit = inside & (volume.ras()[every] != ras_view(stored_after, volume.geometry)[every])
     ml = hit.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
     seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..morphology import beside, bounding_box, within
 from ..progress import Progress
 from .model_grid import BACKGROUND_LOGIT, grid_shape, intensity
 from .resample import from_model_grid, to_model_grid
@@ -57,14 +58,13 @@ def predict_face(volume, network, device="cpu", locator=None, mirroring=False, s
     box = _keep_face(coarse, np.multiply(voxels, spacing))
     if box is None:
         return None
-    inner = tuple(slice(int(low * v), min(int(np.ceil(high * v)), n))
-                  for (low, high), v, n in zip(box, voxels, crop.shape))
+    inner = tuple(slice(int(b.start * v), min(int(np.ceil(b.stop * v)), n)) for b, v, n in zip(box, voxels, crop.shape))
     logits = from_model_grid(coarse, crop.shape, inner)
     return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
 
 
 def _keep_face(logits, voxel_mm):
-    """Drop what is far from the face, in place; bounds [(low, high)] of what may be face, None below 20 ml.
+    """Drop what is far from the face, in place; the three slices of what may be face, None below 20 ml.
 
     The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
@@ -74,13 +74,12 @@ def _keep_face(logits, voxel_mm):
         return None
     # By summed log-odds, so that a large but doubtful piece elsewhere does not win.
     best = 1 + int(np.argmax(ndi.sum_labels(logits, labels, np.arange(1, count + 1))))
-    if (labels == best).sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
-        return None
     main = labels == best
-    reach = ndi.distance_transform_edt(~main, voxel_mm) <= ISLAND_REACH_MM
-    keep = np.isin(labels, np.unique(labels[reach & (labels > 0)]))
+    if main.sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
+        return None
+    keep = np.isin(labels, np.unique(labels[within(main, ISLAND_REACH_MM, voxel_mm) & (labels > 0)]))
     logits[(labels > 0) & ~keep] = BACKGROUND_LOGIT
-    reach = ndi.distance_transform_edt(~keep, voxel_mm) <= REGION_MARGIN_MM
+    reach = within(keep, REGION_MARGIN_MM, voxel_mm)
     # One voxel more: interpolation between the last one and its neighbour may still exceed the limit.
-    points = np.argwhere(ndi.binary_dilation(reach & (logits > LEAST_LOGIT)) & reach)
-    return list(zip(points.min(0), points.max(0) + 1))
+    likely = reach & (logits > LEAST_LOGIT)
+    return bounding_box(likely | beside(likely) & reach)

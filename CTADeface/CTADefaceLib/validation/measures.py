@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..checks.face import FaceSkin, residual_skin
+from ..anatomy import brain
 from ..checks.untouched import bone_untouched, brain_untouched, find_changes
 from ..errors import MaskError
 from .attack import boundary_error
@@ -34,7 +35,7 @@ def left_and_lost(head, mask, reference, after, value):
     """
     volume = head.volume
     return {"residual_skin": residual_skin(FaceSkin(head, after), reference).value,
-            "brain_ml": brain_untouched(volume, after).value,
+            "brain_ml": brain_untouched(volume, after, *brain(volume)).value,
             "bone_ml": bone_untouched(find_changes(volume, after, mask, value), volume).value}
 
 
