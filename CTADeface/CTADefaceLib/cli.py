@@ -310,6 +310,8 @@ def main(argv=None):
 
 def command():
     """The process of ``main``. For ``run`` networks have one of their own, and Python is not taken apart at the end."""
+    # numpy's own threads: every core has planes of its own already, and more for a small matrix only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] != ["run"]:
         sys.exit(main())
     keep_apart()

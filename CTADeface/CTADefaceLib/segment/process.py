@@ -5,6 +5,7 @@ process ends. What goes over its pipes is pickled: requests (a name and argument
 standard output fractions of progress, then the answer.
 """
 
+import gc
 import os
 import pickle
 import signal
@@ -124,6 +125,8 @@ def serve():
     """The process: answers requests until standard input ends."""
     # A shell sends Ctrl-C to both; the other one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # torch's modules are a million objects that stay as long as this process.
+    gc.disable()
     requests, answers = _private_pipes()
 
     def say(kind, content):
