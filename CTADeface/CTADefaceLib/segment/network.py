@@ -9,6 +9,8 @@ from .model_grid import BACKGROUND_LOGIT
 from .sliding_window import sliding_window_logits
 
 MANY_PATCHES = 3
+# What a quick look takes for a second face, as share of the evidence for the first, and how far seams tear a face apart.
+LEAST_EVIDENCE, SEAM_REACH_MM = 0.1, 60.0
 
 
 class Network:
@@ -32,7 +34,8 @@ class Network:
         box = None
         if data.numel() > MANY_PATCHES * np.prod(self.info.patch_size):
             # A quick look without overlap first; then only the patches around what it found.
-            box = _bounds(sliding_window_logits(model, data, device, step_size=1.0, progress=progress.part(0, 0.25)) > 0)
+            seen = sliding_window_logits(model, data, device, step_size=1.0, progress=progress.part(0, 0.25))
+            box = _face_box(seen.numpy(), self.info.spacing)
             if box is None:
                 return self._on_our_axes(torch.full(data.shape, BACKGROUND_LOGIT))
         return self._on_our_axes(
@@ -54,8 +57,19 @@ def resolve_device(name):
     return torch.device(name)
 
 
-def _bounds(mask):
-    points = np.argwhere(mask.numpy())
-    if len(points) == 0:
+def _face_box(odds, spacing):
+    """Three slices around what may be the face in ``odds``, or None: the pieces of much evidence and what is near them.
+
+    Without overlap of its patches the network sees pieces of face in shoulders and at seams.
+    """
+    from scipy import ndimage as ndi
+
+    from ..morphology import bounding_box, within
+
+    labels, count = ndi.label(odds > 0, np.ones((3, 3, 3)))
+    if count == 0:
         return None
-    return tuple(slice(int(low), int(high) + 1) for low, high in zip(points.min(0), points.max(0)))
+    evidence = ndi.sum_labels(odds, labels, np.arange(count + 1))
+    main = (evidence >= LEAST_EVIDENCE * evidence[1:].max())[labels] & (labels > 0)
+    near = np.isin(labels, np.unique(labels[within(main, SEAM_REACH_MM, spacing)]))
+    return bounding_box(near & (labels > 0))
