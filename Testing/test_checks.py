@@ -13,10 +13,10 @@ from CTADefaceLib.checks.head import Head, ras_point
 from CTADefaceLib.checks.source import already_defaced, input_is_ct
 from CTADefaceLib.checks.untouched import Changes
 from CTADefaceLib.checks.written import written_file
-from CTADefaceLib.morphology import bounding_box
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
+from CTADefaceLib.morphology import bounding_box
 from CTADefaceLib.fill import fill_value, filled
 from CTADefaceLib.pipeline import face_mask
 from CTADefaceLib.volume import Volume, ras_view

@@ -9,15 +9,15 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
+from CTADefaceLib.case import Options, deface_file
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.checks.every import run_checks
-from CTADefaceLib.case import Options, deface_file
 from CTADefaceLib.errors import Cancelled, InputError
 from CTADefaceLib.fill import filled
 from CTADefaceLib.histogram import Histogram
-from CTADefaceLib.segment.models import overview_model
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.segment.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
+from CTADefaceLib.segment.models import overview_model
 from CTADefaceLib.segment.resample import to_model_grid
 from CTADefaceLib.survey import surveyed
 from CTADefaceLib.volume import Geometry, Volume, ras_view

@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from .anatomy import BONE_HU
 from .cells import Cells
 from .errors import MaskError
-from .morphology import opened, widened
+from .morphology import bounding_box, opened, widened
 from .volume import foremost, in_front, ras_view
 
 # Above noise and streaks in air, below fat.
@@ -60,12 +60,11 @@ def levelled_region(volume, mask):
 
 def _planes(face, spacing):
     """The box (S, A, R) that the levelled region may cover."""
-    used = np.flatnonzero(face.any((1, 2)))
+    slices, rows, _ = bounding_box(face)
     below, above = (int(np.ceil(mm / spacing[0])) for mm in (BELOW_MM, ABOVE_MM))
     behind = int(np.ceil(BEHIND_MM / spacing[1]))
-    rear = np.flatnonzero(face.any(0).any(1))[0]
-    return (slice(max(used[0] - below, 0), min(used[-1] + 1 + above, face.shape[0])),
-            slice(max(rear - behind, 0), face.shape[1]), slice(0, face.shape[2]))
+    return (slice(max(slices.start - below, 0), min(slices.stop + above, face.shape[0])),
+            slice(max(rows.start - behind, 0), face.shape[1]), slice(0, face.shape[2]))
 
 
 def _kept_body(volume, view, face, cells):

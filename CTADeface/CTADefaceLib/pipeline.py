@@ -12,7 +12,7 @@ from .progress import Progress
 from .segment import models
 from .survey import surveyed
 from .threads import for_slabs
-from .volume import Geometry, Volume, ras_view
+from .volume import Geometry, Volume, nested, ras_view
 
 # A face without skull or jaw behind it is not one.
 LEAST_BONE_MM3 = 10_000.0
@@ -65,13 +65,8 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     bone = sum(for_slabs(lambda planes: np.count_nonzero(hu[planes] > BONE_HU), len(hu)))
     if bone * volume.geometry.voxel_mm3() < LEAST_BONE_MM3:
         return mask
-    brain_cells, steps = inside.result()
-
-    def protected(box):
-        return expand(brain_cells, steps, tuple(slice(r.start + b.start, r.start + b.stop)
-                                                for r, b in zip(found.region, box)))
-
-    face = refine(hu, found.logits, volume.geometry.ras_spacing(), protected, progress, LOGIT_SCALE)
+    face = refine(hu, found.logits, volume.geometry.ras_spacing(),
+                  lambda box: expand(*inside.result(), nested(found.region, box)), progress, LOGIT_SCALE)
     ras_view(mask, volume.geometry)[found.region] = face
     return mask
 

@@ -96,6 +96,11 @@ def in_front(place, size):
     return np.arange(size, dtype=np.int16)[:, None] > place.astype(np.int16)[:, None]
 
 
+def nested(outer, inner):
+    """The slices ``inner`` of a part as slices of the whole, in which the part is ``outer``."""
+    return tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, inner))
+
+
 @dataclass
 class Volume:
     """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` belongs to the file format.

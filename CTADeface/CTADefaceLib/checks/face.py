@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from ..anatomy import BONE_HU
-from ..volume import foremost
+from ..volume import foremost, in_front
 from .check import SKIP, Check, graded
 from .head import TISSUE_HU
 
@@ -41,10 +41,10 @@ class FaceSkin:
         Where bone lies as close behind the skin, nothing more can go.
         """
         head = self.head
-        index = np.arange(head.hu.shape[1])[:, None]
+        depth = head.hu.shape[1]
         # What lies in front of the skin, such as a device, hides nothing and shows nothing.
-        behind = index <= head.skin[:, None]
-        near = behind & (index >= (head.skin - np.ceil(SHOWS_MM / head.spacing[1]))[:, None])
+        behind = ~in_front(head.skin, depth)
+        near = behind & in_front(head.skin - np.ceil(SHOWS_MM / head.spacing[1]) - 1, depth)
         after = head.volume.to_hu(head.lines(self._after))
         left = foremost((after > TISSUE_HU) & behind)
         to_bone = (near & (head.hu > BONE_HU)).any(1) & (left < head.skin)

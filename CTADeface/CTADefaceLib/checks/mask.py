@@ -54,6 +54,7 @@ def mask_place(head, mask):
 def mask_filled(volume, stored_after, mask, value):
     """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be; and the value must
     look like air (at most -300 HU): with that of tissue the face would be drawn again."""
+
     def unfilled(planes):
         part = stored_after[planes]
         left = mask[planes] & (part != value)

@@ -17,6 +17,7 @@ MM_OF_UNIT = {"meter": 1000.0, "micron": 0.001}
 NIFTI = (".nii", ".nii.gz")
 ITK = (".nrrd", ".mha")
 EXTENSIONS = NIFTI + ITK
+# So small that what comes of them fits into memory that was used before: new memory takes as long as unpacking.
 READ_BYTES = 2**17
 
 

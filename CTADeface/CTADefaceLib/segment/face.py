@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage as ndi
 
 from ..morphology import beside, bounding_box, within
 from ..progress import Progress
+from ..volume import nested
 from .model_grid import BACKGROUND_LOGIT, grid_shape, intensity
+from .pieces import face_pieces
 from .resample import from_model_grid, to_model_grid
 
 # Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
@@ -60,7 +61,7 @@ def predict_face(volume, network, device="cpu", locator=None, mirroring=False, s
         return None
     inner = tuple(slice(int(b.start * v), min(int(np.ceil(b.stop * v)), n)) for b, v, n in zip(box, voxels, crop.shape))
     logits = from_model_grid(coarse, crop.shape, inner)
-    return FaceLogits(logits, tuple(slice(r.start + i.start, r.start + i.stop) for r, i in zip(region, inner)))
+    return FaceLogits(logits, nested(region, inner))
 
 
 def _keep_face(logits, voxel_mm):
@@ -69,16 +70,11 @@ def _keep_face(logits, voxel_mm):
     The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
     """
-    labels, count = ndi.label(logits > 0, np.ones((3, 3, 3)))
-    if count == 0:
+    pieces = face_pieces(logits, ISLAND_REACH_MM, voxel_mm)
+    if pieces is None or pieces[0].sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
         return None
-    # By summed log-odds, so that a large but doubtful piece elsewhere does not win.
-    best = 1 + int(np.argmax(ndi.sum_labels(logits, labels, np.arange(1, count + 1))))
-    main = labels == best
-    if main.sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
-        return None
-    keep = np.isin(labels, np.unique(labels[within(main, ISLAND_REACH_MM, voxel_mm) & (labels > 0)]))
-    logits[(labels > 0) & ~keep] = BACKGROUND_LOGIT
+    keep = pieces[1]
+    logits[(logits > 0) & ~keep] = BACKGROUND_LOGIT
     reach = within(keep, REGION_MARGIN_MM, voxel_mm)
     # One voxel more: interpolation between the last one and its neighbour may still exceed the limit.
     likely = reach & (logits > LEAST_LOGIT)

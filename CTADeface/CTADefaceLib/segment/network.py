@@ -62,14 +62,9 @@ def _face_box(odds, spacing):
 
     Without overlap of its patches the network sees pieces of face in shoulders and at seams.
     """
-    from scipy import ndimage as ndi
+    # SciPy, which one patch does not need.
+    from ..morphology import bounding_box
+    from .pieces import face_pieces
 
-    from ..morphology import bounding_box, within
-
-    labels, count = ndi.label(odds > 0, np.ones((3, 3, 3)))
-    if count == 0:
-        return None
-    evidence = ndi.sum_labels(odds, labels, np.arange(count + 1))
-    main = (evidence >= LEAST_EVIDENCE * evidence[1:].max())[labels] & (labels > 0)
-    near = np.isin(labels, np.unique(labels[within(main, SEAM_REACH_MM, spacing)]))
-    return bounding_box(near & (labels > 0))
+    pieces = face_pieces(odds, SEAM_REACH_MM, spacing, LEAST_EVIDENCE)
+    return None if pieces is None else bounding_box(pieces[1])

@@ -29,10 +29,10 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     pads = [v for extra in reversed(padding) for v in (extra // 2, extra - extra // 2)]
     padded = torch.nn.functional.pad(data, pads)
     before = [extra // 2 for extra in padding]
-    rim = RIM_SHARE if step_size <= LARGEST_STEP_WITH_RIM else 0
+    rim = [int(RIM_SHARE * p) if step_size <= LARGEST_STEP_WITH_RIM else 0 for p in patch]
     windows = [w for w in _windows(padded.shape, patch, step_size)
-               if (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE
-               and (box is None or _touches(_without_rim(w, rim, padded.shape), box, before))]
+               if (box is None or _touches(_without_rim(w, rim, padded.shape), box, before))
+               and (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE]
     # Of a single patch the weights cancel.
     gaussian = 1.0 if len(windows) == 1 else _gaussian(patch)
     logits = torch.zeros((model.info.num_classes, *padded.shape))
@@ -72,10 +72,9 @@ def _touches(window, box, before):
     return all(w.start < b.stop + o and w.stop > b.start + o for w, b, o in zip(window, box, before))
 
 
-def _without_rim(window, share, shape):
-    """``window`` without its rim, but for the sides at the volume's border, where no other patch is."""
-    return tuple(slice(w.start + int(share * (w.stop - w.start)) * (w.start > 0),
-                       w.stop - int(share * (w.stop - w.start)) * (w.stop < n)) for w, n in zip(window, shape))
+def _without_rim(window, rim, shape):
+    """``window`` without its rim (voxels per axis), but for the sides at the volume's border, where no other patch is."""
+    return tuple(slice(w.start + r * (w.start > 0), w.stop - r * (w.stop < n)) for w, r, n in zip(window, rim, shape))
 
 
 def _gaussian(patch):

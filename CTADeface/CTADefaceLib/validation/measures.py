@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..checks.face import FaceSkin, residual_skin
 from ..anatomy import brain
+from ..checks.face import FaceSkin, residual_skin
 from ..checks.untouched import bone_untouched, brain_untouched, find_changes
 from ..errors import MaskError
 from .attack import boundary_error
