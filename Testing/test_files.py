@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import deflate, publish, read
+from CTADefaceLib.files import deflate, read
 from CTADefaceLib.files.header_text import kept_text, text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing
@@ -148,7 +148,7 @@ def test_without_hard_links_the_rename_still_refuses(tmp_path, monkeypatch):
     def no_links(*_):
         raise OSError(1, "Operation not permitted")
 
-    monkeypatch.setattr(publish.os, "link", no_links)
+    monkeypatch.setattr("os.link", no_links)
     target = tmp_path / "a.nii"
     with publishing([target]) as (staged,):
         staged.write_bytes(b"new")

@@ -13,7 +13,8 @@ from .checks.check import checked_overrides
 from .checks.written import written_file
 from .errors import ChecksFailed, CTADefaceError
 from .files.header_text import text_warning
-from .files.publish import output_paths, publishing, refuse_existing
+from .files.journal import recover
+from .files.publish import output_paths, place_of, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
 from .memory import memory_warning
@@ -95,6 +96,11 @@ class Result:
             self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
             self.record, self.mask = (str(path) if path else None for path in (error.record, error.mask))
 
+    def was_released(self, path, released):
+        """Take over that ``path`` was released, and the paths of ``Released``."""
+        self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
+        self.report, self.error = released.report and str(released.report), released.problem
+
     def as_dict(self):
         return asdict(self)
 
@@ -115,6 +121,7 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
 
         need_pictures()
     wanted = _wanted(path, folder, options)
+    recover(_place(wanted, options))
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
     volume = _read(path, options)
@@ -167,6 +174,13 @@ def _wanted(path, folder, options):
     return [defaced, mask]
 
 
+def _place(wanted, options):
+    """The folder that holds what is unfinished."""
+    if options.mask_only:
+        return place_of(wanted, options.release)
+    return records_folder(options.release or wanted[0].parent, options.records)
+
+
 def model_name(options):
     """Name of the model that the options mean."""
     return models.network(options.model).info.name
@@ -217,21 +231,12 @@ def _release(volume, mask, wanted, options, progress, result, survey, before):
     if options.identity:
         outgoing.check_identity(progress)
     progress.enter("write")
-    record = release(outgoing, wanted[0], lambda staged: write_like(volume, stored, staged, progress.part(0, 0.7)),
-                     lambda staged: written_file(staged, volume, stored), wanted[1],
-                     lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite,
-                     options.release)
-    result.status, result.defaced, result.record = "defaced", str(wanted[0]), str(record)
+    released = release(outgoing, wanted[0], lambda staged: write_like(volume, stored, staged, progress.part(0, 0.7)),
+                       lambda staged: written_file(staged, volume, stored), wanted[1],
+                       lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite,
+                       options.release, report=options.report)
     result.checks = [check.as_dict() for check in checks]
-    add_report(result, outgoing, record, options)
-
-
-def add_report(result, outgoing, record, options):
-    """Write the report of what is released, if it is asked for, and note in the ``Result`` where it is, or why it is not."""
-    if options.report:
-        from .records.report import report_of_released
-
-        result.report, result.error = report_of_released(outgoing, record)
+    result.was_released(wanted[0], released)
 
 
 def _proposed(volume, mask, options):

@@ -4,15 +4,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from .checks.check import failed
-from .errors import ChecksFailed
-from .files.publish import publishing, refuse_existing
+from .errors import ChecksFailed, first_line
+from .files.journal import recover
+from .files.publish import publication, refuse_existing
 from .files.read import split_extension
 from .records.folder import new_record_path, records_folder
-from .records.record import BLOCKED, RELEASED, known_voxels, make_record, write_record
+from .records.record import BLOCKED, RELEASED, known_voxels, make_record, same_record, write_record
 
 
 @dataclass
@@ -67,50 +69,84 @@ class Outgoing:
                            self.overrides, self.by, status, self.seconds, self.names, self.identity, self.known)
 
 
+class Released(NamedTuple):
+    """Paths of the ``record`` and of the ``report``, if there is one; ``problem`` says why there is none, if asked for."""
+
+    record: Path
+    report: Path | None = None
+    problem: str | None = None
+
+
 def release(outgoing, path, write, verify, mask_path=None, write_mask=None, records=None, overwrite=False, whole=None,
-            mask_extension=None):
+            mask_extension=None, report=False, into=None):
     """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
 
+    All of it appears together, or nothing (see ``files.journal``).
     Parameters: ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder;
     ``write(staged path)`` writes it and ``verify(staged path)`` returns the ``Check`` of what was written;
     ``mask_path`` and ``write_mask`` likewise; ``mask_extension`` where it is not that of ``path``; ``records`` a folder
     outside of the release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the release folder when
-    ``path`` lies deeper in it.
-    Returns: the path of the record. Raises: ChecksFailed, after a record that says so, and, for the person who will
+    ``path`` lies deeper in it; ``report`` also a page with pictures beside the record; ``into`` as for ``publishing``.
+    Returns: ``Released``. Raises: ChecksFailed, after a record that says so, and, for the person who will
     correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
     """
     path = Path(path)
     wanted = [mask_path, path] if mask_path else [path]
-    refuse_existing(wanted, overwrite)
     folder = records_folder(whole or path.parent, records)
+    if into is None:
+        recover(folder)
+    refuse_existing(wanted, overwrite)
     stem, extension = (path.name, mask_extension) if mask_extension else split_extension(path)
     name = stem.removesuffix("_defaced")
     left = failed(outgoing.checks, outgoing.overrides)
     if left:
         kept = mask_path.name if mask_path else f"{name}_facemask{extension}"
-        raise _blocked(outgoing, left, new_record_path(folder, name), folder / kept, write_mask)
-    record_path = new_record_path(folder, name)
-    with publishing([record_path, *wanted], overwrite, whole) as staged, ThreadPoolExecutor(1) as pool:
-        write(staged[-1])
+        raise _blocked(outgoing, left, folder, name, folder / kept, write_mask, into)
+    with publication(folder, into) as own, ThreadPoolExecutor(1) as pool:
+        *mask_staged, staged = [own.stage(one, overwrite, public=one == path) for one in wanted]
+        write(staged)
         # One core packs the mask and hashes while the other one unpacks what was written.
-        aside = pool.submit(lambda: (mask_path and write_mask(staged[1]), outgoing.known))
-        written = verify(staged[-1])
+        aside = pool.submit(lambda: (mask_path and write_mask(*mask_staged), outgoing.known))
+        written = verify(staged)
         aside.result()
         outgoing.checks.append(written)
         if failed([written]):
             # No reason can make a file right that is not what it says.
             raise ChecksFailed(outgoing.volume.name, [written], outgoing.checks)
-        write_record(outgoing.record(RELEASED), staged[0])
-    return record_path
+        record_path = _keep_record(outgoing.record(RELEASED), folder, name, own)
+        return _with_report(outgoing, record_path, own) if report else Released(record_path)
 
 
-def _blocked(outgoing, left, record_path, mask_path, write_mask):
+def _blocked(outgoing, left, folder, name, mask_path, write_mask, into):
     """Keep record and mask; returns the error to raise."""
-    keep_mask = write_mask is not None and not mask_path.exists()
-    with publishing([record_path, mask_path] if keep_mask else [record_path]) as staged:
-        if keep_mask:
-            write_mask(staged[1])
-        write_record(outgoing.record(BLOCKED), staged[0])
+    kept = mask_path.exists()
+    with publication(folder, into) as own:
+        if write_mask is not None and not kept:
+            kept = True
+            write_mask(own.stage(mask_path))
+        record_path = _keep_record(outgoing.record(BLOCKED), folder, name, own)
     # One from before, which may be corrected already, is the one to go on with.
-    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path if mask_path.exists() else None)
+    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path if kept else None)
 
+
+def _keep_record(record, folder, name, own):
+    """Stage a record, unless the last one of the case says the same; returns its path."""
+    path = same_record(record, folder, name)
+    if path is None:
+        path = new_record_path(folder, name)
+        write_record(record, own.stage(path))
+    return path
+
+
+def _with_report(outgoing, record_path, own):
+    """``Released`` with a report; one that cannot be made does not keep the rest back."""
+    from .records.report import report_path, write_report
+
+    path = report_path(record_path)
+    try:
+        with own.part():
+            write_report(outgoing, own.stage(path, overwrite=True))
+    except Exception as error:
+        return Released(record_path, None, f"{record_path}: was released, but the report could not be written "
+                                           f"({first_line(error)}).")
+    return Released(record_path, path)

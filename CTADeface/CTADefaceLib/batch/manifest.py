@@ -7,12 +7,12 @@ hospital's, because file names may tell who a patient is.
 
 import json
 import os
-import sys
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..errors import InputError, OutputError
+from ..files.lock import lock
 
 NAME = "batch.jsonl"
 VERSION = 1
@@ -102,7 +102,7 @@ class Manifest:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path.with_suffix(".lock"), "a+b") as stream:
             try:
-                _lock(stream)
+                lock(stream)
             except OSError:
                 raise OutputError(f"{self.path}: another batch writes there; wait for it or stop it.") from None
             yield self
@@ -149,15 +149,3 @@ def _is_torn(handle):
 def _last_byte(handle, size):
     os.lseek(handle, size - 1, os.SEEK_SET)
     return os.read(handle, 1)
-
-
-def _lock(stream):
-    if sys.platform == "win32":
-        import msvcrt
-
-        stream.seek(0)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

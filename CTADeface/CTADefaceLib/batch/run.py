@@ -3,9 +3,11 @@
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
+from pathlib import Path
 
 from ..case import failure
 from ..errors import Cancelled, CTADefaceError, InputError
+from ..files.journal import recover
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from ..model.store import find_model
@@ -76,6 +78,7 @@ class Batch:
             self._begin(header)
             if damaged:
                 self._warn(f"{self._manifest.path}: {damaged} damaged lines were left out; their cases run again.")
+            self._clean_up(entries)
             self._entries = entries
             self._progress = BatchProgress(self._show)
             todo = sorted((case for case in cases if self._is_open(case)), key=self._deaths)
@@ -100,6 +103,14 @@ class Batch:
             raise InputError(f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; of a BIDS dataset only *_ct) and "
                              "no DICOM; give the folder of the cases.")
         return cases, left_out
+
+    def _clean_up(self, entries):
+        """Undo what a killed run has begun, also of cases that will not run again."""
+        for entry in entries.values():
+            if entry.get("status") == noted.STARTED:
+                name = Path(entry["case"])
+                for folder in {name.parent, name, Path(entry.get("folder", "."))}:
+                    recover(self._where.hospital / folder)
 
     def _begin(self, header):
         """Write the first line, or refuse to mix two batches in one folder."""
@@ -184,8 +195,8 @@ class Batch:
         deaths = self._deaths(case)
         if deaths >= MOST_DEATHS and not self._retry:
             self._note(case, [failure(case.id, CTADefaceError(
-                f"{case.id}: the program died {deaths} times while it was under way; try it by itself, or give "
-                "--retry-failed."))], stamp)
+                f"{case.id}: the program died {deaths} times while it was under way, so that it is set aside and the rest goes "
+                "on; run it by itself, or give --retry-failed."))], stamp)
             return
         options = replace(self._options, overwrite=self._options.overwrite or ours)
         try:

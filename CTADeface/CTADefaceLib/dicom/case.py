@@ -8,6 +8,8 @@ from .. import fill as filling
 from ..case import model_facts
 from ..checks.check import Check, checked_overrides, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
+from ..files.journal import recover
+from ..files.publish import publication
 from ..files.read import read_volume
 from ..memory import memory_warning
 from ..pipeline import face_mask, require_face
@@ -37,6 +39,7 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning;
     ``given(volume)`` returns the ``PersonsMask`` on the ``Volume`` of the chosen series, in place of model and mask
     file.
+    What is written of the study appears together at the end.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """
@@ -44,6 +47,8 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     filling.parse_fill(options.fill)
     checked_overrides(options.override)
     hospital = _hospital_folder(source, folder, options)
+    place = Path(options.masks or folder) if options.mask_only else hospital
+    recover(place)
     progress.enter("read")
     if options.mask is None and given is None:
         models.begin(options.model)
@@ -53,12 +58,14 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     uids = NewUids({uid for one in series for uid in (one.study, one.frame_of_reference)}, hospital)
     clean_headers = BasicProfile(uids) if options.deidentify_headers else None
     face = _find_face(plan, given, options, progress, warn)
-    run = Run(Path(folder), hospital, options, progress, uids, clean_headers, face, plan)
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
-    order = sorted(series, key=lambda s: s.number != run.face.chosen.number)
-    results = {one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order)))
-               for n, one in enumerate(order)}
+    order = sorted(series, key=lambda s: s.number != face.chosen.number)
+    with publication(place) as whole:
+        run = Run(Path(folder), hospital, options, progress, uids, clean_headers, face, plan, whole)
+        results = {one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order)))
+                   for n, one in enumerate(order)}
+        progress.check()
     progress.finish()
     return [results[one.number] for one in series]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import fill as filling
-from ..case import Result, add_report, device_name, failure, settings_of
+from ..case import Result, device_name, failure, settings_of
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..files.publish import publishing, refuse_existing
@@ -64,6 +64,7 @@ class Run:
     clean_headers: object
     face: Face
     plan: object
+    publication: object
 
     def deface(self, series, progress):
         """``Result`` of one series; what goes wrong with it is in there and stops no other."""
@@ -82,7 +83,7 @@ class Run:
         except CTADefaceError as error:
             result.note(error)
         except Exception as error:
-            # Series that are released already must stay known, whatever happens to this one.
+            # It must not keep back the other series.
             result.error = failure(result.input, error).error
         result.seconds = round(time.monotonic() - started, 3)
         return result
@@ -106,7 +107,7 @@ class Run:
         result.device = device_name(self.options) if self.face.source == "model" else None
         result.mask_ml, result.mask = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2), str(mask_file)
         if self.options.mask_only:
-            with publishing([mask_file], self.options.overwrite) as staged:
+            with publishing([mask_file], self.options.overwrite, into=self.publication) as staged:
                 write_mask_new(mask, volume.geometry, staged[0])
             result.status = "mask only"
             return
@@ -144,12 +145,11 @@ class Run:
             return written_file(staged, expected, expected.stored,
                                 lambda path, stored: compare_series(path, stored, progress.part(0.8, 1)))
 
-        record = release(outgoing, target, write, verify, mask_file,
-                         lambda staged: write_mask_new(mask, volume.geometry, staged), self.hospital, options.overwrite,
-                         options.release, MASK_EXTENSION)
-        result.status, result.defaced, result.record = "defaced", str(target), str(record)
+        released = release(outgoing, target, write, verify, mask_file,
+                           lambda staged: write_mask_new(mask, volume.geometry, staged), self.hospital, options.overwrite,
+                           options.release, MASK_EXTENSION, options.report, self.publication)
         result.checks = [check.as_dict() for check in outgoing.checks]
-        add_report(result, outgoing, record, options)
+        result.was_released(target, released)
 
     def _outgoing(self, series, volume, mask, stored, value, result):
         options, own = self.options, series.number == self.face.chosen.number

@@ -1,21 +1,11 @@
-"""Results appear under their names complete or not at all, whatever happens to the run."""
+"""The names of results, and how they get them: complete or not at all, whatever happens to the run."""
 
-import errno
-import os
-import shutil
-import socket
-import sys
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError
+from .journal import STAGING, Publication
 from .read import split_extension
-from .temporary import new_folder
-
-STAGING = ".cta-deface-"
-# Of another computer's run on a shared drive, or where processes cannot be asked for: certainly over after this.
-STALE_S = 86_400.0
 
 
 def output_paths(source_path, folder, naming="plain"):
@@ -43,145 +33,58 @@ def refuse_existing(paths, overwrite):
 
 
 @contextmanager
-def publishing(paths, overwrite=False, release=None):
-    """Temporary names to write to; on success they are renamed to ``paths``, in this order, on failure none stays.
+def publishing(paths, overwrite=False, release=None, public=(), into=None):
+    """Temporary names to write to; on success they are renamed to ``paths``, all or none; on failure none stays.
 
-    What is written there may be a file or a folder of files, which then appears with all that is in it.
-    They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
-    what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is
-    the folder beside which they lie, so that nothing unfinished is ever in it. Renaming without ``overwrite`` goes by a
-    hard link, which fails when somebody made the file meanwhile.
+    What is written there may be a file or a folder of files, which then appears with all that is in it. They lie in a
+    hidden folder (see ``journal``) in that of the first path outside of the folder ``release``, or beside that, so that
+    nothing unfinished is ever in it. ``public``: those of ``paths`` that are given away. ``into`` a ``Publication``
+    whose owner gives everything its name later. Without ``overwrite`` a file that somebody made meanwhile stays.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
     paths = [Path(p) for p in paths]
-    refuse_existing(paths, overwrite)
-    staged, published, folders = [], [], {}
+    with publication(place_of(paths, release), into) as own:
+        refuse_existing(paths, overwrite)
+        yield [own.stage(path, overwrite, path in public) for path in paths]
+
+
+@contextmanager
+def publication(place, into=None):
+    """A ``Publication`` at ``place``, committed at the end; or ``into``, to which all that is staged is added, or nothing.
+
+    Raises: ``OutputError``, as ``publishing``.
+    """
     try:
-        for path in paths:
-            if path.parent not in folders:
-                folders[path.parent] = _staging_folder(path.parent, release)
-            staged.append(folders[path.parent] / path.name)
-        yield staged
-        for temporary in staged:
-            _flush(temporary)
-        for temporary, path in zip(staged, paths):
-            (_rename_folder if temporary.is_dir() else _rename)(temporary, path, overwrite)
-            published.append(path)
-        for folder in folders:
-            _flush_folder(folder)
-    except BaseException as error:
-        if not overwrite:
-            for path in published:
-                _remove(path)
-        if isinstance(error, FileExistsError) and len(staged) == len(paths):
-            raise OutputError(f"{error.filename2 or error.filename}: exists already; "
-                              "choose another folder or allow overwriting.") from None
-        if isinstance(error, OSError):
-            raise OutputError(f"{paths[0].parent}: cannot be written ({error.strerror or error}); "
-                              "free space or choose another folder.") from None
-        raise
-    finally:
-        for folder in folders.values():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _staging_folder(folder, release=None):
-    """A new hidden folder on the same file system as ``folder``: beside it, or, where that cannot be, in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder.resolve().parent
-    if release is not None and folder.resolve().is_relative_to(Path(release).resolve()):
-        beside = Path(release).resolve().parent
-    for place in (beside, folder):
-        _remove_stale(place)
-    prefix = f"{STAGING}{_host()}-{os.getpid()}-"
-    with suppress(OSError):
-        if os.stat(beside).st_dev == os.stat(folder).st_dev and beside != folder.resolve():
-            return new_folder(beside, prefix)
-    return new_folder(folder, prefix)
-
-
-def _host():
-    return "".join(c for c in socket.gethostname() if c.isalnum()) or "host"
-
-
-def _remove_stale(folder):
-    """Remove staging folders of runs that were killed."""
-    for left in folder.glob(STAGING + "*-*-*"):
-        host, pid = left.name.removeprefix(STAGING).split("-")[:2]
-        with suppress(OSError):
-            over = time.time() - left.stat().st_mtime > STALE_S
-            if over or (host == _host() and pid.isdigit() and not _may_run(int(pid))):
-                shutil.rmtree(left)
-
-
-def _may_run(pid):
-    if sys.platform == "win32":
-        # There, signal 0 ends the process.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _remove(path):
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _flush(path):
-    if path.is_dir():
-        for inside in path.iterdir():
-            _flush(inside)
-        _flush_folder(path)
-        return
-    with open(path, "rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def _flush_folder(folder):
-    """Make the new names outlast a power cut, where folders can be flushed."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _rename(temporary, path, overwrite):
-    if overwrite:
-        os.replace(temporary, path)
-        return
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # No hard links here (FAT, some network drives): the check and the rename are then two steps.
-        if path.exists():
-            raise FileExistsError(17, "File exists", str(path)) from None
-        os.replace(temporary, path)
-
-
-def _rename_folder(temporary, path, overwrite):
-    """Rename a folder; one of that name is moved to the staging folder first, which goes in the end."""
-    old = temporary.with_name(temporary.name + ".old")
-    if path.exists():
-        if not overwrite:
-            raise FileExistsError(errno.EEXIST, "File exists", str(path))
-        os.rename(path, old)
-    try:
-        os.rename(temporary, path)
+        if into is not None:
+            with into.part():
+                yield into
+        else:
+            with Publication(place) as own:
+                yield own
+                own.commit()
+    except FileExistsError as error:
+        raise OutputError(f"{error.filename2 or error.filename}: exists already; "
+                          "choose another folder or allow overwriting.") from None
     except OSError as error:
-        if old.exists():
-            os.rename(old, path)
-        if error.errno == errno.ENOTEMPTY:
-            # Somebody made it meanwhile.
-            raise FileExistsError(errno.EEXIST, "File exists", str(path)) from None
-        raise
+        raise OutputError(f"{_folder_meant(error, place)}: cannot be written ({error.strerror or error}); "
+                          "free space or choose another folder.") from None
+
+
+def place_of(paths, release=None):
+    """The folder in which what is unfinished of ``paths`` lies: never in the folder ``release``, which is given away."""
+    if release is None:
+        return Path(paths[0]).parent
+    release = Path(release).resolve()
+    outside = (Path(path).parent for path in paths if not Path(path).parent.resolve().is_relative_to(release))
+    return next(outside, release.parent)
+
+
+def _folder_meant(error, place):
+    """The folder of the user's that an ``OSError`` is about."""
+    named = error.filename2 or error.filename
+    if not isinstance(named, (str, Path)):
+        return place
+    visible = Path(named)
+    while any(part.startswith(STAGING) for part in visible.parts):
+        visible = visible.parent
+    return visible if visible.is_dir() else visible.parent

@@ -29,8 +29,17 @@ def require_outside(folder, release, what):
 
 def new_record_path(folder, name):
     """``<name>_record.json`` in ``folder``, or with the first free number: records are never replaced."""
-    path, number = Path(folder) / f"{name}_record.json", 1
+    return _record_paths(folder, name)[1]
+
+
+def last_record_path(folder, name):
+    """The one before ``new_record_path``, None for the first."""
+    return _record_paths(folder, name)[0]
+
+
+def _record_paths(folder, name):
+    last, path, number = None, Path(folder) / f"{name}_record.json", 1
     while path.exists():
         number += 1
-        path = Path(folder) / f"{name}_record_{number}.json"
-    return path
+        last, path = path, Path(folder) / f"{name}_record_{number}.json"
+    return last, path

@@ -17,6 +17,7 @@ from .. import __version__
 from ..checks.check import checked_overrides
 from ..errors import OutputError
 from ..threads import for_slabs
+from .folder import last_record_path
 
 RELEASED, BLOCKED = "released", "blocked"
 
@@ -93,6 +94,23 @@ def write_record(record, path):
     except OSError as error:
         raise OutputError(f"{path.parent}: the record cannot be written ({error.strerror}); free space or choose "
                           "another folder for records.") from None
+
+
+def same_record(record, folder, name):
+    """The path of the last record of a case in ``folder`` when it says what ``record`` says, but for the times; or None.
+
+    So when a run was killed after all was written, and before anybody heard of it, the next one adds no second record.
+    """
+    path = last_record_path(folder, name)
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        return path if _timeless(before) == _timeless(json.loads(json.dumps(record))) else None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _timeless(record):
+    return {key: value for key, value in record.items() if key not in ("created", "seconds")}
 
 
 def _grid(volume):

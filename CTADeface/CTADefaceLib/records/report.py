@@ -9,8 +9,7 @@ from html import escape
 from pathlib import Path
 
 from ..checks.check import TITLES, number_text
-from ..errors import MissingPackages, first_line
-from ..files.publish import publishing
+from ..errors import MissingPackages
 
 COLOURS = {"pass": "#2e7d32", "warn": "#b26a00", "fail": "#c62828", "not applicable": "#757575"}
 STYLE = """
@@ -23,20 +22,19 @@ code { font-size: 85%; overflow-wrap: anywhere }
 """
 
 
-def write_report(outgoing, record_path):
-    """Write "<record>.html" beside the record of an ``Outgoing`` case; returns its path.
+def report_path(record_path):
+    """Where the report of a record lies: "<record>.html" beside it."""
+    return Path(record_path).with_suffix(".html")
 
-    Raises: DeviceError without vtk or OpenGL, OutputError.
-    """
+
+def write_report(outgoing, path):
+    """Write the report of an ``Outgoing`` case to ``path``. Raises: DeviceError without vtk or OpenGL, OSError."""
     from ..render import before_after_png
 
     volume = outgoing.volume
     picture = before_after_png(volume.to_hu(volume.stored), volume.to_hu(outgoing.stored), volume.geometry.affine())
-    path = Path(record_path).with_suffix(".html")
     page = report_page(outgoing.record("released"), picture, outgoing.volume.name if outgoing.names else None)
-    with publishing([path]) as staged:
-        staged[0].write_text(page, encoding="utf-8")
-    return path
+    path.write_text(page, encoding="utf-8")
 
 
 def need_pictures():
@@ -45,14 +43,6 @@ def need_pictures():
         from ..render import NO_VTK
 
         raise MissingPackages(NO_VTK)
-
-
-def report_of_released(outgoing, record_path):
-    """(path of the report, None), or (None, why there is none): what is released stays so, and must be known to be."""
-    try:
-        return str(write_report(outgoing, record_path)), None
-    except Exception as error:
-        return None, f"{record_path}: was released, but the report could not be written ({first_line(error)})."
 
 
 def report_page(record, picture, name=None):

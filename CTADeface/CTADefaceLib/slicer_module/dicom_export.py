@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ..case import Result, add_report
+from ..case import Result
 from ..checks.written import written_file
 from ..dicom.case import deface_dicom, require_defaced
 from ..dicom.folders import MASK_EXTENSION
@@ -95,10 +95,10 @@ def export_new_series(case, folder, options, progress):
         write_new_series(slices, staged)
 
     target = Path(folder) / NEW_SERIES
-    record = release(case, target, write, lambda staged: written_file(staged, slices, slices.stored, compare_series),
-                     write_mask=lambda staged: write_new(case.mask.view(np.uint8), case.volume.geometry, staged),
-                     records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION)
-    result = Result(case.volume.name, "defaced", str(target), fill=str(options.fill), record=str(record), series=1,
-                    checks=[check.as_dict() for check in case.checks])
-    add_report(result, case, record, options)
+    released = release(case, target, write, lambda staged: written_file(staged, slices, slices.stored, compare_series),
+                       write_mask=lambda staged: write_new(case.mask.view(np.uint8), case.volume.geometry, staged),
+                       records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION,
+                       report=options.report)
+    result = Result(case.volume.name, fill=str(options.fill), series=1, checks=[check.as_dict() for check in case.checks])
+    result.was_released(target, released)
     return result

@@ -12,7 +12,7 @@ import slicer
 from .. import fill as filling
 from ..case import Options, Result
 from ..checks.check import Check
-from ..errors import InputError, MaskError
+from ..errors import InputError, MaskError, OutputError
 from ..files.check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new
@@ -246,12 +246,10 @@ class FaceLogic:
                                 slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
         if identity:
             case.check_identity(_events())
-        record = leaving.export(case, path, overwrite, records)
-        if report:
-            from ..records.report import write_report
-
-            write_report(case, record)
-        return record
+        released = leaving.export(case, path, overwrite, records, report)
+        if released.problem:
+            raise OutputError(released.problem)
+        return released.record
 
     def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
                     overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,

@@ -51,10 +51,10 @@ def outgoing(source, segmentation, mask, stored, fill, overrides=None, by=None):
                     face_segment.proposal_mask(segmentation, source), overrides, by)
 
 
-def export(case, path, overwrite=False, records=None):
-    """Write an ``Outgoing`` case to ``path`` when its checks allow it; returns the path of its record."""
+def export(case, path, overwrite=False, records=None, report=False):
+    """Write an ``Outgoing`` case to ``path`` when its checks allow it; returns what ``release`` returns."""
     geometry = case.volume.geometry
     return release(case, path, lambda staged: write_new(case.stored, geometry, staged),
                    lambda staged: written_file(staged, case.volume, case.stored, compare_with_itk),
                    write_mask=lambda staged: write_new(case.mask.view(np.uint8), geometry, staged),
-                   records=records, overwrite=overwrite)
+                   records=records, overwrite=overwrite, report=report)
