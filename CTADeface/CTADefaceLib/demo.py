@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import InputError, OutputError
-from .files.temporary import temporary_folder
+from .files.publish import publishing
 
 LICENCE = "InVesalius sample data (GPL-2), fetched from the Debian package invesalius-examples, not redistributed."
 
@@ -153,10 +153,7 @@ def _write(voxels, path):
     image.SetSpacing(SPACING_MM)
     image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # ITK counts LPS: this is RAS+ storage
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(path.parent, ".demo-") as folder:
-            whole = folder / FILE_NAME
+        with publishing([path], overwrite=True) as (whole,):
             sitk.WriteImage(image, str(whole))
-            whole.replace(path)
-    except (OSError, RuntimeError) as error:
+    except (OutputError, RuntimeError) as error:
         raise OutputError(f"{path} cannot be written; set CTADEFACE_CACHE to another folder.") from error

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage as ndi
 
 from .errors import DeviceError, InputError, MissingPackages, OutputError
-from .files.temporary import temporary_folder
+from .files.publish import publishing
 
 # Slicer's preset CT-Muscle: (HU, opacity); (HU, red, green, blue); the material; the background of its 3-D views.
 OPACITY_POINTS = ((-155.4, 0.0), (217.6, 0.676), (419.7, 0.833), (3071.0, 0.804))
@@ -321,9 +321,7 @@ def picture_grid(rows):
 def write_png(picture, path):
     """Write a uint8 picture (rows, columns, 3) to ``path``, whole or not at all; OutputError."""
     try:
-        with temporary_folder(path.parent, ".picture-") as folder:
-            whole = folder / "whole.png"
+        with publishing([path], overwrite=True) as (whole,):
             sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(whole))
-            whole.replace(path)
-    except (OSError, RuntimeError) as error:
+    except RuntimeError as error:
         raise OutputError(f"{path} cannot be written; choose another folder.") from error

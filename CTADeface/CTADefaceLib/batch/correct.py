@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ..case import Options, deface_file
 from ..errors import InputError, OutputError
+from ..files.journal import Publication
+from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
-from ..files.temporary import temporary_folder
 from ..files.write import write_new
 from ..pipeline import mask_on_grid
 from ..volume import Volume
-from .find import Case, find_case, places
+from .find import Case, find_case, is_bids, places
 from .kinds import arguments_of_case
 from .review import CORRECTED, REJECTED, manifest_at, mark
 from .stamp import stamp_of
@@ -46,15 +47,15 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     # The manifest may have been reached by a link.
     new = {path.resolve() for path in outputs}
     wrong = [path for path in item.outputs if path.resolve() not in new]
-    _take_out(wrong)
+    _take_out(manifest, wrong)
     said = [f"{path.name} was taken out of the release." for path in wrong] + [one.error for one in results if one.error]
     return mark(manifest.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said),
                 stamp)
 
 
 def _correct_file(item, source, target, options, mask, progress, warn):
-    with temporary_folder(_made(Path(options.records)), "correction-") as folder:
-        given = folder / "mask.nii.gz"
+    with publication(Path(options.records)) as unfinished:
+        given = unfinished.folder / "mask.nii.gz"
         write_new(mask.stored.astype("uint8"), mask.geometry, given)
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 
@@ -109,10 +110,23 @@ def open_case(item):
 def reject(manifest, item, by=None):
     """Mark a case as rejected and delete what was released of it; the original is not touched. Returns the ``Item``.
 
+    Decided first, so that a run that is killed meanwhile does not release it again: the next one deletes the rest.
     Raises: OutputError.
     """
-    _take_out(item.outputs)
+    manifest = manifest_at(manifest)
+    item = mark(manifest, item, REJECTED, by)
+    _take_out(manifest, {*item.outputs, *_lying_there(manifest, item)})
     return mark(manifest, item, REJECTED, by, outputs=[])
+
+
+def _lying_there(manifest, item):
+    """What lies in the release folder where the results of a case go, known or not, as from a correction that was killed."""
+    where = batch_of(manifest)[0]
+    if item.kind == "dicom":
+        folder = where.target / manifest.read()[1][item.case]["folder"]
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+    naming = "bids" if is_bids(where.source) else "plain"
+    return [output_paths(item.input, where.target / Path(item.case).parent, naming)[0]]
 
 
 def record_of(item):
@@ -131,22 +145,16 @@ def batch_of(manifest):
     return where, header["fill"]
 
 
-def _take_out(paths):
-    """Delete what was released. Raises: OutputError."""
-    for path in paths:
-        try:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be deleted ({error.strerror}); it must not leave: close what has it open, "
-                              "and decide again.") from None
-
-
-def _made(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _take_out(manifest, paths):
+    """Delete what was released, all of it at once. Raises: OutputError."""
+    try:
+        with Publication(manifest.path.parent) as change:
+            for path in paths:
+                change.remove(path)
+            change.commit()
+    except OSError as error:
+        raise OutputError(f"{error.filename or manifest.path.parent}: cannot be deleted ({error.strerror}); it must not "
+                          "leave: close what has it open, and decide again.") from None
 
 
 def _proposal(item):
@@ -156,5 +164,6 @@ def _proposal(item):
     stem, extension = split_extension(item.mask)
     kept = item.mask.with_name(stem + MODELS_OWN + extension)
     if not kept.exists():
-        shutil.copyfile(item.mask, kept)
+        with publishing([kept]) as (staged,):
+            shutil.copyfile(item.mask, staged)
     return {"proposal": str(kept), "proposed_by": record_of(item).get("model")}

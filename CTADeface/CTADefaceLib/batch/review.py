@@ -45,7 +45,7 @@ def load_queue(manifest):
     header, entries, _damaged = manifest.read()
     if header is None:
         raise InputError(f"{manifest.path}: is no manifest of a batch; give the folder <output>-hospital-only.")
-    return [_item(manifest, entry) for entry in entries.values() if entry.get("status") in (*DONE, BLOCKED, FAILED)]
+    return [item_of(manifest, entry) for entry in entries.values() if entry.get("status") in (*DONE, BLOCKED, FAILED)]
 
 
 def filtered(queue, check=None, status=None, review=None, open_only=False):
@@ -121,7 +121,8 @@ def manifest_at(path):
     return Manifest(path / NAME if path.is_dir() else path)
 
 
-def _item(manifest, entry):
+def item_of(manifest, entry):
+    """The ``Item`` of a case from its entry in the manifest."""
     at = manifest.resolved
     return Item(entry["case"], entry["kind"], entry["status"], at(entry["input"]),
                 tuple(at(path) for path in entry.get("outputs", ())), at(entry.get("mask")), at(entry.get("record")),

@@ -12,11 +12,12 @@ from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from ..model.store import find_model
 from . import manifest as noted
+from .correct import reject
 from .find import describe_bids, excluded_folders, find_cases, is_bids, places
 from .kinds import run_case, wanted_of_case
 from .overlap import LANES, Lane
 from .progress import BatchProgress
-from .review import REJECTED
+from .review import REJECTED, item_of
 from .stamp import has_changed, stamp_of
 from .studies import find_studies, study_cases
 from .summary import Summary
@@ -105,8 +106,10 @@ class Batch:
         return cases, left_out
 
     def _clean_up(self, entries):
-        """Undo what a killed run has begun, also of cases that will not run again."""
+        """Undo what a killed run has begun, also of cases that will not run again, and end a rejection that was killed."""
         for entry in entries.values():
+            if entry.get("review") == REJECTED and entry.get("outputs"):
+                reject(self._manifest, item_of(self._manifest, entry), entry.get("by"))
             if entry.get("status") == noted.STARTED:
                 name = Path(entry["case"])
                 for folder in {name.parent, name, Path(entry.get("folder", "."))}:

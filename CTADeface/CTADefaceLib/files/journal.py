@@ -22,7 +22,7 @@ from .lock import BUSY, lock
 
 STAGING = ".cta-deface-"
 JOURNAL = ".journal"
-OLD = "-old"
+OLD, NEW, PART = "-old", "-new", "-part"
 # Where files cannot be locked: certainly over after this.
 STALE_S = 86_400.0
 # FAT keeps times in steps of two seconds.
@@ -33,7 +33,7 @@ SAME_TIME_S = 2.0
 class Move:
     """What lies at ``temporary`` (None: nothing, ``path`` is deleted) goes to ``path``; what is there, to ``old``.
 
-    ``made`` what tells the new file or folder from any other one there; ``near`` a hidden folder beside ``path``, for
+    ``made`` size and time of the new file; ``near`` a hidden folder beside ``path``, for
     what cannot be renamed from ``temporary`` to there, because they lie on different disks.
     """
 
@@ -43,7 +43,7 @@ class Move:
     near: str
     overwrite: bool = False
     public: bool = False
-    made: list | None = None
+    made: tuple | None = None
 
 
 class Publication:
@@ -111,12 +111,14 @@ class Publication:
     def commit(self):
         """Give everything its name. Raises: OSError, FileExistsError for a name that is taken; all is then as before."""
         moves = sorted(self._moves, key=lambda move: move.public)
+        if not moves:
+            return
         alone = len(moves) == 1 and _is_one_step(moves[0], self._place.resolve())
         try:
             for move in moves:
                 if move.temporary:
                     _flush(move.temporary)
-                    move.made = _identity(move.temporary)
+                    move.made = _seen(move.temporary)
             if not alone:
                 self._note({"moves": [asdict(move) for move in moves]})
             for move in moves:
@@ -253,14 +255,14 @@ def _carry_out(move, keep):
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        near = Path(move.near)
-        near.mkdir(mode=0o700)
-        copy = None
+        part = Path(move.near + PART)
+        part.mkdir(mode=0o700)
         if move.temporary:
-            copy = str(near / "new")
-            (shutil.copytree if os.path.isdir(move.temporary) else shutil.copy2)(move.temporary, copy)
-            _flush(copy)
-        _rename(copy, move.path, str(near / OLD), move.overwrite)
+            (shutil.copytree if os.path.isdir(move.temporary) else shutil.copy2)(move.temporary, part / NEW)
+            _flush(part / NEW)
+        # From here on, what is missing there has its name already.
+        os.rename(part, move.near)
+        _rename(move.temporary and os.path.join(move.near, NEW), move.path, os.path.join(move.near, OLD), move.overwrite)
 
 
 def _rename(temporary, path, old, overwrite):
@@ -317,7 +319,7 @@ def _rename_new(temporary, path):
 def _put_back(moves, folder):
     """Undo moves, also those that were not made or are undone already. Raises: OSError; it can be done again."""
     for move in reversed(moves):
-        ours = move.made is not None and _is(move.path, move.made)
+        ours = _is_ours(move)
         old = next((old for old in _olds(move) if os.path.lexists(old)), None)
         if ours and (old is None or os.path.isdir(move.path)):
             _discard(move.path, folder)
@@ -331,19 +333,22 @@ def _olds(move):
     return move.old, os.path.join(move.near, OLD)
 
 
-def _identity(path):
-    """What a rename leaves as it is: number on the disk, size of a file, time of the last change."""
-    status = os.stat(path)
-    return [status.st_ino, 0 if os.path.isdir(path) else status.st_size, status.st_mtime]
-
-
-def _is(path, made):
-    try:
-        number, size, changed = _identity(path)
-    except OSError:
+def _is_ours(move):
+    """Is what lies at the path of a move what was staged for it?"""
+    source = os.path.join(move.near, NEW) if os.path.isdir(move.near) else move.temporary
+    if not move.temporary or not os.path.lexists(move.path):
         return False
-    # A disk that is mounted again, or a copy, has other numbers.
-    return size == made[1] and (number == made[0] or abs(changed - made[2]) <= SAME_TIME_S)
+    if os.path.lexists(source):
+        return os.path.samefile(source, move.path)
+    # It was renamed. Somebody may have put another file there since; of a folder, put a file into it.
+    size, changed = _seen(move.path)
+    return size is None or (size == move.made[0] and abs(changed - move.made[1]) <= SAME_TIME_S)
+
+
+def _seen(path):
+    """(size of a file, None of a folder; time of the last change): what a rename leaves as it is."""
+    status = os.stat(path)
+    return None if os.path.isdir(path) else status.st_size, status.st_mtime
 
 
 def _discard(path, folder):
@@ -366,7 +371,7 @@ def _delete(path):
 def _clear(stream, moves):
     """Remove what is left of a publication, and its journal last."""
     journal = stream.name
-    for folder in (*(move.near for move in moves), _folder_of(journal)):
+    for folder in (*(move.near + end for move in moves for end in ("", PART)), _folder_of(journal)):
         shutil.rmtree(folder, ignore_errors=True)
     if _folder_of(journal).exists():
         # Somebody has a file in it open: to be removed by the next run, which must not undo anything.

@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import shutil
 import sys
-import time
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 from ..errors import ModelError
-from ..files.temporary import new_folder
+from ..files.journal import Publication, recover
 from .folder import INSTALL_RECORD, ModelInfo, checksum, inspect_folder, read_json
 from .loader import verify_model
 from .source import copy_model, find_trainer_folder, open_source
@@ -18,8 +17,6 @@ from .source import copy_model, find_trainer_folder, open_source
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 # Names that Windows keeps for devices, with any extension.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-WORK_PREFIX = ".installing-"
-STALE_SECONDS = 24 * 3600
 
 
 def bundled_folder():
@@ -43,7 +40,11 @@ def user_folder():
 
 
 def list_models():
-    """All models as a list of ModelInfo, bundled before installed, by name; broken ones say so in ``problem``."""
+    """All models as a list of ModelInfo, bundled before installed, by name; broken ones say so in ``problem``.
+
+    What an install or removal that was killed has left is put in order first.
+    """
+    recover(user_folder())
     bundled = bundled_folder()
     if (bundled / "plans.json").is_file():
         models = [_describe(bundled, "bundled", "bundled")]
@@ -91,9 +92,8 @@ def install_model(path, name=None, overwrite=False, progress=None):
     path = Path(path).expanduser()
     if name is not None:
         _check_new_name(name, overwrite)
-    work = _make_work_folder(user_folder())
-    try:
-        model = _copy_source(path, work, progress)
+    with _changing(user_folder()) as change:
+        model = _copy_source(path, change.folder, progress)
         name = name or _suggest_name(model, path)
         _check_new_name(name, overwrite)
         if progress is not None:
@@ -101,12 +101,8 @@ def install_model(path, name=None, overwrite=False, progress=None):
         _verify_and_record(model, name, path.name)
         if progress is not None:
             progress.check()
-        _put_in_place(model, user_folder() / name)
-    except OSError as error:
-        raise ModelError(f"The model could not be written to {user_folder()} ({error.strerror}); check the disk and "
-                         "its permissions.") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        os.rename(model, change.stage(user_folder() / name, overwrite))
+        change.commit()
     if progress is not None:
         progress.finish()
     return inspect_folder(user_folder() / name, name, "installed")
@@ -119,14 +115,12 @@ def remove_model(name):
         if name in _bundled_names():
             raise ModelError(f"{name} comes with CTADeface and cannot be removed; choose an installed model.")
         raise ModelError(f"There is no installed model {str(name)!r}; see the list of models.")
-    work = _make_work_folder(user_folder())
-    try:
-        # Renamed first, so that a model is either whole or gone.
-        os.replace(target, work / "old")
-    except OSError as error:
-        raise ModelError(f"{target} cannot be removed ({error.strerror}); close the programs that use it.") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with _changing(user_folder()) as change:
+        change.remove(target)
+        try:
+            change.commit()
+        except OSError as error:
+            raise ModelError(f"{target} cannot be removed ({error.strerror}); close the programs that use it.") from error
 
 
 def _models_in(folder, origin):
@@ -177,17 +171,18 @@ def _suggest_name(model, path):
     raise ModelError(f"No name can be made from {path.name!r}; give the model a name.")
 
 
-def _make_work_folder(store):
-    """A new hidden folder inside the store, on the same disk, so that a model can be renamed into place."""
+@contextmanager
+def _changing(store):
+    """A ``Publication`` in the store, so that a model is whole, the old one or the new one. Raises: ModelError."""
     try:
-        store.mkdir(parents=True, exist_ok=True)
-        for old in store.glob(WORK_PREFIX + "*"):
-            if time.time() - old.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-        return new_folder(store, WORK_PREFIX)
+        with Publication(store) as change:
+            yield change
+    except FileExistsError as error:
+        raise ModelError(f"A model {Path(error.filename).name} is installed already; choose another name or allow "
+                         "replacing it.") from None
     except OSError as error:
-        raise ModelError(f"The model folder {store} cannot be written ({error.strerror}); check the disk, or set "
-                         "CTADEFACE_MODELS to another folder.") from error
+        raise ModelError(f"The model could not be written to {store} ({error.strerror}); check the disk and its "
+                         "permissions, or set CTADEFACE_MODELS to another folder.") from error
 
 
 def _copy_source(path, work, progress):
@@ -209,19 +204,3 @@ def _verify_and_record(model, name, source_name):
     record = {"configuration": loaded.configuration, "source": source_name, "installed": date.today().isoformat(),
               "sha256": checksum(loaded.info)}
     (model / INSTALL_RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
-
-
-def _put_in_place(model, target):
-    """Rename the verified model to its place; a model already there steps aside, and returns if that fails."""
-    # Beside the work folder, not in it, so that cleaning up can never delete a model that could not return.
-    aside = target.with_name(f".replaced-{target.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    if target.exists():
-        os.replace(target, aside)
-    try:
-        os.replace(model, target)
-    except OSError:
-        if aside.exists():
-            os.replace(aside, target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -7,7 +7,8 @@ import numpy as np
 
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
-from ..files.publish import publishing
+from ..files.journal import recover
+from ..files.publish import publication
 from ..files.read import read_volume
 from ..files.write import write_new
 from ..pipeline import mask_on_grid
@@ -38,18 +39,22 @@ def add_case(image, mask, folder, overwrite=False):
         raise MaskError(f"{mask.name}: the mask is empty; a case needs a face.")
     hu = np.clip(np.rint(image.to_hu(image.stored)), -32768, 32767).astype(np.int16)
     folder = Path(folder)
+    recover(folder)
     dataset = read_dataset(folder)
     known, code = dataset.setdefault("voxels_sha256", {}), voxels_sha256(hu)
     name = next((name for name, other in known.items() if other == code), None)
     if name is not None and not overwrite:
         raise InputError(f"{image.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
-    label = _replaced if name else _added
-    name = name or _free_name(folder, dataset["file_ending"])
-    label(folder, name, hu, face, image.geometry, dataset["file_ending"])
-    known[name] = code
-    dataset["numTraining"] = len(list((folder / "labelsTr").glob("*" + dataset["file_ending"])))
-    with publishing([folder / DATASET], overwrite=True) as (staged,):
-        staged.write_text(json.dumps(dataset, indent=2) + "\n", encoding="utf-8")
+    ending, new = dataset["file_ending"], name is None
+    with publication(folder) as own:
+        name = name or _free_name(folder, ending)
+        label = folder / "labelsTr" / f"{name}{ending}"
+        if new:
+            write_new(hu, image.geometry, own.stage(folder / "imagesTr" / f"{name}_0000{ending}"))
+        write_new(face.view(np.uint8), image.geometry, own.stage(label, overwrite=not new))
+        known[name] = code
+        dataset["numTraining"] = len({label, *label.parent.glob("*" + ending)})
+        own.stage(folder / DATASET, overwrite=True).write_text(json.dumps(dataset, indent=2) + "\n", encoding="utf-8")
     return name
 
 
@@ -75,15 +80,3 @@ def _free_name(folder, ending):
               for sub, tail in (("imagesTr", "_0000" + ending), ("labelsTr", ending))):
         number += 1
     return CASE.format(number)
-
-
-def _added(folder, name, hu, face, geometry, ending):
-    paths = [folder / "imagesTr" / f"{name}_0000{ending}", folder / "labelsTr" / f"{name}{ending}"]
-    with publishing(paths) as (staged_image, staged_label):
-        write_new(hu, geometry, staged_image)
-        write_new(face.view(np.uint8), geometry, staged_label)
-
-
-def _replaced(folder, name, _hu, face, geometry, ending):
-    with publishing([folder / "labelsTr" / f"{name}{ending}"], overwrite=True) as (staged,):
-        write_new(face.view(np.uint8), geometry, staged)
