@@ -64,7 +64,7 @@ def trials(scenario, place, fault=KILL, every=1, first=1):
         outcome.faults.append(f"{scenario.name}: the undisturbed run ended with {code}: {said}")
         return outcome
     whole = state(reference, scenario)
-    empty = state(_made(scenario, place / "untouched"), scenario)
+    empty = _without_key(state(_made(scenario, place / "untouched"), scenario))
     for number in range(first, MOST_POINTS, every):
         base = _made(scenario, place / str(number))
         code, said = in_child(lambda: scenario.command(base), fault, number, base)
@@ -98,23 +98,24 @@ def _judge(scenario, base, fault, code, said, whole, empty, outcome, where):
     if fault != KILL and ("unexpected" in said or "Traceback" in said or code < 0):
         wrong.append(f"ended with {code}: {said[-300:]}")
     now = state(base, scenario)
-    seen = NOTHING if now == empty else COMPLETE if now == whole else PART
+    # The key for the UIDs is made first and stays, whatever becomes of the study.
+    seen = NOTHING if _without_key(now) == empty else COMPLETE if now == whole else PART
     outcome.counts[seen] += 1
-    wrong += _in_release(base, scenario)
-    if fault == FULL and _hidden(base):
-        wrong.append(f"left {_hidden(base)}")
+    wrong += in_release(base, scenario)
+    if fault == FULL and hidden(base):
+        wrong.append(f"left {hidden(base)}")
     again, said = in_child(lambda: scenario.command(base))
     done = state(base, scenario)
     if done != whole:
         wrong.append(f"the rerun ({again}) left other files: {_difference(done, whole)}; {said[-300:]}")
     if again != 0 and not (not scenario.repeats and seen == COMPLETE and "exists already" in said):
         wrong.append(f"the rerun ended with {again}: {said[-300:]}")
-    if _hidden(base):
-        wrong.append(f"after the rerun there is still {_hidden(base)}")
+    if hidden(base):
+        wrong.append(f"after the rerun there is still {hidden(base)}")
     outcome.faults += [f"{where}: {what}" for what in wrong]
 
 
-def _in_release(base, scenario):
+def in_release(base, scenario):
     """What is wrong with what lies in folders that are given away, at any moment."""
     wrong = []
     for folder in scenario.released:
@@ -127,12 +128,24 @@ def _in_release(base, scenario):
     return wrong
 
 
+def _without_key(found):
+    return {name: content for name, content in found.items() if not name.endswith("uids.key")}
+
+
 def _difference(one, other):
     return {name: (one.get(name), other.get(name)) for name in sorted(one.keys() | other.keys())
             if one.get(name) != other.get(name)}
 
 
-def _hidden(base):
+def visible(base):
+    """Paths of all files that are not hidden, below ``base``; the key of UIDs and the manifest are no results."""
+    paths = (path.relative_to(base) for path in base.rglob("*") if path.is_file())
+    return {path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
+            and path.name not in ("uids.key", "batch.jsonl", "batch.lock")}
+
+
+def hidden(base):
+    """What was left of a publication below ``base``."""
     return [path.relative_to(base).as_posix() for path in base.rglob("*") if path.name.startswith(".cta-deface")]
 
 
@@ -144,7 +157,7 @@ def state(base, scenario):
             parts = path.relative_to(base).parts
             if path.is_file() and not any(part.startswith(".") for part in parts) and path.suffix != ".lock":
                 found["/".join(parts)] = _content(path)
-    return found
+    return {name: content for name, content in found.items() if content is not None}
 
 
 def _content(path):

@@ -130,14 +130,14 @@ def test_overwrite_is_asked_for_and_failed_overwrite_keeps_the_old(trainer, tmp_
 
 def test_failed_rename_restores_the_old(trainer, user_store, monkeypatch):
     store.install_model(trainer, name="m")
-    real = os.replace
+    real = os.rename
 
-    def replace(source, target):
-        if Path(source).name.startswith("model-"):
+    def rename(source, target):
+        if Path(target) == user_store / "m":
             raise OSError(13, "Permission denied")
         real(source, target)
 
-    monkeypatch.setattr(store.os, "replace", replace)
+    monkeypatch.setattr("os.rename", rename)
     with pytest.raises(ModelError, match="could not be written to .*Permission denied"):
         store.install_model(trainer, name="m", overwrite=True)
     assert store.find_model("m").problem is None

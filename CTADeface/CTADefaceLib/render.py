@@ -320,6 +320,8 @@ def picture_grid(rows):
 
 def write_png(picture, path):
     """Write a uint8 picture (rows, columns, 3) to ``path``, whole or not at all; OutputError."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written; choose another folder.")
     try:
         with publishing([path], overwrite=True) as (whole,):
             sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(whole))

@@ -114,9 +114,9 @@ def reject(manifest, item, by=None):
     Raises: OutputError.
     """
     manifest = manifest_at(manifest)
-    item = mark(manifest, item, REJECTED, by)
+    item = mark(manifest.path, item, REJECTED, by)
     _take_out(manifest, {*item.outputs, *_lying_there(manifest, item)})
-    return mark(manifest, item, REJECTED, by, outputs=[])
+    return mark(manifest.path, item, REJECTED, by, outputs=[])
 
 
 def _lying_there(manifest, item):

@@ -109,7 +109,7 @@ class Batch:
         """Undo what a killed run has begun, also of cases that will not run again, and end a rejection that was killed."""
         for entry in entries.values():
             if entry.get("review") == REJECTED and entry.get("outputs"):
-                reject(self._manifest, item_of(self._manifest, entry), entry.get("by"))
+                reject(self._manifest.path, item_of(self._manifest, entry), entry.get("by"))
             if entry.get("status") == noted.STARTED:
                 name = Path(entry["case"])
                 for folder in {name.parent, name, Path(entry.get("folder", "."))}:
@@ -198,8 +198,8 @@ class Batch:
         deaths = self._deaths(case)
         if deaths >= MOST_DEATHS and not self._retry:
             self._note(case, [failure(case.id, CTADefaceError(
-                f"{case.id}: the program died {deaths} times while it was under way, so that it is set aside and the rest goes "
-                "on; run it by itself, or give --retry-failed."))], stamp)
+                f"{case.id}: the program died {deaths} times while it was under way, so that it is set aside; give "
+                "--retry-failed to try it again, or try it by itself with cta-deface run."))], stamp)
             return
         options = replace(self._options, overwrite=self._options.overwrite or ours)
         try:

@@ -3,8 +3,8 @@
 A ``Publication`` keeps what is unfinished in a hidden folder, beside its journal, a file that it holds locked. Before
 the first name changes, the journal tells which will; when the last has changed, the journal goes, and with that all is
 done. ``recover`` finds the journals that nobody holds, those of dead runs, and puts everything back as it was before
-them, so that the same command does it again. Only where files were replaced is there a moment in which all has its name
-and the old files are still to go; the journal then says so.
+them, so that the same command does it again. Only where something was replaced, or came from another disk, is there a
+moment in which all has its name and the rest is still to go; the journal then says so.
 """
 
 import errno
@@ -129,9 +129,9 @@ class Publication:
             if not alone:
                 self._take_back(moves)
             raise
-        replaced = not alone and any(os.path.lexists(old) for move in moves for old in _olds(move))
-        if replaced or (sys.platform == "win32" and not alone):
-            # There, the lock ends before its file can go.
+        if not alone and (sys.platform == "win32" or any(
+                os.path.lexists(left) for move in moves for left in (move.old, move.near))):
+            # What was replaced cannot come back once it goes. On Windows, the lock ends before its file can go.
             self._note({"done": True})
         self._end()
 
@@ -272,6 +272,8 @@ def _rename(temporary, path, old, overwrite):
     elif os.path.isdir(temporary):
         _rename_folder(temporary, path, old, overwrite)
     elif overwrite:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, "a folder has that name", path)
         if old and os.path.lexists(path):
             _keep(path, old)
         os.replace(temporary, path)
