@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 KILL, FULL, READ_ONLY = "kill", "full disk", "read-only"
 NOTHING, PART, COMPLETE = "nothing", "completed by the rerun", "complete"

@@ -101,8 +101,8 @@ class Batch:
             studies = find_studies(where.source, excluded_folders(where, others))
             cases += study_cases(where.source, studies, entries, self._warn)
         if not cases:
-            raise InputError(f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; of a BIDS dataset only *_ct) and "
-                             "no DICOM; give the folder of the cases.")
+            raise InputError(f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; of a BIDS dataset only *_ct) "
+                             "and no DICOM; give the folder of the cases.")
         return cases, left_out
 
     def _clean_up(self, entries):
