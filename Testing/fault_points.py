@@ -34,7 +34,7 @@ class Scenario:
     """``prepare(folder)`` makes the inputs below a folder, ``command(folder)`` runs there and returns the exit code.
 
     ``released`` the folders that are given away, ``judged`` those whose files count as results; ``repeats``: a second run
-    of the whole is no error.
+    of the whole is no error; ``retry`` the command that tries again what has failed, where the same one does not.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Scenario:
     released: tuple = ("out",)
     judged: tuple = ("out", "out-hospital-only")
     repeats: bool = False
+    retry: object = None
 
 
 @dataclass

@@ -50,8 +50,8 @@ def scenarios(inputs):
         Scenario("one file", nothing, _one_file, judged=("kept",), released=()),
         Scenario("DICOM study", nothing, shell(*run, study)),
         Scenario("DICOM study, over an old one", made_before(*run, study), shell(*run, study, "--overwrite"), repeats=True),
-        Scenario("batch", _with_inputs(head), _batch(mask), repeats=True),
-        Scenario("batch of a DICOM study", _with_inputs(None, study), _batch(mask), repeats=True),
+        Scenario("batch", _with_inputs(head), _batch(mask), repeats=True, retry=_batch(mask, True)),
+        Scenario("batch of a DICOM study", _with_inputs(None, study), _batch(mask), repeats=True, retry=_batch(mask, True)),
         Scenario("batch, blocked", _with_inputs(head), _batch(blocked), repeats=True),
         Scenario("correction", _queue(head, blocked), _correction(mask), repeats=True),
         Scenario("rejection", _queue(head, mask), _rejection(mask), repeats=True),
@@ -174,9 +174,9 @@ def _with_inputs(head=None, study=None):
     return prepare
 
 
-def _batch(mask):
+def _batch(mask, retry_failed=False):
     def command(base):
-        summary = batch_run.run_batch(base / "in", base / "out", Options(mask=mask))
+        summary = batch_run.run_batch(base / "in", base / "out", Options(mask=mask), retry_failed=retry_failed)
         return 0 if set(summary.by_status) <= {"defaced", "blocked"} else 1
 
     return command

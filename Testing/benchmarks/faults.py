@@ -99,7 +99,7 @@ def _one_disk(scenario, disk, kb, outcome):
     after = points.visible(base)
     outcome.counts[points.COMPLETE if code == 0 else points.NOTHING if after == before else points.PART] += 1
     subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-    again, said = points.in_child(lambda: scenario.command(base))
+    again, said = points.in_child(lambda: (scenario.retry or scenario.command)(base))
     if again and not (code == 0 and "exists already" in said):
         wrong.append(f"the rerun ended with {again}: {said[-300:]}")
     outcome.faults += [f"{scenario.name}, disk of {kb} kB: {what}" for what in wrong]
