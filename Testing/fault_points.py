@@ -1,4 +1,4 @@
-"""Faults at every call that changes the file system: a command is killed there, or the disk is full or read-only from there on.
+"""Faults at every call that changes the file system: killed there, or the disk is full or read-only from there on.
 
 ``trials`` runs a scenario once for each such call and fault, then the same command again, and compares what there is with
 an undisturbed run. Linux: the command runs in a forked child.

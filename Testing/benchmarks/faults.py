@@ -1,4 +1,4 @@
-"""Kills at every call that changes the file system, full disks and read-only targets: how often something was left, lost or leaked.
+"""Kills at every call that changes the file system, full disks, read-only targets: what was left, lost or leaked.
 
 Each scenario (a command on a synthetic head, without a network) runs once for every such call and every fault, then the
 same command again. Linux.
