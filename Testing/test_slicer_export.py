@@ -26,13 +26,14 @@ def test_export_writes_voxels_and_grid_and_never_replaces_silently(slicer, logic
     node = face_by_hand(slicer, volume, parts[1])
     output = logic.applyFill(volume, node)
     record = logic.exportVolume(output, tmp_path / "release" / name, overrides=reasons)
-    logic.exportMask(volume, node, tmp_path / ("mask_" + name))
     path = tmp_path / "release" / name
+    mask = logic.exportMask(volume, node, path)
     read = read_volume(path)
     assert np.array_equal(read.stored, slicer.util.arrayFromVolume(output))
     # The matrix is not quite orthogonal: NIfTI and ITK keep directions to a few digits.
     assert np.allclose(read.geometry.affine()[:3, 3], grid_to_ras(volume)[:3, 3], atol=1e-3)
-    assert np.array_equal(read_volume(tmp_path / ("mask_" + name)).stored, parts[1])
+    assert mask == tmp_path / "release-hospital-only" / name.replace("out", "out_facemask")
+    assert np.array_equal(read_volume(mask).stored, parts[1])
     content = path.read_bytes()
     if name.endswith(".gz"):
         import gzip
@@ -41,7 +42,7 @@ def test_export_writes_voxels_and_grid_and_never_replaces_silently(slicer, logic
     assert b"Miller" not in content and b"1.2.3" not in content
     with pytest.raises(OutputError, match="exists already"):
         logic.exportVolume(output, path, overrides=reasons)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["mask_" + name, "release", "release-hospital-only"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["release", "release-hospital-only"]
     assert [p.name for p in path.parent.iterdir()] == [name]
     assert record == tmp_path / "release-hospital-only" / "out_record.json"
     assert "Miller" not in record.read_text() and "1.2.3" not in record.read_text()

@@ -60,7 +60,8 @@ def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, hea
 
     written = read_volume(tmp_path / "release" / "out.nii.gz").stored
     assert (written[mask] == -1000).all() and np.array_equal(written[~mask], before[~mask])
-    assert np.array_equal(read_volume(tmp_path / "release" / "out_facemask.nii.gz").stored != 0, mask)
+    assert [path.name for path in (tmp_path / "release").iterdir()] == ["out.nii.gz"]
+    assert np.array_equal(read_volume(tmp_path / "release-hospital-only" / "out_facemask.nii.gz").stored != 0, mask)
     assert np.array_equal(before, slicer.util.arrayFromVolume(head))
 
 

@@ -11,7 +11,7 @@ from .checks.check import failed
 from .errors import ChecksFailed
 from .files.publish import publishing, refuse_existing
 from .files.read import split_extension
-from .records.folder import new_record_path, records_folder
+from .records.folder import mask_name, new_record_path, records_folder, require_no_mask, require_outside
 from .records.record import BLOCKED, RELEASED, known_voxels, make_record, write_record
 
 
@@ -74,23 +74,28 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     Parameters: ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder;
     ``write(staged path)`` writes it and ``verify(staged path)`` returns the ``Check`` of what was written;
     ``mask_path`` and ``write_mask`` likewise; ``mask_extension`` where it is not that of ``path``; ``records`` a folder
-    outside of the release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the release folder when
-    ``path`` lies deeper in it.
+    outside of the release folder, as is that of ``mask_path`` (see ``records.folder``); ``whole`` the release folder
+    when ``path`` lies deeper in it.
     Returns: the path of the record. Raises: ChecksFailed, after a record that says so, and, for the person who will
-    correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
+    correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder, and
+    for a mask that lies there.
     """
     path = Path(path)
     wanted = [mask_path, path] if mask_path else [path]
     refuse_existing(wanted, overwrite)
-    folder = records_folder(whole or path.parent, records)
-    stem, extension = (path.name, mask_extension) if mask_extension else split_extension(path)
-    name = stem.removesuffix("_defaced")
+    given_away = whole or path.parent
+    folder, own_name = records_folder(given_away, records), mask_name(path, mask_extension)
+    if mask_path:
+        require_outside(mask_path.parent, given_away, "Masks")
+    require_no_mask(path.with_name(own_name))
+    name = (path.name if mask_extension else split_extension(path)[0]).removesuffix("_defaced")
     left = failed(outgoing.checks, outgoing.overrides)
     if left:
-        kept = mask_path.name if mask_path else f"{name}_facemask{extension}"
-        raise _blocked(outgoing, left, new_record_path(folder, name), folder / kept, write_mask)
+        # The name without a number first: what was kept before, and may be corrected already, lies there.
+        kept = own_name if not mask_path or (folder / own_name).exists() else mask_path.name
+        raise _blocked(outgoing, left, new_record_path(folder, name), folder / kept, write_mask, given_away)
     record_path = new_record_path(folder, name)
-    with publishing([record_path, *wanted], overwrite, whole) as staged, ThreadPoolExecutor(1) as pool:
+    with publishing([record_path, *wanted], overwrite, given_away, {path}) as staged, ThreadPoolExecutor(1) as pool:
         write(staged[-1])
         # One core packs the mask and hashes while the other one unpacks what was written.
         aside = pool.submit(lambda: (mask_path and write_mask(staged[1]), outgoing.known))
@@ -104,10 +109,10 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     return record_path
 
 
-def _blocked(outgoing, left, record_path, mask_path, write_mask):
+def _blocked(outgoing, left, record_path, mask_path, write_mask, given_away):
     """Keep record and mask; returns the error to raise."""
     keep_mask = write_mask is not None and not mask_path.exists()
-    with publishing([record_path, mask_path] if keep_mask else [record_path]) as staged:
+    with publishing([record_path, mask_path] if keep_mask else [record_path], release=given_away) as staged:
         if keep_mask:
             write_mask(staged[1])
         write_record(outgoing.record(BLOCKED), staged[0])

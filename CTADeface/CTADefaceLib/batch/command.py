@@ -17,7 +17,6 @@ def add_batch(commands):
                                                      "the folder of the records, <OUT>-hospital-only")
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
-    batch.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the records)")
     batch.add_argument("--deidentify-headers", action="store_true",
                        help="DICOM: also clean the headers (Basic Profile of PS3.15)")
     batch.add_argument("--scheduler", metavar="ADDRESS|local",

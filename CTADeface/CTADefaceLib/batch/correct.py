@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ..case import Options, deface_file
 from ..errors import InputError, OutputError
+from ..files.private import private_file, private_folder
+from ..files.publish import publishing
 from ..files.read import read_volume, split_extension
 from ..files.temporary import temporary_folder
 from ..files.write import write_new
@@ -33,7 +35,10 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     """
     manifest = manifest_at(manifest)
     where, fill = batch_of(manifest)
-    wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True)
+    # How the model ran that the person started from.
+    how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size")}
+    wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True,
+                     **{key: value for key, value in how.items() if value is not None})
     case = _study(item, manifest) if item.kind == "dicom" else find_case(where, item.case)
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
@@ -53,8 +58,8 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
 
 
 def _correct_file(item, source, target, options, mask, progress, warn):
-    with temporary_folder(_made(Path(options.records)), "correction-") as folder:
-        given = folder / "mask.nii.gz"
+    with temporary_folder(private_folder(options.records, options.release), "correction-") as folder:
+        given = private_file(folder / "mask.nii.gz")
         write_new(mask.stored.astype("uint8"), mask.geometry, given)
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 
@@ -144,11 +149,6 @@ def _take_out(paths):
                               "and decide again.") from None
 
 
-def _made(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _proposal(item):
     """Options that tell what the model had proposed; the first correction keeps a copy of its mask."""
     if item.mask is None or not item.mask.is_file():
@@ -156,5 +156,6 @@ def _proposal(item):
     stem, extension = split_extension(item.mask)
     kept = item.mask.with_name(stem + MODELS_OWN + extension)
     if not kept.exists():
-        shutil.copyfile(item.mask, kept)
+        with publishing([kept]) as (staged,):
+            shutil.copyfile(item.mask, staged)
     return {"proposal": str(kept), "proposed_by": record_of(item).get("model")}

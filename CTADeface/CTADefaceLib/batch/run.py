@@ -4,8 +4,9 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from ..case import failure
-from ..errors import Cancelled, CTADefaceError, InputError
+from ..case import failure, require_sound
+from ..errors import Cancelled, CTADefaceError, InputError, OutputError
+from ..files.private import private_folder
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from ..model.store import find_model
@@ -59,7 +60,8 @@ class Batch:
 
     def __init__(self, source, target, options, retry_failed=False, engine=None, show=None, told=lambda entry: None,
                  warn=lambda text: None):
-        self._where = places(source, target, options.records)
+        require_sound(options)
+        self._where = places(source, target, options.records, options.masks)
         self._options, self._retry, self._engine = options, retry_failed, engine or Here()
         self._show, self._told, self._warn = show, told, warn
         self._manifest = noted.Manifest(self._where.hospital / noted.NAME)
@@ -70,6 +72,9 @@ class Batch:
 
         Raises: KeyboardInterrupt when it was stopped; what was under way is then noted as such.
         """
+        for folder in (self._where.hospital, self._options.masks):
+            if folder is not None:
+                _make_private(folder, self._where.target)
         with self._manifest.locked():
             header, entries, damaged = self._manifest.read()
             cases, left_out = self._find(entries)
@@ -247,6 +252,13 @@ class Batch:
         self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
         self._progress.ended(case.id, line["error"] is not None)
         self._told(line)
+
+
+def _make_private(folder, target):
+    try:
+        private_folder(folder, target)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); choose another folder for records and masks.") from None
 
 
 def _said(key, value):

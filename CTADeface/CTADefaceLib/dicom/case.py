@@ -4,19 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import fill as filling
-from ..case import model_facts
-from ..checks.check import Check, checked_overrides, failed
+from ..case import model_facts, require_sound
+from ..checks.check import Check, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.read import read_volume
 from ..memory import memory_warning
 from ..pipeline import face_mask, require_face
-from ..progress import Progress
-from ..records.folder import records_folder, require_outside
+from ..progress import MODEL_STAGES, Progress
+from ..records.folder import MASK, masks_folder, records_folder, require_no_mask
 from ..segment import models
 from ..volume import Volume
 from .deidentify import BasicProfile
-from .folders import refuse_nested
+from .folders import MASK_EXTENSION, refuse_nested
 from .grid import mask_on_stack, upright
 from .packages import no_values_in_warnings
 from .read import read_stack
@@ -41,11 +40,12 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     Raises: CTADefaceError when nothing at all could be done.
     """
     progress = progress or Progress()
-    filling.parse_fill(options.fill)
-    checked_overrides(options.override)
+    require_sound(options)
     hospital = _hospital_folder(source, folder, options)
+    needs_model = options.mask is None and given is None
+    progress.begin("read", *(MODEL_STAGES if needs_model else ()), "write")
     progress.enter("read")
-    if options.mask is None and given is None:
+    if needs_model:
         models.begin(options.model)
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
@@ -77,8 +77,10 @@ def require_defaced(results, name, overrides=None):
 def _hospital_folder(source, folder, options):
     """Folder of masks and records, outside of the release folder and of the originals."""
     hospital = records_folder(folder, options.records)
-    if options.masks is not None and not options.mask_only:
-        require_outside(options.masks, folder, "Masks")
+    if not options.mask_only:
+        masks_folder(folder, options.masks, options.records)
+        for left in Path(folder).glob(f"*{MASK}*{MASK_EXTENSION}"):
+            require_no_mask(left)
     refuse_nested(source, [folder, hospital, options.masks])
     return hospital
 
@@ -131,4 +133,4 @@ def _persons_face(own, chosen, volume, stack):
         # On an even grid, from which it can be brought to the other series.
         even = upright(Volume(mask.astype(np.int16) * 1000, geometry), stack)
         mask, geometry = even.stored >= 500, even.geometry
-    return Face(mask, geometry, chosen, volume, "segmentation", own.mask, own.proposal, own.model)
+    return Face(mask, geometry, chosen, volume, "segmentation", own.mask, own.proposal, own.model, own.how)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
+from .private import make_private, private_file, private_folder
 from .read import split_extension
 from .temporary import new_folder
 
@@ -43,13 +44,14 @@ def refuse_existing(paths, overwrite):
 
 
 @contextmanager
-def publishing(paths, overwrite=False, release=None):
+def publishing(paths, overwrite=False, release=None, public=()):
     """Temporary names to write to; on success they are renamed to ``paths``, in this order, on failure none stays.
 
     What is written there may be a file or a folder of files, which then appears with all that is in it.
     They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
     what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is
-    the folder beside which they lie, so that nothing unfinished is ever in it. Renaming without ``overwrite`` goes by a
+    the folder beside which they lie, so that nothing unfinished is ever in it. Only those of ``paths`` that ``public``
+    holds are for others too, as the umask says; all else is for the owner alone (see ``private``). Renaming without ``overwrite`` goes by a
     hard link, which fails when somebody made the file meanwhile.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
@@ -59,9 +61,15 @@ def publishing(paths, overwrite=False, release=None):
     try:
         for path in paths:
             if path.parent not in folders:
-                folders[path.parent] = _staging_folder(path.parent, release)
+                folders[path.parent] = _staging_folder(path.parent, release, path in public)
             staged.append(folders[path.parent] / path.name)
+            if path not in public:
+                private_file(staged[-1])
         yield staged
+        for temporary, path in zip(staged, paths):
+            if path not in public:
+                # Again, as a writer may have put another file there.
+                make_private(temporary)
         for temporary in staged:
             _flush(temporary)
         for temporary, path in zip(staged, paths):
@@ -85,9 +93,12 @@ def publishing(paths, overwrite=False, release=None):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _staging_folder(folder, release=None):
+def _staging_folder(folder, release=None, public=False):
     """A new hidden folder on the same file system as ``folder``: beside it, or, where that cannot be, in it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    if public:
+        folder.mkdir(parents=True, exist_ok=True)
+    else:
+        private_folder(folder, release)
     beside = folder.resolve().parent
     if release is not None and folder.resolve().is_relative_to(Path(release).resolve()):
         beside = Path(release).resolve().parent

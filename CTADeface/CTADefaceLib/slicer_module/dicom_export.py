@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ..case import Result, add_report
+from ..case import Result, add_report, require_sound
 from ..checks.written import written_file
 from ..dicom.case import deface_dicom, require_defaced
 from ..dicom.folders import MASK_EXTENSION
@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..files.write import write_new
 from ..release import release
 from . import face_segment
-from .outgoing import model_of
+from .outgoing import how_proposed, model_of
 from .volumes import INSTANCES
 
 SAME_HU = 0.01
@@ -75,7 +75,7 @@ def export_instances(source, segmentation, mask, folder, options, whole_study, p
     proposal, model = face_segment.proposal_mask(segmentation, source), model_of(segmentation)
 
     def given(volume):
-        return persons_mask(source, mask, proposal, model, volume)
+        return replace(persons_mask(source, mask, proposal, model, volume), how=how_proposed(segmentation))
 
     results = deface_dicom(files, folder, replace(options, series=series), progress, warn, given)
     return require_defaced(results, source.GetName(), options.override)
@@ -86,6 +86,7 @@ def export_new_series(case, folder, options, progress):
 
     Raises: ChecksFailed, InputError for a volume that a CT series cannot hold, OutputError, MissingPackages.
     """
+    require_sound(options)
     slices = as_slices(case.volume, case.stored)
     if options.identity:
         case.check_identity(progress)
@@ -99,6 +100,7 @@ def export_new_series(case, folder, options, progress):
                      write_mask=lambda staged: write_new(case.mask.view(np.uint8), case.volume.geometry, staged),
                      records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION)
     result = Result(case.volume.name, "defaced", str(target), fill=str(options.fill), record=str(record), series=1,
+                    model=(case.model or {}).get("name"),
                     checks=[check.as_dict() for check in case.checks])
     add_report(result, case, record, options)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from ..files.check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new
 from ..progress import Progress
+from ..records.report import need_pictures, report_of_released
 from . import face_segment, volumes
 from . import outgoing as leaving
 from .preview import Preview
@@ -93,7 +95,7 @@ class FaceLogic:
         node.SetAttribute(face_segment.FACE_MASK, "mask")
         face_segment.set_mask(node, mask, volumeNode)
         face_segment.set_proposal(node, mask, volumeNode)
-        for key in ("model", "model_sha256", "device", "version"):
+        for key in ("model", "model_sha256", "version", *leaving.PROPOSED_BY):
             node.SetAttribute("CTADeface." + key, str(job.result[key]))
         return node
 
@@ -230,27 +232,32 @@ class FaceLogic:
 
     def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False,
                      overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
-                     report: bool = False, identity: bool = False) -> Path:
+                     report: bool = False, identity: bool = False, mask: bool = False, masks: str | Path | None = None,
+                     warn: Callable[[str], None] = logging.warning) -> Path:
         """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no
         other header text. The parent transform is not applied: the file has the grid of the scan.
 
         Parameters: ``overrides`` failed check -> reason, and ``by`` whom (None: this computer's user); ``records`` the
         folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
-        pictures of the original face beside the record; ``identity`` as for ``runChecks``.
-        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, OutputError
-        for an existing file without ``overwrite``.
+        pictures of the original face beside the record; ``identity`` as for ``runChecks``; ``mask`` also the face mask,
+        as ``exportMask`` does; ``warn`` is told when what was asked for beside the volume could not be made.
+        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, and for a
+        folder of records or masks inside the folder of ``path``, OutputError for an existing file without
+        ``overwrite``, MissingPackages when the report could not be drawn.
         """
         self._require_extension(path)
+        if report:
+            need_pictures()
+        mask_path = leaving.mask_path(path, masks, records) if mask else None
         source, segmentation, fill = leaving.origin(volumeNode)
         case = leaving.outgoing(source, segmentation, self.faceMask(source, segmentation),
                                 slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
         if identity:
             case.check_identity(_events())
-        record = leaving.export(case, path, overwrite, records)
-        if report:
-            from ..records.report import write_report
-
-            write_report(case, record)
+        record = leaving.export(case, path, overwrite, records, mask_path)
+        problem = report_of_released(case, record)[1] if report else None
+        if problem:
+            warn(problem)
         return record
 
     def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
@@ -281,15 +288,21 @@ class FaceLogic:
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
 
     def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
-                   overwrite: bool = False) -> None:
-        """Write the face mask as uint8 (1 = face) on the volume's grid; it shows the shape of the face.
+                   overwrite: bool = False, masks: str | Path | None = None, records: str | Path | None = None) -> Path:
+        """Write the face mask as uint8 (1 = face) on the volume's grid. It shows the shape of the face and therefore
+        never lies where the defaced volume lies.
 
-        Raises: InputError for another extension than those of ``exportVolume``, OutputError, MaskError.
+        Parameters: ``path`` of the defaced volume, as for ``exportVolume``: the mask becomes "<name>_facemask" with its
+        extension in the folder ``masks`` (None: that of the records, as for ``exportVolume``).
+        Returns: the path of the mask. Raises: InputError for another extension than those of ``exportVolume``, or for
+        ``masks`` inside the folder of ``path``; OutputError, MaskError.
         """
         self._require_extension(path)
         mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
-        with publishing([Path(path)], overwrite) as staged:
+        target = leaving.mask_path(path, masks, records)
+        with publishing([target], overwrite, Path(path).parent) as staged:
             write_new(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
+        return target
 
     def _require_extension(self, path):
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):
