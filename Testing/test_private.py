@@ -72,7 +72,8 @@ def test_files(scan, parts, tmp_path, umask):
     half = parts[1].copy()
     half[:, :, 32:] = False
     sitk.WriteImage(phantom.image(half.astype(np.uint8)), str(tmp_path / "half.nii.gz"))
-    assert main(["run", str(scan[0]), "-o", str(tmp_path / "blocked"), "--mask", str(tmp_path / "half.nii.gz"), "--quiet"]) == 1
+    command = ["run", str(scan[0]), "-o", str(tmp_path / "blocked"), "--mask", str(tmp_path / "half.nii.gz"), "--quiet"]
+    assert main(command) == 1
     require_private(tmp_path / "blocked-hospital-only")
 
 
@@ -86,10 +87,13 @@ def test_mask_only(scan, tmp_path, monkeypatch):
 
 def test_a_study(scan, tmp_path, umask):
     maker.write_series(tmp_path / "in", maker.sparse())
-    assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", scan[1], "--quiet", "--report"]) == 0
-    require_private(tmp_path / "out-hospital-only")
-    assert (tmp_path / "out-hospital-only" / "uids.key").is_file()
-    require_usual(tmp_path / "out", umask)
+    out = tmp_path / "new" / "out"
+    assert main(["run", str(tmp_path / "in"), "-o", str(out), "--mask", scan[1], "--quiet", "--report",
+                 "--deidentify-headers"]) == 0
+    require_private(tmp_path / "new" / "out-hospital-only")
+    assert (tmp_path / "new" / "out-hospital-only" / "uids.key").is_file()
+    require_usual(out, umask)
+    assert mode(tmp_path / "new") == 0o777 & ~umask
 
 
 def test_a_batch_its_correction_and_a_training_case(scan, tmp_path, umask):

@@ -132,7 +132,7 @@ def test_what_stays_in_the_hospital_is_for_its_owner_only(logic, masked, head, t
     assert stat.S_IMODE((tmp_path / "release" / "a.nii.gz").stat().st_mode) == 0o666
 
 
-def test_a_report_that_cannot_be_drawn_loses_neither_the_export_nor_its_record(logic, masked, head, tmp_path, monkeypatch, caplog):
+def test_a_report_that_cannot_be_drawn_loses_neither_export_nor_record(logic, masked, head, tmp_path, monkeypatch, caplog):
     def no_picture(*_):
         raise OSError("no OpenGL here")
 

@@ -32,11 +32,11 @@ class Options:
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders outside of
     the one that is given away (see ``records.folder``); ``mask_only`` gives nothing away: the mask then goes to ``masks``
-    or the folder of the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the
-    folder that is given away, when results go to a folder inside of it. ``proposal`` is the file of the model's own
-    mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for the record. Of DICOM
-    only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on, ``deidentify_headers``
-    also cleans the headers.
+    or the folder of the results; ``record_names`` puts the files' names into the record; ``naming`` as for
+    ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal``
+    is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and
+    checksum, for the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is
+    made on, ``deidentify_headers`` also cleans the headers.
     """
 
     model: str | None = None
@@ -126,7 +126,8 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         survey = _survey(volume, options, progress)
         mask = _find_mask(volume, options, progress, survey)
-    result = Result(str(path), given_mask=options.mask, model=model_name(options), device=device_name(options))
+    result = Result(str(path), given_mask=options.mask and str(options.mask), model=model_name(options),
+                    device=device_name(options))
     result.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2)
     result.mask = str(wanted[-1])
     if options.mask_only:

@@ -40,7 +40,8 @@ def _add_run(commands):
     run.add_argument("-o", "--output", required=True, metavar="DIR",
                      help="folder of the defaced volumes, which is given away")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
-    run.add_argument("--mask-only", action="store_true", help="write only the face mask, to --output: nothing is given away then")
+    run.add_argument("--mask-only", action="store_true",
+                     help="write only the face mask, to --output: nothing is given away then")
     run.add_argument("--series", metavar="UID|NUMBER",
                      help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series")
     run.add_argument("--deidentify-headers", action="store_true",

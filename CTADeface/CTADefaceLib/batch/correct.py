@@ -12,7 +12,7 @@ from ..files.private import private_file, private_folder
 from ..files.publish import publishing
 from ..files.read import read_volume, split_extension
 from ..files.temporary import temporary_folder
-from ..files.write import write_new
+from ..files.write import write_new_mask
 from ..pipeline import mask_on_grid
 from ..volume import Volume
 from .find import Case, find_case, places
@@ -59,8 +59,8 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
 
 def _correct_file(item, source, target, options, mask, progress, warn):
     with temporary_folder(private_folder(options.records, options.release), "correction-") as folder:
-        given = private_file(folder / "mask.nii.gz")
-        write_new(mask.stored.astype("uint8"), mask.geometry, given)
+        given = folder / "mask.nii.gz"
+        write_new_mask(mask.stored != 0, mask.geometry, given)
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 
 
@@ -157,5 +157,5 @@ def _proposal(item):
     kept = item.mask.with_name(stem + MODELS_OWN + extension)
     if not kept.exists():
         with publishing([kept]) as (staged,):
-            shutil.copyfile(item.mask, staged)
+            shutil.copyfile(item.mask, private_file(staged))
     return {"proposal": str(kept), "proposed_by": record_of(item).get("model")}

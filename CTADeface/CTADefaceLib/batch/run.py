@@ -258,7 +258,8 @@ def _make_private(folder, target):
     try:
         private_folder(folder, target)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({error.strerror}); choose another folder for records and masks.") from None
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); choose another folder for records and "
+                          "masks.") from None
 
 
 def _said(key, value):

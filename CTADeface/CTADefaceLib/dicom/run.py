@@ -103,7 +103,8 @@ class Run:
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
             raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
                             f"was made; run again with --series {series.number}.")
-        result.given_mask, result.model = self.options.mask, (self.face.model or {}).get("name")
+        result.given_mask = self.options.mask and str(self.options.mask)
+        result.model = (self.face.model or {}).get("name")
         result.device = device_name(self.options) if self.face.source == "model" else None
         result.mask_ml, result.mask = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2), str(mask_file)
         if self.options.mask_only:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from .private import make_private, private_file, private_folder
+from .private import make_private, private_folder
 from .read import split_extension
 from .temporary import new_folder
 
@@ -51,8 +51,8 @@ def publishing(paths, overwrite=False, release=None, public=()):
     They lie in a hidden folder beside the folder of each path, so that a run that is killed leaves nothing in there;
     what such a run left beside it is removed by the next one. ``release``, if a path lies in that folder or deeper, is
     the folder beside which they lie, so that nothing unfinished is ever in it. Only those of ``paths`` that ``public``
-    holds are for others too, as the umask says; all else is for the owner alone (see ``private``). Renaming without ``overwrite`` goes by a
-    hard link, which fails when somebody made the file meanwhile.
+    holds are for others too, as the umask says; all else is for the owner alone (see ``private``). Renaming without
+    ``overwrite`` goes by a hard link, which fails when somebody made the file meanwhile.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
     paths = [Path(p) for p in paths]
@@ -63,12 +63,9 @@ def publishing(paths, overwrite=False, release=None, public=()):
             if path.parent not in folders:
                 folders[path.parent] = _staging_folder(path.parent, release, path in public)
             staged.append(folders[path.parent] / path.name)
-            if path not in public:
-                private_file(staged[-1])
         yield staged
         for temporary, path in zip(staged, paths):
             if path not in public:
-                # Again, as a writer may have put another file there.
                 make_private(temporary)
         for temporary in staged:
             _flush(temporary)

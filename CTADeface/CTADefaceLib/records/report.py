@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..checks.check import TITLES, number_text
 from ..errors import MissingPackages, first_line
+from ..files.private import open_private
 from ..files.publish import publishing
 
 COLOURS = {"pass": "#2e7d32", "warn": "#b26a00", "fail": "#c62828", "not applicable": "#757575"}
@@ -35,7 +36,8 @@ def write_report(outgoing, record_path):
     path = Path(record_path).with_suffix(".html")
     page = report_page(outgoing.record("released"), picture, outgoing.volume.name if outgoing.names else None)
     with publishing([path]) as staged:
-        staged[0].write_text(page, encoding="utf-8")
+        with open_private(staged[0], encoding="utf-8") as stream:
+            stream.write(page)
     return path
 
 

@@ -14,7 +14,7 @@ from ..dicom.folders import MASK_EXTENSION
 from ..dicom.new_series import as_slices, write_new_series
 from ..dicom.run import PersonsMask, compare_series
 from ..errors import InputError
-from ..files.write import write_new
+from ..files.write import write_new_mask
 from ..release import release
 from . import face_segment
 from .outgoing import how_proposed, model_of
@@ -97,7 +97,7 @@ def export_new_series(case, folder, options, progress):
 
     target = Path(folder) / NEW_SERIES
     record = release(case, target, write, lambda staged: written_file(staged, slices, slices.stored, compare_series),
-                     write_mask=lambda staged: write_new(case.mask.view(np.uint8), case.volume.geometry, staged),
+                     write_mask=lambda staged: write_new_mask(case.mask, case.volume.geometry, staged),
                      records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION)
     result = Result(case.volume.name, "defaced", str(target), fill=str(options.fill), record=str(record), series=1,
                     model=(case.model or {}).get("name"),

@@ -16,7 +16,7 @@ from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
 from ..files.publish import publishing
-from ..files.write import write_new
+from ..files.write import write_new_mask
 from ..progress import Progress
 from ..records.report import need_pictures, report_of_released
 from . import face_segment, volumes
@@ -298,10 +298,10 @@ class FaceLogic:
         ``masks`` inside the folder of ``path``; OutputError, MaskError.
         """
         self._require_extension(path)
-        mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
+        mask = self.faceMask(volumeNode, segmentationNode)
         target = leaving.mask_path(path, masks, records)
         with publishing([target], overwrite, Path(path).parent) as staged:
-            write_new(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
+            write_new_mask(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
         return target
 
     def _require_extension(self, path):

@@ -8,7 +8,7 @@ import slicer
 from ..checks.written import written_file
 from ..errors import InputError
 from ..files.read import compare_with_itk
-from ..files.write import write_new
+from ..files.write import write_new, write_new_mask
 from ..fill import fill_value, parse_fill
 from ..records.folder import mask_name, masks_folder
 from ..release import Outgoing, release
@@ -68,7 +68,7 @@ def export(case, path, overwrite=False, records=None, mask_path=None):
     geometry = case.volume.geometry
     return release(case, path, lambda staged: write_new(case.stored, geometry, staged),
                    lambda staged: written_file(staged, case.volume, case.stored, compare_with_itk), mask_path,
-                   lambda staged: write_new(case.mask.view(np.uint8), geometry, staged), records, overwrite)
+                   lambda staged: write_new_mask(case.mask, geometry, staged), records, overwrite)
 
 
 def mask_path(path, masks=None, records=None):

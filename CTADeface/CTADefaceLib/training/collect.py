@@ -7,9 +7,10 @@ import numpy as np
 
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
+from ..files.private import private_file
 from ..files.publish import publishing
 from ..files.read import read_volume
-from ..files.write import write_new
+from ..files.write import write_new, write_new_mask
 from ..pipeline import mask_on_grid
 from ..records.record import voxels_sha256
 
@@ -80,10 +81,10 @@ def _free_name(folder, ending):
 def _added(folder, name, hu, face, geometry, ending):
     paths = [folder / "imagesTr" / f"{name}_0000{ending}", folder / "labelsTr" / f"{name}{ending}"]
     with publishing(paths) as (staged_image, staged_label):
-        write_new(hu, geometry, staged_image)
-        write_new(face.view(np.uint8), geometry, staged_label)
+        write_new(hu, geometry, private_file(staged_image))
+        write_new_mask(face, geometry, staged_label)
 
 
 def _replaced(folder, name, _hu, face, geometry, ending):
     with publishing([folder / "labelsTr" / f"{name}{ending}"], overwrite=True) as (staged,):
-        write_new(face.view(np.uint8), geometry, staged)
+        write_new_mask(face, geometry, staged)

@@ -154,7 +154,9 @@ def _who(model, device):
 def _install_model(folder, answer, path, name, overwrite):
     from CTADefaceLib.model.store import install_model
 
-    info = install_model(path, name, overwrite, _progress(answer))
+    progress = _progress(answer)
+    progress.begin("read", "load model")
+    info = install_model(path, name, overwrite, progress)
     return {"model": info.name}
 
 
