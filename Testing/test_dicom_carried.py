@@ -11,7 +11,12 @@ import pydicom
 import pytest
 from dicom_maker import item
 
+from CTADefaceLib.batch.correct import correct, open_case, record_of
+from CTADefaceLib.batch.manifest import NAME
+from CTADefaceLib.batch.review import load_queue
+from CTADefaceLib.batch.run import run_batch
 from CTADefaceLib.case import Options
+from CTADefaceLib.cli import main
 from CTADefaceLib.dicom.case import PRIVATE_KEPT, deface_dicom
 from CTADefaceLib.errors import CTADefaceError
 
@@ -91,7 +96,8 @@ PLACES = {
     "padding": element(0xFFFCFFFC, "OB", WORDS), "bad pixels": element(0x00143080, "OB", WORDS),
     "no such element": element(0x0008FFEE, "OW", WORDS), "no such text": element(0x0008FFEE, "LT", TEXT[:900]),
     "icon": nested("IconImageSequence", PIXELS), "pixels in a sequence": nested("RequestAttributesSequence", PIXELS),
-    "pixels deep down": nested("RequestAttributesSequence", "RequestedProcedureCodeSequence", "EquivalentCodeSequence", PIXELS),
+    "pixels deep down": nested(
+        "RequestAttributesSequence", "RequestedProcedureCodeSequence", "EquivalentCodeSequence", PIXELS),
     "waveform": nested("WaveformSequence", (0x54001010, "OW", WORDS)),
     "VOI table": nested("VOILUTSequence", (0x00283006, "US", VALUES)),
     "VOI table of words": nested("VOILUTSequence", (0x00283006, "OW", WORDS)),
@@ -114,7 +120,8 @@ PLACES = {
     "numbers as words": element(0x00180060, "OW", WORDS), "text as words": element(0x00081010, "OB", WORDS),
     "text as a long one": element(0x00081010, "UT", TEXT), "number as text": element(0x00181110, "UT", TEXT),
     "text as numbers": element(0x00081090, "US", VALUES), "sequence as text": element(0x00081140, "UT", TEXT),
-    "sequence as words": element(0x00081140, "OW", WORDS), "text as a sequence": element(0x00081030, "SQ", [with_pixels()]),
+    "sequence as words": element(0x00081140, "OW", WORDS),
+    "text as a sequence": element(0x00081030, "SQ", [with_pixels()]),
     "a row in each item": items("OtherPatientIDsSequence", 0x00104000, "LT", ROWS),
     "a value in each item": items("RequestAttributesSequence", 0x00400009, "SH", [str(v) for v in VALUES]),
     "a value in each reference": items("ReferencedImageSequence", 0x00081160, "IS", VALUES),
@@ -294,3 +301,30 @@ def test_the_record_says_what_the_files_say_and_private_elements_are_warned_of(t
     assert said == {"out": [], "kept": [], "clean": ["113100", "113102"]}
     with pytest.raises(CTADefaceError, match="--keep-private"):
         Options(keep_private=True, deidentify_headers=True)
+
+
+def test_the_shell_keeps_private_elements_on_demand_and_never_half_of_a_batch(tmp_path, mask, capsys):
+    maker.write_series(tmp_path / "in", maker.sparse(), change=lambda dataset, k: PLACES["private US"](dataset))
+    given = ["--mask", mask, "--quiet", "--keep-private"]
+    assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *given]) == 0
+    dataset = pydicom.dcmread(tmp_path / "out" / "series_01" / "0001.dcm")
+    assert list(dataset[MAKER, 0x1001].value) == VALUES and "RecognizableVisualFeatures" not in dataset
+    assert PRIVATE_KEPT in capsys.readouterr().err
+    assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "no"), *given, "--deidentify-headers"]) == 1
+    assert "--keep-private" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    assert run_batch(tmp_path / "in", tmp_path / "many", Options(mask=mask, keep_private=True)).complete
+    with pytest.raises(CTADefaceError, match="private elements kept"):
+        run_batch(tmp_path / "in", tmp_path / "many", Options(mask=mask))
+    queue = load_queue(tmp_path / "many-hospital-only" / NAME)
+    volume, face = open_case(queue[0])
+    fixed = correct(tmp_path / "many-hospital-only" / NAME, queue[0], face.stored > 0, face.geometry)
+    assert record_of(fixed)["settings"]["private_kept"] is True
+
+
+def test_old_files_with_letters_of_no_named_alphabet_pass(tmp_path, mask):
+    maker.write_series(tmp_path / "in", maker.sparse())
+    for path in (tmp_path / "in").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"Mercy General", b"M\xfcnchen \xe9\xe8   "))
+    for options in ({}, {"deidentify_headers": True}):
+        result = deface_dicom(tmp_path / "in", tmp_path / f"out{len(options)}", Options(mask=mask, **options))[0]
+        assert (result.status, result.error) == ("defaced", None)

@@ -1,7 +1,7 @@
 """What a defaced file may hold beside its pixels, as tables: sequences and elements of many values have to be named here."""
 
-# CT and enhanced CT (single- and multi-energy): frames and their geometry, acquisition, references, codes, who and where.
-# What is not here (icons, look-up tables, graphics, contours, surfaces, waveforms, signatures, copies of old headers) goes.
+# Sequences of CT and enhanced CT. What is not here (icons, look-up tables, graphics, contours, surfaces, waveforms,
+# signatures, copies of old headers) goes.
 FRAME_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
 REFERENCES = {
     "SourceImageSequence", "ReferencedImageSequence", "ReferencedInstanceSequence", "ReferencedSeriesSequence",
@@ -19,36 +19,38 @@ SEQUENCES = FRAME_GROUPS | REFERENCES | {
     "UnassignedPerFrameConvertedAttributesSequence",
     # acquisition
     "CTImageFrameTypeSequence", "CTAcquisitionTypeSequence", "CTAcquisitionDetailsSequence", "CTTableDynamicsSequence",
-    "CTPositionSequence", "CTGeometrySequence", "CTReconstructionSequence", "CTExposureSequence", "CTXRayDetailsSequence",
-    "CTAdditionalXRaySourceSequence", "CTDIPhantomTypeCodeSequence", "IrradiationEventIdentificationSequence",
-    "MultienergyCTAcquisitionSequence", "MultienergyCTProcessingSequence", "MultienergyCTCharacteristicsSequence",
-    "MultienergyCTXRaySourceSequence", "MultienergyCTXRayDetectorSequence", "MultienergyCTPathSequence",
-    "DecompositionAlgorithmIdentificationSequence", "DecompositionMaterialSequence", "MaterialCodeSequence",
-    "MaterialAttenuationSequence", "WaterEquivalentDiameterCalculationMethodCodeSequence",
-    "ReferencedDefinedProtocolSequence", "ReferencedPerformedProtocolSequence", "DerivationCodeSequence", "PurposeOfReferenceCodeSequence", "AcquisitionContextSequence",
-    "ConceptNameCodeSequence", "ConceptCodeSequence", "MeasurementUnitsCodeSequence",
-    "ContrastBolusAgentSequence", "ContrastBolusUsageSequence", "ContrastBolusAdministrationRouteSequence",
-    "ContrastBolusIngredientCodeSequence", "AdministrationRouteCodeSequence", "AdditionalDrugSequence",
-    "AnatomicRegionSequence", "AnatomicRegionModifierSequence", "PrimaryAnatomicStructureSequence",
-    "PrimaryAnatomicStructureModifierSequence", "PatientOrientationCodeSequence", "PatientOrientationModifierCodeSequence",
-    "PatientGantryRelationshipCodeSequence",
+    "CTPositionSequence", "CTGeometrySequence", "CTReconstructionSequence", "CTExposureSequence",
+    "CTXRayDetailsSequence", "CTAdditionalXRaySourceSequence", "CTDIPhantomTypeCodeSequence",
+    "IrradiationEventIdentificationSequence", "MultienergyCTAcquisitionSequence", "MultienergyCTProcessingSequence",
+    "MultienergyCTCharacteristicsSequence", "MultienergyCTXRaySourceSequence", "MultienergyCTXRayDetectorSequence",
+    "MultienergyCTPathSequence", "DecompositionAlgorithmIdentificationSequence", "DecompositionMaterialSequence",
+    "MaterialCodeSequence", "MaterialAttenuationSequence", "WaterEquivalentDiameterCalculationMethodCodeSequence",
+    "ReferencedDefinedProtocolSequence", "ReferencedPerformedProtocolSequence", "DerivationCodeSequence",
+    "PurposeOfReferenceCodeSequence", "AcquisitionContextSequence", "ConceptNameCodeSequence", "ConceptCodeSequence",
+    "MeasurementUnitsCodeSequence", "ContrastBolusAgentSequence", "ContrastBolusUsageSequence",
+    "ContrastBolusAdministrationRouteSequence", "ContrastBolusIngredientCodeSequence",
+    "AdministrationRouteCodeSequence", "AdditionalDrugSequence", "AnatomicRegionSequence",
+    "AnatomicRegionModifierSequence", "PrimaryAnatomicStructureSequence", "PrimaryAnatomicStructureModifierSequence",
+    "PatientOrientationCodeSequence", "PatientOrientationModifierCodeSequence", "PatientGantryRelationshipCodeSequence",
     # study, patient, people, places
-    "RequestAttributesSequence", "ProcedureCodeSequence", "RequestedProcedureCodeSequence", "ScheduledProtocolCodeSequence",
-    "PerformedProtocolCodeSequence", "ReasonForRequestedProcedureCodeSequence", "ReasonForPerformedProcedureCodeSequence",
-    "ReasonForVisitCodeSequence", "RequestingServiceCodeSequence", "AdmittingDiagnosesCodeSequence", "ProtocolContextSequence",
-    "SeriesDescriptionCodeSequence", "AnatomicRegionsInStudyCodeSequence", "DeidentificationMethodCodeSequence",
-    "OtherPatientIDsSequence", "IssuerOfPatientIDQualifiersSequence", "IssuerOfAccessionNumberSequence",
-    "IssuerOfAdmissionIDSequence", "IssuerOfServiceEpisodeIDSequence", "InstitutionCodeSequence",
-    "InstitutionalDepartmentTypeCodeSequence", "ReferringPhysicianIdentificationSequence",
-    "ConsultingPhysicianIdentificationSequence", "PhysiciansOfRecordIdentificationSequence",
-    "PerformingPhysicianIdentificationSequence", "PhysiciansReadingStudyIdentificationSequence",
-    "OperatorIdentificationSequence", "PersonIdentificationCodeSequence", "PatientSpeciesCodeSequence",
-    "PatientBreedCodeSequence", "BreedRegistrationSequence", "BreedRegistryCodeSequence", "PatientSizeCodeSequence",
+    "RequestAttributesSequence", "ProcedureCodeSequence", "RequestedProcedureCodeSequence",
+    "ScheduledProtocolCodeSequence", "PerformedProtocolCodeSequence", "ReasonForRequestedProcedureCodeSequence",
+    "ReasonForPerformedProcedureCodeSequence", "ReasonForVisitCodeSequence", "RequestingServiceCodeSequence",
+    "AdmittingDiagnosesCodeSequence", "ProtocolContextSequence", "SeriesDescriptionCodeSequence",
+    "AnatomicRegionsInStudyCodeSequence", "DeidentificationMethodCodeSequence", "OtherPatientIDsSequence",
+    "IssuerOfPatientIDQualifiersSequence", "IssuerOfAccessionNumberSequence", "IssuerOfAdmissionIDSequence",
+    "IssuerOfServiceEpisodeIDSequence", "InstitutionCodeSequence", "InstitutionalDepartmentTypeCodeSequence",
+    "ReferringPhysicianIdentificationSequence", "ConsultingPhysicianIdentificationSequence",
+    "PhysiciansOfRecordIdentificationSequence", "PerformingPhysicianIdentificationSequence",
+    "PhysiciansReadingStudyIdentificationSequence", "OperatorIdentificationSequence",
+    "PersonIdentificationCodeSequence", "PatientSpeciesCodeSequence", "PatientBreedCodeSequence",
+    "BreedRegistrationSequence", "BreedRegistryCodeSequence", "PatientSizeCodeSequence",
     "PatientPhysiologicalStateCodeSequence", "EthnicGroupCodeSequence", "PatientPrimaryLanguageCodeSequence",
-    "OtherClinicalTrialProtocolIDsSequence", "ClinicalTrialTimePointTypeCodeSequence", "ConsentForClinicalTrialUseSequence",
-    "ContributingEquipmentSequence", "UDISequence", "EquivalentCodeSequence", "CodingSchemeIdentificationSequence"}
+    "OtherClinicalTrialProtocolIDsSequence", "ClinicalTrialTimePointTypeCodeSequence",
+    "ConsentForClinicalTrialUseSequence", "ContributingEquipmentSequence", "UDISequence", "EquivalentCodeSequence",
+    "CodingSchemeIdentificationSequence"}
 
-# Elements of numbers without a limit in the dictionary. All others of that kind can be a table, a curve, or a picture.
+# Elements of numbers without a limit in the dictionary; all others of that kind can be a table, a curve, or a picture.
 MANY_NUMBERS = {
     "WindowCenter", "WindowWidth", "DimensionIndexValues", "FrameIncrementPointer", "ReferencedFrameNumber", "FocalSpots",
     "ContrastFlowRate", "ContrastFlowDuration", "LossyImageCompressionRatio", "FilterThicknessMinimum",
@@ -60,7 +62,7 @@ NEVER = {"RetrieveAETitle", "RetrieveLocationUID", "SmallestImagePixelValue", "L
          "SmallestPixelValueInSeries", "LargestPixelValueInSeries", "SmallestImagePixelValueInPlane",
          "LargestImagePixelValueInPlane"}
 
-# Of type 2 in CT images: they are there, empty when unknown.
+# CT images must have these (type 2), empty when unknown.
 MUST_BE_THERE = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
     "ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator", "PatientPosition", "Laterality", "KVP",

@@ -25,6 +25,7 @@ CODED = ("SpecificCharacterSet", "ImageType", "FrameType", "Modality", "PixelPre
          "VolumeBasedCalculationTechnique", "Laterality", "ImageLaterality", "FrameLaterality", "PatientOrientation",
          "DimensionOrganizationType", "PresentationLUTShape", "SpatialLocationsPreserved")
 LEGAL_CODED = re.compile("[A-Z0-9_ ]{1,16}")
+LEGAL_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(E[-+]?\d+)?", re.IGNORECASE)
 LEGAL_CHARACTER_SET = re.compile("ISO[ _](IR|2022 IR) [0-9]{1,3}|GB18030|GBK")
 # A code of the standard's context groups has its meaning from there; another one may name anything.
 CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
@@ -48,9 +49,14 @@ def clean_texts(dataset, uids, dummies):
         elif element.VR == "UI":
             _replace_uids(element, uids)
         elif element.value not in (None, "") and not _is_dummy(element, dummies):
-            element.value = _cleaned(element)
-            if element.value in (None, "") and element.keyword not in MUST_BE_THERE:
-                del dataset[element.tag]
+            _clean(dataset, element, _cleaned(element))
+
+
+def _clean(dataset, element, value):
+    if value is None and element.keyword not in MUST_BE_THERE:
+        del dataset[element.tag]
+    elif value is not element.value:  # pydicom would refuse sloppy numbers that stay
+        element.value = value
 
 
 def _is_dummy(element, dummies):
@@ -68,7 +74,9 @@ def _cleaned(element):
             return None
         legal = LEGAL_CHARACTER_SET if keyword == "SpecificCharacterSet" else LEGAL_CODED
         stay = [value if legal.fullmatch(value) else "" for value in values]
-        return stay if any(stay) else None
+        return element.value if stay == values else stay if any(stay) else None
+    if element.VR in ("DS", "IS"):
+        return element.value if all(LEGAL_NUMBER.fullmatch(value.strip()) for value in values) else None
     stays = element.VR not in DATES | FREE_TEXT or keyword in KEPT or keyword in CODE
     return element.value if stays else None
 

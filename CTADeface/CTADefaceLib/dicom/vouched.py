@@ -1,7 +1,7 @@
 """Only what can be vouched for goes along with the pixels: no other element can hold a picture or a contour.
 
-Values are not looked at, but for how many they are. An element stays when the standard's dictionary knows it, it is of the
-dictionary's kind, and it is short; ``allowed`` names the sequences, and the elements of many numbers, that a CT needs.
+An element stays when the standard's dictionary knows it, it is of the dictionary's kind, and it is short; what its values say
+does not matter. ``allowed`` names the sequences, and the elements without a limit of numbers, that a CT needs.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ TEXT = SHORT_TEXT | LONG_TEXT
 # Command sets, file meta information and directories are no part of a dataset.
 FIRST_GROUP = 0x0008
 CURVES, OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
-# The longest of the standard's short texts (ST); and what one element or one sequence of a head CT may hold.
-MOST_CHARACTERS, MOST_NUMBERS, MOST_IN_SEQUENCE = 1024, 16, 4096
+# What one element or one sequence may hold: more than CTs use, and less than a picture needs.
+MOST_CHARACTERS, MOST_VALUES, MOST_IN_SEQUENCE = 1024, 16, 4096
 BYTES_OF_A_NUMBER = 8
 
 
@@ -64,22 +64,21 @@ def _value_stays(dataset, tag, allowed, in_frames):
         return False
     if isinstance(element.value, bytes):  # numbers of which the file does not tell whether they are signed
         count = len(element.value) // 2
-    return count <= allowed.most and (vr in NUMBERS or _characters(element) <= MOST_CHARACTERS)
+    return count <= MOST_VALUES and (vr in NUMBERS or _characters(element) <= MOST_CHARACTERS)
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What an element of the dictionary may be: of the value representations ``kind``, with ``most`` values; ``vr`` is its own."""
+    """An element that may stay in one of the value representations ``kind``; ``vr`` is the dictionary's first."""
 
     keyword: str
     vr: str
     kind: frozenset
-    most: int = 1
 
 
 @lru_cache(maxsize=4096)
 def _allowed(tag):
-    """What the element may be, ``Allowed``, or None for one that always goes."""
+    """``Allowed``, or None for one that always goes."""
     need_pydicom()
     from pydicom.datadict import get_entry
 
@@ -94,17 +93,14 @@ def _allowed(tag):
     own = vr.partition(" or ")[0]
     if own == "SQ":
         return Allowed(keyword, own, kinds) if keyword in SEQUENCES else None
-    most = multiplicity.split("-")[-1]
-    unlimited = not most.isdigit()
-    most = MOST_NUMBERS if unlimited else min(int(most), MOST_NUMBERS)
-    if unlimited and kinds <= NUMBERS | {"DS", "IS"} and keyword not in MANY_NUMBERS:
+    if multiplicity.endswith("n") and kinds <= NUMBERS | {"DS", "IS"} and keyword not in MANY_NUMBERS:
         return None
     if own == "UI":
         # In another form the run's new UIDs would not replace it.
-        return Allowed(keyword, own, kinds, most)
+        return Allowed(keyword, own, kinds)
     # Old software mixes up the forms of text, and those of numbers.
     kind = next((kind for kind in (NUMBERS, TEXT) if kinds <= kind), None)
-    return Allowed(keyword, own, kind, most) if kind else None
+    return Allowed(keyword, own, kind) if kind else None
 
 
 def _sequence_stays(dataset, tag, keyword, keep_private, in_frames):
