@@ -100,6 +100,8 @@ def test_the_files_of_the_volume_come_out_with_the_face_filled(panel, study, tmp
     assert header.RecognizableVisualFeatures == "NO" and header.PatientName == maker.PATIENT["PatientName"]
     assert sorted(p.name for p in (tmp_path / "release-hospital-only").iterdir()) == [
         "series_01_facemask.nii.gz", "series_01_record.json", "uids.key"]
+    panel.logic.exportDicom(output, tmp_path / "private", keepPrivate=True)
+    assert "RecognizableVisualFeatures" not in pydicom.dcmread(readers.sorted_files(tmp_path / "private" / "series_01")[0])
 
 
 def test_a_volume_that_runs_backwards_is_recognised_by_its_voxels(panel, study, tmp_path):

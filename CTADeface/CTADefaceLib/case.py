@@ -36,7 +36,8 @@ class Options:
     ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal``
     is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and
     checksum, for the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is
-    made on, ``deidentify_headers`` also cleans the headers.
+    made on, ``deidentify_headers`` also cleans the headers,
+    ``keep_private`` keeps private elements, which may show the face.
     """
 
     model: str | None = None
@@ -60,6 +61,11 @@ class Options:
     proposed_by: dict | None = None
     series: str | None = None
     deidentify_headers: bool = False
+    keep_private: bool = False
+
+    def __post_init__(self):
+        if self.keep_private and self.deidentify_headers:
+            raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
 
 
 @dataclass

@@ -46,8 +46,15 @@ def _add_run(commands):
                      help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series")
     run.add_argument("--deidentify-headers", action="store_true",
                      help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer)")
+    add_private_option(run)
     add_engine_options(run)
     run.set_defaults(action=run_command)
+
+
+def add_private_option(parser):
+    parser.add_argument("--keep-private", action="store_true",
+                        help="DICOM: keep private elements, which may hold the face in another form; the files then do "
+                             "not claim that it is gone")
 
 
 def add_engine_options(parser):
@@ -107,7 +114,8 @@ def options_of(args):
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
                    records=args.records, masks=args.masks, report=args.report, identity=args.identity,
                    record_names=args.record_names, series=getattr(args, "series", None),
-                   deidentify_headers=getattr(args, "deidentify_headers", False))
+                   deidentify_headers=getattr(args, "deidentify_headers", False),
+                   keep_private=getattr(args, "keep_private", False))
 
 
 def _overrides(given):

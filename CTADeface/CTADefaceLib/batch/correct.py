@@ -72,9 +72,10 @@ def _correct_study(item, source, target, options, mask, progress, warn):
 
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()
-    # Headers that were cleaned once must not come back with a correction.
-    clean = record_of(item).get("settings", {}).get("headers_deidentified", True)
-    options = replace(options, series=str(series_number(item.mask)), deidentify_headers=clean)
+    # What was removed from headers once must not come back with a correction.
+    before = record_of(item).get("settings", {})
+    options = replace(options, series=str(series_number(item.mask)), keep_private=before.get("private_kept", False),
+                      deidentify_headers=before.get("headers_deidentified", True))
 
     def given(volume):
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])

@@ -125,7 +125,7 @@ class Batch:
         """What all results of one batch must have in common, as the first line of its manifest tells it."""
         options = self._options
         what = {"input": self._manifest.relative(self._where.source), "fill": options.fill,
-                "deidentify_headers": options.deidentify_headers}
+                "deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private}
         return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case):
@@ -265,6 +265,8 @@ def _make_private(folder, target):
 def _said(key, value):
     if key == "deidentify_headers":
         return "headers cleaned" if value else "headers kept"
+    if key == "keep_private":
+        return "private elements kept" if value else "private elements removed"
     return f"{key} {value}"
 
 

@@ -26,6 +26,8 @@ from .uids import NewUids
 
 HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, "
                 "or use your own tool.")
+PRIVATE_KEPT = ("Private elements of DICOM files are kept: they may hold the face in a form that nobody else knows, and the "
+                "files do not claim that it is gone.")
 
 
 @no_values_in_warnings()
@@ -88,6 +90,8 @@ def _hospital_folder(source, folder, options):
 def _say_first(series, options, warn):
     if not options.deidentify_headers and not options.mask_only:
         warn(HEADERS_KEPT)
+    if options.keep_private and not options.mask_only:
+        warn(PRIVATE_KEPT)
     warning = redraw_warning(series)
     if warning:
         warn(warning)

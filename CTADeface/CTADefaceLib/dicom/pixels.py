@@ -31,7 +31,7 @@ def read_words(dataset, name):
                              "export it again.")
         order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
         words = np.frombuffer(content, order + "u2", int(np.prod(shape))).astype(np.uint16)
-    return _without_overlays(words.reshape(shape), dataset)
+    return _without_hidden(words.reshape(shape), dataset)
 
 
 def _decoded(dataset, name):
@@ -51,13 +51,24 @@ def _decoded(dataset, name):
                          "export it again.") from None
 
 
-def _without_overlays(words, dataset):
-    """Old files keep overlays in the unused high bits of the pixels, which may draw the face's outline."""
-    if any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
-           for group in OVERLAY_GROUPS):
-        bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-        return to_words(values_of(words & np.uint16((1 << bits[0]) - 1), bits))
+def _without_hidden(words, dataset):
+    """Words of which the bits above BitsStored hold no picture: old files keep overlays there, others could.
+
+    They may be zero, repeat the sign, or make up one other value, with which some scanners pad; else they are set anew.
+    """
+    stored, _signed = bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+    if stored >= 16 or int(words.max(initial=0)) >> stored == 0:
+        return words
+    plain = to_words(values_of(words & np.uint16((1 << stored) - 1), bits))
+    others = words[words != plain]
+    if _has_overlay_in_pixels(dataset) or (others != others[:1]).any():
+        return plain
     return words
+
+
+def _has_overlay_in_pixels(dataset):
+    return any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
+               for group in OVERLAY_GROUPS)
 
 
 def values_of(words, bits):

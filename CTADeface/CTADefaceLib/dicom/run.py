@@ -16,6 +16,7 @@ from ..files.write import write_mask_new
 from ..release import Outgoing, release
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
+from .headers import methods
 from .patch import write_defaced
 from .read import read_stack, volume_of
 from .series import find_series
@@ -139,7 +140,7 @@ class Run:
         def write(staged):
             staged.mkdir()
             meant.append(write_defaced(stack, changed, hu, staged, self.uids, self.clean_headers,
-                                       progress.part(0.5, 0.8)))
+                                       progress.part(0.5, 0.8), options.keep_private))
 
         def verify(staged):
             expected = volume_of(stack, meant.pop(), volume.name)
@@ -157,7 +158,8 @@ class Run:
         options, own = self.options, series.number == self.face.chosen.number
         source = self.face.source if own else self.face.source + ", of another series"
         settings = settings_of(options, result) | self.face.how | {
-            "headers_deidentified": options.deidentify_headers, "mask": source}
+            "headers_deidentified": options.deidentify_headers, "private_kept": options.keep_private, "mask": source,
+            "methods": methods(options.keep_private, self.clean_headers and self.clean_headers.method)}
         # What the model proposed, nobody has edited; how a person did is known of that person's series only.
         proposal = mask if self.face.source == "model" else self.face.proposal if own else None
         return Outgoing(

@@ -263,15 +263,15 @@ class FaceLogic:
     def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
                     overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
                     report: bool = False, identity: bool = False, wholeStudy: bool = False,
-                    deidentifyHeaders: bool = False, newSeries: bool = False,
+                    deidentifyHeaders: bool = False, newSeries: bool = False, keepPrivate: bool = False,
                     warn: Callable[[str], None] = lambda text: None) -> list[Result]:
         """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the
         face filled in them, as a new series "series_NN" into ``folder``.
 
         Parameters: ``wholeStudy`` also the other series of the study that share the frame of reference, with the same
         mask; ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity;
-        ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``warn`` is called
-        with warnings; the others as for ``exportVolume``.
+        ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``keepPrivate`` keeps
+        private elements, which may show the face; ``warn`` is called with warnings; the others as for ``exportVolume``.
         Returns: one ``Result`` per series, also of those that were not defaced, with the reason. Raises: ChecksFailed,
         InputError when the files are not to be found or the volume was changed after loading, OutputError,
         MissingPackages.
@@ -281,7 +281,8 @@ class FaceLogic:
         source, segmentation, fill = leaving.origin(volumeNode)
         mask = self.faceMask(source, segmentation)
         options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
-                          records=None if records is None else str(records), deidentify_headers=deidentifyHeaders)
+                          records=None if records is None else str(records), deidentify_headers=deidentifyHeaders,
+                          keep_private=keepPrivate)
         if newSeries:
             case = leaving.outgoing(source, segmentation, mask, slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
             return [dicom_export.export_new_series(case, folder, options, _events())]
