@@ -117,10 +117,8 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
-    volume = _read(path, options)
-    for warning in (memory_warning(volume), text_warning(path, volume.source)):
-        if warning:
-            warn(warning)
+    volume = _read(path, options, lambda volume: _say(warn, memory_warning(volume)))
+    _say(warn, text_warning(path, volume.source))
     with ThreadPoolExecutor(1) as pool:
         # While Python imports, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
@@ -179,11 +177,16 @@ def device_name(options):
     return models.network(options.model).device(options.device)
 
 
-def _read(path, options):
+def _read(path, options, begun):
     if options.mask is not None:
-        return read_volume(path)
+        return read_volume(path, begun=begun)
     # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, imported=lambda: models.begin(options.model))
+    return read_volume(path, lambda: models.begin(options.model), begun)
+
+
+def _say(warn, warning):
+    if warning:
+        warn(warning)
 
 
 def _survey(volume, options, progress):

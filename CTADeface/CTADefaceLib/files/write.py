@@ -6,7 +6,7 @@ from ..errors import OutputError
 from ..volume import Volume
 from .compress import write_compressed
 from .header_text import NIFTI_TEXT, without_dicom
-from .read import NiftiHeader
+from .nifti import NiftiHeader
 
 
 def write_like(volume, array, path, progress=None):
