@@ -95,10 +95,7 @@ def _find_face(plan, given, options, progress, warn):
     """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
     for chosen in plan.candidates:
         stack = plan.stacks[chosen.number]
-        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9))
-        warning = memory_warning(volume)
-        if warning:
-            warn(warning)
+        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: _say(warn, memory_warning(volume)))
         if given is not None:
             return _persons_face(given(volume), chosen, volume, stack)
         if options.mask is not None:
@@ -112,6 +109,11 @@ def _find_face(plan, given, options, progress, warn):
         raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
                           "check that it is a head CT, or give a mask of your own.")
     require_face(mask, volume)
+
+
+def _say(warn, warning):
+    if warning:
+        warn(warning)
 
 
 def _face_of_file(path, chosen, volume, stack):
