@@ -158,12 +158,12 @@ def test_four_gigabytes_announced_by_a_small_file(written, extension, old, new, 
 def test_a_bomb_is_refused_before_it_has_unpacked(written, extension, end, pack):
     path = written(extension, True)
     if end is None:
-        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1) + pack(bytes(300 * MB)))
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1) + pack(bytes(100 * MB)))
     else:
         lines = path.read_bytes().partition(end)[0].splitlines(True) + [end]
         voxels = phantom.head_parts()[0].tobytes()
         path.write_bytes(b"".join(line for line in lines if not line.startswith(b"CompressedDataSize")) + pack(
-            voxels + bytes(300 * MB)))
+            voxels + bytes(100 * MB)))
     refused(path, "beside the 64 x 80 x 80")
 
 

@@ -16,7 +16,7 @@ from .files.header_text import text_warning
 from .files.publish import output_paths, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
-from .memory import memory_warning
+from .memory import warn_of_memory
 from .pipeline import face_mask, mask_on_grid, require_face
 from .progress import Progress
 from .records.folder import records_folder
@@ -117,8 +117,10 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.enter("read")
-    volume = _read(path, options, lambda volume: _say(warn, memory_warning(volume)))
-    _say(warn, text_warning(path, volume.source))
+    volume = _read(path, options, lambda volume: warn_of_memory(volume, warn))
+    warning = text_warning(path, volume.source)
+    if warning:
+        warn(warning)
     with ThreadPoolExecutor(1) as pool:
         # While Python imports, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
@@ -182,11 +184,6 @@ def _read(path, options, begun):
         return read_volume(path, begun=begun)
     # Python's imports and zlib's decompression use a core each.
     return read_volume(path, lambda: models.begin(options.model), begun)
-
-
-def _say(warn, warning):
-    if warning:
-        warn(warning)
 
 
 def _survey(volume, options, progress):

@@ -9,7 +9,7 @@ from ..case import model_facts
 from ..checks.check import Check, checked_overrides, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.read import read_volume
-from ..memory import memory_warning
+from ..memory import warn_of_memory
 from ..pipeline import face_mask, require_face
 from ..progress import Progress
 from ..records.folder import records_folder, require_outside
@@ -95,7 +95,7 @@ def _find_face(plan, given, options, progress, warn):
     """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
     for chosen in plan.candidates:
         stack = plan.stacks[chosen.number]
-        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: _say(warn, memory_warning(volume)))
+        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: warn_of_memory(volume, warn))
         if given is not None:
             return _persons_face(given(volume), chosen, volume, stack)
         if options.mask is not None:
@@ -109,11 +109,6 @@ def _find_face(plan, given, options, progress, warn):
         raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
                           "check that it is a head CT, or give a mask of your own.")
     require_face(mask, volume)
-
-
-def _say(warn, warning):
-    if warning:
-        warn(warning)
 
 
 def _face_of_file(path, chosen, volume, stack):

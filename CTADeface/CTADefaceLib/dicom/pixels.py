@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import InputError, MissingPackages, first_line
+from .codestream import require_frame_sizes
 from .deflated import SYNTAX as DEFLATED
 from .deflated import refuse_bomb
 from .packages import INSTALL, need_pydicom
@@ -53,6 +54,7 @@ def read_words(dataset, name):
 
 
 def _decoded(dataset, name):
+    from pydicom.encaps import generate_frames
     from pydicom.pixels import get_decoder, pixel_array
 
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -63,7 +65,11 @@ def _decoded(dataset, name):
     if not decoder.is_available:
         raise MissingPackages(f"{name}: reading {syntax.name} needs a decoder; run: {INSTALL}")
     try:
+        frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+        require_frame_sizes(frames, int(dataset.Rows), int(dataset.Columns), name)
         return np.ascontiguousarray(pixel_array(dataset, raw=True)).view(np.uint16)
+    except InputError:
+        raise
     except Exception as error:  # each decoder raises its own
         raise InputError(f"{name}: its pixels ({syntax.name}) cannot be decoded ({first_line(error)}); "
                          "export it again.") from None

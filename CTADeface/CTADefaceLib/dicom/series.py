@@ -123,6 +123,8 @@ def _read_header(path):
             header.get(tag)
         _require_numbers(header)
         kind_of(header), _orientation(header), _frame_of_reference(header)
+    except InputError as error:
+        return None, str(error).removeprefix(f"{path.name}: ").rstrip(".")
     except Exception as error:  # pydicom raises many kinds for damaged files
         return None, f"cannot be read ({type(error).__name__})" if is_dicom(path) else None
     if usable:
