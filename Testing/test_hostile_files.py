@@ -284,3 +284,19 @@ def test_python_input_is_held_to_the_same_grid(head):
             segment_face((head.stored, geometry))
         with pytest.raises(InputError, match="volume: "):
             face_mask(Volume(head.stored, geometry))
+
+
+@pytest.mark.parametrize("extension", [".nii", ".nii.gz", ".nrrd", ".mha"])
+def test_a_file_that_the_system_does_not_open(written, monkeypatch, extension):
+    import builtins
+
+    path, real = written(extension), builtins.open
+
+    def refuse(name, *arguments, **options):
+        if str(name) == str(path):
+            raise PermissionError(13, "Permission denied")
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    with pytest.raises(InputError, match="Permission denied"):
+        read_volume(path)

@@ -42,7 +42,10 @@ def read_volume(path, imported=None, begun=None):
     if extension.lower() in NIFTI:
         return read_nifti(path, name, imported, begun)
     imported()
-    return (read_nrrd if extension.lower() == ".nrrd" else read_metaimage)(path, name, begun)
+    try:
+        return (read_nrrd if extension.lower() == ".nrrd" else read_metaimage)(path, name, begun)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check that you may read it.") from None
 
 
 def compare_file(path, stored):

@@ -77,7 +77,7 @@ def _whole(low, high):
 def _list(rule, least=1, most=3):
     allowed, text = rule
     return (lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(allowed, value)),
-            f"{least} to {most} times {text}")
+            f"{least if least == most else f'{least} to {most}'} times {text}")
 
 
 def _one_of(*names):
