@@ -16,7 +16,7 @@ from .files.header_text import text_warning
 from .files.publish import output_paths, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
-from .memory import memory_warning
+from .memory import warn_of_memory
 from .pipeline import face_mask, mask_on_grid, require_face
 from .progress import MODEL_STAGES, Progress
 from .records.folder import masks_folder, new_mask_path, records_folder, require_no_mask
@@ -123,10 +123,10 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     refuse_existing(wanted, options.overwrite)
     progress.begin(*_stages(options))
     progress.enter("read")
-    volume = _read(path, options)
-    for warning in (memory_warning(volume), text_warning(path, volume.source)):
-        if warning:
-            warn(warning)
+    volume = _read(path, options, lambda volume: warn_of_memory(volume, warn))
+    warning = text_warning(path, volume.source)
+    if warning:
+        warn(warning)
     with ThreadPoolExecutor(1) as pool:
         # While Python imports, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
@@ -208,11 +208,11 @@ def device_name(options):
     return models.network(options.model).device(options.device)
 
 
-def _read(path, options):
+def _read(path, options, begun):
     if options.mask is not None:
-        return read_volume(path)
+        return read_volume(path, begun=begun)
     # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, imported=lambda: models.begin(options.model))
+    return read_volume(path, lambda: models.begin(options.model), begun)
 
 
 def _survey(volume, options, progress):

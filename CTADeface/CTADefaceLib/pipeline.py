@@ -35,6 +35,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     Raises: ``InputError`` (not a CT), ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
     progress = progress or Progress()
+    volume.geometry.require_plausible(volume.name, volume.stored.shape[::-1])
     from .anatomy import BONE_HU
     from .cells import expand
     from .refine import refine
@@ -89,6 +90,7 @@ def _to_volume(image):
         raise InputError(f"image: shape {array.shape} is not a 3-D volume; give (slices, rows, columns).")
     if array.dtype.kind not in "iuf":
         raise InputError(f"image: voxels of type {array.dtype} are not single numbers; give a scalar CT volume in HU.")
+    geometry.require_plausible("image", array.shape[::-1])
     return Volume(array, geometry, name="image")
 
 

@@ -8,7 +8,7 @@ from ..case import model_facts, require_sound
 from ..checks.check import Check, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.read import read_volume
-from ..memory import memory_warning
+from ..memory import warn_of_memory
 from ..pipeline import face_mask, require_face
 from ..progress import MODEL_STAGES, Progress
 from ..records.folder import MASK, masks_folder, records_folder, require_no_mask
@@ -101,10 +101,7 @@ def _find_face(plan, given, options, progress, warn):
     """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
     for chosen in plan.candidates:
         stack = plan.stacks[chosen.number]
-        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9))
-        warning = memory_warning(volume)
-        if warning:
-            warn(warning)
+        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: warn_of_memory(volume, warn))
         if given is not None:
             return _persons_face(given(volume), chosen, volume, stack)
         if options.mask is not None:

@@ -6,8 +6,8 @@ from ..errors import OutputError
 from ..volume import Volume
 from .compress import write_compressed
 from .header_text import NIFTI_TEXT, without_dicom
+from .nifti import NiftiHeader
 from .private import private_file
-from .read import NiftiHeader
 
 
 def write_like(volume, array, path, progress=None):

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -93,12 +94,14 @@ def install_model(path, name=None, overwrite=False, progress=None):
         _check_new_name(name, overwrite)
     work = _make_work_folder(user_folder())
     try:
-        model = _copy_source(path, work, progress)
-        name = name or _suggest_name(model, path)
+        model, root = _copy_source(path, work, progress)
+        with _users_path(path / root, model):
+            name = name or _suggest_name(model, path)
         _check_new_name(name, overwrite)
         if progress is not None:
             progress.enter("load model")
-        _verify_and_record(model, name, path.name)
+        with _users_path(path / root, model):
+            _verify_and_record(model, name, path.name)
         if progress is not None:
             progress.check()
         _put_in_place(model, user_folder() / name)
@@ -191,7 +194,7 @@ def _make_work_folder(store):
 
 
 def _copy_source(path, work, progress):
-    """Copy the source's only model into ``work``; returns the new folder."""
+    """Copy the source's only model into ``work``; returns the new folder and its path in the source."""
     if progress is not None:
         progress.enter("read")
     with open_source(path) as members:
@@ -200,7 +203,17 @@ def _copy_source(path, work, progress):
         model = work / ("model-" + re.sub(r"[^A-Za-z0-9_-]", "_", root.name or path.resolve().name))
         model.mkdir()
         copy_model(members, root, model, progress)
-    return model
+    return model, root
+
+
+@contextmanager
+def _users_path(source, copy):
+    """Let a ``ModelError`` about the ``copy`` name the ``source``, which may lie in a .zip: the copy is gone by then."""
+    try:
+        yield
+    except ModelError as error:
+        text = str(error).replace(str(copy), str(source))
+        raise ModelError(text if str(source) in text else f"{source}: {text}") from error
 
 
 def _verify_and_record(model, name, source_name):
