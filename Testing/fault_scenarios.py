@@ -33,10 +33,10 @@ def scenarios(inputs):
     run = ["run", "--quiet", "--mask", mask]
 
     def shell(*arguments):
-        return lambda base: main([*arguments, "-o", str(base / "out"), "--masks", str(base / HOSPITAL)])
+        return lambda base: main([*arguments, "-o", str(base / "out")])
 
     def made_before(*arguments):
-        return lambda base: _must(main([*arguments, "-o", str(base / "out"), "--masks", str(base / HOSPITAL)]))
+        return lambda base: _must(main([*arguments, "-o", str(base / "out")]))
 
     def nothing(base):
         pass

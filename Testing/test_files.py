@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import deflate, read
+from CTADefaceLib.files import deflate, voxels
 from CTADefaceLib.files.header_text import kept_text, text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing
@@ -228,7 +228,7 @@ def test_gzip_of_several_members_and_padding_is_read(tmp_path, array, packer):
 def test_zeros_that_go_on_into_the_next_block_are_padding_too(tmp_path, array, packer, monkeypatch):
     plain = nifti(tmp_path / "a.nii", array)
     (tmp_path / "b.nii.gz").write_bytes(several_members(plain.read_bytes()) + bytes(5000))
-    monkeypatch.setattr(read, "READ_BYTES", 1000)
+    monkeypatch.setattr(voxels, "READ_BYTES", 1000)
     assert np.array_equal(read_volume(tmp_path / "b.nii.gz").stored, array)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from CTADefaceLib.errors import DeviceError, ModelError
+from CTADefaceLib.files.journal import STAGING
 from CTADefaceLib.model import folder, loader, source, store
 from model_samples import (  # noqa: F401 (fixtures)
     CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, samples, trainer, user_store, zip_folder)
@@ -45,6 +46,30 @@ EDITS = [
     ((*A, "arch_kwargs", "conv_op"), "builtins.eval", "'builtins.eval' as conv_op, which is not allowed"),
     ((*A, "arch_kwargs", "norm_op"), "torch.nn.Conv3d", "'torch.nn.Conv3d' as norm_op, which is not allowed"),
     ((*A, "_kw_requires_import"), ["features_per_stage"], "wants 'features_per_stage' imported"),
+    ((*C, "patch_size"), [100000, 8, 16], "patch_size instead of 3 times a whole number from 1 to 1024"),
+    ((*C, "patch_size"), [1024, 1024, 1024], "patch_size instead of at most 134217728 voxels"),
+    ((*C, "patch_size"), [8.5, 8, 16], "patch_size instead of"),
+    ((*C, "spacing"), [1e-6, 1, 1], "spacing instead of 3 times a number from 0.2 to 20"),
+    ((*C, "spacing"), [1, 500, 1], "spacing instead of"),
+    ((*C, "resampling_fn_data"), "os.system", "'os.system' as resampling_fn_data instead of"),
+    ((*C, "resampling_fn_probabilities"), "eval", "'eval' as resampling_fn_probabilities instead of one of resample_data"),
+    ((*C, "resampling_fn_seg_kwargs"), {"order": "x" * 500}, "resampling_fn_seg_kwargs instead of"),
+    ((*C, "preprocessor_name"), "MyPreprocessor", "preprocessor_name instead of one of DefaultPreprocessor"),
+    ((*C, "batch_size"), "two", "batch_size instead of a whole number"),
+    ((*C, "batch_dice"), 1, "batch_dice instead of true or false"),
+    ((*C, "run_before"), "os.system", "entry 'run_before', which nnU-Net does not write"),
+    (("plans.json", "on_load"), "os.system", "entry 'on_load', which nnU-Net does not write"),
+    (("plans.json", "image_reader_writer"), "os.system", "image_reader_writer instead of the name of a class"),
+    (("plans.json", "label_manager"), "OtherManager", "label_manager instead of one of LabelManager"),
+    (("plans.json", "dataset_name"), "a\nb", "dataset_name instead of a short text"),
+    (("plans.json", "configurations", "2d"), {"patch_size": "large"}, "'2d' of plans.json has 'large' as patch_size"),
+    (("plans.json", "foreground_intensity_properties_per_channel", "0", "percentile_99_5"), 1e8, "percentile_99_5 instead of"),
+    (("plans.json", "foreground_intensity_properties_per_channel", "0", "std"), 1e-300, "std instead of"),
+    ((*A, "arch_kwargs", "n_stages"), 4000, "n_stages instead of a whole number from 1 to 16"),
+    ((*A, "arch_kwargs", "n_conv_per_stage"), [1, 4000], "n_conv_per_stage instead of"),
+    (("dataset.json", "labels", "face"), 10**9, "labels instead of|without gaps"),
+    (("dataset.json", "numTraining"), "many", "numTraining instead of"),
+    (("dataset.json", "file_ending"), 7, "file_ending instead of"),
 ]
 
 
@@ -53,6 +78,19 @@ def test_edited_json_is_refused(trainer, where, value, message):
     file_name, *keys = where
     edit_json(trainer / file_name, *keys, value=value)
     assert_refused(trainer, message)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("content", [b"{", None])
+def test_errors_name_the_users_path_and_not_that_of_a_copy(trainer, tmp_path, packed, content):
+    if content is None:
+        edit_json(trainer / "plans.json", *C[1:], "spacing", value=[1e-6, 1, 1])
+    else:
+        (trainer / "plans.json").write_bytes(content)
+    path = zip_folder(trainer.parent, tmp_path / "m.zip") if packed else trainer
+    with pytest.raises(ModelError) as caught:
+        store.install_model(path)
+    assert str(path) in str(caught.value) and STAGING not in str(caught.value)
 
 
 @pytest.mark.parametrize("name, content, message", [

@@ -71,10 +71,38 @@ def test_a_report_without_vtk_is_refused_before_anything_is_done(released, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monkeypatch, capsys):
+    import dicom_maker as maker
+    from CTADefaceLib.batch.run import run_batch
+    from CTADefaceLib.cli import main
+    from CTADefaceLib.dicom.case import deface_dicom
+
+    maker.write_series(tmp_path / "in", maker.sparse())
+    monkeypatch.setattr("CTADefaceLib.records.report.importlib.util.find_spec", lambda name: None)
+    for run in (deface_dicom, run_batch):
+        with pytest.raises(MissingPackages, match="vtk"):
+            run(tmp_path / "in", tmp_path / "out", Options(report=True))
+    assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path / "demo"), "--quiet"]) == 1
+    assert "vtk" in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_demo_whose_picture_cannot_be_drawn_names_what_it_wrote(released, tmp_path, monkeypatch, capsys):
+    from CTADefaceLib.cli import main
+    from CTADefaceLib.errors import DeviceError
+
+    def no_picture(*_, **__):
+        raise DeviceError("no OpenGL here")
+
+    monkeypatch.setattr("CTADefaceLib.render.before_after_picture", no_picture)
+    assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path), "--quiet"]) == 1
+    said = capsys.readouterr()
+    assert "OpenGL" in said.err and str(tmp_path / "hospital-only" / f"{NAME}_record.json") in said.out
+
+
 def test_no_identity_in_the_record_and_no_original_in_the_release_folder(released):
     result, record, folder = released
     assert not re.search("DOE|JANE|1970|" + str(folder), json.dumps(record))
-    assert sorted(p.name for p in (folder / "release").iterdir()) == [f"{NAME}_defaced.nii.gz", f"{NAME}_facemask.nii.gz"]
+    assert [p.name for p in (folder / "release").iterdir()] == [f"{NAME}_defaced.nii.gz"]
     assert Path(result.record).parent == Path(result.report).parent == folder / "release-hospital-only"
     page = Path(result.report).read_text()
     assert not re.search("DOE.JANE", page) and "data:image/png;base64,iVBOR" in page and "For the hospital only" in page

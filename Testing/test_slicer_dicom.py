@@ -100,6 +100,8 @@ def test_the_files_of_the_volume_come_out_with_the_face_filled(panel, study, tmp
     assert header.RecognizableVisualFeatures == "NO" and header.PatientName == maker.PATIENT["PatientName"]
     assert sorted(p.name for p in (tmp_path / "release-hospital-only").iterdir()) == [
         "series_01_facemask.nii.gz", "series_01_record.json", "uids.key"]
+    panel.logic.exportDicom(output, tmp_path / "private", keepPrivate=True)
+    assert "RecognizableVisualFeatures" not in pydicom.dcmread(readers.sorted_files(tmp_path / "private" / "series_01")[0])
 
 
 def test_a_volume_that_runs_backwards_is_recognised_by_its_voxels(panel, study, tmp_path):
@@ -199,3 +201,32 @@ def test_a_volume_without_dicom_becomes_a_new_valid_series_only_when_asked_for(h
     assert all(readers.validator_errors(path) == set() for path in readers.sorted_files(folder)[::20])
     header = pydicom.dcmread(readers.sorted_files(folder)[0])
     assert not header.PatientName and header.ImageType[0] == "DERIVED"
+
+
+def test_the_record_tells_how_the_model_ran_and_a_failed_report_is_said(host, panel, tmp_path, monkeypatch):
+    import json
+
+    def no_picture(*_):
+        raise OSError("no OpenGL here")
+
+    monkeypatch.setattr("CTADefaceLib.render.before_after_png", no_picture)
+    node, _mask = put_mask(panel)
+    for key, value in (("device", "cuda"), ("mirroring", "True"), ("step_size", "0.75")):
+        node.SetAttribute("CTADeface." + key, value)
+    panel.ui.reportCheckBox.checked = True
+    host.answers.append(str(tmp_path / "release"))
+    panel.ui.exportDicomButton.click()
+    assert [d.kind for d in host.dialogs] == ["file", "warning"] and "was released, but" in host.dialogs[-1].text
+    assert host.dialogs[-1].text in panel.ui.logText.plainText
+    assert (tmp_path / "release" / "series_01").is_dir()
+    settings = json.loads((tmp_path / "release-hospital-only" / "series_01_record.json").read_text())["settings"]
+    assert [settings[key] for key in ("device", "mirroring", "step_size")] == ["cuda", True, 0.75]
+
+
+def test_a_missing_vtk_is_noticed_before_anything_is_released(panel, errors, tmp_path, monkeypatch):
+    node, _mask = put_mask(panel)
+    output = panel.logic.applyFill(panel.volume, node)
+    monkeypatch.setattr("CTADefaceLib.records.report.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(errors.MissingPackages, match="vtk"):
+        panel.logic.exportDicom(output, tmp_path / "release", report=True)
+    assert not list(tmp_path.glob("release*"))

@@ -60,7 +60,8 @@ def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, hea
 
     written = read_volume(tmp_path / "release" / "out.nii.gz").stored
     assert (written[mask] == -1000).all() and np.array_equal(written[~mask], before[~mask])
-    assert np.array_equal(read_volume(tmp_path / "release" / "out_facemask.nii.gz").stored != 0, mask)
+    assert [path.name for path in (tmp_path / "release").iterdir()] == ["out.nii.gz"]
+    assert np.array_equal(read_volume(tmp_path / "release-hospital-only" / "out_facemask.nii.gz").stored != 0, mask)
     assert np.array_equal(before, slicer.util.arrayFromVolume(head))
 
 
@@ -347,3 +348,30 @@ def test_report_with_pictures_lies_outside_of_the_export(host, panel, masked, tm
     assert [p.name for p in (tmp_path / "release").iterdir()] == ["out.nrrd"]
     page = tmp_path / "release-hospital-only" / "out_record.html"
     assert "data:image/png;base64" in page.read_text() and str(page.with_suffix(".json")) in panel.ui.logText.plainText
+
+
+def test_a_report_that_cannot_be_drawn_is_said_and_the_record_is_named(host, panel, masked, tmp_path, monkeypatch):
+    def no_picture(*_):
+        raise OSError("no OpenGL here")
+
+    monkeypatch.setattr("CTADefaceLib.render.before_after_png", no_picture)
+    panel.ui.reportCheckBox.checked = panel.ui.exportMaskCheckBox.checked = True
+    host.answers.append(str(tmp_path / "release" / "out.nrrd"))
+    panel.ui.exportButton.click()
+    assert [d.kind for d in host.dialogs] == ["file", "warning"] and "was released, but" in host.dialogs[-1].text
+    kept, said = tmp_path / "release-hospital-only", panel.ui.logText.plainText
+    for path in (tmp_path / "release" / "out.nrrd", kept / "out_record.json", kept / "out_facemask.nrrd"):
+        assert path.is_file() and str(path) in said
+
+
+def test_an_existing_mask_is_replaced_only_when_a_person_agrees(host, panel, masked, tmp_path):
+    kept = tmp_path / "release-hospital-only"
+    kept.mkdir()
+    (kept / "out_facemask.nrrd").write_bytes(b"another")
+    panel.ui.exportMaskCheckBox.checked = True
+    host.answers.extend([str(tmp_path / "release" / "out.nrrd"), False])
+    panel.ui.exportButton.click()
+    assert str(kept / "out_facemask.nrrd") in host.dialogs[-1].text and not (tmp_path / "release").exists()
+    host.answers.extend([str(tmp_path / "release" / "out.nrrd"), True])
+    panel.ui.exportButton.click()
+    assert (kept / "out_facemask.nrrd").read_bytes() != b"another" and (tmp_path / "release" / "out.nrrd").is_file()

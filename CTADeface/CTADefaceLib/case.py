@@ -17,10 +17,10 @@ from .files.journal import recover
 from .files.publish import output_paths, place_of, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
-from .memory import memory_warning
+from .memory import warn_of_memory
 from .pipeline import face_mask, mask_on_grid, require_face
-from .progress import Progress
-from .records.folder import records_folder
+from .progress import MODEL_STAGES, Progress
+from .records.folder import masks_folder, new_mask_path, records_folder, require_no_mask
 from .records.record import voxels_sha256
 from .release import Outgoing, release
 from .segment import models
@@ -31,12 +31,14 @@ from .survey import surveyed
 class Options:
     """How a case is run; the same names as the shell's options.
 
-    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders;
-    ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``; ``release`` is the
-    folder that is given away, when results go to a folder inside of it. ``proposal`` is the file of the model's own
-    mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for the record. Of DICOM
-    only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on, ``deidentify_headers``
-    also cleans the headers.
+    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders outside of
+    the one that is given away (see ``records.folder``); ``mask_only`` gives nothing away: the mask then goes to ``masks``
+    or the folder of the results; ``record_names`` puts the files' names into the record; ``naming`` as for
+    ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal``
+    is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and
+    checksum, for the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is
+    made on, ``deidentify_headers`` also cleans the headers,
+    ``keep_private`` keeps private elements, which may show the face.
     """
 
     model: str | None = None
@@ -60,12 +62,19 @@ class Options:
     proposed_by: dict | None = None
     series: str | None = None
     deidentify_headers: bool = False
+    keep_private: bool = False
+
+    def __post_init__(self):
+        if self.keep_private and self.deidentify_headers:
+            raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
 
 
 @dataclass
 class Result:
     """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
 
+    ``mask`` is the file of the mask that was written, ``given_mask`` the one that was used in place of a model's;
+    ``model`` the name of the model that made the mask, or proposed it to a person; None when none did.
     ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
     or 'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
     ``series`` is its number in the listing.
@@ -75,6 +84,7 @@ class Result:
     status: str = "failed"
     defaced: str | None = None
     mask: str | None = None
+    given_mask: str | None = None
     model: str | None = None
     device: str | None = None
     fill: str | None = None
@@ -114,26 +124,24 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     """
     started = time.monotonic()
     progress = progress or Progress()
-    filling.parse_fill(options.fill)
-    checked_overrides(options.override)
-    if options.report:
-        from .records.report import need_pictures
-
-        need_pictures()
+    require_sound(options)
+    recover(_place(path, folder, options))
+    # Only now: a mask that a killed run has left must not take a name from this one.
     wanted = _wanted(path, folder, options)
-    recover(_place(wanted, options))
     refuse_existing(wanted, options.overwrite)
+    progress.begin(*_stages(options))
     progress.enter("read")
-    volume = _read(path, options)
-    for warning in (memory_warning(volume), text_warning(path, volume.source)):
-        if warning:
-            warn(warning)
+    volume = _read(path, options, lambda volume: warn_of_memory(volume, warn))
+    warning = text_warning(path, volume.source)
+    if warning:
+        warn(warning)
     with ThreadPoolExecutor(1) as pool:
         # While Python imports, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         survey = _survey(volume, options, progress)
         mask = _find_mask(volume, options, progress, survey)
-    result = Result(str(path), model=options.mask or model_name(options), device=device_name(options))
+    result = Result(str(path), given_mask=options.mask and str(options.mask), model=model_name(options),
+                    device=device_name(options))
     result.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2)
     result.mask = str(wanted[-1])
     if options.mask_only:
@@ -147,6 +155,23 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
     result.stages = {stage: round(s, 3) for stage, s in progress.seconds.items()}
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def require_sound(options):
+    """Raise what is wrong with ``Options``, or missing for them, before anything is done."""
+    filling.parse_fill(options.fill)
+    checked_overrides(options.override)
+    if options.report:
+        from .records.report import need_pictures
+
+        need_pictures()
+
+
+def _stages(options):
+    found = MODEL_STAGES if options.mask is None else ()
+    if options.mask_only:
+        return "read", *found, "write"
+    return "read", *found, "fill", "check", *(["identity"] if options.identity else []), "write"
 
 
 def failure(path, error):
@@ -165,25 +190,30 @@ def failure(path, error):
 def _wanted(path, folder, options):
     """Paths to write: [defaced, mask], or [mask]."""
     defaced, mask = output_paths(path, folder, options.naming)
-    if options.masks is not None:
-        mask = Path(options.masks) / mask.name
     if options.mask_only:
-        return [mask]
+        return [mask if options.masks is None else Path(options.masks) / mask.name]
     # Said before an hour of computing, not after it.
-    records_folder(options.release or defaced.parent, options.records)
-    return [defaced, mask]
+    release = options.release or defaced.parent
+    records_folder(release, options.records)
+    masks = masks_folder(release, options.masks, options.records)
+    require_no_mask(mask)
+    if options.masks is None and not options.overwrite:
+        return [defaced, new_mask_path(masks, mask.name)]
+    return [defaced, masks / mask.name]
 
 
-def _place(wanted, options):
+def _place(path, folder, options):
     """The folder that holds what is unfinished."""
     if options.mask_only:
-        return place_of(wanted, options.release)
-    return records_folder(options.release or wanted[0].parent, options.records)
+        return place_of(_wanted(path, folder, options), options.release)
+    return records_folder(options.release or folder, options.records)
 
 
 def model_name(options):
-    """Name of the model that the options mean."""
-    return models.network(options.model).info.name
+    """Name of the model that made the mask, or proposed it to a person; None when that is not known."""
+    if options.mask is None:
+        return models.network(options.model).info.name
+    return (options.proposed_by or {}).get("name")
 
 
 def device_name(options):
@@ -193,11 +223,11 @@ def device_name(options):
     return models.network(options.model).device(options.device)
 
 
-def _read(path, options):
+def _read(path, options, begun):
     if options.mask is not None:
-        return read_volume(path)
+        return read_volume(path, begun=begun)
     # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, imported=lambda: models.begin(options.model))
+    return read_volume(path, lambda: models.begin(options.model), begun)
 
 
 def _survey(volume, options, progress):

@@ -37,18 +37,24 @@ def _add_run(commands):
     run = commands.add_parser("run", help="deface volume files and DICOM studies")
     run.add_argument("inputs", nargs="+", metavar="INPUT",
                      help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM study, or DICOM files")
-    run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the results")
+    run.add_argument("-o", "--output", required=True, metavar="DIR",
+                     help="folder of the defaced volumes, which is given away")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
-    run.add_argument("--mask-only", action="store_true", help="write only the face mask")
-    run.add_argument("--masks", metavar="DIR",
-                     help="folder of the masks, which show the shape of the face (default: that of the results; of DICOM "
-                          "that of the records)")
+    run.add_argument("--mask-only", action="store_true",
+                     help="write only the face mask, to --output: nothing is given away then")
     run.add_argument("--series", metavar="UID|NUMBER",
                      help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series")
     run.add_argument("--deidentify-headers", action="store_true",
                      help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer)")
+    add_private_option(run)
     add_engine_options(run)
     run.set_defaults(action=run_command)
+
+
+def add_private_option(parser):
+    parser.add_argument("--keep-private", action="store_true",
+                        help="DICOM: keep private elements, which may hold the face in another form; the files then do "
+                             "not claim that it is gone")
 
 
 def add_engine_options(parser):
@@ -66,6 +72,8 @@ def add_engine_options(parser):
     parser.add_argument("--by", metavar="NAME", help="who overrides (default: the user of this computer)")
     parser.add_argument("--records", metavar="DIR", help="folder of the records, outside of the results' folder "
                                                          "(default: beside it, <DIR>-hospital-only)")
+    parser.add_argument("--masks", metavar="DIR", help="folder of the masks, which show the face, outside of the results' "
+                                                       "folder (default: that of the records)")
     parser.add_argument("--record-names", action="store_true", help="keep file names in the record")
     parser.add_argument("--identity", action="store_true", help="also check face detection and recognition (slow; optional "
                                                                 "packages, see cta-deface identity)")
@@ -104,9 +112,10 @@ def options_of(args):
     return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
                    mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
-                   records=args.records, masks=getattr(args, "masks", None), report=args.report, identity=args.identity,
+                   records=args.records, masks=args.masks, report=args.report, identity=args.identity,
                    record_names=args.record_names, series=getattr(args, "series", None),
-                   deidentify_headers=getattr(args, "deidentify_headers", False))
+                   deidentify_headers=getattr(args, "deidentify_headers", False),
+                   keep_private=getattr(args, "keep_private", False))
 
 
 def _overrides(given):
@@ -201,7 +210,8 @@ def print_result(result, as_json):
     elif result.reason:
         line = f"{result.input}: {result.status}: {result.reason}"
     else:
-        how = f"face {result.mask_ml:.0f} ml, {result.model}" + (f", {result.device}" if result.device else "")
+        how = f"face {result.mask_ml:.0f} ml, {result.given_mask or result.model}"
+        how += f", {result.device}" if result.device else ""
         line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"
     print(line, flush=True)
 
@@ -261,21 +271,24 @@ def demo_command(args):
     """Deface one head, the public one by default, and draw it before and after."""
     from .files.publish import output_paths, refuse_existing
     from .files.read import split_extension
+    from .records.report import need_pictures
 
     path = Path(args.input) if args.input else _public_head()
     # Apart, so that nothing that shows the original face is ever in the folder that is given away.
-    hospital = Path(args.output) / "hospital-only"
+    hospital = Path(args.records or Path(args.output) / "hospital-only")
     picture = hospital / f"{split_extension(path)[0]}_before_after.png"
-    args.output, args.masks, args.records = str(Path(args.output) / "release"), str(hospital), args.records or str(hospital)
+    args.output, args.records = str(Path(args.output) / "release"), str(hospital)
+    need_pictures()
     refuse_existing([picture], args.overwrite)
     result = _run_one(path, args, options_of(args), {}, output_paths)
     print_result(result, args.json)
-    if result.error:
+    if not result.defaced:
         return 1
+    # Before the picture, which may fail: what is released must be known to be.
+    print(f"face mask: {result.mask}\nrecord: {result.record}", flush=True)
     _draw(path, result.defaced, picture, args.overwrite)
-    print(f"face mask: {result.mask}\nrecord: {result.record}\n"
-          f"before and after (shows the original face, not for release): {picture}")
-    return 0
+    print(f"before and after (shows the original face, not for release): {picture}")
+    return 1 if result.error else 0
 
 
 def _public_head():
@@ -286,10 +299,11 @@ def _public_head():
 
 
 def _draw(original, defaced, picture, overwrite):
+    from .files.private import private_folder
     from .files.read import read_volume
     from .render import before_after_picture
 
-    picture.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(picture.parent, Path(defaced).parent)
     before, after = read_volume(original), read_volume(defaced)
     before_after_picture(before.to_hu(before.stored), after.to_hu(after.stored), before.geometry.affine(), picture,
                          overwrite=overwrite)

@@ -38,3 +38,10 @@ def memory_warning(volume):
         return None
     return (f"{volume.name}: needs about {needed / 2**30:.1f} GB of memory, {available / 2**30:.1f} GB are free; "
             "close other programs or crop the volume to the head.")
+
+
+def warn_of_memory(volume, warn):
+    """Call ``warn`` with the ``memory_warning`` of a volume, if there is one."""
+    warning = memory_warning(volume)
+    if warning:
+        warn(warning)

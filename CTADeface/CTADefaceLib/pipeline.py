@@ -8,7 +8,7 @@ import numpy as np
 from . import fill as filling
 from .errors import InputError, MaskError, NoFaceError
 from .files.check import check_ct
-from .progress import Progress
+from .progress import MODEL_STAGES, Progress
 from .segment import models
 from .survey import surveyed
 from .threads import for_slabs
@@ -35,12 +35,14 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     Raises: ``InputError`` (not a CT), ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
     progress = progress or Progress()
-    progress.enter("read")
+    volume.geometry.require_plausible(volume.name, volume.stored.shape[::-1])
     from .anatomy import BONE_HU
     from .cells import expand
     from .refine import refine
 
-    survey = survey or surveyed(volume, models.overview_model(model), progress)
+    if survey is None:
+        progress.enter("read")
+        survey = surveyed(volume, models.overview_model(model), progress)
     survey.check()
     progress.enter("load model")
     with ThreadPoolExecutor(1) as pool:
@@ -88,6 +90,7 @@ def _to_volume(image):
         raise InputError(f"image: shape {array.shape} is not a 3-D volume; give (slices, rows, columns).")
     if array.dtype.kind not in "iuf":
         raise InputError(f"image: voxels of type {array.dtype} are not single numbers; give a scalar CT volume in HU.")
+    geometry.require_plausible("image", array.shape[::-1])
     return Volume(array, geometry, name="image")
 
 
@@ -125,20 +128,27 @@ def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5
     Returns: uint8 mask (1 = face) in the same form and on the same grid; empty when no face is in view.
     Raises: ``InputError``, ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
-    volume = _to_volume(image)
-    return _like(image, face_mask(volume, model, device, mirroring, step_size, progress).astype(np.uint8))
+    volume, progress = _to_volume(image), progress or Progress()
+    progress.begin("read", *MODEL_STAGES)
+    mask = face_mask(volume, model, device, mirroring, step_size, progress)
+    progress.finish()
+    return _like(image, mask.astype(np.uint8))
 
 
-def fill_face(image, mask, fill=filling.DEFAULT_FILL):
+def fill_face(image, mask, fill=filling.DEFAULT_FILL, progress=None):
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``fill``.
 
-    Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill.
+    Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill, ``Cancelled``.
     """
-    volume = _to_volume(image)
-    return _like(image, filling.filled(volume, mask_on_grid(mask, volume), fill)[0])
+    volume, progress = _to_volume(image), progress or Progress()
+    progress.begin("fill")
+    progress.enter("fill")
+    stored = filling.filled(volume, mask_on_grid(mask, volume), fill)[0]
+    progress.finish()
+    return _like(image, stored)
 
 
-def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, **options):
+def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress=None, **options):
     """Segment (unless ``mask`` is given), fill, and check; ``options`` as for ``segment_face``.
 
     Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless.
@@ -151,18 +161,21 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, **option
     volume = _to_volume(image)
     filling.parse_fill(fill)
     checked_overrides(overrides)
+    progress = progress or Progress()
+    progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
     if mask is None:
-        found = face_mask(volume, **options)
+        found = face_mask(volume, progress=progress, **options)
         require_face(found, volume)
     else:
+        progress.enter("read")
         check_ct(volume)
         found = mask_on_grid(mask, volume)
-    progress = options.get("progress") or Progress()
     progress.enter("fill")
     stored, value = filling.filled(volume, found, fill)
     progress.enter("check")
     checks = run_checks(volume, found, stored, value)
     require_passed(checks, overrides, volume.name)
+    progress.finish()
     return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(np.count_nonzero(found)), checks)
 
 

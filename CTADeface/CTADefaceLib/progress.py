@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 # Share of the wall time that each stage takes on a CPU, for one fraction over all.
 STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.20, "fill": 0.05, "check": 0.10, "write": 0.15}
+# How long stages that only some runs have take, as a multiple of a run without them.
+OPTIONAL = {"identity": 4.0}
+# Those of ``pipeline.face_mask`` after reading.
+MODEL_STAGES = ("load model", "segment", "refine")
 
 
 @dataclass(frozen=True)
@@ -20,19 +24,25 @@ class Report:
 class Progress:
     """Pass one to a run; ``callback(Report)`` is called from the thread that works.
 
-    ``stages``: the share of the wall time of each stage, by default ``STAGES``.
-    ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
+    ``stages``: the share of the wall time of each stage, by default ``STAGES``. The fraction never falls, also when a
+    stage is entered again. ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
     """
 
     def __init__(self, callback=None, stages=None):
         self._callback = callback
-        self._stages = STAGES if stages is None else stages
+        self._shares = STAGES if stages is None else stages
         self._cancelled = threading.Event()
-        self._started = time.monotonic()
-        self._stage = None
-        self._done = 0.0
+        self.begin()
+
+    def begin(self, *stages):
+        """Begin a run that goes through ``stages`` (none named: all those given): their shares then sum to 1."""
+        known = {**OPTIONAL, **self._shares}
+        chosen = {stage: known.get(stage, 0.0) for stage in stages or self._shares}
+        whole = sum(chosen.values()) or 1.0
+        self._stages = {stage: share / whole for stage, share in chosen.items()}
+        self._stage, self._closed, self._told = None, set(), 0.0
         self.seconds = {}
-        self._entered = self._started
+        self._started = self._entered = time.monotonic()
 
     def cancel(self):
         self._cancelled.set()
@@ -55,7 +65,8 @@ class Progress:
         self.check()
         if self._callback is None:
             return
-        overall = min(self._done + self._stages.get(self._stage, 0.0) * fraction, 1.0)
+        done = sum(self._stages.get(stage, 0.0) for stage in self._closed - {self._stage})
+        overall = self._told = min(max(done + self._stages.get(self._stage, 0.0) * fraction, self._told), 1.0)
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - overall) / overall if overall > 0.02 else None
         self._callback(Report(self._stage, overall, left))
@@ -74,7 +85,7 @@ class Progress:
         now = time.monotonic()
         if self._stage is not None:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._entered
-            self._done += self._stages.get(self._stage, 0.0)
+            self._closed.add(self._stage)
         self._stage = None
         self._entered = now
 

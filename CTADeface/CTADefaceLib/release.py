@@ -13,7 +13,7 @@ from .errors import ChecksFailed, first_line
 from .files.journal import recover
 from .files.publish import publication, refuse_existing
 from .files.read import split_extension
-from .records.folder import new_record_path, records_folder
+from .records.folder import mask_name, new_record_path, records_folder, require_no_mask, require_outside
 from .records.record import BLOCKED, RELEASED, known_voxels, make_record, same_record, write_record
 
 
@@ -85,24 +85,32 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
     Parameters: ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder;
     ``write(staged path)`` writes it and ``verify(staged path)`` returns the ``Check`` of what was written;
     ``mask_path`` and ``write_mask`` likewise; ``mask_extension`` where it is not that of ``path``; ``records`` a folder
-    outside of the release folder (None: its neighbour "<release>-hospital-only"); ``whole`` the release folder when
-    ``path`` lies deeper in it; ``report`` also a page with pictures beside the record; ``into`` as for ``publishing``.
+    outside of the release folder, as is that of ``mask_path`` (see ``records.folder``); ``whole`` the release folder
+    when ``path`` lies deeper in it; ``report`` also a page with pictures beside the record; ``into`` as for
+    ``publishing``.
     Returns: ``Released``. Raises: ChecksFailed, after a record that says so, and, for the person who will
-    correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder.
+    correct it, the mask were put into ``records``; OutputError; InputError for a folder inside the release folder, and
+    for a mask that lies there.
     """
     path = Path(path)
     wanted = [mask_path, path] if mask_path else [path]
-    folder = records_folder(whole or path.parent, records)
+    given_away = whole or path.parent
+    folder, own_name = records_folder(given_away, records), mask_name(path, mask_extension)
+    if mask_path:
+        require_outside(mask_path.parent, given_away, "Masks")
+    require_no_mask(path.with_name(own_name))
     if into is None:
         recover(folder)
     refuse_existing(wanted, overwrite)
-    stem, extension = (path.name, mask_extension) if mask_extension else split_extension(path)
-    name = stem.removesuffix("_defaced")
+    name = (path.name if mask_extension else split_extension(path)[0]).removesuffix("_defaced")
     left = failed(outgoing.checks, outgoing.overrides)
     if left:
-        kept = mask_path.name if mask_path else f"{name}_facemask{extension}"
-        raise _blocked(outgoing, left, folder, name, folder / kept, write_mask, into)
-    with publication(folder, into) as own, ThreadPoolExecutor(1) as pool:
+        # The name without a number first: what was kept before, and may be corrected already, lies there.
+        kept = own_name if not mask_path or (folder / own_name).exists() else mask_path.name
+        with publication(folder, into, given_away) as own:
+            error = _blocked(outgoing, left, folder, name, folder / kept, write_mask, own)
+        raise error
+    with publication(folder, into, given_away) as own, ThreadPoolExecutor(1) as pool:
         *mask_staged, staged = [own.stage(one, overwrite, public=one == path) for one in wanted]
         write(staged)
         # One core packs the mask and hashes while the other one unpacks what was written.
@@ -117,14 +125,13 @@ def release(outgoing, path, write, verify, mask_path=None, write_mask=None, reco
         return _with_report(outgoing, record_path, own) if report else Released(record_path)
 
 
-def _blocked(outgoing, left, folder, name, mask_path, write_mask, into):
-    """Keep record and mask; returns the error to raise."""
+def _blocked(outgoing, left, folder, name, mask_path, write_mask, own):
+    """Stage record and mask; returns the error to raise."""
     kept = mask_path.exists()
-    with publication(folder, into) as own:
-        if write_mask is not None and not kept:
-            kept = True
-            write_mask(own.stage(mask_path))
-        record_path = _keep_record(outgoing.record(BLOCKED), folder, name, own)
+    if write_mask is not None and not kept:
+        kept = True
+        write_mask(own.stage(mask_path))
+    record_path = _keep_record(outgoing.record(BLOCKED), folder, name, own)
     # One from before, which may be corrected already, is the one to go on with.
     return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path if kept else None)
 

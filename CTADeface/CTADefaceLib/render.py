@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage as ndi
 
 from .errors import DeviceError, InputError, MissingPackages, OutputError
+from .files.private import private_file
 from .files.publish import publishing
 
 # Slicer's preset CT-Muscle: (HU, opacity); (HU, red, green, blue); the material; the background of its 3-D views.
@@ -319,11 +320,12 @@ def picture_grid(rows):
 
 
 def write_png(picture, path):
-    """Write a uint8 picture (rows, columns, 3) to ``path``, whole or not at all; OutputError."""
+    """Write a uint8 picture (rows, columns, 3), which may show a face, to ``path`` for the owner only, whole or not at all;
+    OutputError."""
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written; choose another folder.")
     try:
         with publishing([path], overwrite=True) as (whole,):
-            sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(whole))
+            sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(private_file(whole)))
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written; choose another folder.") from error

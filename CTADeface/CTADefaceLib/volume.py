@@ -12,6 +12,12 @@ import numpy as np
 from .errors import InputError
 
 GEOMETRY_TOLERANCE_MM = 1e-2
+# What no CT exceeds: tables are 2 m long, and coordinates, where they are the room's, some metres from its origin.
+SPACING_MM = (1e-3, 100.0)
+LARGEST_EXTENT_MM = 4000.0
+LARGEST_COORDINATE_MM = 1e5
+LEAST_DETERMINANT = 1e-3
+RESCALING = (1e-9, 1e6)
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,27 @@ class Geometry:
     def from_affine(cls, affine):
         """Geometry of a 4x4 matrix from (i, j, k, 1) to RAS mm, as in nibabel and Slicer's IJKToRAS."""
         lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine, float)
+        # Larger numbers could not be squared.
+        if not np.all(np.abs(lps) < 1e100):
+            raise InputError("The volume's geometry holds numbers that are no lengths; export it again.")
         spacing = np.linalg.norm(lps[:3, :3], axis=0)
-        if not np.all(np.isfinite(lps)) or np.any(spacing <= 0) or abs(np.linalg.det(lps[:3, :3] / spacing)) < 1e-3:
+        if np.any(spacing <= 0) or abs(np.linalg.det(lps[:3, :3] / spacing)) < LEAST_DETERMINANT:
             raise InputError("The volume's geometry is unusable (zero spacing or a singular matrix); export it again.")
         return cls(tuple(spacing), tuple(lps[:3, 3]), lps[:3, :3] / spacing)
+
+    def require_plausible(self, name, shape):
+        """Raise ``InputError``, naming the input, unless a CT of ``shape`` (i, j, k) voxels can lie so."""
+        spacing, origin, direction = (np.asarray(v, float) for v in (self.spacing, self.origin, self.direction))
+        if not (np.all(spacing >= SPACING_MM[0]) and np.all(spacing <= SPACING_MM[1])
+                and np.all(spacing * shape <= LARGEST_EXTENT_MM)):
+            raise InputError(f"{name}: {_product(shape)} voxels of {_product(spacing)} mm cannot be a CT; export it with "
+                             "its spacing in mm.")
+        if not np.all(np.abs(origin) <= LARGEST_COORDINATE_MM):
+            raise InputError(f"{name}: its origin ({', '.join(f'{o:g}' for o in origin)} mm) lies nowhere in a scanner's "
+                             "room; export it again.")
+        lengths = np.linalg.norm(direction, axis=0) if np.all(np.abs(direction) < 2) else np.zeros(3)
+        if not np.all(np.abs(lengths - 1) < 1e-2) or abs(np.linalg.det(direction)) < LEAST_DETERMINANT:
+            raise InputError(f"{name}: the directions of its axes are no unit vectors or lie in a plane; export it again.")
 
     def affine(self):
         """4x4 matrix from (i, j, k, 1) to RAS mm."""
@@ -73,6 +96,16 @@ class Geometry:
     def ras_spacing(self):
         """Spacing in mm in the order of ``ras_view``: (S, A, R)."""
         return tuple(float(self.spacing[axis]) for axis, _ in self.ras_order())[::-1]
+
+
+def require_rescaling(name, slope, intercept):
+    """Raise ``InputError``, naming the input, unless HU can be stored values * ``slope`` + ``intercept``."""
+    if not (RESCALING[0] <= abs(slope) <= RESCALING[1] and abs(intercept) <= RESCALING[1]):
+        raise InputError(f"{name}: its slope {slope:g} and intercept {intercept:g} give no HU; export it again.")
+
+
+def _product(numbers):
+    return " x ".join(f"{n:g}" for n in numbers)
 
 
 def ras_view(array, geometry):

@@ -109,7 +109,8 @@ def measure(slices, args, environment):
         print_ours(slices, result["ours"])
         if slices in args.stock:
             # No more than stock does.
-            result["mask_only"] = run_ours(volume, work, args.model, environment, args.timeout, "--mask-only")
+            result["mask_only"] = run_ours(volume, work, args.model, environment, args.timeout, "--mask-only",
+                                           "--masks", work / "masks")
             result["mask_only"].pop("mask")
             trained = model_folder(args.model, environment)
             result["stock"] = run_stock(volume, work, trained, (), environment, args.timeout)

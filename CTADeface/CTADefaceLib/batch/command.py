@@ -9,7 +9,7 @@ from ..errors import InputError
 
 
 def add_batch(commands):
-    from ..cli import add_engine_options
+    from ..cli import add_engine_options, add_private_option
 
     batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped")
     batch.add_argument("input", metavar="IN", help="folder tree of volume files and DICOM studies, or a BIDS dataset")
@@ -17,9 +17,9 @@ def add_batch(commands):
                                                      "the folder of the records, <OUT>-hospital-only")
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
-    batch.add_argument("--masks", metavar="DIR", help="folder of the masks (default: that of the records)")
     batch.add_argument("--deidentify-headers", action="store_true",
                        help="DICOM: also clean the headers (Basic Profile of PS3.15)")
+    add_private_option(batch)
     batch.add_argument("--scheduler", metavar="ADDRESS|local",
                        help="run the cases on a Dask cluster, or on one worker per core of this machine (pip install "
                             "'cta-deface[cluster]')")

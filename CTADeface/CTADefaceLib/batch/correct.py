@@ -9,9 +9,10 @@ from pathlib import Path
 from ..case import Options, deface_file
 from ..errors import InputError, OutputError
 from ..files.journal import Publication
+from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
-from ..files.write import write_new
+from ..files.write import write_new_mask
 from ..pipeline import mask_on_grid
 from ..volume import Volume
 from .find import Case, find_case, is_bids, places
@@ -34,7 +35,10 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     """
     manifest = manifest_at(manifest)
     where, fill = batch_of(manifest)
-    wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True)
+    # How the model ran that the person started from.
+    how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size")}
+    wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True,
+                     **{key: value for key, value in how.items() if value is not None})
     case = _study(item, manifest) if item.kind == "dicom" else find_case(where, item.case)
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
@@ -54,9 +58,9 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
 
 
 def _correct_file(item, source, target, options, mask, progress, warn):
-    with publication(Path(options.records)) as unfinished:
+    with publication(Path(options.records), release=options.release) as unfinished:
         given = unfinished.folder / "mask.nii.gz"
-        write_new(mask.stored.astype("uint8"), mask.geometry, given)
+        write_new_mask(mask.stored != 0, mask.geometry, given)
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 
 
@@ -68,9 +72,10 @@ def _correct_study(item, source, target, options, mask, progress, warn):
 
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()
-    # Headers that were cleaned once must not come back with a correction.
-    clean = record_of(item).get("settings", {}).get("headers_deidentified", True)
-    options = replace(options, series=str(series_number(item.mask)), deidentify_headers=clean)
+    # What was removed from headers once must not come back with a correction.
+    before = record_of(item).get("settings", {})
+    options = replace(options, series=str(series_number(item.mask)), keep_private=before.get("private_kept", False),
+                      deidentify_headers=before.get("headers_deidentified", True))
 
     def given(volume):
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
@@ -165,5 +170,5 @@ def _proposal(item):
     kept = item.mask.with_name(stem + MODELS_OWN + extension)
     if not kept.exists():
         with publishing([kept]) as (staged,):
-            shutil.copyfile(item.mask, staged)
+            shutil.copyfile(item.mask, private_file(staged))
     return {"proposal": str(kept), "proposed_by": record_of(item).get("model")}

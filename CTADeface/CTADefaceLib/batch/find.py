@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError
 from ..files.read import EXTENSIONS, split_extension
-from ..records.folder import records_folder
+from ..records.folder import masks_folder, records_folder
 
 DESCRIPTION = "dataset_description.json"
 BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)
@@ -40,14 +40,16 @@ class Places:
     hospital: Path
 
 
-def places(source, target, records=None):
-    """The three folders of a batch. Raises: InputError when one would show originals in what is given away."""
+def places(source, target, records=None, masks=None):
+    """The three folders of a batch; ``masks`` as for ``masks_folder``. Raises: InputError when one would show originals in
+    what is given away."""
     source, target = Path(source).resolve(), Path(target).resolve()
     if not source.is_dir():
         raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
     if source == target or target in source.parents:
         raise InputError(f"{target}: the output folder must not be or hold the input folder, because it is given away; "
                          "choose another one.")
+    masks_folder(target, masks, records)
     return Places(source, target, records_folder(target, records).resolve())
 
 
@@ -97,7 +99,7 @@ def find_case(where, name):
 def describe_bids(where):
     """Write the dataset_description.json of the derivative dataset, unless there is one."""
     from .. import __version__
-    from ..files.publish import publishing
+    from ..files.publish import publication
 
     path = where.target / DESCRIPTION
     if not is_bids(where.source) or path.exists():
@@ -106,8 +108,8 @@ def describe_bids(where):
     content = {"Name": f"{raw.get('Name', 'Dataset')}, faces removed", "BIDSVersion": raw["BIDSVersion"],
                "DatasetType": "derivative", "GeneratedBy": [{"Name": "CTADeface", "Version": __version__}]}
     try:
-        with publishing([path]) as (staged,):
-            staged.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        with publication(where.hospital, release=where.target) as own:
+            own.stage(path, public=True).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OutputError:
         if not path.exists():
             raise

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError
 from ..files.lock import lock
+from ..files.private import open_private, private_folder
 
 NAME = "batch.jsonl"
 VERSION = 1
@@ -70,7 +71,7 @@ class Manifest:
         """Write ``lines`` (dicts) in one piece and wait until the disk has them. Raises: OutputError."""
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path.parent)
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             try:
                 if _is_torn(handle):
@@ -99,8 +100,8 @@ class Manifest:
     @contextmanager
     def locked(self):
         """For one batch at a time; the system opens the lock of a killed one. Raises: OutputError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path.with_suffix(".lock"), "a+b") as stream:
+        private_folder(self.path.parent)
+        with open_private(self.path.with_suffix(".lock"), "a+b") as stream:
             try:
                 lock(stream)
             except OSError:

@@ -5,9 +5,10 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
-from ..case import failure
-from ..errors import Cancelled, CTADefaceError, InputError
+from ..case import failure, require_sound
+from ..errors import Cancelled, CTADefaceError, InputError, OutputError
 from ..files.journal import recover
+from ..files.private import private_folder
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from ..model.store import find_model
@@ -62,7 +63,8 @@ class Batch:
 
     def __init__(self, source, target, options, retry_failed=False, engine=None, show=None, told=lambda entry: None,
                  warn=lambda text: None):
-        self._where = places(source, target, options.records)
+        require_sound(options)
+        self._where = places(source, target, options.records, options.masks)
         self._options, self._retry, self._engine = options, retry_failed, engine or Here()
         self._show, self._told, self._warn = show, told, warn
         self._manifest = noted.Manifest(self._where.hospital / noted.NAME)
@@ -73,6 +75,9 @@ class Batch:
 
         Raises: KeyboardInterrupt when it was stopped; what was under way is then noted as such.
         """
+        for folder in (self._where.hospital, self._options.masks):
+            if folder is not None:
+                _make_private(folder, self._where.target)
         with self._manifest.locked():
             header, entries, damaged = self._manifest.read()
             cases, left_out = self._find(entries)
@@ -134,7 +139,7 @@ class Batch:
         """What all results of one batch must have in common, as the first line of its manifest tells it."""
         options = self._options
         what = {"input": self._manifest.relative(self._where.source), "fill": options.fill,
-                "deidentify_headers": options.deidentify_headers}
+                "deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private}
         return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case):
@@ -263,9 +268,19 @@ class Batch:
         self._told(line)
 
 
+def _make_private(folder, target):
+    try:
+        private_folder(folder, target)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); choose another folder for records and "
+                          "masks.") from None
+
+
 def _said(key, value):
     if key == "deidentify_headers":
         return "headers cleaned" if value else "headers kept"
+    if key == "keep_private":
+        return "private elements kept" if value else "private elements removed"
     return f"{key} {value}"
 
 

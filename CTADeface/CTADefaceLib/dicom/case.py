@@ -4,21 +4,20 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import fill as filling
-from ..case import model_facts
-from ..checks.check import Check, checked_overrides, failed
+from ..case import model_facts, require_sound
+from ..checks.check import Check, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.journal import recover
 from ..files.publish import publication
 from ..files.read import read_volume
-from ..memory import memory_warning
+from ..memory import warn_of_memory
 from ..pipeline import face_mask, require_face
-from ..progress import Progress
-from ..records.folder import records_folder, require_outside
+from ..progress import MODEL_STAGES, Progress
+from ..records.folder import MASK, masks_folder, records_folder, require_no_mask
 from ..segment import models
 from ..volume import Volume
 from .deidentify import BasicProfile
-from .folders import refuse_nested
+from .folders import MASK_EXTENSION, refuse_nested
 from .grid import mask_on_stack, upright
 from .packages import no_values_in_warnings
 from .read import read_stack
@@ -29,6 +28,8 @@ from .uids import NewUids
 
 HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, "
                 "or use your own tool.")
+PRIVATE_KEPT = ("Private elements of DICOM files are kept: they may hold the face in a form that nobody else knows, and the "
+                "files do not claim that it is gone.")
 
 
 @no_values_in_warnings()
@@ -44,13 +45,14 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     Raises: CTADefaceError when nothing at all could be done.
     """
     progress = progress or Progress()
-    filling.parse_fill(options.fill)
-    checked_overrides(options.override)
+    require_sound(options)
     hospital = _hospital_folder(source, folder, options)
     place = Path(options.masks or folder) if options.mask_only else hospital
     recover(place)
+    needs_model = options.mask is None and given is None
+    progress.begin("read", *(MODEL_STAGES if needs_model else ()), "write")
     progress.enter("read")
-    if options.mask is None and given is None:
+    if needs_model:
         models.begin(options.model)
     series = find_series(source, progress.part(0, 0.3)).series
     plan = plan_study(series, options.series)
@@ -61,7 +63,7 @@ def deface_dicom(source, folder, options, progress=None, warn=lambda text: None,
     progress.enter("write")
     # The one that the mask was made on first: its voxels are in memory already.
     order = sorted(series, key=lambda s: s.number != face.chosen.number)
-    with publication(place) as whole:
+    with publication(place, release=None if options.mask_only else folder) as whole:
         run = Run(Path(folder), hospital, options, progress, uids, clean_headers, face, plan, whole)
         results = {one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order)))
                    for n, one in enumerate(order)}
@@ -84,8 +86,10 @@ def require_defaced(results, name, overrides=None):
 def _hospital_folder(source, folder, options):
     """Folder of masks and records, outside of the release folder and of the originals."""
     hospital = records_folder(folder, options.records)
-    if options.masks is not None and not options.mask_only:
-        require_outside(options.masks, folder, "Masks")
+    if not options.mask_only:
+        masks_folder(folder, options.masks, options.records)
+        for left in Path(folder).glob(f"*{MASK}*{MASK_EXTENSION}"):
+            require_no_mask(left)
     refuse_nested(source, [folder, hospital, options.masks])
     return hospital
 
@@ -93,6 +97,8 @@ def _hospital_folder(source, folder, options):
 def _say_first(series, options, warn):
     if not options.deidentify_headers and not options.mask_only:
         warn(HEADERS_KEPT)
+    if options.keep_private and not options.mask_only:
+        warn(PRIVATE_KEPT)
     warning = redraw_warning(series)
     if warning:
         warn(warning)
@@ -102,10 +108,7 @@ def _find_face(plan, given, options, progress, warn):
     """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
     for chosen in plan.candidates:
         stack = plan.stacks[chosen.number]
-        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9))
-        warning = memory_warning(volume)
-        if warning:
-            warn(warning)
+        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: warn_of_memory(volume, warn))
         if given is not None:
             return _persons_face(given(volume), chosen, volume, stack)
         if options.mask is not None:
@@ -138,4 +141,4 @@ def _persons_face(own, chosen, volume, stack):
         # On an even grid, from which it can be brought to the other series.
         even = upright(Volume(mask.astype(np.int16) * 1000, geometry), stack)
         mask, geometry = even.stored >= 500, even.geometry
-    return Face(mask, geometry, chosen, volume, "segmentation", own.mask, own.proposal, own.model)
+    return Face(mask, geometry, chosen, volume, "segmentation", own.mask, own.proposal, own.model, own.how)

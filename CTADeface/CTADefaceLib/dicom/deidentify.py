@@ -1,4 +1,4 @@
-"""Header de-identification, which is not ours: the Basic Profile of PS3.15 Annex E by the package dicom-anonymizer.
+"""Header de-identification: the Basic Profile of PS3.15 Annex E by the package dicom-anonymizer, then what it leaves.
 
 The package looks at the elements on top of a dataset and leaves dummy dates where the profile says remove; here each
 sequence item that stays is given to it too, dates that are to go do go, and UIDs become the run's own new ones.
@@ -7,32 +7,38 @@ sequence item that stays is given to it too, dates that are to go do go, and UID
 from contextlib import suppress
 from importlib.metadata import version
 
-from .headers import mark_headers_cleaned
 from .packages import need_anonymizer
+from .texts import clean_texts
 
 PACKAGE, PROFILE = "dicom-anonymizer", "dicomfields_2026c"
 # The package's own dummy, the year 1, is no valid date for dciodvfy.
 PACKAGE_DATE, DUMMY_DATE = "00010101", "19000101"
+PACKAGE_DUMMIES = ("ANONYMIZED", PACKAGE_DATE, f"{PACKAGE_DATE}010101.000000+0000", "000000.00", "000Y")
+# What an earlier tool said of its own work is free text, and no longer all of the truth.
+EARLIER = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
 class BasicProfile:
-    """Call it with a ``pydicom.Dataset`` to apply the profile in place, and to say so, before it is marked as defaced.
+    """Call it with a ``pydicom.Dataset`` to apply the profile in place; ``method`` names it.
 
     UIDs become those of ``uids`` (a ``NewUids``); private elements go. Raises: MissingPackages, when made.
     """
 
     def __init__(self, uids):
-        self._package = need_anonymizer()
+        self._package, self._uids = need_anonymizer(), uids
         rules = self._package.initialize_actions(PROFILE) | _our_rules(self._package, uids)
         # File meta information is written anew.
         self._rules = {tag: action for tag, action in rules.items() if tag[0] != 0x0002}
+        self.method = f"{PACKAGE} {version(PACKAGE)}: PS3.15 Basic Profile"
 
     def __call__(self, dataset):
+        for keyword in EARLIER:
+            dataset.pop(keyword, None)
         self._apply(dataset)
+        clean_texts(dataset, self._uids, PACKAGE_DUMMIES)
         for element in dataset.iterall():
             if element.VR in ("DA", "DT") and str(element.value).startswith(PACKAGE_DATE):
                 element.value = str(element.value).replace(PACKAGE_DATE, DUMMY_DATE, 1)
-        mark_headers_cleaned(dataset, f"{PACKAGE} {version(PACKAGE)}: PS3.15 Basic Profile")
 
     def _apply(self, dataset):
         # Tags of four numbers are ranges.

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from ..errors import InputError
+from ..records.folder import mask_name, new_mask_path
 from .source import folder_and_study
 
 MASK_EXTENSION = ".nii.gz"
@@ -19,12 +20,8 @@ def mask_path(folder, series, free=False):
 
     ``free``: with the first number at which none of an earlier run lies there.
     """
-    stem, number = f"{series_folder('.', series).name}_facemask", 1
-    path = Path(folder) / f"{stem}{MASK_EXTENSION}"
-    while free and path.exists():
-        number += 1
-        path = path.with_name(f"{stem}_{number}{MASK_EXTENSION}")
-    return path
+    name = mask_name(series_folder(".", series), MASK_EXTENSION)
+    return new_mask_path(folder, name) if free else Path(folder) / name
 
 
 def series_number(mask):

@@ -1,60 +1,49 @@
-"""Headers of a defaced instance: what says that it is defaced, and nothing left that shows the face elsewhere."""
+"""Headers of a defaced instance: what they say of how it was made, and by what method."""
 
 from .. import __version__
 from .packages import need_pydicom
 
-METHOD = f"CTADeface {__version__}: face removed from pixels"
+FACE_REMOVED = f"CTADeface {__version__}: face removed from pixels"
+ELSEWHERE_REMOVED = f"CTADeface {__version__}: private, bulk data removed"
+PRIVATE_KEPT = f"CTADeface {__version__}: bulk data removed, private kept"
 DERIVATION = "Face removed by CTADeface"
 CLEAN_FACE = ("113102", "Clean Recognizable Visual Features Option")
 BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
-# Longer private binaries may be pictures, in a form that nobody else knows.
-LARGEST_PRIVATE_BYTES = 256
-BINARY = {"OB", "OW", "OF", "OD", "OL", "OV", "UN", "OB or OW"}
-# Pictures of the same slice, where to fetch its original, signatures that no longer hold, and its old extremes.
-DROPPED = ("IconImageSequence", "PixelDataProviderURL", "DigitalSignaturesSequence", "MACParametersSequence",
-           "SmallestImagePixelValue", "LargestImagePixelValue", "SmallestPixelValueInSeries",
-           "LargestPixelValueInSeries", "DataSetTrailingPadding", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")
-NESTED_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 DESCRIPTION_CHARACTERS, METHOD_CHARACTERS = 1024, 64
 
 
-def mark_defaced(dataset, uids):
+def methods(keep_private=False, profile=None):
+    """What is done to the headers of a run, as the texts of De-identification Method: also for the record.
+
+    ``profile`` says by what a header profile runs, if one does.
+    """
+    return [*filter(None, [profile]), FACE_REMOVED, PRIVATE_KEPT if keep_private else ELSEWHERE_REMOVED]
+
+
+def mark_defaced(dataset, uids, keep_private=False, profile=None):
     """Turn the header of an original (``pydicom.Dataset``, changed in place) into that of its defaced instance.
 
-    ``uids``: the run's ``NewUids``. Everything not named here stays as it was.
+    Parameters: ``uids`` the run's ``NewUids``; ``keep_private`` when private elements are still in it, of which nobody
+    knows what they show; ``profile`` by what a header profile has run, only for a dataset of which that is true.
     """
-    drop_pictures(dataset)
     uids.replace_in(dataset)
     _mark_derived(dataset)
-    _mark_method(dataset)
+    _add_methods(dataset, methods(keep_private, profile))
+    if keep_private:
+        dataset.pop("RecognizableVisualFeatures", None)
+    else:
+        dataset.RecognizableVisualFeatures = "NO"
+    if profile:
+        _mark_profile(dataset)
     _new_meta(dataset)
 
 
-def mark_headers_cleaned(dataset, method):
-    """Say that a header profile ran, and by what ``method``; only for a dataset of which that is true."""
+def _mark_profile(dataset):
+    """By PS3.15 E.3 an option is claimed together with a profile, never alone."""
     dataset.PatientIdentityRemoved = "YES"
-    _add_method(dataset, method)
     dataset.LongitudinalTemporalInformationModified = "REMOVED"
     _add_code(dataset, BASIC_PROFILE)
-
-
-def drop_pictures(dataset, top=True):
-    """Remove icons, overlays, curves, pixels in sequences, private binaries that may be pictures, at every depth."""
-    for element in list(dataset):
-        tag = element.tag
-        repeating = 0x5000 <= tag.group <= 0x501E or 0x6000 <= tag.group <= 0x601E
-        if element.keyword in DROPPED or repeating or (not top and element.keyword in NESTED_PIXELS) or (
-                tag.is_private and _may_be_picture(element)):
-            del dataset[tag]
-        elif element.VR == "SQ":
-            for item in element.value:
-                drop_pictures(item, top=False)
-
-
-def _may_be_picture(element):
-    if element.VR == "SQ":
-        return any(e.keyword in NESTED_PIXELS or _may_be_picture(e) for item in element.value for e in item)
-    return element.VR in BINARY and element.value is not None and len(element.value) > LARGEST_PRIVATE_BYTES
+    _add_code(dataset, CLEAN_FACE)
 
 
 def _mark_derived(dataset):
@@ -67,16 +56,10 @@ def _mark_derived(dataset):
     dataset.DerivationDescription = "; ".join(filter(None, (before, DERIVATION)))[-DESCRIPTION_CHARACTERS:]
 
 
-def _add_method(dataset, method):
-    methods = dataset.get("DeidentificationMethod") or []
-    methods = [methods] if isinstance(methods, str) else list(methods)
-    dataset.DeidentificationMethod = [m for m in methods if m != method] + [method[:METHOD_CHARACTERS]]
-
-
-def _mark_method(dataset):
-    _add_method(dataset, METHOD)
-    _add_code(dataset, CLEAN_FACE)
-    dataset.RecognizableVisualFeatures = "NO"
+def _add_methods(dataset, ours):
+    before = dataset.get("DeidentificationMethod") or []
+    before = [before] if isinstance(before, str) else list(before)
+    dataset.DeidentificationMethod = [*(m for m in before if m not in ours), *(m[:METHOD_CHARACTERS] for m in ours)]
 
 
 def _add_code(dataset, code):

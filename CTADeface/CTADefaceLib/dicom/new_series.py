@@ -4,6 +4,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..volume import Geometry, Volume
+from .allowed import MUST_BE_THERE
 from .headers import mark_defaced
 from .packages import need_pydicom
 from .patch import save, set_pixels
@@ -12,10 +13,6 @@ from .uids import NewUids
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 INT16 = np.iinfo(np.int16)
 RIGHT_ANGLES = 1e-3
-# Required to be there, and unknown.
-EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
-         "ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator", "PatientPosition", "Laterality", "KVP",
-         "AcquisitionNumber")
 
 
 def as_slices(volume, stored):
@@ -61,7 +58,7 @@ def _slice(pydicom, plane, number, position, geometry):
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    for keyword in EMPTY:
+    for keyword in MUST_BE_THERE:
         setattr(dataset, keyword, None)
     dataset.SOPClassUID, dataset.SOPInstanceUID = CT_IMAGE, pydicom.uid.generate_uid()
     dataset.Modality, dataset.SeriesNumber, dataset.InstanceNumber = "CT", 1, number + 1

@@ -6,6 +6,7 @@ from ..errors import CTADefaceError, OutputError, first_line
 from .headers import mark_defaced
 from .pixels import read_dataset, read_words, stored_limits, to_words
 from .read import each_file
+from .vouched import remove_unvouched
 
 
 def stored_value(plane, hu):
@@ -13,11 +14,11 @@ def stored_value(plane, hu):
     return int(np.clip(np.rint((hu - plane.intercept) / plane.slope), *stored_limits(plane.bits)))
 
 
-def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress=None):
+def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress=None, keep_private=False):
     """Write each file of ``stack`` with ``hu`` where ``changed``, as new instances 0001.dcm ... into ``folder``.
 
     Parameters: ``changed`` bool (k, rows, columns); ``uids`` a ``NewUids``; ``clean_headers``
-    (a ``BasicProfile``) is called with each dataset, if given.
+    (a ``BasicProfile``) is called with each dataset, if given; ``keep_private`` keeps private elements, whatever they show.
     Returns: uint16 words (k, rows, columns) as they were meant to be written.
     Raises: InputError, OutputError, MissingPackages.
     """
@@ -34,7 +35,7 @@ def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress
             words[plane.frame][changed[index]] = to_words(stored_value(plane, hu))
             meant[index] = words[plane.frame]
         try:
-            _turn_into_defaced(dataset, words, uids, clean_headers)
+            _turn_into_defaced(dataset, words, uids, clean_headers, keep_private)
             save(dataset, folder / f"{number:0{digits}}.dcm")
         except (CTADefaceError, OSError):
             raise
@@ -44,11 +45,12 @@ def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress
     return meant
 
 
-def _turn_into_defaced(dataset, words, uids, clean_headers):
+def _turn_into_defaced(dataset, words, uids, clean_headers, keep_private):
     set_pixels(dataset, words)
+    remove_unvouched(dataset, keep_private)
     if clean_headers is not None:
         clean_headers(dataset)
-    mark_defaced(dataset, uids)
+    mark_defaced(dataset, uids, keep_private, clean_headers and clean_headers.method)
 
 
 def set_pixels(dataset, words):

@@ -3,9 +3,14 @@
 import numpy as np
 
 from ..errors import InputError, MissingPackages, first_line
+from .codestream import require_frame_sizes
+from .deflated import SYNTAX as DEFLATED
+from .deflated import refuse_bomb
 from .packages import INSTALL, need_pydicom
 
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+# Packed pixels of CT take a third of their size; empty ones pack to almost nothing, but few of them are in one file.
+LARGEST_RATIO, ALWAYS_ROOM = 1000, 2**26
 
 
 def stored_limits(bits):
@@ -14,27 +19,42 @@ def stored_limits(bits):
     return (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
 
 
+def require_room(path, header):
+    """Raise ``InputError`` when the file is too small for the pixels that its ``header`` announces."""
+    frames = int(header.get("NumberOfFrames") or 1)
+    sizes = frames, int(header.Rows), int(header.Columns)
+    announced, size = 2 * int(np.prod(sizes, dtype=object)), path.stat().st_size
+    syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
+    packed = syntax is not None and (syntax.is_compressed or str(syntax) == DEFLATED.decode())
+    if min(sizes) < 1 or announced > (max(size * LARGEST_RATIO, ALWAYS_ROOM) if packed else size):
+        raise InputError(f"{path.name} announces {' x '.join(map(str, sizes))} pixels, which its {size} bytes cannot hold; "
+                         "export it again")
+
+
 def read_words(dataset, name):
     """uint16 (frames, rows, columns) of a ``pydicom.Dataset`` with pixels, as they are in the file or were compressed.
 
     Raises: InputError naming ``name`` for truncated or undecodable pixels, MissingPackages without the decoder.
     """
+    if not all(keyword in dataset for keyword in ("Rows", "Columns", "PixelData")):
+        raise InputError(f"{name}: has no pixels, or they are truncated; export it again.")
     shape = int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns)
-    if "PixelData" not in dataset:
-        raise InputError(f"{name}: has no pixels; export it again.")
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         words = _decoded(dataset, name)
     else:
-        content = dataset.PixelData
-        if len(content) < 2 * int(np.prod(shape)):
-            raise InputError(f"{name}: its pixels are truncated ({len(content)} of {2 * int(np.prod(shape))} bytes); "
-                             "export it again.")
+        content, announced = dataset.PixelData, 2 * int(np.prod(shape, dtype=object))
+        if len(content) < announced:
+            raise InputError(f"{name}: its pixels are truncated ({len(content)} of {announced} bytes); export it again.")
+        # Some programs pad; a row or column more is another size than the header's.
+        if len(content) >= announced + 2 * max(shape[1:]):
+            raise InputError(f"{name}: holds {len(content)} bytes of pixels instead of {announced}; export it again.")
         order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
         words = np.frombuffer(content, order + "u2", int(np.prod(shape))).astype(np.uint16)
-    return _without_overlays(words.reshape(shape), dataset)
+    return _without_hidden(words.reshape(shape), dataset)
 
 
 def _decoded(dataset, name):
+    from pydicom.encaps import generate_frames
     from pydicom.pixels import get_decoder, pixel_array
 
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -45,19 +65,34 @@ def _decoded(dataset, name):
     if not decoder.is_available:
         raise MissingPackages(f"{name}: reading {syntax.name} needs a decoder; run: {INSTALL}")
     try:
+        frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+        require_frame_sizes(frames, int(dataset.Rows), int(dataset.Columns), name)
         return np.ascontiguousarray(pixel_array(dataset, raw=True)).view(np.uint16)
+    except InputError:
+        raise
     except Exception as error:  # each decoder raises its own
         raise InputError(f"{name}: its pixels ({syntax.name}) cannot be decoded ({first_line(error)}); "
                          "export it again.") from None
 
 
-def _without_overlays(words, dataset):
-    """Old files keep overlays in the unused high bits of the pixels, which may draw the face's outline."""
-    if any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
-           for group in OVERLAY_GROUPS):
-        bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-        return to_words(values_of(words & np.uint16((1 << bits[0]) - 1), bits))
+def _without_hidden(words, dataset):
+    """Words of which the bits above BitsStored hold no picture: old files keep overlays there, others could.
+
+    They may be zero, repeat the sign, or make up one other value, with which some scanners pad; else they are set anew.
+    """
+    stored, _signed = bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+    if stored >= 16 or int(words.max(initial=0)) >> stored == 0:
+        return words
+    plain = to_words(values_of(words & np.uint16((1 << stored) - 1), bits))
+    others = words[words != plain]
+    if _has_overlay_in_pixels(dataset) or (others != others[:1]).any():
+        return plain
     return words
+
+
+def _has_overlay_in_pixels(dataset):
+    return any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
+               for group in OVERLAY_GROUPS)
 
 
 def values_of(words, bits):
@@ -82,7 +117,10 @@ def read_dataset(path):
     """``pydicom.Dataset`` of a file, pixels included. Raises: InputError."""
     pydicom = need_pydicom()
     try:
+        refuse_bomb(path)
         dataset = pydicom.dcmread(path, force=True)
+    except InputError:
+        raise
     except Exception as error:  # pydicom raises many kinds for damaged files
         raise InputError(f"{path}: cannot be read as DICOM ({first_line(error)}); export it again.") from None
     if "TransferSyntaxUID" not in dataset.file_meta:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, OutOfMemory
 from ..volume import Volume
 from .pixels import read_dataset, read_words, stored_limits, values_of
 
@@ -17,12 +17,18 @@ def each_file(stack):
     return files.items()
 
 
-def read_stack(stack, name, progress=None):
+def read_stack(stack, name, progress=None, begun=None):
     """``Volume`` of a ``Stack``: stored values where all slices share slope and intercept, else HU.
 
-    HU are int16 where that is exact, float32 otherwise. Raises: InputError, MissingPackages.
+    HU are int16 where that is exact, float32 otherwise. ``begun(volume)`` is called before pixels are read, with a
+    ``Volume`` as large. Raises: InputError, MissingPackages, OutOfMemory.
     """
-    words, done = np.empty((len(stack.planes), stack.rows, stack.columns), np.uint16), 0
+    try:
+        words, done = np.empty((len(stack.planes), stack.rows, stack.columns), np.uint16), 0
+    except (MemoryError, ValueError) as error:
+        raise OutOfMemory(f"{name}: its slices do not fit into memory ({error}); close other programs.") from None
+    if begun is not None:
+        begun(Volume(words, stack.geometry, name=name))
     for path, indices in each_file(stack):
         frames = read_words(read_dataset(path), path.name)
         if frames.shape[1:] != words.shape[1:]:

@@ -1,7 +1,7 @@
 """The series of a study, one after the other: mask, fill, gate, files, and what is said about each."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..files.write import write_mask_new
 from ..release import Outgoing, release
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
+from .headers import methods
 from .patch import write_defaced
 from .read import read_stack, volume_of
 from .series import find_series
@@ -26,12 +27,13 @@ from .uids import NewUids
 
 @dataclass
 class PersonsMask:
-    """A mask, bool (k, rows, columns) on a series' slices; if a model proposed it first, ``proposal`` and the
-    ``model``'s name and checksum."""
+    """A mask, bool (k, rows, columns) on a series' slices; if a model proposed it first, ``proposal``, the
+    ``model``'s name and checksum, and ``how`` it ran (device, mirroring, step size), for the record's settings."""
 
     mask: np.ndarray
     proposal: np.ndarray | None = None
     model: dict | None = None
+    how: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Face:
     """A mask and the grid it lies on; ``volume`` is that of the ``chosen`` series, already read.
 
     ``source`` 'model', 'file' or 'segmentation' (a person's); ``own`` the mask on the very slices of the chosen series,
-    where that is known; ``proposal`` and ``model`` as of ``PersonsMask``.
+    where that is known; ``proposal``, ``model`` and ``how`` as of ``PersonsMask``.
     """
 
     mask: np.ndarray
@@ -50,6 +52,7 @@ class Face:
     own: np.ndarray | None = None
     proposal: np.ndarray | None = None
     model: dict | None = None
+    how: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -90,8 +93,7 @@ class Run:
 
     def _deface(self, series, result, progress):
         target = series_folder(self.folder, series)
-        masks = self.folder if self.options.mask_only else self.hospital
-        masks = Path(self.options.masks) if self.options.masks else masks
+        masks = Path(self.options.masks or (self.folder if self.options.mask_only else self.hospital))
         # A blocked run has left its mask there for the person who corrects it.
         mask_file = mask_path(masks, series, free=masks == self.hospital and not self.options.overwrite)
         refuse_existing([mask_file] if self.options.mask_only else [mask_file, target], self.options.overwrite)
@@ -103,7 +105,8 @@ class Run:
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
             raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
                             f"was made; run again with --series {series.number}.")
-        result.model = self.options.mask or (self.face.model or {}).get("name")
+        result.given_mask = self.options.mask and str(self.options.mask)
+        result.model = (self.face.model or {}).get("name")
         result.device = device_name(self.options) if self.face.source == "model" else None
         result.mask_ml, result.mask = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2), str(mask_file)
         if self.options.mask_only:
@@ -138,7 +141,7 @@ class Run:
         def write(staged):
             staged.mkdir()
             meant.append(write_defaced(stack, changed, hu, staged, self.uids, self.clean_headers,
-                                       progress.part(0.5, 0.8)))
+                                       progress.part(0.5, 0.8), options.keep_private))
 
         def verify(staged):
             expected = volume_of(stack, meant.pop(), volume.name)
@@ -154,7 +157,9 @@ class Run:
     def _outgoing(self, series, volume, mask, stored, value, result):
         options, own = self.options, series.number == self.face.chosen.number
         source = self.face.source if own else self.face.source + ", of another series"
-        settings = settings_of(options, result) | {"headers_deidentified": options.deidentify_headers, "mask": source}
+        settings = settings_of(options, result) | self.face.how | {
+            "headers_deidentified": options.deidentify_headers, "private_kept": options.keep_private, "mask": source,
+            "methods": methods(options.keep_private, self.clean_headers and self.clean_headers.method)}
         # What the model proposed, nobody has edited; how a person did is known of that person's series only.
         proposal = mask if self.face.source == "model" else self.face.proposal if own else None
         return Outgoing(

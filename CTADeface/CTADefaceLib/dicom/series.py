@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from .deflated import refuse_bomb
 from .kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
 from .packages import need_pydicom
 from .recognise import is_dicom
@@ -114,16 +115,31 @@ def _read_header(path):
     """(header, None), (None, what is wrong) of a broken DICOM file, or (None, None) of another file."""
     pydicom = need_pydicom()
     try:
+        refuse_bomb(path)
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
         # Elements are decoded when they are first asked for, and may turn out to be damaged then.
         usable = bool(header.get("SOPInstanceUID")) and bool(header.get("SOPClassUID"))
         for tag in TAGS:
             header.get(tag)
+        _require_numbers(header)
+        kind_of(header), _orientation(header), _frame_of_reference(header)
+    except InputError as error:
+        return None, str(error).removeprefix(f"{path.name}: ").rstrip(".")
     except Exception as error:  # pydicom raises many kinds for damaged files
         return None, f"cannot be read ({type(error).__name__})" if is_dicom(path) else None
     if usable:
         return header, None
     return None, "has no SOP class or instance UID" if is_dicom(path) else None
+
+
+def _require_numbers(header):
+    """Raise what numbers raise that are none, so that nobody needs to expect it later."""
+    for keyword in ("Rows", "Columns", "NumberOfFrames", "SeriesNumber"):
+        if header.get(keyword) not in (None, ""):
+            int(header.get(keyword))
+    for keyword in ("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"):
+        if header.get(keyword) not in (None, ""):
+            np.array(header.get(keyword), float)
 
 
 def _add(groups, instance, problem):

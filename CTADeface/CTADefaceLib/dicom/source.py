@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from .deflated import refuse_bomb
 from .packages import need_pydicom
 
 STUDY = "study="
@@ -37,6 +38,7 @@ def study_uid(path):
 def _study_uid(path, _size, _time):
     pydicom = need_pydicom()
     try:
+        refuse_bomb(Path(path))
         return str(pydicom.dcmread(path, specific_tags=["StudyInstanceUID"], stop_before_pixels=True,
                                    force=True).get("StudyInstanceUID", ""))
     except OSError:

@@ -9,8 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import InputError
-from ..volume import Geometry
+from ..errors import CTADefaceError, InputError, first_line
+from ..volume import SPACING_MM, Geometry, require_rescaling
+from .pixels import require_room
 
 # Positions are often rounded to 0.1 mm, or to single precision.
 SAME_PLACE_MM = 0.02
@@ -21,6 +22,10 @@ STRAY_MM = 0.5
 # Between slices farther apart than this a face cannot be followed.
 LARGEST_STEP_MM = 12.0
 LEAST_SLICES = 2
+# Gantries tilt by 30 degrees at most.
+LARGEST_TILT_DEG, LEAST_SHIFT_MM = 45.0, 20.0
+# Cosines are rounded, by some programs to two digits.
+UNIT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -136,11 +141,14 @@ def stack_of(series):
         planes.sort(key=lambda plane: float(np.dot(plane.position, normal)))
         stack = Stack(tuple(planes), int(header.Rows), int(header.Columns))
         _check_heights(stack)
+        stack.geometry.require_plausible("its stack of slices", (stack.columns, stack.rows, len(planes)))
         return stack
     except InputError as error:
-        raise InputError(f"{series.label}: {error}.") from None
-    except (AttributeError, TypeError, ValueError, IndexError) as error:
-        raise InputError(f"{series.label}: an element of its headers is missing or unusable ({error}); "
+        raise InputError(f"{series.label}: {str(error).rstrip('.')}.") from None
+    except CTADefaceError:
+        raise
+    except Exception as error:  # pydicom raises many kinds for damaged elements
+        raise InputError(f"{series.label}: an element of its headers is missing or unusable ({first_line(error)}); "
                          "export it again.") from None
 
 
@@ -164,6 +172,9 @@ def planes_of(instance):
     if int(header.HighBit) != int(header.BitsStored) - 1:
         raise InputError(f"its pixels end at bit {header.HighBit} of {header.BitsStored}; export it again")
     bits = int(header.BitsStored), int(header.PixelRepresentation)
+    if not (1 <= bits[0] <= 16 and bits[1] in (0, 1)):
+        raise InputError(f"its pixels have {bits[0]} bits and the representation {bits[1]}; export it again as CT")
+    require_room(instance.path, header)
     if header.get("PerFrameFunctionalGroupsSequence"):
         return [_frame_plane(instance.path, header, number, bits)
                 for number in range(len(header.PerFrameFunctionalGroupsSequence))]
@@ -197,17 +208,20 @@ def _plane(path, frame, position, orientation, measures, rescale, bits):
     slope, intercept = (rescale.get(keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
     if slope in (None, "") or intercept in (None, ""):
         raise InputError(f"slope or intercept of HU is missing in {path.name}; export it again")
-    if not float(slope):
-        raise InputError(f"the slope of HU is 0 in {path.name}; export it again")
+    require_rescaling(path.name, float(slope), float(intercept))
     values = [np.array(v, float) for v in (position.ImagePositionPatient, orientation.ImageOrientationPatient,
                                            measures.PixelSpacing)]
     if [len(v) for v in values] != [3, 6, 2] or not all(np.isfinite(v).all() for v in values) or values[2].min() <= 0:
         raise InputError(f"position, orientation or spacing is unusable in {path.name}; export it again")
     cosines = values[1].reshape(2, 3)
+    if not np.all(np.abs(np.linalg.norm(cosines, axis=1) - 1) < UNIT_TOLERANCE):
+        raise InputError(f"the orientation is not made of unit vectors in {path.name}; export it again")
     cosines = cosines / np.linalg.norm(cosines, axis=1, keepdims=True)
     if abs(cosines[0] @ cosines[1]) > 1e-3:
         raise InputError(f"rows and columns are not at right angles in {path.name}; export it again")
     thickness = float(thickness) if thickness not in (None, "") else None
+    if thickness is not None and not 0 <= thickness <= SPACING_MM[1]:
+        raise InputError(f"the slice thickness is {thickness:g} mm in {path.name}; export it again")
     return Plane(path, frame, tuple(values[0]), tuple(cosines.ravel()), tuple(values[2]), float(slope),
                  float(intercept), bits, thickness)
 
@@ -228,6 +242,10 @@ def _check_heights(stack):
     if double.size:
         raise InputError(f"{double.size} of its slices lie where another one lies (at {heights[double[0]]:.1f} mm): "
                          "several phases or copies in one series; split it by acquisition")
+    aside = stack.positions - stack.positions[0]
+    aside = np.linalg.norm(aside - np.outer(aside @ stack.normal, stack.normal), axis=1)
+    if np.any(aside > np.ptp(heights) * np.tan(np.radians(LARGEST_TILT_DEG)) + LEAST_SHIFT_MM):
+        raise InputError(f"its slices lie up to {aside.max():.0f} mm beside one another; export it again")
     if _all_even(steps):
         return
     gap = _gap(steps)

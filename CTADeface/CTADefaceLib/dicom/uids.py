@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files.private import open_private
 from ..files.publish import publishing
 from .packages import need_pydicom
 
@@ -63,7 +64,8 @@ class NewUids:
         path = Path(self._folder) / KEY
         try:
             with publishing([path]) as (staged,):
-                staged.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+                with open_private(staged, encoding="ascii") as stream:
+                    stream.write(secrets.token_hex(KEY_BYTES))
         except OutputError:
             if not path.exists():
                 raise

@@ -2,11 +2,11 @@
 
 import re
 
-from .read import ItkHeader
+from .text_header import ItkHeader
 
 # The form in which ITK keeps DICOM tags.
 DICOM_TAG = re.compile(r"(DICOM_)?[0-9a-f]{4}[|,_][0-9a-f]{4}", re.IGNORECASE)
-TECHNICAL = ("NRRD_", "ITK_", "Modality")
+TECHNICAL = ("NRRD_kinds", "NRRD_centerings", "NRRD_space", "ITK_", "Modality")
 NIFTI_TEXT = ("descrip", "aux_file", "db_name", "intent_name")
 
 

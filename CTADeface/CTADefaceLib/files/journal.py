@@ -14,47 +14,31 @@ import shutil
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
 from .lock import BUSY, lock
+from .moves import OLD, PART, Move, carry_out, delete, flush, flush_folder, is_one_step, put_back, seen
+from .private import FILE_MODE, FOLDER_MODE, make_private, private_folder
 
 STAGING = ".cta-deface-"
 JOURNAL = ".journal"
-OLD, NEW, PART = "-old", "-new", "-part"
 # Where files cannot be locked: certainly over after this.
 STALE_S = 86_400.0
-# FAT keeps times in steps of two seconds.
-SAME_TIME_S = 2.0
-
-
-@dataclass
-class Move:
-    """What lies at ``temporary`` (None: nothing, ``path`` is deleted) goes to ``path``; what is there, to ``old``.
-
-    ``made`` size and time of the new file; ``near`` a hidden folder beside ``path``, for
-    what cannot be renamed from ``temporary`` to there, because they lie on different disks.
-    """
-
-    path: str
-    temporary: str | None
-    old: str
-    near: str
-    overwrite: bool = False
-    public: bool = False
-    made: tuple | None = None
 
 
 class Publication:
     """New files and folders on their way to their names, and old ones on their way out.
 
-    ``place`` is the folder that holds what is unfinished, in hidden form; it is made when it is needed. For use in a
-    ``with``; what was not committed at its end is gone. Raises: OSError.
+    ``place`` is the folder that holds what is unfinished, in hidden form; it is made when it is needed. ``release`` is the
+    folder that is given away, if there is one: missing parents that others share with it get the modes of the umask, as
+    does what is staged as public; all else is for the owner only (see ``private``). For use in a ``with``; what was not
+    committed at its end is gone. Raises: OSError.
     """
 
-    def __init__(self, place):
-        self._place = Path(place)
+    def __init__(self, place, release=None):
+        self._place, self._release = Path(place), release
         self._stream, self._moves, self._count = None, [], 0
         recover(self._place)
 
@@ -68,9 +52,9 @@ class Publication:
     def folder(self):
         """The hidden folder, for its owner only."""
         if self._stream is None:
-            _make_folder(self._place)
+            _make_folder(self._place, self._release)
             self._stream = _new_journal(self._place.resolve())
-            _folder_of(self._stream.name).mkdir(mode=0o700)
+            _folder_of(self._stream.name).mkdir(mode=FOLDER_MODE)
         return _folder_of(self._stream.name)
 
     def stage(self, path, overwrite=False, public=False):
@@ -79,7 +63,7 @@ class Publication:
         ``public``: it is given away; these get their names last, when the hospital has what belongs to them.
         """
         path = Path(path)
-        _make_folder(path.parent)
+        _make_folder(path.parent, self._release, public)
         return self._add(path, path.name, overwrite, public)
 
     def remove(self, path):
@@ -90,7 +74,7 @@ class Publication:
         self._count += 1
         own = self.folder / str(self._count)
         if name:
-            own.mkdir()
+            own.mkdir(mode=FOLDER_MODE)
         path = path.parent.resolve() / path.name
         near = path.with_name(f"{self.folder.name}-{own.name}")
         self._moves.append(Move(str(path), str(own / name) if name else None, str(own) + OLD, str(near), overwrite, public))
@@ -104,7 +88,7 @@ class Publication:
             yield self
         except BaseException:
             for move in self._moves[before:]:
-                _delete(move.temporary)
+                delete(move.temporary)
             del self._moves[before:]
             raise
 
@@ -113,18 +97,21 @@ class Publication:
         moves = sorted(self._moves, key=lambda move: move.public)
         if not moves:
             return
-        alone = len(moves) == 1 and _is_one_step(moves[0], self._place.resolve())
+        alone = len(moves) == 1 and is_one_step(moves[0], self._place.resolve())
         try:
             for move in moves:
                 if move.temporary:
-                    _flush(move.temporary)
-                    move.made = _seen(move.temporary)
+                    if not move.public:
+                        # Other packages write as the umask says.
+                        make_private(Path(move.temporary))
+                    flush(move.temporary)
+                    move.made = seen(move.temporary)
             if not alone:
                 self._note({"moves": [asdict(move) for move in moves]})
             for move in moves:
-                _carry_out(move, keep=not alone)
+                carry_out(move, keep=not alone)
             for folder in {os.path.dirname(move.path) for move in moves}:
-                _flush_folder(folder)
+                flush_folder(folder)
         except BaseException:
             if not alone:
                 self._take_back(moves)
@@ -137,7 +124,7 @@ class Publication:
 
     def _take_back(self, moves):
         try:
-            _put_back(moves, self.folder)
+            put_back(moves, self.folder)
         except BaseException:
             # The journal stays, for another try by the next run.
             self._stream.close()
@@ -149,7 +136,7 @@ class Publication:
         self._stream.write(json.dumps(line).encode() + b"\n")
         self._stream.flush()
         os.fsync(self._stream.fileno())
-        _flush_folder(self._place)
+        flush_folder(self._place)
 
     def _end(self):
         if self._stream is not None:
@@ -175,7 +162,7 @@ def _settle(journal):
             return
         moves, done = _read(stream)
         if not done:
-            _put_back(moves, _folder_of(journal))
+            put_back(moves, _folder_of(journal))
         _clear(stream, moves)
 
 
@@ -227,147 +214,22 @@ def _new_journal(place):
         stream.close()
 
 
-def _make_folder(folder):
+def _make_folder(folder, release, public=False):
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if public:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            private_folder(folder, release)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, "a file has that name", str(folder)) from None
 
 
 def _private(path, flags):
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags, FILE_MODE)
 
 
 def _folder_of(journal):
     return Path(journal).with_suffix("")
-
-
-def _is_one_step(move, place):
-    """Is the move one rename in one folder, and so all or nothing by itself?"""
-    return (move.temporary is not None and os.path.dirname(move.path) == str(place)
-            and not (os.path.isdir(move.temporary) and os.path.lexists(move.path)))
-
-
-def _carry_out(move, keep):
-    """Make a move; ``keep`` what is replaced. May be far: from one disk to another, and by way of a copy then."""
-    try:
-        _rename(move.temporary, move.path, move.old if keep else None, move.overwrite)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        part = Path(move.near + PART)
-        part.mkdir(mode=0o700)
-        if move.temporary:
-            (shutil.copytree if os.path.isdir(move.temporary) else shutil.copy2)(move.temporary, part / NEW)
-            _flush(part / NEW)
-        # From here on, what is missing there has its name already.
-        os.rename(part, move.near)
-        _rename(move.temporary and os.path.join(move.near, NEW), move.path, os.path.join(move.near, OLD), move.overwrite)
-
-
-def _rename(temporary, path, old, overwrite):
-    if temporary is None:
-        if os.path.lexists(path):
-            os.rename(path, old)
-    elif os.path.isdir(temporary):
-        _rename_folder(temporary, path, old, overwrite)
-    elif overwrite:
-        if os.path.isdir(path):
-            raise IsADirectoryError(errno.EISDIR, "a folder has that name", path)
-        if old and os.path.lexists(path):
-            _keep(path, old)
-        os.replace(temporary, path)
-    else:
-        _rename_new(temporary, path)
-
-
-def _rename_folder(temporary, path, old, overwrite):
-    if os.path.lexists(path):
-        if not overwrite:
-            raise FileExistsError(errno.EEXIST, "File exists", path)
-        os.rename(path, old)
-    try:
-        os.rename(temporary, path)
-    except OSError as error:
-        if error.errno == errno.ENOTEMPTY:
-            # Somebody made it meanwhile.
-            raise FileExistsError(errno.EEXIST, "File exists", path) from None
-        raise
-
-
-def _keep(path, old):
-    """``path`` also under the name ``old``, or only, where there are no hard links."""
-    try:
-        os.link(path, old)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            raise
-        os.rename(path, old)
-
-
-def _rename_new(temporary, path):
-    """Rename a file; a hard link fails when somebody made ``path`` meanwhile."""
-    try:
-        os.link(temporary, path)
-    except OSError as error:
-        if isinstance(error, FileExistsError) or error.errno == errno.EXDEV:
-            raise
-        # No hard links here (FAT, some network drives): the check and the rename are then two steps.
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, "File exists", path) from None
-        os.replace(temporary, path)
-
-
-def _put_back(moves, folder):
-    """Undo moves, also those that were not made or are undone already. Raises: OSError; it can be done again."""
-    for move in reversed(moves):
-        ours = _is_ours(move)
-        old = next((old for old in _olds(move) if os.path.lexists(old)), None)
-        if ours and (old is None or os.path.isdir(move.path)):
-            _discard(move.path, folder)
-        if old is not None and (ours or not os.path.lexists(move.path)):
-            os.replace(old, move.path)
-    for name in {os.path.dirname(move.path) for move in moves}:
-        _flush_folder(name)
-
-
-def _olds(move):
-    return move.old, os.path.join(move.near, OLD)
-
-
-def _is_ours(move):
-    """Is what lies at the path of a move what was staged for it?"""
-    source = os.path.join(move.near, NEW) if os.path.isdir(move.near) else move.temporary
-    if not move.temporary or not os.path.lexists(move.path):
-        return False
-    if os.path.lexists(source):
-        return os.path.samefile(source, move.path)
-    # It was renamed. Somebody may have put another file there since; of a folder, put a file into it.
-    size, changed = _seen(move.path)
-    return size is None or (size == move.made[0] and abs(changed - move.made[1]) <= SAME_TIME_S)
-
-
-def _seen(path):
-    """(size of a file, None of a folder; time of the last change): what a rename leaves as it is."""
-    status = os.stat(path)
-    return None if os.path.isdir(path) else status.st_size, status.st_mtime
-
-
-def _discard(path, folder):
-    """Delete ``path``; a folder never shows with a part of its files: it goes into ``folder`` first."""
-    if os.path.isdir(path):
-        with suppress(OSError):
-            os.rename(path, folder / uuid4().hex)
-            return
-    _delete(path)
-
-
-def _delete(path):
-    if os.path.isdir(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
 
 
 def _clear(stream, moves):
@@ -385,23 +247,3 @@ def _clear(stream, moves):
     with suppress(OSError):
         os.unlink(journal)
     stream.close()
-
-
-def _flush(path):
-    if os.path.isdir(path):
-        for inside in os.listdir(path):
-            _flush(os.path.join(path, inside))
-        _flush_folder(path)
-        return
-    with open(path, "rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def _flush_folder(folder):
-    """Make the new names outlast a power cut, where folders can be flushed."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

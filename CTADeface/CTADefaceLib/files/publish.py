@@ -38,28 +38,29 @@ def publishing(paths, overwrite=False, release=None, public=(), into=None):
 
     What is written there may be a file or a folder of files, which then appears with all that is in it. They lie in a
     hidden folder (see ``journal``) in that of the first path outside of the folder ``release``, or beside that, so that
-    nothing unfinished is ever in it. ``public``: those of ``paths`` that are given away. ``into`` a ``Publication``
-    whose owner gives everything its name later. Without ``overwrite`` a file that somebody made meanwhile stays.
+    nothing unfinished is ever in it. Only those of ``paths`` that ``public`` holds are given away, and for others too, as
+    the umask says; all else is for the owner alone (see ``private``). ``into`` a ``Publication`` whose owner gives
+    everything its name later. Without ``overwrite`` a file that somebody made meanwhile stays.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
     paths = [Path(p) for p in paths]
-    with publication(place_of(paths, release), into) as own:
+    with publication(place_of(paths, release), into, release) as own:
         refuse_existing(paths, overwrite)
         yield [own.stage(path, overwrite, path in public) for path in paths]
 
 
 @contextmanager
-def publication(place, into=None):
+def publication(place, into=None, release=None):
     """A ``Publication`` at ``place``, committed at the end; or ``into``, to which all that is staged is added, or nothing.
 
-    Raises: ``OutputError``, as ``publishing``.
+    ``release`` as for ``Publication``. Raises: ``OutputError``, as ``publishing``.
     """
     try:
         if into is not None:
             with into.part():
                 yield into
         else:
-            with Publication(place) as own:
+            with Publication(place, release) as own:
                 yield own
                 own.commit()
     except FileExistsError as error:

@@ -6,7 +6,8 @@ from ..errors import OutputError
 from ..volume import Volume
 from .compress import write_compressed
 from .header_text import NIFTI_TEXT, without_dicom
-from .read import NiftiHeader
+from .nifti import NiftiHeader
+from .private import private_file
 
 
 def write_like(volume, array, path, progress=None):
@@ -18,7 +19,8 @@ def write_like(volume, array, path, progress=None):
 
 
 def write_mask(volume, mask, path, progress=None):
-    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``."""
+    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``, for the owner only."""
+    private_file(path)
     mask = mask.view(np.uint8)
     if isinstance(volume.source, NiftiHeader):
         header = volume.source.header.copy()
@@ -62,6 +64,11 @@ def _write_plain(stream, prefix, array, progress):
 def _report(progress, fraction):
     if progress is not None:
         progress.update(fraction)
+
+
+def write_new_mask(mask, geometry, path):
+    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) as ``write_new`` does, for the owner only. Raises: OutputError."""
+    write_new(mask.view(np.uint8), geometry, private_file(path))
 
 
 def write_new(array, geometry, path):

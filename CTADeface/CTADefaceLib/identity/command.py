@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError, OutputError
+from ..files.private import private_folder
 
 DONE = "pass"
 
@@ -71,7 +72,7 @@ class PictureWriter:
     def __init__(self, folder):
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
         except OSError as error:
             raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from None
 

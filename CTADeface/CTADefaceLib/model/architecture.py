@@ -6,6 +6,7 @@ elsewhere cannot make the program call something else.
 
 from ..errors import MissingPackages, ModelError, first_line
 from .folder import read_json, resolve_configuration
+from .schema import check_network
 
 _UNETS = "dynamic_network_architectures.architectures.unet"
 # Name in a plan -> class in dynamic_network_architectures; the last name is that of its older versions.
@@ -117,6 +118,7 @@ def _read_architecture(settings):
             raise ModelError(f"plans.json asks for {value!r} as {key}, which is not allowed and may be unsafe; choose "
                              "a model with the standard layers of nnU-Net.")
     _check_size(arguments)
+    check_network(arguments)
     return NETWORKS[name], arguments
 
 

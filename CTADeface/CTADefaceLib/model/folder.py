@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ModelError
+from .schema import check_model
 
 CHECKPOINT_NAME = "checkpoint_final.pth"
 DEFAULT_CONFIGURATION = "3d_fullres"
@@ -76,11 +77,13 @@ def inspect_folder(folder, name, origin, configuration=None):
     settings = resolve_configuration(plans, configuration)
     _require_ct(dataset, settings)
     forward, backward = _read_axes(plans)
-    return ModelInfo(
+    info = ModelInfo(
         name=name, folder=folder, origin=origin, configuration=configuration, folds=folds,
         spacing=_numbers(settings, "spacing", 3), patch_size=tuple(int(n) for n in _numbers(settings, "patch_size", 3)),
         transpose_forward=forward, transpose_backward=backward,
         **_read_labels(dataset), **_read_intensities(plans))
+    check_model(plans, dataset, configuration, settings)
+    return info
 
 
 def read_json(path):

@@ -93,15 +93,17 @@ def install_model(path, name=None, overwrite=False, progress=None):
     if name is not None:
         _check_new_name(name, overwrite)
     with _changing(user_folder()) as change:
-        model = _copy_source(path, change.folder, progress)
-        name = name or _suggest_name(model, path)
+        model, root = _copy_source(path, change.folder, progress)
+        with _users_path(path / root, model):
+            name = name or _suggest_name(model, path)
         _check_new_name(name, overwrite)
         if progress is not None:
             progress.enter("load model")
-        _verify_and_record(model, name, path.name)
+        with _users_path(path / root, model):
+            _verify_and_record(model, name, path.name)
         if progress is not None:
             progress.check()
-        os.rename(model, change.stage(user_folder() / name, overwrite))
+        os.rename(model, change.stage(user_folder() / name, overwrite, public=True))
         change.commit()
     if progress is not None:
         progress.finish()
@@ -175,6 +177,8 @@ def _suggest_name(model, path):
 def _changing(store):
     """A ``Publication`` in the store, so that a model is whole, the old one or the new one. Raises: ModelError."""
     try:
+        # For others too, as the umask says: models hold nothing of a patient's.
+        store.mkdir(parents=True, exist_ok=True)
         with Publication(store) as change:
             yield change
     except FileExistsError as error:
@@ -186,7 +190,7 @@ def _changing(store):
 
 
 def _copy_source(path, work, progress):
-    """Copy the source's only model into ``work``; returns the new folder."""
+    """Copy the source's only model into ``work``; returns the new folder and its path in the source."""
     if progress is not None:
         progress.enter("read")
     with open_source(path) as members:
@@ -195,7 +199,17 @@ def _copy_source(path, work, progress):
         model = work / ("model-" + re.sub(r"[^A-Za-z0-9_-]", "_", root.name or path.resolve().name))
         model.mkdir()
         copy_model(members, root, model, progress)
-    return model
+    return model, root
+
+
+@contextmanager
+def _users_path(source, copy):
+    """Let a ``ModelError`` about the ``copy`` name the ``source``, which may lie in a .zip: the copy is gone by then."""
+    try:
+        yield
+    except ModelError as error:
+        text = str(error).replace(str(copy), str(source))
+        raise ModelError(text if str(source) in text else f"{source}: {text}") from error
 
 
 def _verify_and_record(model, name, source_name):

@@ -16,6 +16,7 @@ import numpy as np
 from .. import __version__
 from ..checks.check import checked_overrides
 from ..errors import OutputError
+from ..files.private import open_private, private_folder
 from ..threads import for_slabs
 from .folder import last_record_path
 
@@ -89,8 +90,9 @@ def write_record(record, path):
     """Write a record as JSON to ``path``, which the caller has chosen or staged. Raises: OutputError."""
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        private_folder(path.parent)
+        with open_private(path, encoding="utf-8") as stream:
+            stream.write(json.dumps(record, indent=1) + "\n")
     except OSError as error:
         raise OutputError(f"{path.parent}: the record cannot be written ({error.strerror}); free space or choose "
                           "another folder for records.") from None

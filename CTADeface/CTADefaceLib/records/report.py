@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..checks.check import TITLES, number_text
 from ..errors import MissingPackages
+from ..files.private import open_private
 
 COLOURS = {"pass": "#2e7d32", "warn": "#b26a00", "fail": "#c62828", "not applicable": "#757575"}
 STYLE = """
@@ -28,13 +29,14 @@ def report_path(record_path):
 
 
 def write_report(outgoing, path):
-    """Write the report of an ``Outgoing`` case to ``path``. Raises: DeviceError without vtk or OpenGL, OSError."""
+    """Write the report of an ``Outgoing`` case to ``path``, for the owner only. Raises: DeviceError without vtk or OpenGL, OSError."""
     from ..render import before_after_png
 
     volume = outgoing.volume
     picture = before_after_png(volume.to_hu(volume.stored), volume.to_hu(outgoing.stored), volume.geometry.affine())
     page = report_page(outgoing.record("released"), picture, outgoing.volume.name if outgoing.names else None)
-    path.write_text(page, encoding="utf-8")
+    with open_private(path, encoding="utf-8") as stream:
+        stream.write(page)
 
 
 def need_pictures():

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ..case import Result
+from ..case import Result, require_sound
 from ..checks.written import written_file
 from ..dicom.case import deface_dicom, require_defaced
 from ..dicom.folders import MASK_EXTENSION
 from ..dicom.new_series import as_slices, write_new_series
 from ..dicom.run import PersonsMask, compare_series
 from ..errors import InputError
-from ..files.write import write_new
+from ..files.write import write_new_mask
 from ..release import release
 from . import face_segment
-from .outgoing import model_of
+from .outgoing import how_proposed, model_of
 from .volumes import INSTANCES
 
 SAME_HU = 0.01
@@ -75,7 +75,7 @@ def export_instances(source, segmentation, mask, folder, options, whole_study, p
     proposal, model = face_segment.proposal_mask(segmentation, source), model_of(segmentation)
 
     def given(volume):
-        return persons_mask(source, mask, proposal, model, volume)
+        return replace(persons_mask(source, mask, proposal, model, volume), how=how_proposed(segmentation))
 
     results = deface_dicom(files, folder, replace(options, series=series), progress, warn, given)
     return require_defaced(results, source.GetName(), options.override)
@@ -86,6 +86,7 @@ def export_new_series(case, folder, options, progress):
 
     Raises: ChecksFailed, InputError for a volume that a CT series cannot hold, OutputError, MissingPackages.
     """
+    require_sound(options)
     slices = as_slices(case.volume, case.stored)
     if options.identity:
         case.check_identity(progress)
@@ -96,9 +97,10 @@ def export_new_series(case, folder, options, progress):
 
     target = Path(folder) / NEW_SERIES
     released = release(case, target, write, lambda staged: written_file(staged, slices, slices.stored, compare_series),
-                       write_mask=lambda staged: write_new(case.mask.view(np.uint8), case.volume.geometry, staged),
+                       write_mask=lambda staged: write_new_mask(case.mask, case.volume.geometry, staged),
                        records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION,
                        report=options.report)
-    result = Result(case.volume.name, fill=str(options.fill), series=1, checks=[check.as_dict() for check in case.checks])
+    result = Result(case.volume.name, fill=str(options.fill), series=1, model=(case.model or {}).get("name"),
+                    checks=[check.as_dict() for check in case.checks])
     result.was_released(target, released)
     return result

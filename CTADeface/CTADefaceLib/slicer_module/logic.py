@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ import slicer
 from .. import fill as filling
 from ..case import Options, Result
 from ..checks.check import Check
-from ..errors import InputError, MaskError, OutputError
+from ..errors import InputError, MaskError
 from ..files.check import check_ct
 from ..files.publish import publishing
-from ..files.write import write_new
+from ..files.write import write_new_mask
 from ..progress import Progress
+from ..records.report import need_pictures
 from . import face_segment, volumes
 from . import outgoing as leaving
 from .preview import Preview
@@ -93,7 +95,7 @@ class FaceLogic:
         node.SetAttribute(face_segment.FACE_MASK, "mask")
         face_segment.set_mask(node, mask, volumeNode)
         face_segment.set_proposal(node, mask, volumeNode)
-        for key in ("model", "model_sha256", "device", "version"):
+        for key in ("model", "model_sha256", "version", *leaving.PROPOSED_BY):
             node.SetAttribute("CTADeface." + key, str(job.result[key]))
         return node
 
@@ -230,39 +232,45 @@ class FaceLogic:
 
     def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False,
                      overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
-                     report: bool = False, identity: bool = False) -> Path:
+                     report: bool = False, identity: bool = False, mask: bool = False, masks: str | Path | None = None,
+                     warn: Callable[[str], None] = logging.warning) -> Path:
         """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no
         other header text. The parent transform is not applied: the file has the grid of the scan.
 
         Parameters: ``overrides`` failed check -> reason, and ``by`` whom (None: this computer's user); ``records`` the
         folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
-        pictures of the original face beside the record; ``identity`` as for ``runChecks``.
-        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, OutputError
-        for an existing file without ``overwrite``.
+        pictures of the original face beside the record; ``identity`` as for ``runChecks``; ``mask`` also the face mask,
+        as ``exportMask`` does; ``warn`` is told when what was asked for beside the volume could not be made.
+        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, and for a
+        folder of records or masks inside the folder of ``path``, OutputError for an existing file without
+        ``overwrite``, MissingPackages when the report could not be drawn.
         """
         self._require_extension(path)
+        if report:
+            need_pictures()
+        mask_path = leaving.mask_path(path, masks, records) if mask else None
         source, segmentation, fill = leaving.origin(volumeNode)
         case = leaving.outgoing(source, segmentation, self.faceMask(source, segmentation),
                                 slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
         if identity:
             case.check_identity(_events())
-        released = leaving.export(case, path, overwrite, records, report)
+        released = leaving.export(case, path, overwrite, records, mask_path, report)
         if released.problem:
-            raise OutputError(released.problem)
+            warn(released.problem)
         return released.record
 
     def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
                     overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
                     report: bool = False, identity: bool = False, wholeStudy: bool = False,
-                    deidentifyHeaders: bool = False, newSeries: bool = False,
+                    deidentifyHeaders: bool = False, newSeries: bool = False, keepPrivate: bool = False,
                     warn: Callable[[str], None] = lambda text: None) -> list[Result]:
         """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the
         face filled in them, as a new series "series_NN" into ``folder``.
 
         Parameters: ``wholeStudy`` also the other series of the study that share the frame of reference, with the same
         mask; ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity;
-        ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``warn`` is called
-        with warnings; the others as for ``exportVolume``.
+        ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``keepPrivate`` keeps
+        private elements, which may show the face; ``warn`` is called with warnings; the others as for ``exportVolume``.
         Returns: one ``Result`` per series, also of those that were not defaced, with the reason. Raises: ChecksFailed,
         InputError when the files are not to be found or the volume was changed after loading, OutputError,
         MissingPackages.
@@ -272,22 +280,29 @@ class FaceLogic:
         source, segmentation, fill = leaving.origin(volumeNode)
         mask = self.faceMask(source, segmentation)
         options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
-                          records=None if records is None else str(records), deidentify_headers=deidentifyHeaders)
+                          records=None if records is None else str(records), deidentify_headers=deidentifyHeaders,
+                          keep_private=keepPrivate)
         if newSeries:
             case = leaving.outgoing(source, segmentation, mask, slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
             return [dicom_export.export_new_series(case, folder, options, _events())]
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
 
     def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
-                   overwrite: bool = False) -> None:
-        """Write the face mask as uint8 (1 = face) on the volume's grid; it shows the shape of the face.
+                   overwrite: bool = False, masks: str | Path | None = None, records: str | Path | None = None) -> Path:
+        """Write the face mask as uint8 (1 = face) on the volume's grid. It shows the shape of the face and therefore
+        never lies where the defaced volume lies.
 
-        Raises: InputError for another extension than those of ``exportVolume``, OutputError, MaskError.
+        Parameters: ``path`` of the defaced volume, as for ``exportVolume``: the mask becomes "<name>_facemask" with its
+        extension in the folder ``masks`` (None: that of the records, as for ``exportVolume``).
+        Returns: the path of the mask. Raises: InputError for another extension than those of ``exportVolume``, or for
+        ``masks`` inside the folder of ``path``; OutputError, MaskError.
         """
         self._require_extension(path)
-        mask = self.faceMask(volumeNode, segmentationNode).view(np.uint8)
-        with publishing([Path(path)], overwrite) as staged:
-            write_new(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
+        mask = self.faceMask(volumeNode, segmentationNode)
+        target = leaving.mask_path(path, masks, records)
+        with publishing([target], overwrite, Path(path).parent) as staged:
+            write_new_mask(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
+        return target
 
     def _require_extension(self, path):
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):

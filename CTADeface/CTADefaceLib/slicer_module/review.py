@@ -11,6 +11,7 @@ from ..errors import InputError, MaskError
 from ..pipeline import mask_on_grid
 from ..volume import Volume
 from . import face_segment, volumes
+from .outgoing import PROPOSED_BY
 
 
 class Review:
@@ -47,10 +48,12 @@ class Review:
         segmentation = face_segment.new_face(self.volume)
         face_segment.set_mask(segmentation, mask, self.volume)
         face_segment.set_proposal(segmentation, mask, self.volume)
-        model = record_of(item).get("model") or {}
-        for key, attribute in (("name", "model"), ("sha256", "model_sha256")):
-            if model.get(key):
-                segmentation.SetAttribute("CTADeface." + attribute, model[key])
+        record = record_of(item)
+        model, settings = record.get("model") or {}, record.get("settings") or {}
+        noted = {"model": model.get("name"), "model_sha256": model.get("sha256")} | {k: settings.get(k) for k in PROPOSED_BY}
+        for key, value in noted.items():
+            if model and value is not None:
+                segmentation.SetAttribute("CTADeface." + key, str(value))
 
     def checks(self) -> list[Check]:
         """What the checks said when the case was released or blocked."""

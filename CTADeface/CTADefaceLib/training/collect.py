@@ -8,9 +8,10 @@ import numpy as np
 from ..errors import InputError, MaskError
 from ..files.check import check_ct
 from ..files.journal import recover
+from ..files.private import open_private, private_file
 from ..files.publish import publication
 from ..files.read import read_volume
-from ..files.write import write_new
+from ..files.write import write_new, write_new_mask
 from ..pipeline import mask_on_grid
 from ..records.record import voxels_sha256
 
@@ -50,11 +51,12 @@ def add_case(image, mask, folder, overwrite=False):
         name = name or _free_name(folder, ending)
         label = folder / "labelsTr" / f"{name}{ending}"
         if new:
-            write_new(hu, image.geometry, own.stage(folder / "imagesTr" / f"{name}_0000{ending}"))
-        write_new(face.view(np.uint8), image.geometry, own.stage(label, overwrite=not new))
+            write_new(hu, image.geometry, private_file(own.stage(folder / "imagesTr" / f"{name}_0000{ending}")))
+        write_new_mask(face, image.geometry, own.stage(label, overwrite=not new))
         known[name] = code
         dataset["numTraining"] = len({label, *label.parent.glob("*" + ending)})
-        own.stage(folder / DATASET, overwrite=True).write_text(json.dumps(dataset, indent=2) + "\n", encoding="utf-8")
+        with open_private(own.stage(folder / DATASET, overwrite=True), encoding="utf-8") as stream:
+            stream.write(json.dumps(dataset, indent=2) + "\n")
     return name
 
 

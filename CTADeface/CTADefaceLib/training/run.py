@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError, OutputError
+from ..files.private import private_folder, private_umask
 
 DATASET_ID = 101
 DATASET_NAME = "Dataset101_Face"
@@ -54,7 +55,8 @@ def train_model(data, destination, plan=Plan(), work=None, resume=False, log=Non
     base = _base(plan)
     _point_nnunet_to(work)
     with redirect_stdout(log):
-        trained = _trained(work, training, held, plan, base, resume)
+        with private_umask():
+            trained = _trained(work, training, held, plan, base, resume)
         evaluation = _packaged(trained, destination, plan, base, training, held, told)
     if own:
         for part in PARTS:
@@ -99,7 +101,7 @@ def _base(plan):
 def _point_nnunet_to(work):
     """nnU-Net reads these variables once, on import."""
     for part in PARTS:
-        (work / part).mkdir(parents=True, exist_ok=True)
+        private_folder(work / part, work)
         os.environ["nnUNet_" + part] = str(work / part)
     os.environ.setdefault("nnUNet_n_proc_DA", "1")
     os.environ.setdefault("nnUNet_compile", "f")

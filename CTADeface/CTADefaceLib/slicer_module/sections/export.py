@@ -6,7 +6,7 @@ import qt
 import slicer
 
 from ...errors import Cancelled, ChecksFailed
-from .. import face_segment, slice_views
+from .. import face_segment, outgoing, slice_views
 from ..parameters import NUMBER, chosen_fill
 from ..texts import _
 from ..volumes import from_dicom
@@ -69,19 +69,16 @@ class ExportSection:
         self.panel.update()
 
     def _write(self, output, path):
-        logic = self.panel.logic
-        mask_path = path.with_name(_beside(path.name)) if self.ui.exportMaskCheckBox.checked else None
+        mask_path = outgoing.mask_path(path) if self.ui.exportMaskCheckBox.checked else None
         if mask_path is not None and mask_path.exists() and not slicer.util.confirmYesNoDisplay(
                 _("{path} exists already. Replace it?").format(path=mask_path), windowTitle="CTADeface"):
             return
         with slicer.util.WaitCursor():
-            record = self._export(output, path)
-            if mask_path is not None:
-                logic.exportMask(self.panel.volume, self.panel.segmentation, mask_path, overwrite=True)
+            problems = []
+            record = self._checked(self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_path is not None,
+                                   warn=problems.append)
         self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path, record) if p)))
-
-    def _export(self, output, path):
-        return self._checked(self.panel.logic.exportVolume, output, path, overwrite=True)
+        self._warn(problems)
 
     def _on_export_dicom(self, *_checked):
         with errors_shown(self.panel):
@@ -108,11 +105,18 @@ class ExportSection:
     def _tell(self, results):
         for result in results:
             self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
+        # Of a series that was written, the error says what is missing beside it.
+        self._warn([result.error for result in results if result.status == "defaced" and result.error])
         left = [result for result in results if result.status != "defaced"]
         if left:
             slicer.util.warningDisplay(
                 _("Not defaced and not written:") + "\n" + "\n".join(f"{r.input}: {r.error or r.reason}" for r in left),
                 windowTitle="CTADeface")
+
+    def _warn(self, problems):
+        for text in problems:
+            self.panel.log(text)
+            slicer.util.warningDisplay(text, windowTitle="CTADeface")
 
     def _checked(self, export, output, target, **how):
         """Run an export of the logic; what its checks say is shown when they stop it."""
@@ -129,9 +133,3 @@ class ExportSection:
 def _file_name(name):
     """``name`` without what file systems do not like."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_") or "volume"
-
-
-def _beside(name):
-    """File name of the mask beside the defaced volume ``name``."""
-    stem, dot, extension = name.partition(".")
-    return stem.removesuffix("_defaced") + "_facemask" + dot + extension

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ... import errors
+from ...files.private import open_private
 from .pipe import lines_now, make_non_blocking
 from .serve import MASK_FILE, VOLUME_FILE
 
@@ -64,12 +65,13 @@ class Worker:
         Parameters: ``array`` (k, j, i) in HU; ``affine`` 4x4 from (i, j, k) to RAS mm; the others as for
         ``CTADefaceLib.segment_face``.
         Returns: ``Job`` whose ``result`` is a dict with ``mask`` (bool, shape of ``array``), ``mask_ml``, ``model``,
-        ``model_sha256``, ``device``, ``stages``. Raises: OutputError when the temporary folder is full, WorkerDied
-        when the process cannot be started or is busy.
+        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``stages``. Raises: OutputError when the temporary
+        folder is full, WorkerDied when the process cannot be started or is busy.
         """
         self._begin()
         try:
-            np.save(self._path(VOLUME_FILE), np.ascontiguousarray(array))
+            with open_private(self._path(VOLUME_FILE), "wb") as stream:
+                np.save(stream, np.ascontiguousarray(array))
         except OSError as error:
             place = Path(self._folder.name).parent
             self._stop()
@@ -110,7 +112,7 @@ class Worker:
         self._folder = TemporaryDirectory(prefix="CTADeface-", ignore_cleanup_errors=True)
         options = {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NO_WINDOW}
         try:
-            with open(self._path(LOG_FILE), "wb") as log:
+            with open_private(self._path(LOG_FILE), "wb") as log:
                 self._process = subprocess.Popen(
                     [*self._command, self._folder.name, str(self._idle_seconds)], stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE, stderr=log, env=self._environment, **options)

@@ -114,11 +114,14 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     import numpy as np
 
     from CTADefaceLib import pipeline
+    from CTADefaceLib.files.private import open_private
     from CTADefaceLib.memory import memory_warning
+    from CTADefaceLib.progress import MODEL_STAGES
     from CTADefaceLib.segment import models
     from CTADefaceLib.volume import Geometry, Volume
 
     progress = _progress(answer)
+    progress.begin("read", *MODEL_STAGES, "write")
     progress.enter("read")
     models.begin(model)
     stored = np.load(folder / VOLUME_FILE)
@@ -131,10 +134,11 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     mask = pipeline.face_mask(volume, model, device, mirroring, step_size, progress)
     pipeline.require_face(mask, volume)
     progress.enter("write")
-    np.save(folder / MASK_FILE, np.packbits(mask))
+    with open_private(folder / MASK_FILE, "wb") as stream:
+        np.save(stream, np.packbits(mask))
     progress.finish()
     return {"mask_ml": volume.geometry.millilitres(np.count_nonzero(mask)), "stages": progress.seconds,
-            **_who(model, device)}
+            "mirroring": mirroring, "step_size": step_size, **_who(model, device)}
 
 
 def _who(model, device):
@@ -150,7 +154,9 @@ def _who(model, device):
 def _install_model(folder, answer, path, name, overwrite):
     from CTADefaceLib.model.store import install_model
 
-    info = install_model(path, name, overwrite, _progress(answer))
+    progress = _progress(answer)
+    progress.begin("read", "load model")
+    info = install_model(path, name, overwrite, progress)
     return {"model": info.name}
 
 
