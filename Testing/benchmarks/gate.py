@@ -20,6 +20,8 @@ from sabotage import KINDS, TURNS, FaceOf, shown_cm2, turned
 LEAST_SHOWN_CM2 = 3.0
 MOST_PASSED, MOST_ALARMS = 0.01, 0.05
 AIR_HU = -1000
+GOOD = ("reference", "own")
+LEAST_AGAIN = 0.9
 
 
 def upright(case):
@@ -65,6 +67,15 @@ class Judge:
         return [check.name for check in failed(checks)], after, patch
 
 
+def defaced_again(volume, after, frame):
+    """The verdict of the check for heads that were defaced before, on the output."""
+    from CTADefaceLib.checks.source import already_defaced
+    from CTADefaceLib.head.view import HeadView
+    from CTADefaceLib.volume import Volume
+
+    return already_defaced(HeadView(Volume(after, volume.geometry), frame)).verdict if frame else None
+
+
 def examine(turns, kinds, own, case):
     """Rows of one head."""
     hu, mask, spacing = upright(case)
@@ -88,8 +99,10 @@ def examine(turns, kinds, own, case):
             stops, after, patch = judge.verdict(given, fill)
             shown = shown_cm2(there, after[whole.box]) if after is not None else 0.0
             frame = judge.survey.frame
-            rows.append({"case": case.name, "turn": turn, "kind": kind, "shown_cm2": round(shown, 2), "patch_cm2": patch and round(patch, 2),
-                         "stopped": bool(stops), "by": " ".join(stops), "score": frame and round(frame.score, 3)})
+            again = defaced_again(judge.volume, after, frame) if kind in GOOD and after is not None else None
+            rows.append({"case": case.name, "turn": turn, "kind": kind, "shown_cm2": round(shown, 2), 
+                         "patch_cm2": patch and round(patch, 2), "stopped": bool(stops), "by": " ".join(stops), "score": frame and round(frame.score, 3),
+                         "defaced_again": again})
     return rows
 
 
@@ -102,7 +115,7 @@ def wilson_upper(count, n):
 
 def summary(rows):
     """Print each kind; return (outputs that show a face, those of them that passed, good ones, stopped good ones)."""
-    good = [row for row in rows if row["kind"] in ("reference", "own")]
+    good = [row for row in rows if row["kind"] in GOOD]
     bad = [row for row in rows if row not in good and (row["shown_cm2"] >= LEAST_SHOWN_CM2 or "fill" in row["by"])]
     for kind in dict.fromkeys(row["kind"] for row in rows):
         part = [row for row in rows if row["kind"] == kind]
@@ -116,6 +129,11 @@ def summary(rows):
     for row in alarms:
         print("STOPPED", row)
     return bad, passed, good, alarms
+
+
+def _share_recognised(good):
+    known = [row["defaced_again"] for row in good if row["defaced_again"] in ("pass", "warn", "fail")]
+    return float(np.mean([verdict != "pass" for verdict in known])) if known else float("nan")
 
 
 def main(argv=None):
@@ -137,6 +155,7 @@ def main(argv=None):
     bad, passed, good, alarms = summary(rows)
     bars = [Bar("outputs that show a face and pass, upper 95 % limit", wilson_upper(len(passed), len(bad)), "<=", MOST_PASSED),
             Bar("good masks that are stopped", len(alarms) / len(good), "<=", MOST_ALARMS),
+            Bar("defaced heads that are recognised as such", _share_recognised(good), ">=", LEAST_AGAIN),
             Bar("outputs", len(rows), ">=", 600)]
     print(f"\n{len(passed)} of {len(bad)} outputs that show a face passed; {len(alarms)} of {len(good)} good masks were stopped")
     code = report_bars(bars)

@@ -48,7 +48,12 @@ def _checks_of_head(volume, mask, stored_after, value, frame):
               mask_filled(volume, stored_after, mask, value)]
     if frame is None:
         return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in IN_FRAME)]
-    view = HeadView(volume, frame)
-    face = FaceLeft(Skin(view), stored_after)
+    face = face_left(volume, stored_after, frame)
+    view = face.skin.view
     return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
             residual_skin(face)]
+
+
+def face_left(volume, stored_after, frame):
+    """``FaceLeft`` of a volume after a fill, whose head lies in a ``Frame``."""
+    return FaceLeft(Skin(HeadView(volume, frame)), stored_after)

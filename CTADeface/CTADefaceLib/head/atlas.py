@@ -46,6 +46,11 @@ def grid_shape(low, high, spacing):
     return tuple(int(round(n)) + 1 for n in ((high - low) / spacing)[::-1])
 
 
+def grid_axes(low, high, spacing):
+    """Positions in mm of a grid's points along each axis: (right, anterior, superior)."""
+    return tuple(low[axis] + spacing * np.arange(size) for axis, size in enumerate(grid_shape(low, high, spacing)[::-1]))
+
+
 @lru_cache(maxsize=1)
 def atlas():
     """The bundled ``Atlas``."""

@@ -51,9 +51,11 @@ class Evidence:
         return values, slopes
 
     def score(self, places, kinds):
-        """Mean log-odds in nats of the samples that lie in the atlas's box."""
-        inside = self._within(np.floor((places - LOW_MM) / EVIDENCE_MM))
-        return float(self.at(places, kinds)[0].sum() / max(inside.sum(), 1))
+        """Mean log-odds in nats of the samples that lie where the average head knows anything."""
+        corner = np.floor((places - LOW_MM) / EVIDENCE_MM)
+        inside = np.flatnonzero(self._within(corner))
+        known = self.grids.any(0)[tuple(corner[inside].T.astype(np.intp))]
+        return float(self.at(places, kinds)[0].sum() / max(known.sum(), 1))
 
     def _within(self, corner):
         return ((corner >= 0) & (corner < self._last)).all(1)

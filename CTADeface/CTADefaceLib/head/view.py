@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from ..volume import ras_affine, ras_view
-from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_shape
+from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
 from .frame import Frame
 
 SHAPE = grid_shape(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
@@ -32,8 +32,7 @@ class HeadView:
     @cached_property
     def _voxels(self):
         """(three index arrays, bool: inside of the image), (S, A, R), of the voxels nearest to the grid's points."""
-        axes = [low + SKIN_MM * np.arange(n) for low, n in zip(SKIN_LOW_MM, SHAPE[::-1])]
-        right, anterior, superior = axes
+        right, anterior, superior = grid_axes(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
         matrix, index = self.to_index, []
         inside = np.ones(SHAPE, bool)
         for axis, size in enumerate(self.volume.ras().shape):

@@ -16,7 +16,7 @@ from scipy import ndimage as ndi
 
 from ..files.read import read_volume
 from ..head.atlas import (
-    DEPTH_UNIT, EVIDENCE_MM, EVIDENCE_UNIT, HIGH_MM, LOW_MM, NOSE_MM, SHARE_UNIT, SKIN_MM, ZONES, grid_shape)
+    DEPTH_UNIT, EVIDENCE_MM, EVIDENCE_UNIT, HIGH_MM, LOW_MM, NOSE_MM, SHARE_UNIT, SKIN_MM, ZONES, grid_axes, grid_shape)
 from ..head.fit import Evidence
 from ..head.frame import Frame, rotation, rotation_vector
 from ..head.locate import locate
@@ -34,6 +34,9 @@ PRIOR = np.array([0.5, 0.4, 0.1])[:, None, None, None]
 # Heads that the prior counts for, and the least share, so that nothing is impossible.
 PRIOR_HEADS, LEAST_SHARE = 8.0, 0.03
 MOST_NATS = 2.5
+# The neck bends: below a line from under the chin to under the occiput nothing is evidence for how the head is turned. Head
+# mm: (anterior, superior) of a point of the line, and how much it rises backwards.
+NECK_MM, NECK_RISES = (-30.0, -55.0), 0.4
 # Of a cut top slice: mm2 of body in it.
 CUT_MM2 = 6_000.0
 # The skin's values reach so far from it, for heads that are not the average one.
@@ -131,7 +134,9 @@ def average(heads):
         shares, seen = shares + share + share[..., ::-1], seen + inside.astype(float) + inside[..., ::-1]
     smooth = np.stack([ndi.gaussian_filter(share, 0.7) for share in (shares + PRIOR_HEADS * PRIOR) / (seen + PRIOR_HEADS)])
     odds = np.log((smooth + LEAST_SHARE) / (PRIOR + LEAST_SHARE))
-    return np.clip(odds, -MOST_NATS, MOST_NATS).astype(np.float32)
+    _, anterior, superior = (axis[:, None] for axis in grid_axes(LOW_MM, HIGH_MM, EVIDENCE_MM))
+    head = superior > NECK_MM[1] + NECK_RISES * (NECK_MM[0] - anterior.T)
+    return (np.clip(odds, -MOST_NATS, MOST_NATS) * head[:, :, None]).astype(np.float32)
 
 
 def _known(volume):
