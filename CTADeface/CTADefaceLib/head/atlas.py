@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-FILE = Path("Head") / "atlas.npz"
+FILE = Path("Atlas") / "head.npz"
 # First and last point in head mm (right, anterior, superior), and the spacing of each grid.
 LOW_MM, HIGH_MM = np.array([-108.0, -204.0, -132.0]), np.array([108.0, 36.0, 156.0])
 EVIDENCE_MM = 6.0
