@@ -46,7 +46,9 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     survey.check()
     progress.enter("load model")
     with ThreadPoolExecutor(1) as pool:
+        # What needs no network, on the core that waits while it is loaded; the head's frame is for the checks.
         inside = pool.submit(lambda: survey.brain)
+        pool.submit(lambda: survey.frame)
         from .segment.face import predict_face
         from .segment.resample import LOGIT_SCALE
 

@@ -101,8 +101,12 @@ def before_after_picture(original_hu, defaced_hu, index_to_ras, path, size=400, 
 
 def before_after_png(original_hu, defaced_hu, index_to_ras, size=400):
     """As ``before_after_picture``, but the PNG's bytes: nothing that shows the original is put on a disk."""
+    return png(_before_after(original_hu, defaced_hu, index_to_ras, size))
+
+
+def png(picture):
+    """The bytes of a PNG of ``picture``, RGB uint8 (rows, columns, 3)."""
     vtk = _import_vtk()
-    picture = _before_after(original_hu, defaced_hu, index_to_ras, size)
     image = vtk.vtkImageData()
     image.SetDimensions(picture.shape[1], picture.shape[0], 1)
     pixels = np.ascontiguousarray(picture[::-1].reshape(-1, 3))

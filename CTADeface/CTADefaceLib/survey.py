@@ -61,6 +61,13 @@ class Survey:
 
         return brain(self._volume)
 
+    @cached_property
+    def frame(self):
+        """The ``Frame`` of the head in the volume, None when none is found; found when first asked for."""
+        from .head.locate import locate
+
+        return locate(self._volume)
+
     def _shape(self, info):
         return grid_shape(self._volume.ras().shape, self._volume.geometry.ras_spacing(), info)
 

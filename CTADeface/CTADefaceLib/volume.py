@@ -116,6 +116,19 @@ def ras_view(array, geometry):
     return view.T
 
 
+def ras_affine(volume):
+    """4x4 from the index (s, a, r, 1) of a volume's RAS view to RAS mm (right, anterior, superior)."""
+    affine, shape = volume.geometry.affine(), volume.stored.shape[::-1]
+    result = np.eye(4)
+    result[:3, 3] = affine[:3, 3]
+    for place, (axis, backwards) in zip((2, 1, 0), volume.geometry.ras_order()):
+        step = affine[:3, axis]
+        result[:3, place] = -step if backwards else step
+        if backwards:
+            result[:3, 3] += step * (shape[axis] - 1)
+    return result
+
+
 def foremost(mask):
     """(S, R) index along A of the foremost True voxel of ``mask`` (S, A, R), -1 without one."""
     # A maximum runs over whole rows at a time; argmax would go down each line apart.

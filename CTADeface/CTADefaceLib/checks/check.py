@@ -7,12 +7,15 @@ from ..errors import ChecksFailed, InputError
 PASS, WARN, FAIL, SKIP = "pass", "warn", "fail", "not applicable"
 
 TITLES = {
-    "input_is_ct": "Input is a CT", "field_of_view": "Field of view", "already_defaced": "Not defaced before",
-    "mask_size": "Size of the mask", "mask_place": "Place of the mask", "mask_filled": "Mask is filled",
-    "forehead": "Forehead covered", "nose": "Eyes and nose covered", "mouth": "Mouth covered", "chin": "Chin covered",
-    "residual_skin": "Skin left in the face", "brain": "Brain untouched", "bone": "Bone untouched",
-    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "written_file": "File reads back",
-    "identity": "Face recognition",
+    "input_is_ct": "Input is a CT", "head_found": "Head found", "field_of_view": "Field of view",
+    "already_defaced": "Not defaced before", "mask_size": "Size of the mask", "mask_place": "Place of the mask",
+    "mask_filled": "Mask is filled", "forehead": "Forehead covered", "brows": "Brows covered",
+    "right_eye": "Right eye covered", "left_eye": "Left eye covered", "nose": "Nose covered",
+    "right_cheek": "Right cheek covered", "left_cheek": "Left cheek covered", "mouth": "Mouth covered",
+    "chin": "Chin covered", "right_jaw": "Right jaw line covered", "left_jaw": "Left jaw line covered",
+    "submental": "Skin below the chin covered", "residual_skin": "Skin left in the face", "brain": "Brain untouched",
+    "bone": "Bone untouched", "vessels": "Vessels untouched", "outside": "Rest bit-identical",
+    "written_file": "File reads back", "identity": "Face recognition",
 }
 
 

@@ -6,10 +6,14 @@ import numpy as np
 
 from ..anatomy import brain
 from ..errors import MaskError
-from .face import ZONES, FaceSkin, residual_skin, zone_covered
-from .head import Head
+from ..head.atlas import ZONES
+from ..head.locate import locate
+from ..head.skin import Skin
+from ..head.view import HeadView
+from .check import SKIP, Check
+from .face import FaceLeft, residual_skin, zone_covered
 from .mask import mask_filled, mask_place, mask_size
-from .source import already_defaced, field_of_view, input_is_ct
+from .source import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 
@@ -29,16 +33,27 @@ def run_checks(volume, mask, stored_after, value, survey=None):
         inside = pool.submit(lambda: brain_untouched(
             volume, stored_after, *(brain(volume) if survey is None else survey.brain)))
         changes = pool.submit(find_changes, volume, stored_after, mask, value)
-        of_head = _checks_of_head(volume, mask, stored_after, value)
+        of_head = _checks_of_head(volume, mask, stored_after, value, locate(volume) if survey is None else survey.frame)
     changes = changes.result()
     return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes, volume),
             rest_identical(changes, volume)]
 
 
-def _checks_of_head(volume, mask, stored_after, value):
-    head = Head(volume)
-    skin = FaceSkin(head, stored_after)
-    return [input_is_ct(head), already_defaced(head), field_of_view(head, mask),
-            mask_size(volume, mask), mask_place(head, mask),
-            mask_filled(volume, stored_after, mask, value),
-            *(zone_covered(name, skin) for name in ZONES), residual_skin(skin, mask)]
+# Asked in the head's own frame.
+IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin")
+
+
+def _checks_of_head(volume, mask, stored_after, value, frame):
+    checks = [input_is_ct(volume), head_found(frame), field_of_view(volume, mask), mask_size(volume, mask, frame),
+              mask_filled(volume, stored_after, mask, value)]
+    if frame is None:
+        return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in IN_FRAME)]
+    face = face_left(volume, stored_after, frame)
+    view = face.skin.view
+    return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
+            residual_skin(face)]
+
+
+def face_left(volume, stored_after, frame):
+    """``FaceLeft`` of a volume after a fill, whose head lies in a ``Frame``."""
+    return FaceLeft(Skin(HeadView(volume, frame)), stored_after)

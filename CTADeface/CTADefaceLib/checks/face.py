@@ -1,112 +1,123 @@
-"""Is the face gone? Asked of the skin itself, zone by zone from the tip of the nose, not of the network's answer."""
+"""Is the face gone? Asked of the old skin itself, zone by zone in the head's own frame, not of the network's answer.
 
+Where the skin of a face lies, and how much tissue goes with it, is known from the average head; where the skin, the bone and
+what is left really lie, from the volume before and after the fill.
+"""
+
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage as ndi
 
-from ..anatomy import BONE_HU
-from ..volume import foremost, in_front
+from ..head.atlas import SKIN_MM, ZONES, atlas
+from ..head.skin import TISSUE_HU, Skin
 from .check import SKIP, Check, graded
-from .head import TISSUE_HU
 
-# mm above the tip of the nose, (from, to), of an upright head.
-ZONES = {"forehead": (45.0, 75.0), "nose": (-8.0, 40.0), "mouth": (-45.0, -12.0), "chin": (-80.0, -50.0)}
-HALF_WIDTH_MM = 40.0
-# A raised or lowered head turns a zone away from the viewer: only skin this near to the tip's depth is asked for.
-DEPTH_MM = 45.0
-LEAST_AREA_CM2 = 3.0
-# A face that is so much farther back is still that face.
-SHOWS_MM = 3.0
-# Least shares covered: below nearly all reference masks of the training heads (2nd percentiles 0.31, 0.74, 0.90, 0.85;
-# their foreheads are one or two voxels thick), above those without an upper, lower or side part
-# (``Testing/benchmarks/checks.py``).
-LEAST_COVERED = {"forehead": 0.45, "nose": 0.65, "mouth": 0.8, "chin": 0.6}
-WARN_BELOW = {"forehead": 0.6, "nose": 0.75, "mouth": 0.88, "chin": 0.8}
-# Share of the skin of all zones together, per side.
-WARN_RESIDUAL, FAIL_RESIDUAL = 0.2, 0.35
-SIDES = ("on the left", "on the right")
+# Skin that goes in fewer of the annotated heads is not asked for; from there on it counts the more, up to all of its area.
+LEAST_SHARE, SURE_SHARE = 0.85, 0.95
+# Of the tissue that goes with nine of ten faces, this share must be gone, else the face is only shaved; never less than the
+# least, in which the skin itself would be left.
+DEPTH_SHARE, LEAST_DEPTH_MM = 0.6, 2.0
+# So far in front of the bone the tissue need not go; where bone lies as near as this, nothing can.
+BONE_REST_MM, BARE_MM = 3.0, 2.0
+# A zone of which less lies in the image is not judged.
+LEAST_IN_IMAGE, LEAST_ZONE_CM2 = 0.2, 2.0
+# cm2 of the largest connected patch, and share of a zone, that is left.
+WARN_PATCH_CM2, FAIL_PATCH_CM2 = 1.0, 2.0
+WARN_SHARE, FAIL_SHARE = 0.2, 0.4
+TOUCHING = np.ones((3, 3, 3), bool)
 
 
-class FaceSkin:
-    """The skin of the face before, and whether each of its lines shows it still; all (S', R')."""
+@dataclass(frozen=True)
+class FaceLeft:
+    """What a fill left of a face; ``skin`` the old ``Skin``, ``stored_after`` the stored values (k, j, i) after it."""
 
-    def __init__(self, head, stored_after):
-        self.head = head
-        self._after = stored_after
+    skin: Skin
+    stored_after: np.ndarray
 
     @cached_property
-    def kept(self):
-        """Bool: there is still tissue where the skin was or close behind it, which shows the same face.
+    def zone(self):
+        """(N,) number of the zone of each point of the skin, 0 where no face is asked for."""
+        skin, average = self.skin, atlas()
+        asked = (skin.atlas_values(average.share) >= LEAST_SHARE) & (skin.bone_mm > BARE_MM)
+        return np.where(asked, skin.atlas_values(average.zone), 0)
 
-        Where bone lies as close behind the skin, nothing more can go.
-        """
-        head = self.head
-        depth = head.hu.shape[1]
-        # What lies in front of the skin, such as a device, hides nothing and shows nothing.
-        behind = ~in_front(head.skin, depth)
-        near = behind & in_front(head.skin - np.ceil(SHOWS_MM / head.spacing[1]) - 1, depth)
-        after = head.volume.to_hu(head.lines(self._after))
-        left = foremost((after > TISSUE_HU) & behind)
-        to_bone = (near & (head.hu > BONE_HU)).any(1) & (left < head.skin)
-        return (head.skin >= 0) & ((head.skin - left) * head.spacing[1] < SHOWS_MM) & ~to_bone
+    @cached_property
+    def area_cm2(self):
+        """(N,) cm2 of skin at each point, less where faces end in some heads and not yet in others."""
+        share = self.skin.atlas_values(atlas().share)
+        sure = np.clip((share - LEAST_SHARE) / (SURE_SHARE - LEAST_SHARE), 0.0, 1.0)
+        return np.where(self.zone > 0, self.skin.area_cm2 * sure, 0.0)
 
-    def zone(self, low, high):
-        """Bool: lines of skin from ``low`` to ``high`` mm above the tip of the nose that face the viewer."""
-        head = self.head
-        s, a, r = head.nose
-        above = (np.arange(head.skin.shape[0]) - s) * head.spacing[0]
-        beside = (np.arange(head.skin.shape[1]) - r) * head.spacing[2]
-        near = (head.skin >= 0) & ((a - head.skin) * head.spacing[1] <= DEPTH_MM)
-        return near & ((above >= low) & (above < high))[:, None] & (np.abs(beside) <= HALF_WIDTH_MM)
+    @cached_property
+    def left(self):
+        """(N,) bool: this point of the face is still there, or only shaved."""
+        skin = self.skin
+        deep = DEPTH_SHARE * skin.atlas_values(atlas().depth)
+        wanted = np.maximum(np.minimum(deep, skin.bone_mm - BONE_REST_MM), LEAST_DEPTH_MM)
+        # The bone itself stays.
+        return (self.zone > 0) & (self.after_mm < np.minimum(wanted, skin.bone_mm))
 
-    def area_cm2(self, lines):
-        return float(lines.sum()) * self.head.spacing[0] * self.head.spacing[2] / 100
+    @cached_property
+    def after_mm(self):
+        """(N,) mm behind the old skin at which tissue begins after the fill."""
+        return self.skin.depth_of(self.stored_after, TISSUE_HU)
 
-    def place(self, lines):
-        """RAS mm of the skin in the middle of ``lines``, None without any."""
-        found = np.argwhere(lines)
+    @cached_property
+    def patches(self):
+        """(N,) number of the connected patch of skin that is left, 0 where none is."""
+        labels, _ = ndi.label(self.skin.spread(self.left, False), TOUCHING)
+        return labels[tuple(self.skin.index.T)]
+
+    @cached_property
+    def patch_cm2(self):
+        """cm2 of each patch, that with number 0 being none."""
+        areas = np.bincount(self.patches, self.area_cm2, minlength=1)
+        areas[0] = 0
+        return areas
+
+    @cached_property
+    def share(self):
+        """Share of the face's skin, by area, that is left."""
+        return float(self.area_cm2[self.left].sum() / max(self.area_cm2.sum(), 1e-9))
+
+    def in_image(self, number):
+        """Share of a zone of the average head that lies in the image."""
+        average = atlas()
+        expected = np.where((average.zone == number) & (average.share >= LEAST_SHARE), average.frequency, 0)
+        return float(expected[self.skin.view.inside].sum() / max(expected.sum(), 1e-9))
+
+    def middle(self, points):
+        """RAS mm of the skin in the middle of ``points`` (bool), None without any."""
+        found = self.skin.points[points]
         if len(found) == 0:
             return None
-        s, r = found[np.abs(found - found.mean(0)).sum(1).argmin()]
-        return self.head.place((s, self.head.skin[s, r], r))
+        return self.skin.view.place(found[np.abs(found - found.mean(0)).sum(1).argmin()])
 
 
-def zone_covered(name, skin):
-    """Share of the skin of one zone ('forehead', 'nose', 'mouth', 'chin') that is gone; or: not in view."""
-    if skin.head.nose is None:
-        return Check(name, SKIP, None, "share", "No nose stands out in the image, so the zone was not found.")
-    lines = skin.zone(*ZONES[name])
-    if skin.area_cm2(lines) < LEAST_AREA_CM2:
-        return Check(name, SKIP, None, "share", "Outside the image, or turned away from the front.")
-    left = lines & skin.kept
-    covered = 1 - left.sum() / lines.sum()
-    return graded(name, covered, "share", f"{100 * covered:.0f} % of its skin is gone.", skin.place(left),
-                  fail=covered < LEAST_COVERED[name], warn=covered < WARN_BELOW[name])
+def zone_covered(name, face):
+    """Share of one zone's skin (``head.atlas.ZONES``) that is gone, and the largest patch that is left in it."""
+    number = 1 + ZONES.index(name)
+    if face.in_image(number) < LEAST_IN_IMAGE:
+        return Check(name, SKIP, None, "share", "Outside the image.")
+    here = face.zone == number
+    area = float(face.area_cm2[here].sum())
+    if area < LEAST_ZONE_CM2:
+        return Check(name, SKIP, None, "share", "Hardly any skin lies there: it was gone before, or bone lies bare.")
+    left = here & face.left
+    share = float(face.area_cm2[left].sum()) / area
+    patch = float(np.bincount(face.patches[left], face.area_cm2[left]).max(initial=0.0))
+    text = f"{100 * (1 - share):.0f} % of its skin is gone" + (f"; the largest patch left has {patch:.1f} cm2." if patch
+                                                              else ".")
+    return graded(name, 1 - share, "share", text, face.middle(left),
+                  fail=share > FAIL_SHARE or patch > FAIL_PATCH_CM2, warn=share > WARN_SHARE or patch > WARN_PATCH_CM2)
 
 
-def residual_skin(skin, mask):
-    """Share of the face's skin that is still there, the worse of the two sides.
-
-    The face reaches from forehead to chin around the tip of the nose; without a nose, over the mask's own slices.
-    """
-    head = skin.head
-    lines = skin.zone(ZONES["chin"][0], ZONES["forehead"][1]) if head.nose else _lines_of(mask, skin)
-    shares, columns = [], np.arange(lines.shape[1])
-    middle = head.nose[2] if head.nose else np.mean(np.nonzero(lines)[1]) if lines.any() else 0
-    for side in (columns < middle, columns >= middle):
-        part = lines & side
-        shares.append((part & skin.kept).sum() / max(part.sum(), 1))
-    worst = max(shares)
-    text = "Skin still there: " + ", ".join(f"{100 * share:.0f} % {side}" for side, share in zip(SIDES, shares)) + "."
-    if head.nose is None:
-        # The lines are the mask's own then, and say nothing about a face beside it.
-        text += (" No nose stands out (the head may be turned), so only the mask's own slices were looked at: look at "
-                 "the whole face yourself.")
-    return graded("residual_skin", worst, "share", text, skin.place(lines & skin.kept),
-                  fail=worst > FAIL_RESIDUAL, warn=worst > WARN_RESIDUAL or head.nose is None)
-
-
-def _lines_of(mask, skin):
-    rows = skin.head.lines(mask).any((1, 2))
-    front = skin.head.skin[rows].max(initial=-1)
-    return rows[:, None] & (skin.head.skin >= 0) & ((front - skin.head.skin) * skin.head.spacing[1] <= DEPTH_MM)
+def residual_skin(face):
+    """cm2 of the largest connected patch of the face's skin, over all zones, that is still there or only shaved."""
+    worst = int(face.patch_cm2.argmax())
+    patch = float(face.patch_cm2[worst])
+    text = f"The largest patch of skin left has {patch:.1f} cm2; {100 * face.share:.0f} % of the face's skin is left in all."
+    return graded("residual_skin", patch, "cm2", text, face.middle(face.patches == worst) if worst else None,
+                  fail=patch > FAIL_PATCH_CM2, warn=patch > WARN_PATCH_CM2)

@@ -1,54 +1,61 @@
 """Can this mask be a face, and was all of it filled?"""
 
 import numpy as np
+from scipy import ndimage as ndi
 
 from ..fill import MOST_FILL_HU
+from ..head.atlas import SKIN_LOW_MM, SKIN_MM
+from ..head.view import HeadView
 from ..morphology import bounding_box
 from ..padding import is_padding
 from ..threads import for_slabs
 from ..volume import ras_view
 from .check import graded
-from .head import ras_point
+from .place import ras_point
 
 # The reference masks of the training heads have 256 to 711 ml; a child's, or a cut field of view, less.
 LEAST_ML, FEW_ML, MANY_ML, MOST_ML = 20.0, 120.0, 900.0, 1500.0
 # They are 142 to 187 mm wide and, of heads leant back, at least 95 mm high.
 LEAST_WIDTH_MM, LEAST_HEIGHT_MM = 110.0, 75.0
-# Share of the mask in front of the middle of the head.
+# Head mm: the rear border of what can be face; share of the mask in front of it.
+FRONT_MM = -115.0
 LEAST_IN_FRONT, FEW_IN_FRONT = 0.6, 0.8
 
 
-def mask_size(volume, mask):
+def mask_size(volume, mask, frame=None):
     """Volume of the mask in ml: 120 to 900 is a face's, below 20 or above 1500 is none.
 
-    A mask that the image does not cut must also be 110 mm wide and 75 mm high.
+    A mask that the image does not cut must also be 110 mm wide and 75 mm high along the axes of the head's ``Frame``.
     """
     ml = volume.geometry.millilitres(np.count_nonzero(mask))
-    view, spacing = ras_view(mask, volume.geometry), volume.geometry.ras_spacing()
-    box = bounding_box(view)
     problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
-    small = False
-    for axis, what, least in ((0, "high", LEAST_HEIGHT_MM), (2, "wide", LEAST_WIDTH_MM)):
-        size = (box[axis].stop - box[axis].start) * spacing[axis]
-        if size < least and box[axis].start > 0 and box[axis].stop < view.shape[axis]:
-            small = True
-            problems.append(f"it is {size:.0f} mm {what}, a face at least {least:.0f} mm")
-    return graded("mask_size", ml, "ml", "; ".join([f"The mask has {ml:.0f} ml", *problems]) + ".",
-                  first_place(mask, volume), fail=small or not LEAST_ML <= ml <= MOST_ML, warn=bool(problems))
+    small = _too_small(mask, HeadView(volume, frame)) if frame else []
+    text = "; ".join([f"The mask has {ml:.0f} ml", *problems, *small]) + "."
+    return graded("mask_size", ml, "ml", text, first_place(mask, volume),
+                  fail=bool(small) or not LEAST_ML <= ml <= MOST_ML, warn=bool(problems))
 
 
-def mask_place(head, mask):
-    """Share of the mask that lies in the front half of the head, slice by slice."""
-    lines, body = head.lines(mask), head.body
-    front = 0
-    for plane in np.flatnonzero(lines.any((1, 2))):
-        used = np.flatnonzero((body[plane] | lines[plane]).any(1))
-        front += lines[plane, (used[0] + used[-1]) // 2:].sum()
-    share = front / max(lines.sum(), 1)
-    points = np.argwhere(lines)
-    place = head.place(points[len(points) // 2]) if len(points) else None
-    return graded("mask_place", share, "share", f"{100 * share:.0f} % of the mask lies in the front half of the head.",
-                  place, fail=share < LEAST_IN_FRONT, warn=share < FEW_IN_FRONT)
+def _too_small(mask, view):
+    """What is wrong with the extent of a mask along the head's axes, a list of texts."""
+    seen = view.seen(mask) & view.inside
+    box = bounding_box(seen)
+    if box is None or (ndi.binary_dilation(seen) & ~view.inside).any():
+        return []
+    sizes = {what: ((box[axis].stop - box[axis].start) * SKIN_MM / view.frame.scale[2 - axis], least)
+             for axis, what, least in ((0, "high", LEAST_HEIGHT_MM), (2, "wide", LEAST_WIDTH_MM))}
+    return [f"it is {size:.0f} mm {what}, a face at least {least:.0f} mm" for what, (size, least) in sizes.items()
+            if size < least]
+
+
+def mask_place(view, mask):
+    """Share of the mask that lies where a face can be: in front of the ears, between vertex and throat."""
+    front = np.zeros(view.inside.shape, bool)
+    front[:, int((FRONT_MM - SKIN_LOW_MM[1]) / SKIN_MM):] = True
+    cell_mm3 = SKIN_MM ** 3 / np.prod(view.frame.scale)
+    ml = np.count_nonzero(view.seen(mask) & view.inside & front) * cell_mm3 / 1000
+    share = min(ml / view.volume.geometry.millilitres(np.count_nonzero(mask)), 1.0)
+    return graded("mask_place", share, "share", f"{100 * share:.0f} % of the mask lies where a face can be.",
+                  first_place(mask, view.volume), fail=share < LEAST_IN_FRONT, warn=share < FEW_IN_FRONT)
 
 
 def mask_filled(volume, stored_after, mask, value):

@@ -14,7 +14,7 @@ from ..refine import TISSUE_HU
 from ..threads import for_slabs
 from ..volume import foremost, in_front, ras_view
 from .check import graded
-from .head import ras_point
+from .place import ras_point
 
 # Contrast-filled vessels; bone starts in the same range and has a check of its own.
 VESSEL_HU = (150.0, 600.0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..anatomy import brain
-from ..checks.face import FaceSkin, residual_skin
+from ..checks.face import FaceLeft
 from ..checks.untouched import bone_untouched, brain_untouched, find_changes
 from ..errors import MaskError
 from .attack import boundary_error
@@ -27,14 +27,14 @@ def overlap(volume, mask, reference, protocol):
             "missed_ml": float((wanted & ~ours).sum()) * ml}
 
 
-def left_and_lost(head, mask, reference, after, value):
+def left_and_lost(volume, skin, mask, after, value):
     """Residual skin and what else changed, by the product's own checks.
 
-    Parameters: ``head`` a ``checks.head.Head``; ``after`` the stored values after the fill with ``value``.
-    The residual skin is that of the reference's face: the method's own mask would judge itself.
+    Parameters: ``skin`` the ``head.skin.Skin`` of the original, None where no head was found in it; ``after`` the stored
+    values after the fill with ``value``. The residual skin is that of the average face: the method's own mask would
+    judge itself.
     """
-    volume = head.volume
-    return {"residual_skin": residual_skin(FaceSkin(head, after), reference).value,
+    return {"residual_skin": FaceLeft(skin, after).share if skin else None,
             "brain_ml": brain_untouched(volume, after, *brain(volume)).value,
             "bone_ml": bone_untouched(find_changes(volume, after, mask, value), volume).value}
 

@@ -8,10 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ..checks.head import Head
 from ..errors import Cancelled, CTADefaceError, MissingPackages, first_line
 from ..files.private import private_folder
 from ..fill import filled
+from ..head.locate import locate
+from ..head.skin import Skin
+from ..head.view import HeadView
 from ..identity.views import draw_views, face_centre, frame
 from ..render import tissue_focus
 from .attack import noisy
@@ -35,8 +37,10 @@ class HeadStudy:
         return Masks(*self._read, self._model)
 
     @cached_property
-    def _head(self):
-        return Head(self._read[0])
+    def _skin(self):
+        """The original's ``Skin``, None where no head was found."""
+        frame_ = locate(self._read[0])
+        return Skin(HeadView(self._read[0], frame_)) if frame_ else None
 
     @cached_property
     def _noisy(self):
@@ -70,7 +74,7 @@ class HeadStudy:
         filling = time.monotonic() - started
         views, picture = self._look(after, original["views"])
         measured = (overlap(volume, mask, reference, self._protocol)
-                    | left_and_lost(self._head, mask, reference, after, value) | attacked(self._noisy, mask, fill))
+                    | left_and_lost(volume, self._skin, mask, after, value) | attacked(self._noisy, mask, fill))
         return {"views": views, "measures": measured, "mask_seconds": made.seconds,
                 "mask_cpu_seconds": made.cpu_seconds,
                 "fill_seconds": filling}, picture

@@ -1,0 +1,119 @@
+"""Fit the pose and size of the average head to an image's samples."""
+
+import numpy as np
+
+from .atlas import EVIDENCE_MM, LOW_MM
+from .frame import Frame, rotation
+
+# Samples of a first fit of each candidate, and of the last one of the best.
+FEW, MANY = 2_500, 10_000
+FEW_STEPS, MANY_STEPS = 20, 40
+# Nats by which a size 2.7 times the average costs more; as much again for proportions.
+SIZE_COST, PROPORTION_COST = 0.5, 2.0
+# About the same change of the score for each parameter: radians, mm, log of scale.
+UNITS = np.array([1 / 80] * 3 + [1] * 3 + [1 / 100] * 3)
+
+
+class Evidence:
+    """Log-odds of the kinds of tissue (see ``Atlas.evidence``) and their slopes, at any place of a head."""
+
+    def __init__(self, grids):
+        """``grids`` float32 (3, S, A, R)."""
+        self.grids = grids.transpose(0, 3, 2, 1).copy()
+        # A sample that leaves the box must not make the score jump.
+        for axis in (1, 2, 3):
+            border = [slice(None)] * 4
+            border[axis] = [0, -1]
+            self.grids[tuple(border)] = 0
+        self._flat = self.grids.ravel()
+        self._last = np.array(self.grids.shape[1:]) - 1
+        self._strides = np.array([self.grids.shape[2] * self.grids.shape[3], self.grids.shape[3], 1])
+
+    def at(self, places, kinds):
+        """(log-odds (N,), slope (N, 3)) at places (N, 3) in head mm, linear between the grid's points; 0 outside."""
+        grid = (places - LOW_MM) / EVIDENCE_MM
+        corner = np.floor(grid)
+        inside = np.flatnonzero(self._within(corner))
+        x, y, z = (grid[inside] - corner[inside]).astype(np.float32).T
+        first = kinds[inside] * np.intp(self.grids[0].size) + corner[inside].astype(np.intp) @ self._strides
+        # The slope is that of the interpolation itself: another one misleads the search along a line.
+        low, high = (self._flat[first + step] for step in (0, self._strides[0]))
+        at_y, at_z, at_yz = ((self._flat[first + step], self._flat[first + step + self._strides[0]])
+                             for step in (self._strides[1], 1, self._strides[1] + 1))
+        along_x = [(1 - x) * a + x * b for a, b in ((low, high), at_y, at_z, at_yz)]
+        steps_x = [b - a for a, b in ((low, high), at_y, at_z, at_yz)]
+        near, far = ((1 - y) * along_x[n] + y * along_x[n + 1] for n in (0, 2))
+        slope_x = ((1 - z) * ((1 - y) * steps_x[0] + y * steps_x[1]) + z * ((1 - y) * steps_x[2] + y * steps_x[3]))
+        slope_y = (1 - z) * (along_x[1] - along_x[0]) + z * (along_x[3] - along_x[2])
+        values, slopes = np.zeros(len(places)), np.zeros((len(places), 3))
+        values[inside] = (1 - z) * near + z * far
+        slopes[inside] = np.stack([slope_x, slope_y, far - near], 1) / EVIDENCE_MM
+        return values, slopes
+
+    def score(self, places, kinds):
+        """Mean log-odds in nats of the samples that lie where the average head knows anything."""
+        corner = np.floor((places - LOW_MM) / EVIDENCE_MM)
+        inside = np.flatnonzero(self._within(corner))
+        known = self.grids.any(0)[tuple(corner[inside].T.astype(np.intp))]
+        return float(self.at(places, kinds)[0].sum() / max(known.sum(), 1))
+
+    def _within(self, corner):
+        return ((corner >= 0) & (corner < self._last)).all(1)
+
+
+def best_pose(points, kinds, starts, middle, reach_mm, smooth, sharp):
+    """``Frame`` of the best fit, None without a start.
+
+    Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
+    rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``smooth`` and
+    ``sharp``: ``Evidence`` to find the way with, and to end with.
+    """
+    random, fits = np.random.default_rng(0), []
+    for at, turn in starts:
+        near = np.flatnonzero(np.linalg.norm(points - at, axis=1) < reach_mm)
+        few = random.permutation(near)[:FEW]
+        parameters = np.concatenate([turn, middle, np.zeros(3)])
+        value, parameters = _maximise(smooth, points[few] - at, kinds[few], parameters, FEW_STEPS)
+        fits.append((value, parameters, at, near))
+    if not fits:
+        return None
+    _, parameters, at, near = max(fits, key=lambda fit: fit[0])
+    many = random.permutation(near)[:MANY]
+    _, parameters = _maximise(sharp, points[many] - at, kinds[many], parameters, MANY_STEPS)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.exp(parameters[6:])[:, None] * rotation(parameters[:3])
+    matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at
+    places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
+    return Frame(matrix, sharp.score(places, kinds[many]))
+
+
+def _maximise(evidence, points, kinds, parameters, steps):
+    """(value, parameters): rotation vector, shift in head mm, log of the scale along each head axis."""
+    from scipy.optimize import minimize
+
+    def cost(units):
+        value, slope = _value(evidence, points, kinds, units * UNITS)
+        return -value, -slope * UNITS
+
+    found = minimize(cost, parameters / UNITS, jac=True, method="L-BFGS-B", options={"maxiter": steps})
+    return -found.fun, found.x * UNITS
+
+
+def _value(evidence, points, kinds, parameters):
+    """Mean log-odds of the samples less the cost of size and proportion, and its derivative."""
+    turn, scale = rotation(parameters[:3]), np.exp(parameters[6:])
+    turned = points @ turn.T
+    values, slopes = evidence.at(turned * scale + parameters[3:6], kinds)
+    by_matrix = (slopes * scale).T @ points
+    by_turn = np.empty(3)
+    for axis in range(3):
+        step = np.zeros(3)
+        step[axis] = 1e-4
+        by_turn[axis] = (by_matrix * (rotation(parameters[:3] + step) - rotation(parameters[:3] - step))).sum() / 2e-4
+    by_scale = (slopes * turned * scale).sum(0)
+    sizes = parameters[6:]
+    off = sizes - sizes.mean()
+    count = len(points)
+    value = values.sum() / count - SIZE_COST * (sizes ** 2).sum() - PROPORTION_COST * (off ** 2).sum()
+    by_scale = by_scale / count - 2 * SIZE_COST * sizes - 2 * PROPORTION_COST * off
+    return value, np.concatenate([by_turn / count, slopes.sum(0) / count, by_scale])

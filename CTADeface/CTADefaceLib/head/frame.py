@@ -1,0 +1,67 @@
+"""The head's own coordinate system in an image."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Frame:
+    """``matrix`` 4x4 from RAS mm to head mm (right, anterior, superior): a rotation and a scale for each head axis.
+
+    ``score``: how much better an average head explains the image than chance, in nats for each sample inside of it.
+    """
+
+    matrix: np.ndarray
+    score: float
+
+    @cached_property
+    def scale(self):
+        """(3,) head mm for each mm of the image along the head's axes; 1 in a head of average size."""
+        return np.linalg.norm(self.matrix[:3, :3], axis=1)
+
+    @cached_property
+    def axes(self):
+        """3x3, rows are the head's right, anterior and superior as unit vectors in RAS."""
+        return self.matrix[:3, :3] / self.scale[:, None]
+
+    @cached_property
+    def inverse(self):
+        """4x4 from head mm to RAS mm."""
+        return np.linalg.inv(self.matrix)
+
+    def to_ras(self, points):
+        """Points (..., 3) in head mm as RAS mm."""
+        return np.asarray(points, float) @ self.inverse[:3, :3].T + self.inverse[:3, 3]
+
+    def to_head(self, points):
+        """Points (..., 3) in RAS mm as head mm."""
+        return np.asarray(points, float) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
+
+    @cached_property
+    def turned_degrees(self):
+        """Angle in degrees between the head's axes and those of the image."""
+        return float(np.degrees(np.arccos(np.clip((np.trace(self.axes) - 1) / 2, -1, 1))))
+
+
+def rotation(vector):
+    """3x3 rotation about ``vector`` by its length in radians (Rodrigues)."""
+    angle = np.linalg.norm(vector)
+    if angle < 1e-12:
+        return np.eye(3)
+    x, y, z = vector / angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def rotation_vector(matrix):
+    """The vector of which ``rotation`` makes ``matrix``."""
+    angle = np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))
+    if np.pi - angle < 1e-3:
+        # Half a turn: the axis is the column of the largest diagonal element of (matrix + 1) / 2.
+        square = (matrix + np.eye(3)) / 2
+        column = square[:, np.diag(square).argmax()]
+        return angle * column / np.linalg.norm(column)
+    axis = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    return axis * (0.5 if angle < 1e-6 else angle / (2 * np.sin(angle)))

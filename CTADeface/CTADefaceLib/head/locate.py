@@ -1,0 +1,152 @@
+"""Find the head: an average head is laid over the image in every turn, and the best one is fitted.
+
+The score of a pose is the sum, over the image's samples, of the log-odds that the average head gives to what is there
+(air, soft tissue, bone) against its share in general. What lies outside of the image says nothing, so that a cut field of
+view costs nothing. All shifts of one turn are scored at once, as a correlation, by FFT (scipy.fft) on cells of 16 mm.
+"""
+
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from .atlas import EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
+from .fit import Evidence, best_pose
+from .frame import rotation, rotation_vector
+from .samples import samples
+
+CELL_MM = 16.0
+# Half the side, in cells, of a cube around the average head's middle that holds it however it is turned.
+REACH = 12
+MIDDLE_MM = np.array([0.0, -90.0, 15.0])
+START_DEGREES, STEP_DEGREES = 30, (15, 7.5)
+CANDIDATES = 2
+# Apart: candidates nearer than this are fitted to the same pose.
+APART_MM, APART_DEGREES = 25.0, 20.0
+# Annotated heads, upright or turned by up to 45 degrees, have 0.3 and more, those that are cut at brow and neck the least;
+# necks without a head less. From the sure score on no other turn is looked for; a quarter turn must be clearly better.
+LEAST_SCORE, SURE_SCORE, LEAST_TURNED_SCORE, CLEARLY = 0.28, 0.42, 0.42, 0.12
+# A head that is larger by a sixth, or smaller than a newborn's, is none.
+SCALES = 0.86, 1.8
+LEAST_SAMPLES = 1_000
+
+
+@lru_cache(maxsize=1)
+def bundled_evidence():
+    """``Evidence`` of the bundled atlas."""
+    return Evidence(atlas().evidence)
+
+
+def locate(volume, evidence=None):
+    """``Frame`` of the head in a ``Volume``, None when none is found. ``evidence``: an ``Evidence`` of another atlas."""
+    points, kinds = samples(volume)
+    if len(points) < LEAST_SAMPLES:
+        return None
+    evidence = evidence or bundled_evidence()
+    evidence = Evidence(_smooth(evidence.grids.transpose(0, 3, 2, 1))), evidence
+    search = _Search(points, kinds, evidence[0])
+    upright = list(product((-START_DEGREES, 0, START_DEGREES), repeat=3))
+    frame = _fitted(points, kinds, search.climb(upright, np.eye(3)), evidence)
+    if frame is not None and frame.score >= SURE_SCORE and _head_sized(frame):
+        return frame
+    # Perhaps it lies on its side, prone or feet first in an image that does not know it.
+    turns = [_fitted(points, kinds, search.climb([(0, 0, 0)], quarter), evidence) for quarter in _quarter_turns()]
+    turned = max((f for f in turns if f is not None and _head_sized(f)), key=lambda f: f.score, default=None)
+    if turned is not None and turned.score >= LEAST_TURNED_SCORE and (frame is None or turned.score > frame.score + CLEARLY):
+        return turned
+    return frame if frame is not None and frame.score >= LEAST_SCORE and _head_sized(frame) else None
+
+
+def _head_sized(frame):
+    return SCALES[0] <= frame.scale.mean() <= SCALES[1]
+
+
+def _quarter_turns():
+    """The 23 rotations by quarter turns, 3x3, other than none."""
+    turns = {}
+    for x, y, z in product(range(4), repeat=3):
+        turn = np.rint(_euler((90 * x, 90 * y, 90 * z))).astype(int)
+        turns[turn.tobytes()] = turn
+    return [turn.astype(float) for turn in turns.values() if np.trace(turn) < 3]
+
+
+def _euler(degrees):
+    x, y, z = (rotation(np.radians(angle) * axis) for angle, axis in zip(degrees, np.eye(3)))
+    return z @ y @ x
+
+
+class _Search:
+    """Scores of turns, each over all shifts."""
+
+    def __init__(self, points, kinds, evidence):
+        from scipy import fft
+
+        self._fft = fft
+        self._low = points.min(0) - CELL_MM
+        cells = np.rint((points - self._low) / CELL_MM).astype(int)
+        shape = cells.max(0) + 2
+        flat = np.ravel_multi_index((kinds.astype(int), *cells.T), (3, *shape))
+        counts = np.bincount(flat, minlength=3 * int(np.prod(shape))).reshape(3, *shape).astype(np.float32)
+        self._size = [fft.next_fast_len(int(n) + 2 * REACH + 1, True) for n in shape]
+        self._image = fft.rfftn(counts, self._size, axes=(1, 2, 3))
+        offsets = (np.arange(2 * REACH + 1) - REACH) * CELL_MM
+        self._offsets = np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), -1)
+        self._evidence = evidence.grids
+
+    def score(self, turn):
+        """(score, RAS mm of the head's middle) of the head turned by ``turn`` (rows are the head's axes)."""
+        head = self._offsets @ turn.T + MIDDLE_MM
+        index = np.rint((head - LOW_MM) / EVIDENCE_MM).astype(int)
+        inside = ((index >= 0) & (index < self._evidence.shape[1:])).all(-1)
+        turned = np.zeros((3, *inside.shape), np.float32)
+        turned[:, inside] = self._evidence[(slice(None), *index[inside].T)]
+        product_ = self._image * np.conj(self._fft.rfftn(turned, self._size, axes=(1, 2, 3)))
+        scores = self._fft.irfftn(product_.sum(0), self._size)
+        best = np.array(np.unravel_index(scores.argmax(), scores.shape))
+        # Shifts below zero stand at the end.
+        shift = np.where(best > np.array(self._size) - (2 * REACH + 1), best - self._size, best)
+        return float(scores.max()), self._low + (shift + REACH) * CELL_MM
+
+    def climb(self, starts, base):
+        """[(score, middle, turn)], best first: from the best ``starts`` (degrees) on top of ``base`` uphill."""
+        known = {}
+
+        def score(angles):
+            if angles not in known:
+                turn = _euler(angles) @ base
+                known[angles] = (*self.score(turn), turn)
+            return known[angles][0]
+
+        for angles in sorted(starts, key=score, reverse=True)[:CANDIDATES]:
+            for step in STEP_DEGREES:
+                while True:
+                    near = [tuple(np.add(angles, step * sign * axis)) for axis in np.eye(3) for sign in (-1, 1)]
+                    best = max(near, key=score)
+                    if score(best) <= score(angles):
+                        break
+                    angles = best
+        return sorted(known.values(), key=lambda pose: -pose[0])
+
+
+def _smooth(evidence):
+    from scipy import ndimage as ndi
+
+    return np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence])
+
+
+def _fitted(points, kinds, poses, evidence):
+    """The best ``Frame`` fitted from the best few ``poses`` that lie apart."""
+    chosen = []
+    for _, middle, turn in poses:
+        near = [np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES
+                for other, there in chosen]
+        if not any(near):
+            chosen.append((middle, turn))
+        if len(chosen) == CANDIDATES:
+            break
+    return best_pose(points, kinds, [(middle, rotation_vector(turn)) for middle, turn in chosen], MIDDLE_MM,
+                     np.linalg.norm(HIGH_MM - LOW_MM) / 2, *evidence)
+
+
+def _degrees(turn):
+    return np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))

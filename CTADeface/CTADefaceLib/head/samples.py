@@ -1,0 +1,34 @@
+"""A volume as a few thousand points that are air, soft tissue or bone."""
+
+import numpy as np
+
+from ..padding import is_padding
+from ..volume import ras_affine
+from .atlas import AIR, BONE, SOFT
+
+SAMPLE_MM = 6.0
+# Between air and fat; above muscle, contrast apart. Shifts of a hundred HU, as in cone beam CT, change little.
+AIR_HU, BONE_HU = -400.0, 200.0
+# No tissue, nor air: padding that the volume does not declare.
+LEAST_HU = -1500.0
+
+
+def samples(volume):
+    """(points (N, 3) in RAS mm, classes uint8 (N,)): a place taken by chance, always the same, in each block of 6 mm.
+
+    On a regular grid all samples would cross the cells of the average head's grid at once, and each such pose would seem
+    a best one. Padding has no samples.
+    """
+    view, random = volume.ras(), np.random.default_rng(0)
+    steps = np.array([max(int(round(SAMPLE_MM / s)), 1) for s in volume.geometry.ras_spacing()])
+    blocks = np.array(view.shape) // steps
+    corner = np.stack(np.meshgrid(*(np.arange(n) for n in blocks), indexing="ij"), -1).reshape(-1, 3) * steps
+    place = corner + random.random(corner.shape, np.float32) * steps
+    stored = view[tuple(place.astype(np.int32).T)]
+    hu = volume.to_hu(stored)
+    kinds = np.full(hu.shape, SOFT, np.uint8)
+    kinds[hu < AIR_HU], kinds[hu > BONE_HU] = AIR, BONE
+    known = ~is_padding(volume, stored) & (hu > LEAST_HU)
+    affine = ras_affine(volume)
+    # The voxel with index i reaches from i - 0.5 to i + 0.5.
+    return (place[known] - 0.5) @ affine[:3, :3].T + affine[:3, 3], kinds[known]

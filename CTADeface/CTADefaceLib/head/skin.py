@@ -1,0 +1,113 @@
+"""The skin of a head's front, and how deep behind it tissue begins, before and after a fill."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..anatomy import BONE_HU
+from .atlas import SKIN_MM
+from .view import HeadView, head_mm
+
+# Above noise and streaks in air, below fat.
+TISSUE_HU = -300.0
+# From in front of the skin to well behind any face, mm along its normal.
+DEPTHS_MM = np.arange(-4.5, 30.0, 1.5)
+NO_TISSUE_MM = 30.0
+REGROWN_STEPS = 3
+# Nostrils, the mouth and folds narrower than this are no skin.
+CLOSING_STEPS = 2
+# Smoothing, in points of the grid, before the normal of the skin is taken.
+NORMAL_SIGMA = 1.5
+
+
+@dataclass(frozen=True)
+class Skin:
+    """The old skin in a ``HeadView``: one entry for each point of the view's grid that lies on it."""
+
+    view: HeadView
+
+    @cached_property
+    def body(self):
+        """Bool (S, A, R): the largest piece of tissue, without what is thinner than 9 mm and hovers apart."""
+        tissue = (self.view.hu > TISSUE_HU) & self.view.inside
+        labels, count = ndi.label(ndi.binary_opening(tissue))
+        if count == 0:
+            return np.zeros_like(tissue)
+        sizes = np.bincount(labels.ravel())
+        sizes[0] = 0
+        # The nose and the ears are thin too: what was opened away grows back, a device that touches the skin hardly.
+        return ndi.binary_dilation(labels == sizes.argmax(), iterations=REGROWN_STEPS, mask=tissue)
+
+    @cached_property
+    def closed(self):
+        """Bool (S, A, R): the body with its narrow openings closed."""
+        padded = np.pad(self.body, CLOSING_STEPS + 1)
+        inner = tuple(slice(CLOSING_STEPS + 1, -CLOSING_STEPS - 1) for _ in range(3))
+        return ndi.binary_closing(padded, iterations=CLOSING_STEPS)[inner] | self.body
+
+    @cached_property
+    def index(self):
+        """(N, 3) indices (s, a, r) of the points of the view that lie on the skin."""
+        labels, count = ndi.label(~self.closed)
+        sizes = np.bincount(labels[:, -1].ravel(), minlength=count + 1)
+        sizes[0] = 0
+        outside = labels == sizes.argmax() if sizes.any() else np.zeros_like(self.closed)
+        skin = self.body & ndi.binary_dilation(outside)
+        # At the border of the image the body is cut, which is no skin.
+        skin &= ndi.binary_erosion(self.view.inside, border_value=False)
+        return np.argwhere(skin)
+
+    @cached_property
+    def points(self):
+        """(N, 3) head mm."""
+        return head_mm(self.index)
+
+    @cached_property
+    def normals(self):
+        """(N, 3) unit vectors (right, anterior, superior) in the head's frame that point into the body."""
+        smooth = ndi.gaussian_filter(self.closed.astype(np.float32), NORMAL_SIGMA)
+        # Only where the skin is: a gradient of the whole view would be most of the work.
+        padded, index = np.pad(smooth, 1, mode="edge"), self.index + 1
+        slopes = []
+        for axis in (2, 1, 0):
+            step = np.zeros(3, int)
+            step[axis] = 1
+            slopes.append(padded[tuple((index + step).T)] - padded[tuple((index - step).T)])
+        slope = np.stack(slopes, 1)
+        return slope / (np.linalg.norm(slope, axis=1, keepdims=True) + 1e-9)
+
+    @cached_property
+    def area_cm2(self):
+        """(N,) cm2 of the patient's skin that each point stands for."""
+        # A surface seen along its steepest axis has one point for each cell that it crosses.
+        cell = SKIN_MM ** 2 / np.maximum(np.abs(self.normals).max(1), 0.5)
+        return cell / 100 / np.prod(self.view.frame.scale) ** (2 / 3)
+
+    @cached_property
+    def _lines(self):
+        # Depths are the patient's mm; the grid's are those of the average head.
+        along = DEPTHS_MM[:, None] * self.view.frame.scale.mean()
+        return self.points[:, None] + self.normals[:, None] * along
+
+    def depth_of(self, stored, above_hu):
+        """(N,) mm behind the old skin at which the first voxel of ``stored`` (k, j, i) above ``above_hu`` lies; 30 without."""
+        volume = self.view.volume
+        found = volume.to_hu(self.view.profile(stored, self._lines, volume.from_hu(-1000.0))) > above_hu
+        return np.where(found.any(1), DEPTHS_MM[found.argmax(1)], NO_TISSUE_MM)
+
+    @cached_property
+    def bone_mm(self):
+        """(N,) mm from the skin to the bone behind it, 30 without."""
+        return self.depth_of(self.view.volume.stored, BONE_HU)
+
+    def atlas_values(self, grid):
+        """(N,) values at the skin of an atlas array (S, A, R) on the grid of the skin, which is the view's."""
+        return grid[tuple(self.index.T)]
+
+    def spread(self, values, fill=0):
+        """An array (S, A, R) of the view with ``values`` (N,) on the skin and ``fill`` elsewhere."""
+        result = np.full(self.body.shape, fill, np.asarray(values).dtype)
+        result[tuple(self.index.T)] = values
+        return result

@@ -1,0 +1,72 @@
+"""A volume seen in the head's own frame: upright, however the head lies in the image."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..volume import ras_affine, ras_view
+from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
+from .frame import Frame
+
+SHAPE = grid_shape(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
+
+
+def head_mm(index):
+    """Points (N, 3) in head mm (right, anterior, superior) of indices (N, 3) (s, a, r) of the grid of the skin."""
+    return SKIN_LOW_MM + SKIN_MM * np.asarray(index, float)[:, ::-1]
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """The front of a head on a grid of 3 mm in its own frame; arrays (S, A, R), as the engine's everywhere."""
+
+    volume: object
+    frame: Frame
+
+    @cached_property
+    def to_index(self):
+        """4x4 from head mm (right, anterior, superior) to the index (s, a, r) of the volume's RAS view."""
+        return np.linalg.inv(ras_affine(self.volume)) @ self.frame.inverse
+
+    @cached_property
+    def _voxels(self):
+        """(three index arrays, bool: inside of the image), (S, A, R), of the voxels nearest to the grid's points."""
+        right, anterior, superior = grid_axes(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
+        matrix, index = self.to_index, []
+        inside = np.ones(SHAPE, bool)
+        for axis, size in enumerate(self.volume.ras().shape):
+            row = matrix[axis]
+            place = ((row[2] * superior + row[3])[:, None, None] + (row[1] * anterior)[:, None] + row[0] * right)
+            nearest = np.rint(place).astype(np.int32)
+            inside &= (nearest >= 0) & (nearest < size)
+            index.append(np.clip(nearest, 0, size - 1))
+        return tuple(index), inside
+
+    @property
+    def inside(self):
+        """Bool (S, A, R): in the image."""
+        return self._voxels[1]
+
+    def seen(self, array):
+        """Values of an array (k, j, i) on the volume's grid at the points of the view; outside of it those of its border."""
+        return ras_view(array, self.volume.geometry)[self._voxels[0]]
+
+    @cached_property
+    def hu(self):
+        """HU, (S, A, R); air outside of the image."""
+        return np.where(self.inside, self.volume.to_hu(self.seen(self.volume.stored)), -1000)
+
+    def profile(self, array, points, outside):
+        """Values of an array (k, j, i) at ``points`` (..., 3) in head mm, ``outside`` beyond the image."""
+        view = ras_view(array, self.volume.geometry)
+        matrix = self.to_index
+        nearest = np.rint(points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int32)
+        inside = ((nearest >= 0) & (nearest < view.shape)).all(-1)
+        nearest[~inside] = 0
+        values = view[tuple(np.moveaxis(nearest, -1, 0))]
+        return np.where(inside, values, np.asarray(outside, values.dtype))
+
+    def place(self, point):
+        """RAS mm of a point in head mm, as a tuple."""
+        return tuple(self.frame.to_ras(point).tolist())

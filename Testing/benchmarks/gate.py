@@ -1,0 +1,168 @@
+"""What the gate lets pass: heads upright and turned, with good masks and with masks spoilt on purpose (``sabotage.py``).
+
+An output counts as showing the face when at least 3 cm2 of connected facial skin are left by the reference mask, whatever
+the kind of sabotage. It is stopped when the fill refuses the mask or a check fails. Good masks are the reference and, with
+``--own``, the engine's. Exit code 1 when a bar is missed.
+"""
+
+import argparse
+import os
+import sys
+import time
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+from common import Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, report_bars, write_csv, write_json
+from sabotage import KINDS, TURNS, FaceOf, shown_cm2, turned
+
+LEAST_SHOWN_CM2 = 3.0
+MOST_PASSED, MOST_ALARMS = 0.01, 0.05
+AIR_HU = -1000
+GOOD = ("reference", "own")
+LEAST_AGAIN = 0.9
+
+
+def upright(case):
+    """(HU (S, A, R), reference mask, spacing) of a head."""
+    from CTADefaceLib.files.read import read_volume
+    from CTADefaceLib.volume import ras_view
+
+    volume = read_volume(case.image)
+    mask = ras_view(read_volume(case.mask).as_mask(), volume.geometry)
+    hu = np.clip(volume.to_hu(volume.ras()), -1024, 3071).astype(np.int16)
+    return hu, np.ascontiguousarray(mask), volume.geometry.ras_spacing()
+
+
+def as_volume(hu, spacing):
+    """The ``Volume`` of HU (S, A, R) in RAS order."""
+    from CTADefaceLib.volume import Geometry, Volume
+
+    return Volume(hu, Geometry.from_affine(np.diag([*spacing[::-1], 1.0])), name="head")
+
+
+class Judge:
+    """The gate of one volume: the head is found once, each mask is filled and checked."""
+
+    def __init__(self, hu, spacing):
+        from CTADefaceLib.survey import surveyed
+
+        self.volume = as_volume(hu, spacing)
+        self.survey = surveyed(self.volume)
+
+    def verdict(self, mask, fill):
+        """(names of the checks that stop it, HU after the fill or None where the fill refuses the mask)."""
+        from CTADefaceLib.checks.check import failed
+        from CTADefaceLib.checks.every import run_checks
+        from CTADefaceLib.errors import MaskError
+        from CTADefaceLib.fill import filled
+
+        try:
+            after, value = filled(self.volume, mask, fill)
+            checks = run_checks(self.volume, mask, after, value, self.survey)
+        except MaskError:
+            return ["fill"], None, 0.0
+        patch = next(check.value for check in checks if check.name == "residual_skin")
+        return [check.name for check in failed(checks)], after, patch
+
+
+def defaced_again(volume, after, frame):
+    """The verdict of the check for heads that were defaced before, on the output."""
+    from CTADefaceLib.checks.source import already_defaced
+    from CTADefaceLib.head.view import HeadView
+    from CTADefaceLib.volume import Volume
+
+    return already_defaced(HeadView(Volume(after, volume.geometry), frame)).verdict if frame else None
+
+
+def examine(turns, kinds, own, case):
+    """Rows of one head."""
+    hu, mask, spacing = upright(case)
+    face, rows = FaceOf(hu, mask, spacing), []
+    for number, turn in enumerate(turns):
+        # Each kind in every n-th turn, another one for each head.
+        random = np.random.default_rng(zlib.crc32(f"{case.name} {turn}".encode()))
+        chosen = [k for n, k in enumerate(kinds) if (n + number + zlib.crc32(case.name.encode())) % len(turns) < 2]
+        spoilt = {kind: KINDS[kind][0](face, random) & np.ones(mask.shape, bool) for kind in chosen}
+        arrays = turned([hu, mask.view(np.uint8), *(m.view(np.uint8) for m in spoilt.values())],
+                        [1, *[0] * (1 + len(spoilt))], [AIR_HU, *[0] * (1 + len(spoilt))], spacing, TURNS[turn])
+        judge, whole = Judge(arrays[0], spacing), FaceOf(arrays[0], arrays[1] > 0, spacing)
+        there = whole.cropped(whole.box)
+        masks = {"reference": (whole.mask, "levelled")}
+        if own:
+            from CTADefaceLib.pipeline import face_mask
+
+            masks["own"] = face_mask(judge.volume), "levelled"
+        masks |= {kind: (array > 0, KINDS[kind][1]) for kind, array in zip(spoilt, arrays[2:])}
+        for kind, (given, fill) in masks.items():
+            stops, after, patch = judge.verdict(given, fill)
+            shown = shown_cm2(there, after[whole.box]) if after is not None else 0.0
+            frame = judge.survey.frame
+            again = defaced_again(judge.volume, after, frame) if kind in GOOD and after is not None else None
+            rows.append({"case": case.name, "turn": turn, "kind": kind, "shown_cm2": round(shown, 2), 
+                         "patch_cm2": patch and round(patch, 2), "stopped": bool(stops), "by": " ".join(stops), "score": frame and round(frame.score, 3),
+                         "defaced_again": again})
+    return rows
+
+
+def wilson_upper(count, n):
+    """Upper limit of the 95 % confidence interval of a share (Wilson)."""
+    from CTADefaceLib.validation.statistics import wilson
+
+    return wilson(count, n)[1]
+
+
+def summary(rows):
+    """Print each kind; return (outputs that show a face, those of them that passed, good ones, stopped good ones)."""
+    good = [row for row in rows if row["kind"] in GOOD]
+    bad = [row for row in rows if row not in good and (row["shown_cm2"] >= LEAST_SHOWN_CM2 or "fill" in row["by"])]
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        part = [row for row in rows if row["kind"] == kind]
+        shows = [row for row in part if row["shown_cm2"] >= LEAST_SHOWN_CM2]
+        print(f"{kind:32} {len(part):4} outputs, {len(shows):4} show a face, {sum(not r['stopped'] for r in shows):3} of them "
+              f"passed; {sum(r['stopped'] for r in part):4} stopped")
+    passed = [row for row in bad if not row["stopped"]]
+    alarms = [row for row in good if row["stopped"]]
+    for row in passed:
+        print("PASSED ", row)
+    for row in alarms:
+        print("STOPPED", row)
+    return bad, passed, good, alarms
+
+
+def _share_recognised(good):
+    known = [row["defaced_again"] for row in good if row["defaced_again"] in ("pass", "warn", "fail")]
+    return float(np.mean([verdict != "pass" for verdict in known])) if known else float("nan")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_options(parser)
+    add_run_options(parser)
+    parser.add_argument("--turns", nargs="+", choices=TURNS, default=list(TURNS)[:7])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--own", action="store_true", help="also the engine's own masks")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th head")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    args = parser.parse_args(argv)
+    rows, started = [], time.monotonic()
+    cases = find_cases(args.data, args.cases)[::args.every]
+    with ProcessPoolExecutor(args.processes) as pool:
+        for case, found in zip(cases, pool.map(partial(examine, args.turns, args.kinds, args.own), cases)):
+            rows += found
+            print(f"{case.name}: {len(rows)} outputs, {time.monotonic() - started:.0f} s", flush=True)
+    bad, passed, good, alarms = summary(rows)
+    bars = [Bar("outputs that show a face and pass, upper 95 % limit", wilson_upper(len(passed), len(bad)), "<=", MOST_PASSED),
+            Bar("good masks that are stopped", len(alarms) / len(good), "<=", MOST_ALARMS),
+            Bar("defaced heads that are recognised as such", _share_recognised(good), ">=", LEAST_AGAIN),
+            Bar("outputs", len(rows), ">=", 600)]
+    print(f"\n{len(passed)} of {len(bad)} outputs that show a face passed; {len(alarms)} of {len(good)} good masks were stopped")
+    code = report_bars(bars)
+    write_csv(args.output / "gate.csv", rows)
+    write_json(args.output / "gate.json", {"bars": bars_as_dicts(bars)})
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
