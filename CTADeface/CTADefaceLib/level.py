@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from .anatomy import BONE_HU
+from .bone_border import before_bone
 from .cells import Cells
 from .errors import MaskError
 from .morphology import bounding_box, opened, widened
@@ -42,11 +43,13 @@ def levelled_region(volume, mask):
     view, region = volume.ras()[box], face[box].copy()
     cells = Cells(view.shape, spacing, GRID_MM)
     body = _kept_body(volume, view, region, cells)
+    soft = before_bone(volume, face, spacing)
     lines, covered, lost = np.zeros((3, len(region)), int)
 
     def level(planes, rows):
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
         kept = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
+        soft.drop_from(kept, hu, box, planes)
         lines[planes] = region[planes].any(1).sum(1)
         covered[planes], lost[planes] = _level_lines(kept, region[planes])
 
