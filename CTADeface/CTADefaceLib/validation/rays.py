@@ -16,7 +16,9 @@ AZIMUTH = np.deg2rad(np.arange(-86.0, 87.0, 2.0))
 RADIUS_MM = np.arange(20.0, 140.0, 1.0)
 TISSUE_HU, BONE_HU, MUSCLE_HU = -300.0, 300.0, 0.0
 # The skin ends the mask, and before it lies air.
-SKIN_WITHIN_MM, AIR_MM, AIR_HU = 8, 5, -500.0
+SKIN_WITHIN_MM, AIR_MM, AIR_HU = 8, (3, 8), -500.0
+# Skin that the file still shows is not removed: that is for the checks to find.
+SHOWN_MM = 1.0
 # What the tissue behind the border is, in steps from it, mm.
 BEHIND_MM = ((0, 4), (4, 9), (9, 16))
 
@@ -25,12 +27,14 @@ BEHIND_MM = ((0, 4), (4, 9), (9, 16))
 class Rays:
     """Maps (elevation, azimuth) of one defaced head.
 
-    ``skin``: where the removed skin was, NaN on rays without; ``zone``: index into ``face_frame.ZONES``; ``bone``:
-    outermost bone of the file; ``left``: outermost tissue of the file; ``muscle``: outermost above 0 HU; ``behind``:
-    (3, ...) HU behind ``left``; ``planes``: mm from the origin of the levelled region's lowest and rearmost plane.
+    ``skin``: where the removed skin was, NaN on rays without; ``removed``: bool, the ray passes the mask; ``zone``: index
+    into ``face_frame.ZONES``; ``bone``: outermost bone; ``left``: outermost tissue of the file; ``muscle``: outermost
+    above 0 HU; ``behind``: (3, ...) HU behind ``left``; ``planes``: mm from the origin, upwards and forwards in the
+    image, of the mask's lowest slice and its rearmost plane, which the levelled region shows.
     """
 
     skin: np.ndarray
+    removed: np.ndarray
     zone: np.ndarray
     bone: np.ndarray
     left: np.ndarray
@@ -55,12 +59,13 @@ def cast(volume, mask, stored_after, frame):
     bone = np.where(inside, -1000.0, before)
     bone[beyond] = -1000.0
     left = outermost(after, TISSUE_HU)
-    units = _directions() @ np.eye(3)
-    zone = frame.zones((units * np.nan_to_num(skin)[..., None]).reshape(-1, 3)).reshape(skin.shape)
+    skin[skin - left < SHOWN_MM] = np.nan
+    zone = frame.zones((_directions() * np.nan_to_num(skin)[..., None]).reshape(-1, 3)).reshape(skin.shape)
     spacing = volume.geometry.ras_spacing()
     used = np.argwhere(ras_view(mask, volume.geometry)).min(0)
     planes = np.array([used[0] * spacing[0] - frame.origin[0], used[1] * spacing[1] - frame.origin[1]])
-    return Rays(skin, zone, outermost(bone, BONE_HU), left, outermost(after, MUSCLE_HU), _behind(after, left), planes)
+    return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), left, outermost(after, MUSCLE_HU), _behind(after, left),
+                planes)
 
 
 def outermost(hu, threshold):
@@ -95,9 +100,9 @@ def _skin(hu, end):
     """mm of the skin that ends the mask at the sample ``end``, NaN where no air follows."""
     skin = np.full(end.shape, np.nan)
     for step in range(-2, SKIN_WITHIN_MM):
-        here = np.clip(end + step, 0, RADIUS_MM.size - AIR_MM - 1)
+        here = np.clip(end + step, 0, RADIUS_MM.size - AIR_MM[1] - 1)
         inner, outer = (np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in (0, 1))
-        air = np.mean([np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in range(1, AIR_MM)], 0)
+        air = np.mean([np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in range(*AIR_MM)], 0)
         hit = (end >= 0) & np.isnan(skin) & (inner > TISSUE_HU) & (outer <= TISSUE_HU) & (air < AIR_HU)
         skin[hit] = (RADIUS_MM[here] + (inner - TISSUE_HU) / np.maximum(inner - outer, 1.0))[hit]
     return skin

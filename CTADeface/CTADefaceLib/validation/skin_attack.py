@@ -84,11 +84,8 @@ class Attacker:
     def fit(self, heads):
         """Learn from ``heads``, a list of ``Rays``; returns itself."""
         heads = [self._seen(h) for h in heads]
-        self._shapes = {"bone": Shapes.of([h.bone for h in heads])}
-        if not self.wide:
-            self._shapes = {}
-        elif self.source != SKULL:
-            self._shapes["left"] = Shapes.of([h.left for h in heads])
+        seen = () if not self.wide else ("bone",) if self.source == SKULL else ("bone", "left")
+        self._shapes = {name: Shapes.of([getattr(h, name) for h in heads]) for name in seen}
         self._learn_depths(heads)
         parts = [(self._features(h)[lines], self._bases(h)[:, lines], h.skin[lines])
                  for h in heads for lines in [_training_rays(h)]]
@@ -109,7 +106,7 @@ class Attacker:
         """What this attacker may know of ``head``; the skin is there to learn from."""
         if self.source != AROUND:
             return head
-        gone = np.isfinite(head.skin)
+        gone = head.removed
         left = np.where(gone, smoothed(np.where(gone, np.nan, head.left), SMOOTH[0]), head.left)
         return replace(head, left=left, muscle=np.zeros(left.shape), behind=np.zeros_like(head.behind),
                        planes=np.zeros_like(head.planes))
@@ -142,11 +139,11 @@ class Attacker:
         shape = head.bone.shape
         maps = [*np.broadcast_arrays(ELEVATION[:, None], AZIMUTH[None]), np.broadcast_to(np.abs(AZIMUTH), shape),
                 *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0)]
-        whole = list(self._shapes["bone"](head.bone)) if self.wide else []
+        whole = [number for name, shapes in self._shapes.items() for number in shapes(getattr(head, name))]
         if self.source != SKULL:
             maps += [*_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
                      *head.behind, smoothed(head.left - head.muscle, 4.0)]
-            whole += [*self._shapes["left"](head.left), *head.planes] if self.wide else []
+            whole += [*head.planes] if self.wide else []
         return np.stack([*maps, *(np.full(shape, number) for number in whole)], -1).astype(np.float32)
 
 
