@@ -35,9 +35,15 @@ def rays_of(case, model, with_reference):
     return cast(volume, mask, filled(volume, mask, "levelled")[0], face_frame(volume, reference))
 
 
+def print_rows(rows):
+    for row in rows:
+        print(f"{row['zone']:15}", *(f"{key.removesuffix('_mm')} {value:.2f} " for key, value in row.items()
+                                     if key.endswith("_mm")), flush=True)
+
+
 def trained(args):
     """(rows per zone, bars) of the trained attackers."""
-    from CTADefaceLib.validation.skin_attack import GAINS, attacked, fitted, gains
+    from CTADefaceLib.validation.skin_attack import GAINS, attacked, cross_validated, fitted, gains
 
     checked = [rays_of(case, args.model, args.reference_only) for case in find_cases(args.data, args.cases)]
     print(f"{len(checked)} heads to judge by", flush=True)
@@ -45,9 +51,10 @@ def trained(args):
     print(f"{len(heads)} heads to learn from", flush=True)
     attackers = fitted(heads)
     rows = gains([attacked(attackers, head) for head in checked])
-    for row in rows:
-        print(f"{row['zone']:15}", *(f"{key.removesuffix('_mm')} {value:.2f} " for key, value in row.items()
-                                     if key.endswith("_mm")))
+    print_rows(rows)
+    if args.cross_validate:
+        print("\ncross-validated over the heads to learn from")
+        print_rows(gains(cross_validated(heads)))
     bars = []
     for name in GAINS:
         *zones, total = [row[f"{name} gain_mm"] for row in rows]
@@ -97,6 +104,7 @@ def main(argv=None):
     parser.add_argument("--train", type=Path, default=check_folder().parent / "train", metavar="FOLDER",
                         help="the heads that the attackers learn from, with reference masks")
     parser.add_argument("--reference-only", action="store_true", help="judge with the reference masks, not the engine's own")
+    parser.add_argument("--cross-validate", action="store_true", help="print the gains over the training heads too (slow)")
     parser.add_argument("--boundary", action="store_true", help="the attack that needs no training")
     args = parser.parse_args(argv)
     rows, bars = (boundary if args.boundary else trained)(args)
