@@ -1,13 +1,17 @@
 """Which voxels an irreversible fill levels: the face, and all that lies in front of it.
 
 With a constant in the mask alone the border of the constant region is the old skin. Here the outer border is the edge
-of the image and three planes that do not follow the face; inwards it ends at the tissue that stays.
+of the image and three planes that do not follow the face; inwards it ends at the tissue that stays, and below the jaw,
+where the mask ends so far under the skin, at bone (module ``bone_border``).
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from .anatomy import BONE_HU
+from .bone_border import before_bone
 from .cells import Cells
 from .errors import MaskError
 from .morphology import bounding_box, opened, widened
@@ -30,7 +34,7 @@ def levelled_region(volume, mask):
 
     Along each line from anterior to posterior, in the mask's slices (and 10 mm above, 20 mm below) and down to 5 mm
     behind its rearmost voxel, all voxels go that lie in front of the mask or of the first tissue that is kept: air,
-    with its noise, streaks and partial volumes, and devices.
+    with its noise, streaks and partial volumes, devices, and below the jaw soft tissue before bone.
 
     Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i) on its grid, not empty.
     Returns: (three slices of the RAS view, bool array of that part); outside of it nothing goes.
@@ -41,12 +45,16 @@ def levelled_region(volume, mask):
     box = _planes(face, spacing)
     view, region = volume.ras()[box], face[box].copy()
     cells = Cells(view.shape, spacing, GRID_MM)
-    body = _kept_body(volume, view, region, cells)
+    with ThreadPoolExecutor(1) as pool:
+        soft = pool.submit(before_bone, volume, face, spacing)
+        body = _kept_body(volume, view, region, cells)
+        soft = soft.result()
     lines, covered, lost = np.zeros((3, len(region)), int)
 
     def level(planes, rows):
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
         kept = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
+        soft.drop_from(kept, hu, box, planes)
         lines[planes] = region[planes].any(1).sum(1)
         covered[planes], lost[planes] = _level_lines(kept, region[planes])
 

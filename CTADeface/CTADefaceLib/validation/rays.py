@@ -1,0 +1,118 @@
+"""A head seen along rays from its inside through the face: where skin was, what is left of it, and where bone is.
+
+Rays lie on a grid of elevation (rows) by azimuth (columns) in the head's frame, some 3 mm apart at the skin; all maps
+are in mm from the frame's origin, NaN where the ray meets nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..volume import Volume, ras_view
+
+ELEVATION = np.deg2rad(np.arange(-76.0, 63.0, 2.0))
+AZIMUTH = np.deg2rad(np.arange(-86.0, 87.0, 2.0))
+RADIUS_MM = np.arange(20.0, 140.0, 1.0)
+TISSUE_HU, BONE_HU, MUSCLE_HU = -300.0, 300.0, 0.0
+# The skin ends the mask, and before it lies air.
+SKIN_WITHIN_MM, AIR_MM, AIR_HU = 8, (3, 8), -500.0
+# Skin that the file still shows is not removed: that is for the checks to find.
+SHOWN_MM = 1.0
+# What the tissue behind the border is, in steps from it, mm.
+BEHIND_MM = ((0, 4), (4, 9), (9, 16))
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Maps (elevation, azimuth) of one defaced head.
+
+    ``skin``: where the removed skin was, NaN on rays without; ``removed``: bool, the ray passes the mask; ``zone``: index
+    into ``face_frame.ZONES``; ``bone``: outermost bone; ``left``: outermost tissue of the file; ``muscle``: outermost
+    above 0 HU; ``behind``: (3, ...) HU behind ``left``; ``planes``: mm from the origin, upwards and forwards in the
+    image, of the mask's lowest slice and its rearmost plane, which the levelled region shows.
+    """
+
+    skin: np.ndarray
+    removed: np.ndarray
+    zone: np.ndarray
+    bone: np.ndarray
+    left: np.ndarray
+    muscle: np.ndarray
+    behind: np.ndarray
+    planes: np.ndarray
+
+
+def cast(volume, mask, stored_after, frame):
+    """``Rays`` of a ``Volume``, its mask (bool, k, j, i), its stored values after the fill, and its ``FaceFrame``."""
+    points = _points(frame, volume.geometry.ras_spacing())
+    before = _along(volume.to_hu(volume.stored), volume.geometry, points)
+    released = Volume(stored_after, volume.geometry, volume.slope, volume.intercept)
+    after = _along(released.to_hu(stored_after), volume.geometry, points)
+    inside = _along(mask.astype(np.uint8), volume.geometry, points, order=0) > 0
+    end = np.where(inside.any(-1), RADIUS_MM.size - 1 - inside[..., ::-1].argmax(-1), -1)
+    skin = _skin(before, end)
+    # Beyond the removed skin come chest and shoulders, of which the ray says nothing.
+    beyond = (np.arange(RADIUS_MM.size) > end[..., None] + SKIN_WITHIN_MM) & (end >= 0)[..., None]
+    after[beyond] = -1000.0
+    # Bone stays as it was; its surface is read from the original, so that what goes beside it does not move it.
+    bone = np.where(inside, -1000.0, before)
+    bone[beyond] = -1000.0
+    left = outermost(after, TISSUE_HU)
+    skin[skin - left < SHOWN_MM] = np.nan
+    zone = frame.zones((_directions() * np.nan_to_num(skin)[..., None]).reshape(-1, 3)).reshape(skin.shape)
+    spacing = volume.geometry.ras_spacing()
+    used = np.argwhere(ras_view(mask, volume.geometry)).min(0)
+    planes = np.array([used[0] * spacing[0] - frame.origin[0], used[1] * spacing[1] - frame.origin[1]])
+    return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), left, outermost(after, MUSCLE_HU), _behind(after, left),
+                planes)
+
+
+def outermost(hu, threshold):
+    """mm at which ``hu`` (..., radius) falls below ``threshold`` for the last time, between samples; NaN if never above."""
+    above = hu > threshold
+    last = RADIUS_MM.size - 1 - above[..., ::-1].argmax(-1)
+    here = np.take_along_axis(hu, last[..., None], -1)[..., 0]
+    beyond = np.take_along_axis(hu, np.minimum(last + 1, RADIUS_MM.size - 1)[..., None], -1)[..., 0]
+    part = np.clip((here - threshold) / np.maximum(here - beyond, 1.0), 0, 1)
+    return np.where(above.any(-1), RADIUS_MM[last] + part, np.nan)
+
+
+def _directions():
+    """(elevation, azimuth, 3) unit vectors: up, forwards, right."""
+    elevation, azimuth = ELEVATION[:, None], AZIMUTH[None]
+    return np.stack(np.broadcast_arrays(np.sin(elevation), np.cos(elevation) * np.cos(azimuth),
+                                        np.cos(elevation) * np.sin(azimuth)), -1)
+
+
+def _points(frame, spacing):
+    """(3, elevation, azimuth, radius) indices of the RAS view."""
+    mm = (_directions() @ frame.axes)[..., None, :] * RADIUS_MM[:, None] + frame.origin
+    return np.moveaxis(mm / spacing, -1, 0)
+
+
+def _along(array, geometry, points, order=1):
+    outside = 0 if order == 0 else -1000
+    return ndi.map_coordinates(ras_view(array, geometry), points, np.float32, order, mode="constant", cval=outside)
+
+
+def _skin(hu, end):
+    """mm of the skin that ends the mask at the sample ``end``, NaN where no air follows."""
+    skin = np.full(end.shape, np.nan)
+    for step in range(-2, SKIN_WITHIN_MM):
+        here = np.clip(end + step, 0, RADIUS_MM.size - AIR_MM[1] - 1)
+        inner, outer = (np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in (0, 1))
+        air = np.mean([np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in range(*AIR_MM)], 0)
+        hit = (end >= 0) & np.isnan(skin) & (inner > TISSUE_HU) & (outer <= TISSUE_HU) & (air < AIR_HU)
+        skin[hit] = (RADIUS_MM[here] + (inner - TISSUE_HU) / np.maximum(inner - outer, 1.0))[hit]
+    return skin
+
+
+def _behind(hu, left):
+    """(3, ...) mean HU in the layers ``BEHIND_MM`` behind ``left``."""
+    depth = np.nan_to_num(left, nan=-1e3)[..., None] - RADIUS_MM
+    layers = []
+    for low, high in BEHIND_MM:
+        part = (depth >= low) & (depth < high)
+        layers.append((hu * part).sum(-1) / np.maximum(part.sum(-1), 1))
+    return np.stack(layers)

@@ -1,0 +1,222 @@
+"""Trained attackers: the removed skin predicted from the released file, against the same from its skull alone.
+
+Each attacker learns on other heads that were defaced in the same way, and knows the head's frame. ``depth map``: the
+mean depth of skin over the file's border, or over its bone, for each direction. ``ray``: gradient boosting on what each
+ray meets: position, bone, and with the file also the tissue left, the curvature of both, and the HU behind the border.
+``wide``: the same with all that lies up to 16 degrees around the ray, and the shape of the whole head.
+
+What bone tells stays in every file; the gain is what the rest of the file adds to it. The skin that stays around the
+face tells of the face too, whatever the fill: ``AROUND`` is the wide attacker who has bone and that skin, but not the
+border where the face was.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from .face_frame import ZONES
+from .rays import AZIMUTH, ELEVATION
+
+SKULL, AROUND, FILE = "skull", "around", "file"
+GAINS = {"depth map": (SKULL, FILE), "ray": (SKULL, FILE), "wide": (SKULL, AROUND, FILE)}
+SMOOTH = (1.0, 3.0, 7.0)
+OFFSETS = (3, 8)
+COMPONENTS = 8
+# For training, every n-th ray of a head.
+EVERY = 2
+TREES, LEAVES, LEARNING_RATE, LEAST_RAYS = 120, 24, 0.12, 60
+
+
+def smoothed(map_, sigma):
+    """``map_`` (elevation, azimuth) with its gaps filled from around, smoothed by ``sigma`` rays."""
+    known = np.isfinite(map_)
+    if not known.any():
+        return np.full(map_.shape, 80.0)
+    values = np.where(known, map_, 0.0)
+    # Twice: the second one, wide, is for where nothing is near.
+    for width in (sigma, 12.0, 40.0):
+        weight = ndi.gaussian_filter(known.astype(float), width, mode="nearest")
+        part = ndi.gaussian_filter(values, width, mode="nearest") / np.maximum(weight, 1e-9)
+        result = part if width == sigma else np.where(enough, result, part)
+        enough = weight > 0.02 if width == sigma else enough | (weight > 0.02)
+    return result
+
+
+def _surroundings(map_, wide):
+    """Features of one map: itself, itself smoothed, and its neighbours; (features, elevation, azimuth)."""
+    layers = [smoothed(map_, sigma) for sigma in (SMOOTH if wide else SMOOTH[:2])]
+    base = layers[0]
+    edges = np.pad(layers[0], max(OFFSETS), mode="edge")
+    wide = max(OFFSETS)
+    for offset in OFFSETS if wide else ():
+        for rows, columns in ((-offset, 0), (offset, 0), (0, -offset), (0, offset)):
+            layers.append(edges[wide + rows:wide + rows + base.shape[0], wide + columns:wide + columns + base.shape[1]])
+    return [np.where(np.isfinite(map_), map_, -1.0), ndi.laplace(layers[1]), *layers]
+
+
+@dataclass
+class Shapes:
+    """The main ways in which maps differ between heads (principal components), as features of a whole head."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+
+    @classmethod
+    def of(cls, maps):
+        flat = np.stack([smoothed(m, SMOOTH[0])[::2, ::2].ravel() for m in maps])
+        mean = flat.mean(0)
+        return cls(mean, np.linalg.svd(flat - mean, full_matrices=False)[2][:COMPONENTS])
+
+    def __call__(self, map_):
+        return self.axes @ (smoothed(map_, SMOOTH[0])[::2, ::2].ravel() - self.mean)
+
+
+class Attacker:
+    """Predicts ``Rays.skin`` from ``source``: ``SKULL``, ``AROUND`` or ``FILE``.
+
+    ``wide``: it also sees what lies up to 16 degrees off each ray, and the shape of the whole head.
+    """
+
+    def __init__(self, source, wide=True):
+        self.source, self.wide = source, wide
+
+    def fit(self, heads):
+        """Learn from ``heads``, a list of ``Rays``; returns itself."""
+        heads = [self._seen(h) for h in heads]
+        seen = () if not self.wide else ("bone",) if self.source == SKULL else ("bone", "left")
+        self._shapes = {name: Shapes.of([getattr(h, name) for h in heads]) for name in seen}
+        self._learn_depths(heads)
+        parts = [(self._features(h)[lines], self._bases(h)[:, lines], h.skin[lines])
+                 for h in heads for lines in [_training_rays(h)]]
+        features, skin = np.concatenate([p[0] for p in parts]), np.concatenate([p[2] for p in parts])
+        bases = np.concatenate([p[1] for p in parts], 1)
+        self._models = [_regressor(seed).fit(features, skin - base) for seed, base in enumerate(bases)]
+        return self
+
+    def regressed(self, head):
+        """mm of the skin on each ray of ``head``: the mean of the guesses from different bases."""
+        head = self._seen(head)
+        features, bases = self._features(head), self._bases(head)
+        flat = features.reshape(-1, features.shape[-1])
+        return np.mean([model.predict(flat).reshape(base.shape) + base
+                        for model, base in zip(self._models, bases)], 0)
+
+    def _seen(self, head):
+        """What this attacker may know of ``head``; the skin is there to learn from."""
+        if self.source != AROUND:
+            return head
+        gone = head.removed
+        left = np.where(gone, smoothed(np.where(gone, np.nan, head.left), SMOOTH[0]), head.left)
+        return replace(head, left=left, muscle=np.zeros(left.shape), behind=np.zeros_like(head.behind),
+                       planes=np.zeros_like(head.planes))
+
+    def mapped(self, head):
+        """mm of the skin, from the mean depth of tissue over what served best in each direction: bone, or what is left."""
+        return np.take_along_axis(self._borders(head) + self._depths, self._best[None], 0)[0]
+
+    def _borders(self, head):
+        """What the depth may be counted from, (n, elevation, azimuth): bone at three scales, nothing, what is left."""
+        bone = [smoothed(head.bone, sigma) for sigma in SMOOTH]
+        left = [smoothed(head.left, SMOOTH[0])] if self.source != SKULL else []
+        return np.stack([*bone, np.zeros(head.bone.shape), *left])
+
+    def _learn_depths(self, heads):
+        depth = np.stack([h.skin - self._borders(h) for h in heads])
+        known = np.isfinite(depth).sum(0)
+        mean = np.nansum(depth, 0) / np.maximum(known, 1)
+        spread = np.nansum((depth - mean) ** 2, 0) / np.maximum(known, 1)
+        self._depths = np.stack([smoothed(np.where(k > 2, m, np.nan), SMOOTH[0]) for k, m in zip(known, mean)])
+        self._best = np.stack([smoothed(np.where(k > 2, s, np.nan), SMOOTH[1]) for k, s in zip(known, spread)]).argmin(0)
+
+    def _bases(self, head):
+        """Maps from which the skin's distance is learnt, (2, elevation, azimuth)."""
+        first = smoothed(head.bone, SMOOTH[1])
+        return np.stack([first, smoothed(head.left, SMOOTH[0]) if self.source != SKULL else smoothed(head.bone, SMOOTH[0])])
+
+    def _features(self, head):
+        """(elevation, azimuth, features)."""
+        shape = head.bone.shape
+        maps = [*np.broadcast_arrays(ELEVATION[:, None], AZIMUTH[None]), np.broadcast_to(np.abs(AZIMUTH), shape),
+                *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0)]
+        whole = [number for name, shapes in self._shapes.items() for number in shapes(getattr(head, name))]
+        if self.source != SKULL:
+            maps += [*_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
+                     *head.behind, smoothed(head.left - head.muscle, 4.0)]
+            whole += [*head.planes] if self.wide else []
+        return np.stack([*maps, *(np.full(shape, number) for number in whole)], -1).astype(np.float32)
+
+
+def _regressor(seed):
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=LEARNING_RATE,
+                                         min_samples_leaf=LEAST_RAYS, l2_regularization=1.0, max_features=0.5,
+                                         early_stopping=False, random_state=seed)
+
+
+def _training_rays(head):
+    lines = np.isfinite(head.skin)
+    every = np.zeros_like(lines)
+    every[::EVERY, ::EVERY] = every[1::EVERY, 1::EVERY] = True
+    return lines & every
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """|error| in mm of each attacker on the rays of one head; ``zone`` index into ``ZONES``; all (n,)."""
+
+    zone: np.ndarray
+    errors: dict
+
+
+def attacked(attackers, head):
+    """``Guesses`` of the fitted ``attackers`` (as ``fitted`` makes them) on a head that none of them learnt from."""
+    lines = np.isfinite(head.skin)
+    errors = {}
+    for (name, source), attacker in attackers.items():
+        guess = attacker.mapped(head) if name == "depth map" else attacker.regressed(head)
+        errors[name, source] = np.abs(guess - head.skin)[lines]
+    return Guesses(head.zone[lines], errors)
+
+
+def fitted(heads):
+    """The ``Attacker``s, by name and source as in ``GAINS``."""
+    made = {("wide", source): Attacker(source).fit(heads) for source in GAINS["wide"]}
+    made |= {("ray", source): Attacker(source, wide=False).fit(heads) for source in GAINS["ray"]}
+    # Depth maps are learnt along with every regressor.
+    return made | {("depth map", source): made["ray", source] for source in GAINS["depth map"]}
+
+
+def cross_validated(heads, folds=3):
+    """``Guesses`` of each of ``heads`` by attackers that learnt from the other folds."""
+    found = [None] * len(heads)
+    for fold in range(folds):
+        attackers = fitted([h for n, h in enumerate(heads) if n % folds != fold])
+        for n in range(fold, len(heads), folds):
+            found[n] = attacked(attackers, heads[n])
+    return found
+
+
+def gains(guesses):
+    """Rows of dicts, one per zone and one of all.
+
+    ``zone``, ``rays``, and per attacker of ``GAINS`` the median |error| in mm from each source (``"ray file_mm"``) and
+    how much better the file is than the skull (``"ray gain_mm"``) and, for ``wide``, than skull and skin around
+    (``"wide border_mm"``).
+    """
+    zone = np.concatenate([g.zone for g in guesses])
+    errors = {key: np.concatenate([g.errors[key] for g in guesses]) for key in guesses[0].errors}
+    rows = []
+    for number, name in [*enumerate(ZONES), (None, "all")]:
+        part = np.ones(zone.shape, bool) if number is None else zone == number
+        row = {"zone": name, "rays": int(part.sum())}
+        for attacker, sources in GAINS.items():
+            found = {source: float(np.median(errors[attacker, source][part])) if part.any() else np.nan
+                     for source in sources}
+            row |= {f"{attacker} {source}_mm": mm for source, mm in found.items()}
+            row[f"{attacker} gain_mm"] = found[SKULL] - found[FILE]
+            if AROUND in found:
+                row[f"{attacker} border_mm"] = found[AROUND] - found[FILE]
+        rows.append(row)
+    return rows

@@ -1,0 +1,85 @@
+"""Below the jaw the levelled fill ends where bone says, whatever the shape of the skin was."""
+
+import numpy as np
+import pytest
+from scipy import ndimage as ndi
+
+from CTADefaceLib.bone_border import before_bone
+from CTADefaceLib.checks.untouched import find_changes
+from CTADefaceLib.fill import filled
+from CTADefaceLib.volume import Geometry, Volume, foremost, ras_view
+
+MM = 2.0
+SHAPE = 90, 80, 70
+# The mask ends so far under the skin.
+DEPTH_MM = 8.0
+JAW_LOW, JAW_HIGH = 40, 50
+
+
+def jaw(fullness_mm, tilt=0.0):
+    """(Volume, mask, bone) of a jaw, a spine and the soft tissue around and below them.
+
+    ``fullness_mm``: how far the skin hangs below the jaw; ``tilt``: more to one side, in mm per mm.
+    """
+    s, a, r = np.indices(SHAPE) * MM
+    middle = SHAPE[2] * MM / 2
+    beside = np.abs(r - middle)
+    # An arch that opens backwards: its front at 130 mm, its halves up to 32 mm from the middle.
+    arch = 130 - (beside / 32) ** 2 * 65
+    bone = (s >= JAW_LOW * MM) & (s < JAW_HIGH * MM) & (np.abs(a - arch) < 6) & (a > 60)
+    bone |= (np.hypot(a - 30, r - middle) < 12)
+    skin_below = JAW_LOW * MM - fullness_mm - tilt * (r - middle) + np.maximum(0, 100 - a) * -0.7
+    tissue = (a < arch + 16) & (beside < 56) & (a > 4) & (s > skin_below) & (s < 170)
+    tissue |= (np.hypot(a - 40, r - middle) < 34)
+    inner = ndi.distance_transform_edt(tissue, MM) > DEPTH_MM
+    face = tissue & ~inner & ~bone & (a > 62) & (s > JAW_LOW * MM - 30)
+    hu = np.where(bone, 900, np.where(tissue, 50, -1000)).astype(np.int16)
+    hu += np.random.default_rng(3).normal(0, 8, SHAPE).astype(np.int16)
+    return Volume(hu, Geometry.from_affine(np.diag([MM] * 3 + [1.0]))), face, bone
+
+
+def lowest_left(volume, mask):
+    """(A, R) mm of the lowest tissue that the levelled fill leaves in the columns below the floor of the mouth."""
+    after = filled(volume, mask, "levelled")[0]
+    left = ndi.binary_opening(ras_view(after, volume.geometry)[20:JAW_HIGH] > -300)
+    lowest = (left.shape[0] - 1 - foremost(left[::-1].transpose(1, 0, 2))) * MM
+    return lowest[50:58, 28:43]
+
+
+@pytest.mark.parametrize("shapes", [((14.0, 0.0), (22.0, 0.0)), ((18.0, 0.3), (18.0, -0.3))])
+def test_border_below_the_jaw_is_the_same_for_another_skin(shapes):
+    first, second = (jaw(*shape) for shape in shapes)
+    assert np.array_equal(first[2], second[2])
+    borders = [lowest_left(volume, mask) for volume, mask, _ in (first, second)]
+    skin = [np.where((v.ras() > -300), np.arange(SHAPE[0])[:, None, None], 999).min(0)[50:58, 28:43] * MM
+            for v, *_ in (first, second)]
+    assert np.abs(skin[0] - skin[1]).mean() >= 3
+    assert np.abs(borders[0] - borders[1]).mean() < 0.5
+
+
+def test_bone_and_what_lies_behind_it_stay_and_the_checks_agree():
+    volume, mask, bone = jaw(20.0)
+    after, value = filled(volume, mask, "levelled")
+    changed = after != volume.stored
+    beyond = changed & ~mask & (volume.stored > -300)
+    assert beyond.any() and not (changed & bone).any()
+    # No farther behind the mask than it says, with the size of a cell.
+    far = ndi.distance_transform_edt(~mask, MM) > 15 + 2 * 4
+    assert not (beyond & far).any()
+    # The spine, and all that lies at its depth.
+    assert not (beyond & (np.arange(SHAPE[1]) * MM < 62)[:, None]).any()
+    changes = find_changes(volume, after, mask, value)
+    assert changes.outside == changes.bright == changes.bone == 0
+
+
+@pytest.mark.parametrize("fill", ["percentile", "published", "air"])
+def test_other_fills_take_the_mask_alone(fill):
+    volume, mask, _ = jaw(20.0)
+    changed = filled(volume, mask, fill)[0] != volume.stored
+    assert not (changed & ~mask & (volume.stored > -300)).any()
+
+
+def test_without_bone_nothing_more_goes():
+    volume, mask, _ = jaw(20.0)
+    soft = Volume(np.minimum(volume.stored, 100), volume.geometry)
+    assert not before_bone(soft, ras_view(mask, soft.geometry), (MM,) * 3).hit.any()
