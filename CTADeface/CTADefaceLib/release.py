@@ -51,6 +51,15 @@ class Outgoing:
 
         return run_checks(self.volume, self.mask, self.stored, self.value, self.survey)
 
+    def face_picture(self):
+        """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""
+        from .checks.every import face_left
+        from .checks.face_picture import face_picture
+        from .head.locate import locate
+
+        frame = self.survey.frame if self.survey is not None else locate(self.volume)
+        return None if frame is None else face_picture(face_left(self.volume, self.stored, frame))
+
     def check_identity(self, progress=None):
         """Add the check for face detection and recognition. Raises: MissingPackages, DeviceError, Cancelled."""
         from .identity.check import identity_check

@@ -30,11 +30,12 @@ def report_path(record_path):
 
 def write_report(outgoing, path):
     """Write the report of an ``Outgoing`` case to ``path``, for the owner only. Raises: DeviceError without vtk or OpenGL, OSError."""
-    from ..render import before_after_png
+    from ..render import before_after_png, png
 
-    volume = outgoing.volume
+    volume, left = outgoing.volume, outgoing.face_picture()
     picture = before_after_png(volume.to_hu(volume.stored), volume.to_hu(outgoing.stored), volume.geometry.affine())
-    page = report_page(outgoing.record("released"), picture, outgoing.volume.name if outgoing.names else None)
+    page = report_page(outgoing.record("released"), picture, outgoing.volume.name if outgoing.names else None,
+                       None if left is None else png(left))
     with open_private(path, encoding="utf-8") as stream:
         stream.write(page)
 
@@ -47,22 +48,37 @@ def need_pictures():
         raise MissingPackages(NO_VTK)
 
 
-def report_page(record, picture, name=None):
-    """The HTML of a record (dict) and a PNG (bytes); everything in one file, nothing is loaded from elsewhere."""
+def report_page(record, picture, name=None, left=None):
+    """The HTML of a record (dict) and of PNGs (bytes): before and after, and, if a head was found, what is ``left`` of its skin.
+
+    Everything lies in one file, nothing is loaded from elsewhere.
+    """
     title = "Defacing report" + (f": {name}" if name else "")
-    pictured = base64.b64encode(picture).decode()
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
 <p class="secret"><b>For the hospital only.</b> This page shows the original face. It must not lie in a release folder.</p>
 <p>Status: <b>{escape(record["status"])}</b>, {escape(record["created"])}, CTADeface {escape(record["tool"]["version"])}</p>
-<img alt="Original above, defaced below; from the front and from the side" src="data:image/png;base64,{pictured}">
+{_image(picture, "Original above, defaced below; from the front and from the side")}
+{_what_is_left(left)}
 <h2>Checks</h2>
 <table><tr><th>Check</th><th>Verdict</th><th>Number</th><th>What was seen</th></tr>{_check_rows(record)}</table>
 {_overrides(record)}
 <h2>Case</h2><table>{_facts(record)}</table>
 </body></html>
 """
+
+
+def _image(picture, alt):
+    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+
+
+def _what_is_left(picture):
+    if picture is None:
+        return ""
+    return ("<h2>Skin of the face</h2><p>The old skin from the patient's right, from the front and from the left: "
+            "<b>red</b> is still there or only shaved, blue is gone, grey is no face.</p>"
+            + _image(picture, "The old skin from three sides, with what is left of the face in red"))
 
 
 def _check_rows(record):
