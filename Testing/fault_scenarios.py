@@ -30,7 +30,7 @@ HOSPITAL = "out-hospital-only"
 def scenarios(inputs):
     """All scenarios that need no network; ``inputs`` is a folder in which they find, or make, what they read."""
     head, mask, blocked, study = _inputs(Path(inputs))
-    run = ["run", "--quiet", "--mask", mask]
+    run = ["run", "--quiet", "--no-second-opinion", "--mask", mask]
 
     def shell(*arguments):
         return lambda base: main([*arguments, "-o", str(base / "out")])
@@ -46,7 +46,7 @@ def scenarios(inputs):
         Scenario("file", nothing, shell(*levelled)),
         Scenario("file, with report", nothing, _without_drawing(shell(*levelled, "--report"))),
         Scenario("file, over an old one", made_before(*levelled), shell(*air), repeats=True),
-        Scenario("file, blocked", nothing, _blocked(shell("run", "--quiet", "--mask", blocked, head)), repeats=True),
+        Scenario("file, blocked", nothing, _blocked(shell("run", "--quiet", "--no-second-opinion", "--mask", blocked, head)), repeats=True),
         Scenario("one file", nothing, _one_file, judged=("kept",), released=()),
         Scenario("DICOM study", nothing, shell(*run, study)),
         Scenario("DICOM study, over an old one", made_before(*run, study), shell(*run, study, "--overwrite"), repeats=True),

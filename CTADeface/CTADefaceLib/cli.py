@@ -40,6 +40,8 @@ def _add_run(commands):
     run.add_argument("-o", "--output", required=True, metavar="DIR",
                      help="folder of the defaced volumes, which is given away")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
+    run.add_argument("--no-second-opinion", dest="second_opinion", action="store_false",
+                     help="with --mask: the checks do not ask the model what it calls face")
     run.add_argument("--mask-only", action="store_true",
                      help="write only the face mask, to --output: nothing is given away then")
     run.add_argument("--series", metavar="UID|NUMBER",
@@ -110,7 +112,8 @@ def options_of(args):
     from .fill import parse_fill
 
     return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
-                   mask_only=getattr(args, "mask_only", False), overwrite=args.overwrite, mirroring=args.mirroring,
+                   mask_only=getattr(args, "mask_only", False),
+                   second_opinion=getattr(args, "second_opinion", True), overwrite=args.overwrite, mirroring=args.mirroring,
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
                    records=args.records, masks=args.masks, report=args.report, identity=args.identity,
                    record_names=args.record_names, series=getattr(args, "series", None),

@@ -26,7 +26,8 @@ class Outgoing:
     ``settings`` has 'fill' and 'fill_hu' at least; ``model``, ``proposal``, ``overrides``, ``by`` and ``names`` as for
     ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked;
     ``before`` a ``Future`` of the SHA-256 of the original's voxels, where it is computed already; ``survey`` the
-    original's ``Survey``, where there is one.
+    original's ``Survey``, where there is one; ``opinion`` what a model calls face, where a mask was given that was not made
+    from its proposal.
     """
 
     volume: object
@@ -43,13 +44,15 @@ class Outgoing:
     identity: dict | None = None
     before: Future | None = None
     survey: object = None
+    opinion: np.ndarray | None = None
 
     @cached_property
     def checks(self):
         # SciPy, which Slicer need not wait for when it starts.
         from .checks.every import run_checks
 
-        return run_checks(self.volume, self.mask, self.stored, self.value, self.survey)
+        known = self.proposal if self.opinion is None else self.opinion
+        return run_checks(self.volume, self.mask, self.stored, self.value, self.survey, known)
 
     def face_picture(self):
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""

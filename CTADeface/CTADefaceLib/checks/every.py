@@ -11,18 +11,18 @@ from ..head.locate import locate
 from ..head.skin import Skin
 from ..head.view import HeadView
 from .check import SKIP, Check
-from .face import FaceLeft, residual_skin, zone_covered
+from .face import FaceLeft, model_face, residual_skin, zone_covered
 from .mask import mask_filled, mask_place, mask_size
 from .source import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 
-def run_checks(volume, mask, stored_after, value, survey=None):
+def run_checks(volume, mask, stored_after, value, survey=None, proposal=None):
     """List of ``Check``s of a fill.
 
     Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``stored_after`` its stored values after
     the fill, of the same shape and dtype; ``value`` the stored value that it filled in; ``survey`` the ``Survey`` of
-    the volume, where there is one. Raises: MaskError for an empty mask or another shape.
+    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known. Raises: MaskError for an empty mask or another shape.
     """
     if mask.shape != volume.stored.shape or np.shape(stored_after) != mask.shape:
         raise MaskError(f"{volume.name}: mask and defaced volume must have the volume's own {volume.stored.shape[::-1]} "
@@ -33,17 +33,18 @@ def run_checks(volume, mask, stored_after, value, survey=None):
         inside = pool.submit(lambda: brain_untouched(
             volume, stored_after, *(brain(volume) if survey is None else survey.brain)))
         changes = pool.submit(find_changes, volume, stored_after, mask, value)
-        of_head = _checks_of_head(volume, mask, stored_after, value, locate(volume) if survey is None else survey.frame)
+        of_head = _checks_of_head(volume, mask, stored_after, value, locate(volume) if survey is None else survey.frame,
+                                  proposal)
     changes = changes.result()
     return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes, volume),
             rest_identical(changes, volume)]
 
 
 # Asked in the head's own frame.
-IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin")
+IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "model_face")
 
 
-def _checks_of_head(volume, mask, stored_after, value, frame):
+def _checks_of_head(volume, mask, stored_after, value, frame, proposal):
     checks = [input_is_ct(volume), head_found(frame), field_of_view(volume, mask), mask_size(volume, mask, frame),
               mask_filled(volume, stored_after, mask, value)]
     if frame is None:
@@ -51,7 +52,7 @@ def _checks_of_head(volume, mask, stored_after, value, frame):
     face = face_left(volume, stored_after, frame)
     view = face.skin.view
     return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
-            residual_skin(face)]
+            residual_skin(face), model_face(face, proposal)]
 
 
 def face_left(volume, stored_after, frame):

@@ -15,7 +15,7 @@ from ..head.skin import TISSUE_HU, Skin
 from .check import SKIP, Check, graded
 
 # Skin that goes in fewer of the annotated heads is not asked for; from there on it counts the more, up to all of its area.
-LEAST_SHARE, SURE_SHARE = 0.85, 0.95
+LEAST_SHARE, SURE_SHARE = 0.9, 0.98
 # Of the tissue that goes with nine of ten faces, this share must be gone, else the face is only shaved; never less than the
 # least, in which the skin itself would be left.
 DEPTH_SHARE, LEAST_DEPTH_MM = 0.6, 2.0
@@ -24,8 +24,12 @@ BONE_REST_MM, BARE_MM = 3.0, 2.0
 # A zone of which less lies in the image is not judged.
 LEAST_IN_IMAGE, LEAST_ZONE_CM2 = 0.2, 2.0
 # cm2 of the largest connected patch, and share of a zone, that is left.
-WARN_PATCH_CM2, FAIL_PATCH_CM2 = 1.0, 2.0
-WARN_SHARE, FAIL_SHARE = 0.2, 0.4
+WARN_PATCH_CM2, FAIL_PATCH_CM2 = 2.0, 4.0
+WARN_SHARE, FAIL_SHARE = 0.3, 0.5
+# Two good masks of one face end a few millimetres apart: so near to where the model ends its face, skin may be left. Farther in
+# it is known to be face, and less of it is too much.
+RIM_MM = 9.0
+WARN_MODEL_CM2, FAIL_MODEL_CM2 = 1.0, 2.0
 TOUCHING = np.ones((3, 3, 3), bool)
 
 
@@ -54,10 +58,14 @@ class FaceLeft:
     def left(self):
         """(N,) bool: this point of the face is still there, or only shaved."""
         skin = self.skin
-        deep = DEPTH_SHARE * skin.atlas_values(atlas().depth)
-        wanted = np.maximum(np.minimum(deep, skin.bone_mm - BONE_REST_MM), LEAST_DEPTH_MM)
+        return (self.zone > 0) & self.too_near(skin.atlas_values(atlas().depth))
+
+    def too_near(self, depth):
+        """(N,) bool: tissue is left nearer behind the old skin than a face allows of which ``depth`` (N,) mm go."""
+        bone = self.skin.bone_mm
+        wanted = np.maximum(np.minimum(DEPTH_SHARE * depth, bone - BONE_REST_MM), LEAST_DEPTH_MM)
         # The bone itself stays.
-        return (self.zone > 0) & (self.after_mm < np.minimum(wanted, skin.bone_mm))
+        return self.after_mm < np.minimum(wanted, bone)
 
     @cached_property
     def after_mm(self):
@@ -121,3 +129,24 @@ def residual_skin(face):
     text = f"The largest patch of skin left has {patch:.1f} cm2; {100 * face.share:.0f} % of the face's skin is left in all."
     return graded("residual_skin", patch, "cm2", text, face.middle(face.patches == worst) if worst else None,
                   fail=patch > FAIL_PATCH_CM2, warn=patch > WARN_PATCH_CM2)
+
+
+def model_face(face, proposal):
+    """cm2 of the largest patch of skin that a model calls face, more than 9 mm within its mask, and that is left.
+
+    Parameters: ``proposal`` the model's mask, bool (k, j, i), None where no model was asked.
+    """
+    if proposal is None or not proposal.any():
+        return Check("model_face", SKIP, None, "cm2", "No model was asked about this face." if proposal is None else
+                     "The model saw no face.")
+    skin = face.skin
+    depth = skin.depth_within(proposal)
+    called = depth > 0
+    away = ndi.distance_transform_edt(~skin.spread(~called, False), SKIN_MM)[tuple(skin.index.T)]
+    left = called & (away > RIM_MM) & (skin.bone_mm > BARE_MM) & face.too_near(depth)
+    labels = ndi.label(skin.spread(left, False), TOUCHING)[0][tuple(skin.index.T)]
+    areas = np.bincount(labels, np.where(left, skin.area_cm2, 0.0), minlength=1)
+    worst = int(areas.argmax())
+    return graded("model_face", areas[worst], "cm2", f"Of what the model calls face, a patch of {areas[worst]:.1f} cm2 is left.",
+                  face.middle(left & (labels == worst)), fail=areas[worst] > FAIL_MODEL_CM2,
+                  warn=areas[worst] > WARN_MODEL_CM2)

@@ -15,6 +15,8 @@ TISSUE_HU = -300.0
 # From in front of the skin to well behind any face, mm along its normal.
 DEPTHS_MM = np.arange(-4.5, 30.0, 1.5)
 NO_TISSUE_MM = 30.0
+# A mask that begins so near to the skin takes it.
+AT_SKIN_MM = 4.5
 REGROWN_STEPS = 3
 # Nostrils, the mouth and folds narrower than this are no skin.
 CLOSING_STEPS = 2
@@ -96,6 +98,11 @@ class Skin:
         volume = self.view.volume
         found = volume.to_hu(self.view.profile(stored, self._lines, volume.from_hu(-1000.0))) > above_hu
         return np.where(found.any(1), DEPTHS_MM[found.argmax(1)], NO_TISSUE_MM)
+
+    def depth_within(self, mask):
+        """(N,) mm of ``mask`` (bool (k, j, i)) along the line behind the skin, 0 where it does not begin at the skin."""
+        within = self.view.profile(mask, self._lines, False)
+        return np.where(within[:, np.abs(DEPTHS_MM) <= AT_SKIN_MM].any(1), within.sum(1) * (DEPTHS_MM[1] - DEPTHS_MM[0]), 0.0)
 
     @cached_property
     def bone_mm(self):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy import BONE_HU
-from ..checks.head import Head
 from ..volume import foremost, ras_view
+from .nose import Head
 
 # The frame's origin lies in the head, so far behind the line from bony chin to bony nasion: the rays start there.
 BEHIND_MM = 65.0
