@@ -19,7 +19,7 @@ STRAIGHT_DEGREES = 8.0
 ABOVE_MM, BELOW_MM, BEHIND_MM = 10.0, 20.0, 5.0
 
 
-def upright(volume, frame):
+def in_head_axes(volume, frame):
     """The same voxels, not copied, as a ``Volume`` of which RAS are the axes of the head (``head.frame.Frame``)."""
     turn = np.eye(4)
     turn[:3, :3] = frame.axes
@@ -43,7 +43,7 @@ class FaceLines:
 
     def __init__(self, volume, frame=None):
         self._original = volume
-        self.volume = volume if frame is None else upright(volume, frame)
+        self.volume = volume if frame is None else in_head_axes(volume, frame)
         self.spacing = self.volume.geometry.ras_spacing()
         self.shape = self.volume.ras().shape
         # Columns: how far one voxel along S, A and R goes to the head's right, anterior and superior.

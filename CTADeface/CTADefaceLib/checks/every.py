@@ -36,8 +36,7 @@ def run_checks(volume, mask, stored_after, value, survey=None):
         changes = pool.submit(find_changes, volume, stored_after, mask, value, frame)
         of_head = _checks_of_head(volume, mask, stored_after, value, frame)
     changes = changes.result()
-    return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes),
-            rest_identical(changes)]
+    return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
 
 
 # Asked in the head's own frame.

@@ -36,7 +36,7 @@ class Changes:
     ``ras_of`` makes RAS mm of the index (s, a, r) of the view that is looked at.
     """
 
-    ras_of: Callable
+    ras_of: Callable = field(repr=False)
     outside: int = 0
     bright: int = 0
     bone: int = 0

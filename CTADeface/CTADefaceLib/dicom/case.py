@@ -14,6 +14,7 @@ from ..pipeline import face_mask, require_face
 from ..progress import Progress
 from ..records.folder import records_folder, require_outside
 from ..segment import models
+from ..survey import surveyed
 from ..volume import Volume
 from .deidentify import BasicProfile
 from .folders import refuse_nested
@@ -104,10 +105,11 @@ def _find_face(plan, given, options, progress, warn):
         if options.mask is not None:
             return _face_of_file(options.mask, chosen, volume, stack)
         seen = volume if stack.upright else upright(volume, stack)
-        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress)
+        survey = surveyed(seen, models.overview_model(options.model), progress)
+        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress, survey)
         if mask.any():
-            own = mask if stack.upright else None
-            return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model))
+            own, survey = (mask, survey) if stack.upright else (None, None)
+            return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model), survey=survey)
     if len(plan.candidates) > 1:
         raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
                           "check that it is a head CT, or give a mask of your own.")
