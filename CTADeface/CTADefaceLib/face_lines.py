@@ -10,11 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .head.atlas import SKIN_HIGH_MM, SKIN_LOW_MM
+from .head.locate import SURE_SCORE
 from .morphology import bounding_box
 from .volume import Geometry, foremost, in_front, ras_affine, ras_view
 
 # Up to here the stored axis that is closest to the face's direction serves for it.
 STRAIGHT_DEGREES = 8.0
+# Share of a mask in the front of the head, seen every few millimetres: 0.98 and more of good masks, 0.3 and less where the
+# frame is wrong.
+LEAST_FITTING, SEEN_MM = 0.7, 4.0
 # The planes lie so far beyond the mask that they do not tell where it ends.
 ABOVE_MM, BELOW_MM, BEHIND_MM = 10.0, 20.0, 5.0
 
@@ -24,6 +29,19 @@ def in_head_axes(volume, frame):
     turn = np.eye(4)
     turn[:3, :3] = frame.axes
     return replace(volume, geometry=Geometry.from_affine(turn @ volume.geometry.affine()))
+
+
+def fits(frame, volume, mask):
+    """Does most of a mask, bool (k, j, i), not empty, lie where the front of a head is in its ``Frame``?"""
+    steps = [max(int(round(SEEN_MM / s)), 1) for s in volume.geometry.ras_spacing()]
+    view = ras_view(mask, volume.geometry)
+    index = np.argwhere(view[tuple(slice(None, None, n) for n in steps)]) * steps
+    if len(index) == 0:
+        index = np.argwhere(view)
+    affine = ras_affine(volume)
+    points = frame.to_head(index @ affine[:3, :3].T + affine[:3, 3])
+    inside = ((points >= SKIN_LOW_MM) & (points <= SKIN_HIGH_MM)).all(1)
+    return bool(inside.mean() >= LEAST_FITTING)
 
 
 @dataclass(frozen=True)
@@ -36,13 +54,15 @@ class Planes:
 
 
 class FaceLines:
-    """The lines of a ``Volume`` for the head's ``Frame``; without one, those from posterior to anterior.
+    """The lines of a ``Volume`` and its ``mask`` (bool (k, j, i), not empty) for the head's ``Frame``.
 
-    ``volume`` is the same voxels, of which RAS are the head's axes; ``straight``: the lines are those of its RAS view.
+    Without one, or with one that is not sure or that ``fits`` the mask not, those from posterior to anterior. ``volume`` is the same voxels, of which RAS are the head's axes; ``straight``: the lines are those of its RAS view.
     """
 
-    def __init__(self, volume, frame=None):
+    def __init__(self, volume, mask, frame=None):
         self._original = volume
+        if frame is not None and (frame.score < SURE_SCORE or not fits(frame, volume, mask)):
+            frame = None
         self.volume = volume if frame is None else in_head_axes(volume, frame)
         self.spacing = self.volume.geometry.ras_spacing()
         self.shape = self.volume.ras().shape

@@ -104,7 +104,7 @@ def _levelled(volume, mask, value, frame):
     from .face_lines import FaceLines
     from .level import levelled_region
 
-    lines = FaceLines(volume, frame)
+    lines = FaceLines(volume, mask, frame)
     box, region = levelled_region(volume, mask, lines)
     circle = outside_circle(volume)
     if circle is not None:

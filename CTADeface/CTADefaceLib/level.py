@@ -36,7 +36,7 @@ def levelled_region(volume, mask, lines=None):
     Returns: (three slices of the view ``lines.view``, bool array of that part); outside of it nothing goes.
     Raises: MaskError when the body lies in front of half of the mask, or more than 150 ml of it would go.
     """
-    lines = lines or FaceLines(volume)
+    lines = lines or FaceLines(volume, mask)
     face, spacing = lines.view(mask), lines.spacing
     beyond = lines.planes(face)
     box = lines.box(beyond)

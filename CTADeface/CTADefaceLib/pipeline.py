@@ -7,7 +7,7 @@ import numpy as np
 
 from . import fill as filling
 from .errors import InputError, MaskError, NoFaceError
-from .face_lines import in_head_axes
+from .face_lines import fits, in_head_axes
 from .head.locate import locate
 from .progress import Progress
 from .segment import models
@@ -57,7 +57,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     # On its side, prone or feet first: the network knows upright heads.
     survey = surveyed(seen, models.overview_model(model))
     upright = _network_mask(seen, survey, lambda: survey.brain, settings)
-    return upright if upright.any() else mask
+    return upright if upright.any() and fits(frame, volume, upright) else mask
 
 
 def _network_mask(volume, survey, brain, settings):

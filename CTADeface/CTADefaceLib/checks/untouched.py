@@ -62,7 +62,7 @@ def find_changes(volume, stored_after, mask, value, frame=None):
     (module ``face_lines``; ``frame`` is the head's): air, devices. Or when it is the layer of less than half skin beside
     the mask. Behind that and far from the mask nothing may.
     """
-    lines = FaceLines(volume, frame)
+    lines = FaceLines(volume, mask, frame)
     before, after, face = (lines.view(array) for array in (volume.stored, stored_after, mask))
     bone_cells, steps = large_bone(lines.volume)
     beyond = lines.planes(face)
