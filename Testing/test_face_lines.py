@@ -5,11 +5,14 @@ import phantom
 import pytest
 from scipy import ndimage as ndi
 
+from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.face_lines import FaceLines, fits
 from CTADefaceLib.fill import filled
 from CTADefaceLib.head.frame import Frame, rotation
-from CTADefaceLib.pipeline import deface, face_mask
+from CTADefaceLib.pipeline import face_mask
+from CTADefaceLib.segment import models
+from CTADefaceLib.survey import surveyed
 from CTADefaceLib.volume import Geometry, Volume, ras_affine, ras_view, stored_order
 
 AIR_HU, TISSUE_HU = -1000, -300
@@ -173,16 +176,19 @@ def test_the_stored_order_is_what_the_view_was_made_of():
 
 
 @pytest.mark.parametrize("turn", ["on its right side", "feet first", "head down"])
-def test_a_head_that_lies_otherwise_than_its_image_says_is_segmented_filled_and_passes(real, turn):
+def test_a_head_that_lies_otherwise_than_its_image_says_is_segmented_and_filled(real, turn):
     hu, face, spacing = real
     hu = noisy(hu)
     step = np.eye(4)
     step[:3, :3] = turn_of(QUARTERS[turn])
     geometry = Geometry.from_affine(step @ np.diag([*spacing[::-1], 1.0]))
-    result = deface((hu, geometry), overrides={"chin": "cut off"})
-    mask = result.mask[0] > 0
+    volume = Volume(hu, geometry)
+    survey = surveyed(volume, models.overview_model(None))
+    mask = face_mask(volume, survey=survey)
     assert 2 * np.count_nonzero(mask & face) / (mask.sum() + face.sum()) > 0.95
-    stored, value = result.volume[0], result.volume[0][mask][0]
-    assert (stored[mask] == value).all() and stored.shape == hu.shape
+    stored, value = filled(volume, mask, "levelled", survey.histogram, survey.frame)
     kept = (hu > TISSUE_HU) & ~mask
     assert np.count_nonzero((stored != hu) & kept) * np.prod(spacing) / 1000 < 4
+    verdicts = {check.name: check.verdict for check in run_checks(volume, mask, stored, value, survey)}
+    asked = "head_found", "mask_size", "mask_place", "mask_filled", "brain", "bone", "vessels", "outside"
+    assert {verdicts[name] for name in asked} == {"pass"}
