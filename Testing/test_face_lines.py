@@ -132,7 +132,8 @@ def test_a_hardly_turned_head_is_filled_as_without_a_frame(heads):
     head = Turned(*heads["real"], (3, 2, -3))
     wanted, _ = filled(head.volume, head.mask, "levelled")
     stored, _ = filled(head.volume, head.mask, "levelled", frame=head.frame)
-    assert FaceLines(head.volume, head.mask, head.frame).straight and np.array_equal(stored, wanted)
+    lines = FaceLines(head.volume, head.mask, head.frame)
+    assert lines.straight and lines.spacing == head.volume.geometry.ras_spacing() and np.array_equal(stored, wanted)
 
 
 def test_a_frame_in_which_the_mask_is_no_face_is_not_believed(heads):

@@ -26,9 +26,11 @@ ABOVE_MM, BELOW_MM, BEHIND_MM = 10.0, 20.0, 5.0
 
 def in_head_axes(volume, frame):
     """The same voxels, not copied, as a ``Volume`` of which RAS are the axes of the head (``head.frame.Frame``)."""
-    turn = np.eye(4)
-    turn[:3, :3] = frame.axes
-    return replace(volume, geometry=Geometry.from_affine(turn @ volume.geometry.affine()))
+    geometry, lps = volume.geometry, np.diag([-1.0, -1.0, 1.0])
+    turn = lps @ frame.axes @ lps
+    # The spacing to the last digit: it decides how many voxels 5 mm are.
+    turned = Geometry(geometry.spacing, tuple(turn @ geometry.origin), turn @ geometry.direction)
+    return replace(volume, geometry=turned)
 
 
 def fits(frame, volume, mask):
