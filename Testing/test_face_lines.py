@@ -156,6 +156,16 @@ def test_what_changes_behind_or_beside_a_turned_face_is_seen(heads):
     assert changes.outside == 1 and np.allclose(changes.places["outside"], place[:3])
 
 
+@pytest.mark.parametrize("turn", TURNS)
+def test_specks_before_a_turned_face_do_not_part_fill_and_check(heads, turn):
+    head = Turned(*heads["real"], TURNS[turn])
+    hu, random = head.volume.stored, np.random.default_rng(3)
+    hu[(hu < -900) & (random.random(hu.shape) < 0.01)] = 100
+    stored, value = filled(head.volume, head.mask, "levelled", frame=head.frame)
+    changes = find_changes(head.volume, stored, head.mask, value, head.frame)
+    assert changes.outside == changes.bright == 0
+
+
 def test_the_voxels_of_a_slanted_line_are_each_on_one_line(heads):
     head = Turned(*heads["synthetic"], TURNS["all"])
     lines = FaceLines(head.volume, head.mask, head.frame)

@@ -71,7 +71,7 @@ def find_changes(volume, stored_after, mask, value, frame=None):
     def stays(hu, changed, box):
         return (hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value)
 
-    front = None if lines.straight else _front(volume, before, after, stays, lines)
+    front = None if lines.straight else _front(volume, before, after, stays, lines, beyond)
 
     def look(planes):
         changed = before[planes] != after[planes]
@@ -99,16 +99,19 @@ def find_changes(volume, stored_after, mask, value, frame=None):
     return changes
 
 
-def _front(volume, before, after, stays, lines):
+def _front(volume, before, after, stays, lines, beyond):
     """The row of the foremost tissue that stays on each slanted line, -1 without any; such lines cross the slabs."""
     found = np.empty(before.shape, bool)
 
     def look(planes):
         part = before[planes]
         found[planes] = stays(volume.to_hu(np.ascontiguousarray(part)), part != after[planes], planes)
+        # In whole voxels a line may leave the planes for a step, and what lies there is not levelled.
+        found[planes] &= lines.between(beyond, (planes, *whole[1:]))
 
+    whole = tuple(slice(0, n) for n in before.shape)
     for_slabs(look, len(before))
-    return lines.within(tuple(slice(0, n) for n in before.shape)).foremost(found)
+    return lines.within(whole).foremost(found)
 
 
 def _beside(face, planes):
