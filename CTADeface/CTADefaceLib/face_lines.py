@@ -58,7 +58,8 @@ class Planes:
 class FaceLines:
     """The lines of a ``Volume`` and its ``mask`` (bool (k, j, i), not empty) for the head's ``Frame``.
 
-    Without one, or with one that is not sure or that ``fits`` the mask not, those from posterior to anterior. ``volume`` is the same voxels, of which RAS are the head's axes; ``straight``: the lines are those of its RAS view.
+    Without one, or with one that is not sure or does not fit the mask (``fits``), those from posterior to anterior.
+    ``volume`` is the same voxels, of which RAS are the head's axes; ``straight``: the lines are those of its RAS view.
     """
 
     def __init__(self, volume, mask, frame=None):
@@ -114,8 +115,9 @@ class FaceLines:
         return (height >= planes.low) & (height <= planes.high) & (depth >= planes.rear)
 
     def _along(self, row, box):
-        terms = [(step * np.arange(part.start, part.stop)).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(3)])
-                 for axis, (step, part) in enumerate(zip(row, box)) if step]
+        shapes = (-1, 1, 1), (-1, 1), (-1,)
+        terms = [(step * np.arange(part.start, part.stop, dtype=np.float32)).astype(np.float32).reshape(shape)
+                 for step, part, shape in zip(row, box, shapes) if step]
         return sum(terms[1:], terms[0])
 
     def within(self, box):

@@ -7,7 +7,6 @@ import numpy as np
 
 from . import fill as filling
 from .errors import InputError, MaskError, NoFaceError
-from .face_lines import fits, in_head_axes
 from .head.locate import locate
 from .progress import Progress
 from .segment import models
@@ -51,6 +50,9 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
         frame = frame.result()
     if frame is None or frame.turned_degrees < LEAST_TURNED_DEGREES:
         return mask
+    # SciPy, which Slicer need not wait for when it starts.
+    from .face_lines import fits, in_head_axes
+
     seen = in_head_axes(volume, frame)
     if seen.geometry.ras_order() == volume.geometry.ras_order():
         return mask
