@@ -250,7 +250,7 @@ def _find_mask(volume, options, progress, survey):
 
 def _release(volume, mask, wanted, options, progress, result, survey, before):
     progress.enter("fill")
-    stored, value = filling.filled(volume, mask, options.fill, survey.histogram)
+    stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame)
     result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
     progress.enter("check")
     model, proposal = _proposed(volume, mask, options)

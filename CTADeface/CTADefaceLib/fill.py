@@ -14,7 +14,7 @@ from .errors import InputError, MaskError
 from .histogram import Histogram
 from .padding import is_padding, outside_circle
 from .threads import for_slabs
-from .volume import ras_view
+from .volume import stored_order
 
 FILLS = ("levelled", "percentile", "published", "air")
 DEFAULT_FILL = FILLS[0]
@@ -66,11 +66,12 @@ def _percentile(volume, percent, count_padding, histogram):
     return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
 
 
-def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
+def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
     """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
     Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as
-    of ``fill_value``.
+    of ``fill_value``; ``frame`` the head's ``Frame`` (``head.locate``), for 'levelled', which goes by it where the head
+    does not look to anterior.
     Padding inside the mask stays padding, except for 'published'; for 'levelled' that outside of the scanner's circle
     stays.
     Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
@@ -82,7 +83,7 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     value = fill_value(volume, fill, histogram)
     if fill == "levelled":
-        return _levelled(volume, mask, value), value
+        return _levelled(volume, mask, value, frame), value
     if fill != "published":
         from .partial_volume import partial_volume_layer
 
@@ -99,16 +100,20 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None):
     return stored, value
 
 
-def _levelled(volume, mask, value):
+def _levelled(volume, mask, value, frame):
+    from .face_lines import FaceLines
     from .level import levelled_region
 
-    box, region = levelled_region(volume, mask)
+    lines = FaceLines(volume, mask, frame)
+    box, region = levelled_region(volume, mask, lines)
     circle = outside_circle(volume)
     if circle is not None:
-        region[:, circle[box[1:]]] = False
+        # The scanner's, so along the image's axes.
+        outside = stored_order(np.broadcast_to(circle, volume.ras().shape), volume.geometry)
+        np.copyto(region, False, where=lines.view(outside)[box])
     # Only now, when what it took to find the region is free again.
     stored = np.empty_like(volume.stored)
     for_slabs(lambda planes: np.copyto(stored[planes], volume.stored[planes]), len(stored))
-    part = ras_view(stored, volume.geometry)[box]
+    part = lines.view(stored)[box]
     for_slabs(lambda planes: np.copyto(part[planes], value, where=region[planes]), len(region))
     return stored

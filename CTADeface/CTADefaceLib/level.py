@@ -1,8 +1,7 @@
 """Which voxels an irreversible fill levels: the face, and all that lies in front of it.
 
 With a constant in the mask alone the border of the constant region is the old skin. Here the outer border is the edge
-of the image and three planes that do not follow the face; inwards it ends at the tissue that stays, and below the jaw,
-where the mask ends so far under the skin, at bone (module ``bone_border``).
+of the image and three planes that do not follow the face; inwards it ends at the tissue that stays.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,9 @@ from .anatomy import BONE_HU
 from .bone_border import before_bone
 from .cells import Cells
 from .errors import MaskError
-from .morphology import bounding_box, opened, widened
-from .volume import foremost, in_front, ras_view
+from .face_lines import FaceLines
+from .morphology import opened, widened
+from .threads import for_slabs
 
 # Above noise and streaks in air, below fat.
 TISSUE_HU = -300.0
@@ -25,54 +25,56 @@ GRID_MM = 2.0
 LARGEST_DEVICE_MM3 = 150_000.0
 # Share of the lines on which kept tissue lies in front of the whole mask; on upright heads a few per cent.
 MOST_COVERED = 0.5
-# The planes lie so far beyond the mask that they do not tell where it ends.
-ABOVE_MM, BELOW_MM, BEHIND_MM = 10.0, 20.0, 5.0
 
 
-def levelled_region(volume, mask):
+def levelled_region(volume, mask, lines=None):
     """``mask`` and everything in front of it and of the tissue beside it.
 
-    Along each line from anterior to posterior, in the mask's slices (and 10 mm above, 20 mm below) and down to 5 mm
-    behind its rearmost voxel, all voxels go that lie in front of the mask or of the first tissue that is kept: air,
-    with its noise, streaks and partial volumes, devices, and below the jaw soft tissue before bone.
+    Along each line in the direction of the face (module ``face_lines``), between planes 10 mm above, 20 mm below and
+    5 mm behind the mask, all voxels go that lie in front of the mask or of the first tissue that is kept: air, with its
+    noise, streaks and partial volumes, devices, and below the jaw soft tissue before bone.
 
-    Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i) on its grid, not empty.
-    Returns: (three slices of the RAS view, bool array of that part); outside of it nothing goes.
+    Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i) on its grid, not empty; ``lines`` its ``FaceLines``
+    (None: those of a head that is not turned).
+    Returns: (three slices of the view ``lines.view``, bool array of that part); outside of it nothing goes.
     Raises: MaskError when the body lies in front of half of the mask, or more than 150 ml of it would go.
     """
-    spacing = volume.geometry.ras_spacing()
-    face = ras_view(mask, volume.geometry)
-    box = _planes(face, spacing)
-    view, region = volume.ras()[box], face[box].copy()
-    cells = Cells(view.shape, spacing, GRID_MM)
+    lines = lines or FaceLines(volume, mask)
+    face, spacing = lines.view(mask), lines.spacing
+    beyond = lines.planes(face)
+    box = lines.box(beyond)
+    view, region = lines.view(volume.stored)[box], face[box].copy()
+    cells, inside = Cells(view.shape, spacing, GRID_MM), lines.within(box)
     with ThreadPoolExecutor(1) as pool:
-        soft = pool.submit(before_bone, volume, face, spacing)
+        soft = pool.submit(before_bone, lines.volume, face, spacing)
         body = _kept_body(volume, view, region, cells)
         soft = soft.result()
-    lines, covered, lost = np.zeros((3, len(region)), int)
+    kept, counts = np.empty(region.shape, bool), np.zeros((3, len(region)), int)
 
-    def level(planes, rows):
+    def keep(planes, rows):
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
-        kept = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
-        soft.drop_from(kept, hu, box, planes)
-        lines[planes] = region[planes].any(1).sum(1)
-        covered[planes], lost[planes] = _level_lines(kept, region[planes])
+        kept[planes] = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
+        soft.drop_from(kept[planes], hu, box, planes)
 
-    cells.for_slabs(level)
-    if lost.sum() * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered.sum() > MOST_COVERED * lines.sum():
-        raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered.sum() / lines.sum():.0f} % of "
+    def level(planes):
+        counts[:, planes.start] = _level_lines(kept[planes], region[planes], inside)
+
+    def clip(planes):
+        region[planes] &= lines.between(beyond, (slice(box[0].start + planes.start, box[0].start + planes.stop), *box[1:]))
+
+    if lines.straight:
+        cells.for_slabs(lambda planes, rows: (keep(planes, rows), level(planes)))
+    else:
+        # These lines go on from slab to slab.
+        cells.for_slabs(keep)
+        level(slice(0, len(region)))
+        for_slabs(clip, len(region))
+    of_mask, covered, lost = counts.sum(1)
+    if lost * np.prod(spacing) > LARGEST_DEVICE_MM3 or covered > MOST_COVERED * of_mask:
+        raise MaskError(f"{volume.name}: the body lies in front of the mask ({100 * covered / of_mask:.0f} % of "
                         "it), so the face does not look to anterior, or what surrounds the head is not air; correct the "
                         "volume's orientation, its background (-1000 HU) or the mask.")
     return box, region
-
-
-def _planes(face, spacing):
-    """The box (S, A, R) that the levelled region may cover."""
-    slices, rows, _ = bounding_box(face)
-    below, above = (int(np.ceil(mm / spacing[0])) for mm in (BELOW_MM, ABOVE_MM))
-    behind = int(np.ceil(BEHIND_MM / spacing[1]))
-    return (slice(max(slices.start - below, 0), min(slices.stop + above, face.shape[0])),
-            slice(max(rows.start - behind, 0), face.shape[1]), slice(0, face.shape[2]))
 
 
 def _kept_body(volume, view, face, cells):
@@ -99,20 +101,20 @@ def _kept_body(volume, view, face, cells):
     return ndi.binary_propagation(body, mask=body | bone)
 
 
-def _level_lines(kept, region):
-    """Add to ``region``, which is the mask, what is levelled; arrays (S, A, R), A growing forwards, of some planes.
+def _level_lines(kept, region, lines):
+    """Add to ``region``, which is the mask, what is levelled; arrays (S, A, R), A growing forwards; ``lines`` of them.
 
     Tissue that touches the foremost voxel of the mask stays: it is a lip or a tooth. What comes in front of a gap
-    goes: it is a device. Returns per plane: lines on which the mask lies behind kept tissue; kept voxels that go.
+    goes: it is a device. Returns: lines with mask; those on which it lies behind kept tissue; kept voxels that go.
     """
-    front, stays = foremost(region), foremost(kept)
-    lost = np.zeros(len(region), int)
+    front, stays = lines.foremost(region), lines.foremost(kept)
+    lost = 0
     covered = (front >= 0) & (stays > front)
     for s, r in zip(*np.nonzero(covered)):
-        line = kept[s, front[s, r] + 1:, r]
+        line = lines.line(kept, s, r)[front[s, r] + 1:]
         gap = line.argmin()
         if not line[gap]:
             stays[s, r] = front[s, r] + gap
-            lost[s] += np.count_nonzero(line[gap:])
-    region |= in_front(stays, region.shape[1])
-    return covered.sum(1), lost
+            lost += np.count_nonzero(line[gap:])
+    region |= lines.in_front(stays, region.shape[1])
+    return np.count_nonzero(front >= 0), np.count_nonzero(covered), lost

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import fill as filling
 from .errors import InputError, MaskError, NoFaceError
-from .files.check import check_ct
+from .head.locate import locate
 from .progress import MODEL_STAGES, Progress
 from .segment import models
 from .survey import surveyed
@@ -16,6 +16,8 @@ from .volume import Geometry, Volume, nested, ras_view
 
 # A face without skull or jaw behind it is not one.
 LEAST_BONE_MM3 = 10_000.0
+# Heads that are turned less are segmented as they lie.
+LEAST_TURNED_DEGREES = 50.0
 
 
 @dataclass(frozen=True)
@@ -36,28 +38,48 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     """
     progress = progress or Progress()
     volume.geometry.require_plausible(volume.name, volume.stored.shape[::-1])
-    from .anatomy import BONE_HU
-    from .cells import expand
-    from .refine import refine
-
     if survey is None:
         progress.enter("read")
         survey = surveyed(volume, models.overview_model(model), progress)
     survey.check()
     progress.enter("load model")
+    settings = model, device, mirroring, step_size, progress
     with ThreadPoolExecutor(1) as pool:
         # What needs no network, on the core that waits while it is loaded; the head's frame is for the checks.
         inside = pool.submit(lambda: survey.brain)
-        pool.submit(lambda: survey.frame)
-        from .segment.face import predict_face
-        from .segment.resample import LOGIT_SCALE
+        # Only needed at the end: the network, which has a process of its own, does not wait for it.
+        frame = pool.submit(lambda: survey.frame)
+        mask = _network_mask(volume, survey, inside.result, settings)
+        frame = frame.result()
+    if frame is None or frame.turned_degrees < LEAST_TURNED_DEGREES:
+        return mask
+    # SciPy, which Slicer need not wait for when it starts.
+    from .face_lines import fits, in_head_axes
 
-        chosen = models.network(model)
-        chosen.device(device)
-        locator = models.network() if min(chosen.info.spacing) < models.LEAST_FULL_RESOLUTION_MM else None
-        progress.enter("segment")
-        found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress, survey)
-        models.segmented()
+    seen = in_head_axes(volume, frame)
+    if seen.geometry.ras_order() == volume.geometry.ras_order():
+        return mask
+    # On its side, prone or feet first: the network knows upright heads.
+    survey = surveyed(seen, models.overview_model(model))
+    upright = _network_mask(seen, survey, lambda: survey.brain, settings)
+    return upright if upright.any() and fits(frame, volume, upright) else mask
+
+
+def _network_mask(volume, survey, brain, settings):
+    """As ``face_mask``, of a head that is upright in the image; ``brain()`` as ``survey.brain``."""
+    from .anatomy import BONE_HU
+    from .cells import expand
+    from .refine import refine
+    from .segment.face import predict_face
+    from .segment.resample import LOGIT_SCALE
+
+    model, device, mirroring, step_size, progress = settings
+    chosen = models.network(model)
+    chosen.device(device)
+    locator = models.network() if min(chosen.info.spacing) < models.LEAST_FULL_RESOLUTION_MM else None
+    progress.enter("segment")
+    found = predict_face(volume, chosen, device, locator, mirroring, step_size, progress, survey)
+    models.segmented()
     mask = np.zeros(volume.stored.shape, bool)
     if found is None:
         return mask
@@ -70,7 +92,7 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
     if bone * volume.geometry.voxel_mm3() < LEAST_BONE_MM3:
         return mask
     face = refine(hu, found.logits, volume.geometry.ras_spacing(),
-                  lambda box: expand(*inside.result(), nested(found.region, box)), progress, LOGIT_SCALE)
+                  lambda box: expand(*brain(), nested(found.region, box)), progress, LOGIT_SCALE)
     ras_view(mask, volume.geometry)[found.region] = face
     return mask
 
@@ -145,7 +167,8 @@ def fill_face(image, mask, fill=filling.DEFAULT_FILL, progress=None):
     volume, progress = _to_volume(image), progress or Progress()
     progress.begin("fill")
     progress.enter("fill")
-    stored = filling.filled(volume, mask_on_grid(mask, volume), fill)[0]
+    frame = locate(volume) if fill == "levelled" else None
+    stored = filling.filled(volume, mask_on_grid(mask, volume), fill, frame=frame)[0]
     progress.finish()
     return _like(image, stored)
 
@@ -165,17 +188,18 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress
     checked_overrides(overrides)
     progress = progress or Progress()
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
+    progress.enter("read")
+    survey = surveyed(volume, models.overview_model(options.get("model")) if mask is None else None)
     if mask is None:
-        found = face_mask(volume, progress=progress, **options)
+        found = face_mask(volume, progress=progress, **options, survey=survey)
         require_face(found, volume)
     else:
-        progress.enter("read")
-        check_ct(volume)
+        survey.check()
         found = mask_on_grid(mask, volume)
     progress.enter("fill")
-    stored, value = filling.filled(volume, found, fill)
+    stored, value = filling.filled(volume, found, fill, survey.histogram, survey.frame)
     progress.enter("check")
-    checks = run_checks(volume, found, stored, value)
+    checks = run_checks(volume, found, stored, value, survey)
     require_passed(checks, overrides, volume.name)
     progress.finish()
     return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(np.count_nonzero(found)), checks)

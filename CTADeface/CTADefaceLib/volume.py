@@ -116,6 +116,13 @@ def ras_view(array, geometry):
     return view.T
 
 
+def stored_order(view, geometry):
+    """View (k, j, i) of an array (S, A, R): what ``ras_view`` turns into it."""
+    order = geometry.ras_order()
+    array = view.T[tuple(slice(None, None, -1 if flipped else 1) for _, flipped in order)]
+    return array.transpose(np.argsort([axis for axis, _ in order])).T
+
+
 def ras_affine(volume):
     """4x4 from the index (s, a, r, 1) of a volume's RAS view to RAS mm (right, anterior, superior)."""
     affine, shape = volume.geometry.affine(), volume.stored.shape[::-1]

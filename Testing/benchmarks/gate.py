@@ -63,7 +63,7 @@ class Judge:
         from CTADefaceLib.fill import filled
 
         try:
-            after, value = filled(self.volume, mask, fill)
+            after, value = filled(self.volume, mask, fill, frame=self.survey.frame)
             checks = run_checks(self.volume, mask, after, value, self.survey, self.own)
         except MaskError:
             return ["fill"], None, 0.0

@@ -46,12 +46,13 @@ def examine(case, model, tools):
     """``Head`` of a case, None without a face."""
     from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.fill import filled
+    from CTADefaceLib.head.locate import locate
     from CTADefaceLib.identity.views import VIEWS, draw_views, face_centre, frame
     from CTADefaceLib.pipeline import face_mask
     from CTADefaceLib.render import tissue_focus
 
     volume = read_volume(case.image)
-    mask = face_mask(volume, model)
+    mask, head = face_mask(volume, model), locate(volume)
     if not mask.any():
         return None
     index_to_ras = volume.geometry.affine()
@@ -59,7 +60,7 @@ def examine(case, model, tools):
     focus = tissue_focus(before, index_to_ras)
     pictures = {"before": draw_views(before, index_to_ras, focus)}
     for fill in FILLS:
-        pictures[fill] = draw_views(volume.to_hu(filled(volume, mask, fill)[0]), index_to_ras, focus)
+        pictures[fill] = draw_views(volume.to_hu(filled(volume, mask, fill, frame=head)[0]), index_to_ras, focus)
     centre = face_centre(mask, index_to_ras)
     return measure(case.name, [frame(view, focus, centre) for view in VIEWS], pictures, *tools)
 

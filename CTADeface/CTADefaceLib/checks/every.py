@@ -32,12 +32,11 @@ def run_checks(volume, mask, stored_after, value, survey=None, proposal=None):
     with ThreadPoolExecutor(2) as pool:
         inside = pool.submit(lambda: brain_untouched(
             volume, stored_after, *(brain(volume) if survey is None else survey.brain)))
-        changes = pool.submit(find_changes, volume, stored_after, mask, value)
-        of_head = _checks_of_head(volume, mask, stored_after, value, locate(volume) if survey is None else survey.frame,
-                                  proposal)
+        frame = locate(volume) if survey is None else survey.frame
+        changes = pool.submit(find_changes, volume, stored_after, mask, value, frame)
+        of_head = _checks_of_head(volume, mask, stored_after, value, frame, proposal)
     changes = changes.result()
-    return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes, volume),
-            rest_identical(changes, volume)]
+    return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
 
 
 # Asked in the head's own frame.

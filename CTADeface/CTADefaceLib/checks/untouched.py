@@ -1,6 +1,7 @@
 """Is everything that is not face as it was?"""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,11 +9,11 @@ from scipy import ndimage as ndi
 
 from ..anatomy import BONE_HU
 from ..cells import expand
-from ..level import ABOVE_MM, BELOW_MM
+from ..face_lines import FaceLines
 from ..morphology import beside
 from ..refine import TISSUE_HU
 from ..threads import for_slabs
-from ..volume import foremost, in_front, ras_view
+from ..volume import ras_view
 from .check import graded
 from .place import ras_point
 
@@ -30,8 +31,12 @@ TISSUE_IN_FRONT_HU = -300.0
 
 @dataclass
 class Changes:
-    """Voxel counts of what differs between two volumes; ``places`` (s, a, r) of the first one of each kind."""
+    """Voxel counts of what differs between two volumes; ``places`` RAS mm of the first one of each kind.
 
+    ``ras_of`` makes RAS mm of the index (s, a, r) of the view that is looked at.
+    """
+
+    ras_of: Callable = field(repr=False)
     outside: int = 0
     bright: int = 0
     bone: int = 0
@@ -45,23 +50,28 @@ class Changes:
             s, a, r = np.argwhere(hit)[count // 2]
             with self._lock:
                 setattr(self, kind, getattr(self, kind) + count)
-                self.places.setdefault(kind, (int(s) + planes.start, int(a) + offset, int(r)))
+                if kind not in self.places:
+                    self.places[kind] = self.ras_of((int(s) + planes.start, int(a) + offset, int(r)))
 
 
-def find_changes(volume, stored_after, mask, value):
+def find_changes(volume, stored_after, mask, value, frame=None):
     """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain
     them.
 
-    A voxel outside of the mask may change when it lies before all tissue that stays on its line (air, devices), or
-    when it is the layer of less than half skin beside the mask; behind that and in slices far from the mask nothing.
+    A voxel outside of the mask may change when it lies before all tissue that stays on its line and between the planes
+    (module ``face_lines``; ``frame`` is the head's): air, devices. Or when it is the layer of less than half skin beside
+    the mask. Behind that and far from the mask nothing may.
     """
-    before, after = volume.ras(), ras_view(stored_after, volume.geometry)
-    face = ras_view(mask, volume.geometry)
-    bone_cells, steps = large_bone(volume)
-    used = np.flatnonzero(face.any((1, 2)))
-    spacing = volume.geometry.ras_spacing()[0]
-    low, high = used[0] - np.ceil(BELOW_MM / spacing), used[-1] + np.ceil(ABOVE_MM / spacing)
-    changes = Changes()
+    lines = FaceLines(volume, mask, frame)
+    before, after, face = (lines.view(array) for array in (volume.stored, stored_after, mask))
+    bone_cells, steps = large_bone(lines.volume)
+    beyond = lines.planes(face)
+    changes = Changes(lines.place)
+
+    def stays(hu, changed, box):
+        return (hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value)
+
+    front = None if lines.straight else _front(volume, before, after, stays, lines, beyond)
 
     def look(planes):
         changed = before[planes] != after[planes]
@@ -70,17 +80,16 @@ def find_changes(volume, stored_after, mask, value):
             return
         # From the rearmost changed row on, to the front of the image.
         start = int(rows[0])
-        box = planes, slice(start, None)
+        box = planes, slice(start, face.shape[1]), slice(0, face.shape[2])
         hu, changed, inside_face = volume.to_hu(np.ascontiguousarray(before[box])), changed[:, start:], face[box]
-        region = planes, slice(start, face.shape[1]), slice(0, face.shape[2])
         bone = changed & (hu > BONE_HU)
         if bone.any():
-            bone &= expand(bone_cells, steps, region)
+            bone &= expand(bone_cells, steps, box)
         changes.note("bone", bone, planes, start)
         wrong = changed & ~inside_face
-        near_face = (np.arange(planes.start, planes.stop) >= low) & (np.arange(planes.start, planes.stop) <= high)
-        stays = foremost((hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value))
-        wrong &= ~(in_front(stays, hu.shape[1]) & near_face[:, None, None])
+        part = lines.within(box)
+        ends = part.foremost(stays(hu, changed, box)) if front is None else front - start
+        wrong &= ~(part.in_front(ends, hu.shape[1]) & lines.between(beyond, box))
         if wrong.any():
             wrong &= ~(_beside(face, planes)[:, start:] & (hu <= TISSUE_HU))
         changes.note("outside", wrong, planes, start)
@@ -88,6 +97,21 @@ def find_changes(volume, stored_after, mask, value):
 
     for_slabs(look, len(before))
     return changes
+
+
+def _front(volume, before, after, stays, lines, beyond):
+    """The row of the foremost tissue that stays on each slanted line, -1 without any; such lines cross the slabs."""
+    found = np.empty(before.shape, bool)
+
+    def look(planes):
+        part = before[planes]
+        found[planes] = stays(volume.to_hu(np.ascontiguousarray(part)), part != after[planes], planes)
+        # In whole voxels a line may leave the planes for a step, and what lies there is not levelled.
+        found[planes] &= lines.between(beyond, (planes, *whole[1:]))
+
+    whole = tuple(slice(0, n) for n in before.shape)
+    for_slabs(look, len(before))
+    return lines.within(whole).foremost(found)
 
 
 def _beside(face, planes):
@@ -125,21 +149,17 @@ def brain_untouched(volume, stored_after, inside, steps):
 def bone_untouched(changes, volume):
     """ml of skull, jaw and spine (above 300 HU, in pieces above 30 ml) that changed."""
     ml = changes.bone * np.prod(volume.geometry.spacing) / 1000
-    return graded("bone", ml, "ml", f"{ml:.1f} ml of bone changed.", _place(changes, "bone", volume),
+    return graded("bone", ml, "ml", f"{ml:.1f} ml of bone changed.", changes.places.get("bone"),
                   fail=ml > MUCH_BONE_ML, warn=ml > SOME_BONE_ML)
 
 
-def vessels_untouched(changes, volume):
+def vessels_untouched(changes):
     """Voxels of 150 to 600 HU, as vessels with contrast have, that changed behind or beside the mask: none may."""
     return graded("vessels", changes.bright, "voxels", f"{changes.bright} bright voxels outside the face changed.",
-                  _place(changes, "bright", volume), fail=changes.bright > 0)
+                  changes.places.get("bright"), fail=changes.bright > 0)
 
 
-def rest_identical(changes, volume):
+def rest_identical(changes):
     """Voxels that changed though neither the mask nor what lies in front of the head explains it: none may."""
     return graded("outside", changes.outside, "voxels", f"{changes.outside} voxels changed outside the face.",
-                  _place(changes, "outside", volume), fail=changes.outside > 0)
-
-
-def _place(changes, kind, volume):
-    return ras_point(changes.places[kind], volume) if kind in changes.places else None
+                  changes.places.get("outside"), fail=changes.outside > 0)

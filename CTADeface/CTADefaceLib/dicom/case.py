@@ -15,6 +15,7 @@ from ..pipeline import face_mask, require_face
 from ..progress import MODEL_STAGES, Progress
 from ..records.folder import MASK, masks_folder, records_folder, require_no_mask
 from ..segment import models
+from ..survey import surveyed
 from ..volume import Volume
 from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, refuse_nested
@@ -114,10 +115,11 @@ def _find_face(plan, given, options, progress, warn):
         if options.mask is not None:
             return _face_of_file(options.mask, chosen, volume, stack)
         seen = volume if stack.upright else upright(volume, stack)
-        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress)
+        survey = surveyed(seen, models.overview_model(options.model), progress)
+        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress, survey)
         if mask.any():
-            own = mask if stack.upright else None
-            return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model))
+            own, survey = (mask, survey) if stack.upright else (None, None)
+            return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model), survey=survey)
     if len(plan.candidates) > 1:
         raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
                           "check that it is a head CT, or give a mask of your own.")

@@ -14,6 +14,7 @@ from ..files.publish import publishing, refuse_existing
 from ..files.read import count_different
 from ..files.write import write_mask_new
 from ..release import Outgoing, release
+from ..survey import surveyed
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
 from .headers import methods
@@ -41,7 +42,8 @@ class Face:
     """A mask and the grid it lies on; ``volume`` is that of the ``chosen`` series, already read.
 
     ``source`` 'model', 'file' or 'segmentation' (a person's); ``own`` the mask on the very slices of the chosen series,
-    where that is known; ``proposal``, ``model`` and ``how`` as of ``PersonsMask``.
+    where that is known; ``proposal``, ``model`` and ``how`` as of ``PersonsMask``; ``survey`` the ``Survey`` of ``volume``,
+    if any.
     """
 
     mask: np.ndarray
@@ -53,6 +55,7 @@ class Face:
     proposal: np.ndarray | None = None
     model: dict | None = None
     how: dict = field(default_factory=dict)
+    survey: object = None
 
 
 @dataclass
@@ -129,11 +132,14 @@ class Run:
 
     def _release(self, series, stack, volume, mask, target, mask_file, result, progress):
         options = self.options
-        stored, value = filling.filled(volume, mask, options.fill)
+        chosen = series.number == self.face.chosen.number
+        survey = self.face.survey if chosen and self.face.survey else surveyed(volume)
+        self.face.survey = None
+        stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame)
         hu = float(value) * volume.slope + volume.intercept
         result.fill, result.fill_hu = str(options.fill), round(hu, 2)
         changed = stored != volume.stored
-        outgoing = self._outgoing(series, volume, mask, stored, value, result)
+        outgoing = self._outgoing(series, volume, mask, stored, value, result, survey)
         if options.identity:
             outgoing.check_identity(progress.part(0.3, 0.5))
         meant = []
@@ -154,7 +160,7 @@ class Run:
         result.checks = [check.as_dict() for check in outgoing.checks]
         result.was_released(target, released)
 
-    def _outgoing(self, series, volume, mask, stored, value, result):
+    def _outgoing(self, series, volume, mask, stored, value, result, survey):
         options, own = self.options, series.number == self.face.chosen.number
         source = self.face.source if own else self.face.source + ", of another series"
         settings = settings_of(options, result) | self.face.how | {
@@ -164,7 +170,7 @@ class Run:
         proposal = mask if self.face.source == "model" else self.face.proposal if own else None
         return Outgoing(
             volume, mask, stored, value, settings, self.face.model, proposal, options.override, options.by,
-            seconds=dict(self.progress.seconds),
+            seconds=dict(self.progress.seconds), survey=survey,
             names={"input": series.label, "defaced": series_folder(self.folder, series).name}
             if options.record_names else None)
 

@@ -187,7 +187,11 @@ class FaceLogic:
     def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                      fill: str | float = filling.DEFAULT_FILL) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
-        return filling.filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentationNode), fill)[0]
+        return self._filled(volumeNode, self.faceMask(volumeNode, segmentationNode), fill)
+
+    def _filled(self, volumeNode, mask, fill):
+        frame = volumes.head_frame(volumeNode) if fill == "levelled" else None
+        return filling.filled(volumes.engine_volume(volumeNode), mask, fill, frame=frame)[0]
 
     def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                   outputVolumeNode: VolumeNode | None = None, fill: str | float = filling.DEFAULT_FILL) -> VolumeNode:
@@ -222,8 +226,7 @@ class FaceLogic:
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         mask = self.faceMask(volumeNode, segmentation)
-        stored, _value = filling.filled(volumes.engine_volume(volumeNode), mask, fill)
-        case = leaving.outgoing(volumeNode, segmentation, mask, stored, fill)
+        case = leaving.outgoing(volumeNode, segmentation, mask, self._filled(volumeNode, mask, fill), fill)
         if identity:
             case.check_identity(_events())
         return case.checks

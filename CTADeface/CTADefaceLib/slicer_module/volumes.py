@@ -10,6 +10,8 @@ from ..volume import Geometry, Volume
 
 # Attribute of volume nodes, set by Slicer's DICOM import.
 INSTANCES = "DICOM.instanceUIDs"
+# By ID of a volume node: (its state, where its head lies).
+_frames = {}
 
 
 def from_dicom(node):
@@ -30,6 +32,16 @@ def engine_volume(node):
     if min(array.shape) < 2:
         raise InputError(f"{node.GetName()}: is a single slice, not a volume; load the whole series.")
     return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
+
+
+def head_frame(node):
+    """The ``head.frame.Frame`` of the head in a volume node, None when none is found; looked for when it has changed."""
+    from ..head.locate import locate
+
+    state = node.GetImageData().GetMTime(), grid_to_ras(node).tobytes()
+    if node.GetID() not in _frames or _frames[node.GetID()][0] != state:
+        _frames[node.GetID()] = state, locate(engine_volume(node))
+    return _frames[node.GetID()][1]
 
 
 def grid_to_ras(node):

@@ -70,10 +70,11 @@ def error_of(guess, skin, spacing, moved=True):
     return float(min(np.median(np.abs(distance + move)) for move in moves))
 
 
-def boundary_error(volume, mask, fill):
+def boundary_error(volume, mask, fill, frame=None):
     """The attacker's error on a head with noise (see ``noisy``), filled.
 
-    Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i), not empty; ``fill`` as for ``fill.filled``.
+    Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i), not empty; ``fill`` and ``frame`` as for
+    ``fill.filled``.
     Returns: dict of ``clue`` (the best one), ``moved_mm`` its error when moved, ``as_shown_mm`` the least error
     without a move, ``depth_only_mm`` the yardstick, and ``lines`` their number; None without lines.
     Raises: MaskError as ``fill.filled``.
@@ -88,7 +89,7 @@ def boundary_error(volume, mask, fill):
     lines = (skin >= 0) & np.take_along_axis(face[slices], np.maximum(skin, 0)[:, None], 1)[:, 0]
     if not lines.any():
         return None
-    hu = ras_view(filled(volume, mask, fill)[0], volume.geometry)[slices]
+    hu = ras_view(filled(volume, mask, fill, frame=frame)[0], volume.geometry)[slices]
     yardstick = min(error_of(guess[lines], skin[lines], spacing) for guess in inner_borders(hu))
     guesses = {name: guess[lines] for name, guess in clues(hu).items()}
     errors = {name: error_of(guess, skin[lines], spacing) for name, guess in guesses.items()}

@@ -34,15 +34,16 @@ def left_and_lost(volume, skin, mask, after, value):
     values after the fill with ``value``. The residual skin is that of the average face: the method's own mask would
     judge itself.
     """
+    frame = skin.view.frame if skin else None
     return {"residual_skin": FaceLeft(skin, after).share if skin else None,
             "brain_ml": brain_untouched(volume, after, *brain(volume)).value,
-            "bone_ml": bone_untouched(find_changes(volume, after, mask, value), volume).value}
+            "bone_ml": bone_untouched(find_changes(volume, after, mask, value, frame), volume).value}
 
 
-def attacked(noisy_volume, mask, fill):
+def attacked(noisy_volume, mask, fill, frame=None):
     """``attack.boundary_error`` with its keys prefixed; Nones where the attack cannot be run, and why."""
     try:
-        found, reason = boundary_error(noisy_volume, mask, fill), "no line of skin in the mask"
+        found, reason = boundary_error(noisy_volume, mask, fill, frame), "no line of skin in the mask"
     except MaskError as error:
         found, reason = None, str(error)
     if found is None:

@@ -37,10 +37,13 @@ class HeadStudy:
         return Masks(*self._read, self._model)
 
     @cached_property
+    def _head(self):
+        return locate(self._read[0])
+
+    @cached_property
     def _skin(self):
         """The original's ``Skin``, None where no head was found."""
-        frame_ = locate(self._read[0])
-        return Skin(HeadView(self._read[0], frame_)) if frame_ else None
+        return Skin(HeadView(self._read[0], self._head)) if self._head else None
 
     @cached_property
     def _noisy(self):
@@ -70,11 +73,11 @@ class HeadStudy:
         made = self._masks.make(source)
         mask = made.mask
         started = time.monotonic()
-        after, value = filled(volume, mask, fill)
+        after, value = filled(volume, mask, fill, frame=self._head)
         filling = time.monotonic() - started
         views, picture = self._look(after, original["views"])
         measured = (overlap(volume, mask, reference, self._protocol)
-                    | left_and_lost(volume, self._skin, mask, after, value) | attacked(self._noisy, mask, fill))
+                    | left_and_lost(volume, self._skin, mask, after, value) | attacked(self._noisy, mask, fill, self._head))
         return {"views": views, "measures": measured, "mask_seconds": made.seconds,
                 "mask_cpu_seconds": made.cpu_seconds,
                 "fill_seconds": filling}, picture
