@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from .gallery import distance_matrix, fused, identified, nobody
 from .retrained import ATTACKERS, retrained, stretch
 
@@ -40,4 +42,5 @@ class Identification:
     def found(self, who):
         """``gallery.identified`` of one of ``WHO``."""
         distances = self._distances(who)
-        return identified(distances, range(len(distances)), stretch() if who in RETRAINED else 1.0)
+        heads = int(np.isfinite(distances.diagonal()).sum())
+        return identified(distances, range(len(distances)), stretch(heads) if who in RETRAINED else 1.0)

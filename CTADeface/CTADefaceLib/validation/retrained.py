@@ -52,13 +52,14 @@ def folds(heads):
         yield np.setdiff1d(mixed, test), test
 
 
-def stretch():
+def stretch(heads):
     """By how much longer the interval of an AUC is because models learned from heads that other models tested.
 
-    The square root of 1 + heads / training heads: Nadeau and Bengio, Mach Learn 2003;52:239, for as many folds as test
-    each head once.
+    The square root of 1 + ``heads`` / training heads: Nadeau and Bengio, Mach Learn 2003;52:239, for as many folds as
+    test each head once.
     """
-    return (1 + BLOCKS / (BLOCKS - 2)) ** 0.5
+    blocks = min(BLOCKS, heads)
+    return (1 + blocks / (blocks - 2)) ** 0.5 if heads >= LEAST_HEADS else 1.0
 
 
 def _has_pair(probe, original, pairs):
