@@ -196,6 +196,12 @@ def test_heads_without_a_view_are_left_out_and_too_few_give_no_figure():
     few = identification.Identification(*({k: v[:5] for k, v in side.items()} for side in (probes, originals)), VIEWS)
     assert few.found("retrained-elements")["heads"] == 0 and np.isnan(few.found("retrained-elements")["auc"])
     assert few.found("facenet")["heads"] == 5
+    apart = [{name: np.full((N, N, 4), np.nan) for name in ("facenet", "dlib")} for _ in range(2)]
+    for side in apart:
+        for points in side.values():
+            points[range(N), range(N)] = 1.0
+    never = identification.Identification(*apart, tuple((v, v) for v in range(N)))
+    assert {never.found(who)["heads"] for who in identification.WHO} == {0}, "no two heads are seen in one view"
     none = identification.Identification(probes, originals, ())
     assert {none.found(who)["heads"] for who in identification.WHO} == {0}
 

@@ -79,12 +79,14 @@ def _scores(probes, gallery, pairs, train, test):
     same, result = learned[:, 0] == learned[:, 1], {}
     for name, strength in ATTACKERS.items():
         there, can = (np.isfinite(part[name]).all(1) for part in (known, asked))
+        result[name] = scores = np.full(len(tested), np.nan)
+        if len(np.unique(same[there])) < 2:  # no two training heads have a view in common
+            continue
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=1000))
         model.fit(known[name][there], same[there])
-        scores = np.full(len(tested), np.nan)
-        scores[can] = model.decision_function(asked[name][can])
-        result[name] = scores.reshape(len(test), len(test))
-    return result
+        if can.any():
+            scores[can] = model.decision_function(asked[name][can])
+    return {name: scores.reshape(len(test), len(test)) for name, scores in result.items()}
 
 
 def training_pairs(heads):
