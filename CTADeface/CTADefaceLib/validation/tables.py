@@ -58,7 +58,8 @@ def _main_row(summary, state):
     seen = summary.found(state, "mtcnn")
     there = ~np.isnan(seen[:, 0])
     known = summary.gallery(state, ALL, across=True)
-    learned = max((summary.gallery(state, who, across=True) for who in RETRAINED), key=lambda f: np.nan_to_num(f["auc"]))
+    learned = max((summary.gallery(state, who, across=True) for who in RETRAINED),
+                  key=lambda found: np.nan_to_num(found["auc"]))
     cells = [["", "", ""], [""], ["", ""]]
     if state != ORIGINAL:
         error = summary.measure(state, "attack_moved_mm")
