@@ -5,7 +5,8 @@ after; FaceNet distance to the same head before; verdict) for the published and 
 all, with 95 % Wilson intervals and McNemar's exact test. Identity: the distance of a defaced head to its own original
 against that to the originals of other heads, same view, by view; and, with 95 % intervals, rank-1 and AUC by head (0.5:
 not told apart) for each recogniser, for all together, and for attackers who learned from other defaced heads, as
-`cta-deface validate` has them, but in MTCNN's boxes. Exit code 1 when a mark published by others is missed (paper: detection 62 %; same-patient AUC 0.60).
+`cta-deface validate` has them, but in MTCNN's boxes. Exit code 1 when a mark published by others is missed
+(paper: detection 62 %; same-patient AUC 0.60).
 """
 
 import argparse
