@@ -51,7 +51,8 @@ def main_table(summary):
                  "original, same view. Rank-1 and AUC: all recognisers together, against all originals in other views, "
                  "with 95 % intervals; AUC 0.5 is chance. Retrained: the better of two attackers who learned from "
                  "other defaced heads. * Published by others, on other data (a trained attacker's). Attack: median error "
-                 "of the best guess of the old skin; told by the file: by how much that beats average tissue depth, 0 for an irreversible fill.")
+                 "of the best guess of the old skin; told by the file: by how much that beats average tissue depth, "
+                 "0 for an irreversible fill.")
 
 
 def _main_row(summary, state):
