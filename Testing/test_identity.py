@@ -12,11 +12,13 @@ import SimpleITK as sitk
 from conftest import ROOT
 from CTADefaceLib.cli import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
-from CTADefaceLib.identity import verdict, views
+from CTADefaceLib.identity import measured, verdict, views
+from CTADefaceLib.identity.command import table
 from CTADefaceLib.identity.detect import Box
 from CTADefaceLib.pipeline import _to_volume, face_mask
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.render import Focus, View, camera_pose, render_views
+from CTADefaceLib.resources import resource
 
 FOCUS = Focus((0.0, 0.0, 0.0), 120.0)
 BALL_MM = 30.0
@@ -174,6 +176,47 @@ def test_verdict_and_the_number_it_rests_on(faces, expected, number):
     result = verdict.judge(faces)
     assert (result[0], result[3]) == (expected, number)
     assert result[1].endswith(".") and result[2]
+
+
+STORED = {"command": "cta-deface validate DATA --report OUT", "probe": "CTADeface mask, levelled fill", "figures": [
+    {"title": "FaceNet", "heads": 20, "rank1": 3, "rank1_low": 0.0524, "rank1_high": 0.3604, "auc": 0.654, "auc_low": 0.51,
+     "auc_high": 0.788},
+    {"title": "Retrained, elements", "heads": 20, "rank1": 20, "rank1_low": 0.8389, "rank1_high": 1.0, "auc": 1.0,
+     "auc_low": 0.8, "auc_high": 1.0}]}
+
+
+def test_method_is_cited_with_its_intervals_and_command_or_said_to_be_unmeasured(tmp_path):
+    path = tmp_path / "identity.json"
+    path.write_text(json.dumps(STORED))
+    assert measured.method_sentence(measured.measured(path)) == (
+        "The method (CTADeface mask, levelled fill, against all originals in other views), as cta-deface validate DATA "
+        "--report OUT measured it, with 95 % intervals: FaceNet rank-1 3 of 20 (5 to 36 %), AUC 0.65 (0.51 to 0.79); "
+        "Retrained, elements rank-1 20 of 20 (84 to 100 %), AUC 1.00 (0.80 to 1.00). An AUC of 0.5 is chance.")
+    for content in ('{"figures": []}', '{"figures": null}', "{", ""):
+        path.write_text(content)
+        assert measured.measured(path) is None
+    assert measured.measured(tmp_path / "none.json") is None
+    text = measured.method_sentence(None)
+    assert "has not been measured" in text and "cta-deface validate" in text
+
+
+def test_the_shipped_figures_are_whole_or_none():
+    content = json.loads(resource(measured.FILE).read_text())
+    assert set(content) == {"figures"} or set(content) == {"command", "probe", "figures", "protocol", "made_of"}
+    for found in content["figures"]:
+        assert 0 <= found["rank1_low"] <= found["rank1"] / found["heads"] <= found["rank1_high"] <= 1
+        assert 0 <= found["auc_low"] <= found["auc"] <= found["auc_high"] <= 1
+    if content["figures"]:
+        assert {"FaceNet", "dlib", "All recognisers", "Retrained, distances", "Retrained, elements"} == {
+            found["title"] for found in content["figures"]}
+        assert len(content["made_of"]["code"]) == 64
+
+
+def test_verdict_of_a_case_says_what_is_known_of_the_method(defaced):
+    result, _ = defaced
+    sentence = measured.method_sentence(measured.measured())
+    assert result.as_dict()["method"] == sentence and result.as_check().text.endswith(sentence)
+    assert result.reason in result.as_check().text and list(table(result))[-1] == sentence
 
 
 class OneBox:

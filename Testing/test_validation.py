@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 from conftest import CHECK_DATA, ROOT
 from CTADefaceLib.errors import InputError, MissingPackages
-from CTADefaceLib.validation import box, gallery, heads, measures, metrics, protocol, statistics, store
+from CTADefaceLib.validation import (
+    box,
+    gallery,
+    heads,
+    identification,
+    intervals,
+    measures,
+    metrics,
+    protocol,
+    retrained,
+    statistics,
+    store,
+)
 from CTADefaceLib.validation.packages import require_packages
 from CTADefaceLib.volume import Geometry, Volume
 
@@ -91,6 +103,139 @@ def test_gallery_finds_own_heads_and_guesses_without_a_face():
     assert np.isnan(distances[0]).all() and np.isfinite(distances[1]).all()
     assert gallery.identified(distances, range(6))["heads"] == 5
     assert gallery.auc([1, 4], [2, 3]) == 0.5
+
+
+def test_intervals_of_an_auc_come_from_heads_and_never_vanish():
+    random, n = np.random.default_rng(0), 18
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+    same, different = random.normal(size=n), random.normal(size=len(pairs))
+    low, high = intervals.auc_interval(same, range(n), different, pairs)
+    assert low < 0.5 < high and low < gallery.auc(same, different) < high
+    again = intervals.auc_interval(np.repeat(same, 5), np.repeat(range(n), 5), np.repeat(different, 5),
+                                   np.repeat(pairs, 5, axis=0))
+    assert again == pytest.approx((low, high)), "more views of the same heads are not more heads"
+    assert intervals.auc_interval(same, range(n), different, pairs) == (low, high), "the seed is fixed"
+    # All told apart: not surer than n of n heads allow.
+    assert intervals.auc_interval(np.zeros(n), range(n), np.ones(len(pairs)), pairs) == (statistics.wilson(n, n)[0], 1)
+    assert intervals.auc_interval(np.ones(n), range(n), np.zeros(len(pairs)), pairs) == (0, statistics.wilson(0, n)[1])
+    assert np.isnan(intervals.auc_interval([], [], [], [])).all()
+    assert intervals.stretched(0.6, 0.5, 0.9, 2) == pytest.approx((0.4, 1))
+
+
+def test_an_auc_interval_is_as_wide_as_the_auc_of_other_heads_varies():
+    n = 12
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+
+    def drawn(seed):
+        points = np.random.default_rng(seed).normal(size=(2, n, 3))
+        distances = np.linalg.norm(points[0][:, None] - points[1][None], axis=2)
+        return gallery.identified(distances, range(n))
+
+    found = [drawn(seed) for seed in range(60)]
+    assert np.mean([f["auc_low"] <= 0.5 <= f["auc_high"] for f in found]) >= 0.85
+    assert {f["heads"] * (f["heads"] - 1) for f in found} == {len(pairs)}
+
+
+VIEWS = tuple((v, v) for v in range(3))
+N = 16
+
+
+def embeddings(shared, seed=0, noise=3.0, shift=0.0):
+    """(probes, gallery) by recogniser: ``shared`` numbers tell the head, all others only the picture.
+
+    Pictures of one head in several views have the same noise; ``shift`` moves all probes alike, as a fill does.
+    """
+    random = np.random.default_rng(seed)
+    who, sides = random.normal(size=(N, 1, shared)), []
+    for side in range(2):
+        points = {}
+        for name, numbers in (("facenet", 64), ("dlib", 32)):
+            values = noise * random.normal(size=(N, 1, numbers)) + 0.1 * random.normal(size=(N, 3, numbers))
+            values[:, :, :shared] = who + 0.1 * random.normal(size=(N, 3, shared))
+            points[name] = values + (shift * random.normal(size=numbers) if not side else 0)
+        sides.append(points)
+    return sides
+
+
+@pytest.mark.parametrize("who", identification.WHO)
+def test_heads_that_are_separable_give_an_auc_of_one_and_random_ones_an_interval_with_one_half(who):
+    _, originals = embeddings(4)
+    alike = {name: values + 1e-3 for name, values in originals.items()}
+    found = identification.Identification(alike, originals, VIEWS).found(who)
+    assert (found["auc"], found["rank1"], found["heads"]) == (1, N, N)
+    assert 0.6 < found["auc_low"] < 0.9 and found["rank1_low"] == statistics.wilson(N, N)[0]
+    # Any model learns these training heads by heart: one that had seen a tested head would tell it.
+    found = identification.Identification(*embeddings(0), VIEWS).found(who)
+    assert found["auc_low"] < 0.5 < found["auc_high"] and found["rank1"] <= 4
+
+
+def test_who_learns_tells_more_where_few_numbers_tell_and_a_fill_moves_all():
+    both = identification.Identification(*embeddings(6, shift=3.0, noise=1.0), VIEWS)
+    plain, learned = both.found(identification.ALL), [both.found(who) for who in identification.RETRAINED]
+    assert max(f["auc"] for f in learned) > plain["auc"] + 0.05
+    assert max(f["auc_low"] for f in learned) > 0.5
+
+
+def test_no_head_is_trained_on_and_tested_by_one_model_and_every_two_are_compared():
+    for number in (6, 7, 18, 40):
+        compared = np.zeros((number, number), int)
+        for train, test in retrained.folds(list(range(number))):
+            assert not set(train) & set(test) and len(set(train) | set(test)) == number
+            assert set(retrained.training_pairs(train).ravel()) == set(train)
+            compared[np.ix_(test, test)] += 1
+        assert compared.min() > 0
+    assert not list(retrained.folds(list(range(5))))
+
+
+def test_heads_without_a_view_are_left_out_and_too_few_give_no_figure():
+    probes, originals = embeddings(4, noise=0.1)
+    probes["dlib"][2], probes["facenet"][3, 1] = np.nan, np.nan
+    both = identification.Identification(probes, originals, VIEWS)
+    assert {who: both.found(who)["heads"] for who in identification.WHO} == {
+        "facenet": N, "dlib": N - 1, "all": N - 1, "retrained-distances": N - 1, "retrained-elements": N - 1}
+    few = identification.Identification(*({k: v[:5] for k, v in side.items()} for side in (probes, originals)), VIEWS)
+    assert few.found("retrained-elements")["heads"] == 0 and np.isnan(few.found("retrained-elements")["auc"])
+    assert few.found("facenet")["heads"] == 5
+    apart = [{name: np.full((N, N, 4), np.nan) for name in ("facenet", "dlib")} for _ in range(2)]
+    for side in apart:
+        for points in side.values():
+            points[range(N), range(N)] = 1.0
+    never = identification.Identification(*apart, tuple((v, v) for v in range(N)))
+    assert {never.found(who)["heads"] for who in identification.WHO} == {0}, "no two heads are seen in one view"
+    none = identification.Identification(probes, originals, ())
+    assert {none.found(who)["heads"] for who in identification.WHO} == {0}
+
+
+def summary_of(numbers, methods=("ours-levelled",)):
+    """``Summary`` of made heads with the ``numbers`` of ``embeddings`` and nothing else."""
+    from CTADefaceLib.validation.summary import Summary
+
+    random, results = np.random.default_rng(0), {}
+    for head in range(N):
+        who = random.normal(size=numbers)
+        results[f"head {head}"] = {state: {"views": [
+            {"crop": {name: (np.resize(who, size) + 0.1 * random.normal(size=size)).tolist()
+                      for name, size in (("facenet", 512), ("dlib", 128))}}
+            for _ in protocol.read_protocol().views]} for state in ("original", *methods)}
+    rules = protocol.read_protocol().as_dict() | {"methods": methods}
+    return Summary(results, protocol.Protocol(**rules))
+
+
+def test_table_of_the_gallery_and_the_cited_figures_say_the_same():
+    from CTADefaceLib.identity.measured import method_sentence
+    from CTADefaceLib.validation.cited import cited
+    from CTADefaceLib.validation.tables import gallery_table
+
+    summary = summary_of(numbers=8)
+    rows = [row for row in gallery_table(summary).rows if row[0] == "CTADeface mask, levelled fill" and row[2] == "other"]
+    assert [row[1] for row in rows] == list(identification.WHO.values())
+    content = cited(summary, {"code": "abc"})
+    assert content["command"].endswith("--protocol FILE"), "it is not the module's protocol"
+    sentence = method_sentence(json.loads(json.dumps(content)))
+    for row, found in zip(rows, content["figures"], strict=True):
+        assert row[3].startswith(f"{found['rank1']}/{found['heads']}, ") and row[5].startswith(f"{found['auc']:.2f} (")
+        assert f"{row[1]} rank-1 {found['rank1']} of {N}" in sentence and f"AUC {row[5]}" in sentence
+    assert cited(summary_of(8, ("box-published",)), {})["figures"] == []
 
 
 def test_box_extends_to_the_front_edge_and_from_the_first_slice_to_its_mean():
@@ -195,6 +340,11 @@ def test_report_holds_every_table_with_the_heads_numbers(sample):
     page = (sample.out / "report.html").read_text()
     assert "http" not in page.replace("https://www.w3.org", "") and page.count("data:image/png;base64,") == 3
     assert all(head in page for head in HEADS) and "hospital only" in page
+    cited = json.loads((sample.out / "identity.json").read_text())
+    assert cited["made_of"] == content["key"] and {f["title"] for f in cited["figures"]} == {
+        "FaceNet", "dlib", "All recognisers"}, "three heads are too few to learn from"
+    main = tables["Main results"]
+    assert main["columns"].count("AUC, retrained") == 1
     assert (sample.out / "report.pdf").read_bytes().startswith(b"%PDF")
 
 

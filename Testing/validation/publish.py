@@ -1,10 +1,12 @@
-"""From a finished run to what the repository shows of it: RESULTS.md, the README's table, the public head's picture.
+"""From a finished run to what the repository shows of it: RESULTS.md, the README's table, the public head's picture, and
+the figures that the identity check cites.
 
 Takes only results of this very code, model and protocol; exit code 1 when some are missing. The picture shows the
 public InVesalius cranium alone, never another head.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ sys.path.insert(0, str(ROOT / "CTADeface"))
 
 PUBLIC_HEAD = "invesalius-cranium"
 PICTURE = ROOT / "Resources" / "validation.png"
+CITED = ROOT / "CTADeface" / "Resources" / "identity.json"
 BEGIN, END = "<!-- validation -->", "<!-- end of validation -->"
 
 
@@ -36,8 +39,10 @@ def finished(data, out):
 
 
 def main(argv=None):
+    from CTADefaceLib.validation.cited import cited
     from CTADefaceLib.validation.figures import DPI, box_plot, montage
     from CTADefaceLib.validation.report import limits, markdown
+    from CTADefaceLib.validation.store import finite
     from CTADefaceLib.validation.tables import all_tables
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -54,6 +59,7 @@ def main(argv=None):
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     readme.write_text(f"{before}{BEGIN}\n{markdown(tables[0])}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    CITED.write_text(json.dumps(finite(cited(summary, store.key)), indent=1) + "\n", encoding="utf-8")
     montage(summary, store, [PUBLIC_HEAD]).figure.savefig(PICTURE, dpi=DPI)
     for figure in ("probability", "distance"):
         box_plot(summary, figure).figure.savefig(here / f"{figure}.png", dpi=DPI)

@@ -8,6 +8,8 @@ from .frame import Frame, rotation
 # Samples of a first fit of each candidate, and of the last one of the best.
 FEW, MANY = 2_500, 10_000
 FEW_STEPS, MANY_STEPS = 20, 40
+# Share of the average head's box that most images fill.
+LEAST_IN_BOX = 0.5
 # Nats by which a size 2.7 times the average costs more; as much again for proportions.
 SIZE_COST, PROPORTION_COST = 0.5, 2.0
 # About the same change of the score for each parameter: radians, mm, log of scale.
@@ -50,22 +52,25 @@ class Evidence:
         slopes[inside] = np.stack([slope_x, slope_y, far - near], 1) / EVIDENCE_MM
         return values, slopes
 
-    def score(self, places, kinds):
-        """Mean log-odds in nats of the samples that lie where the average head knows anything."""
-        corner = np.floor((places - LOW_MM) / EVIDENCE_MM)
-        inside = np.flatnonzero(self._within(corner))
-        known = self.grids.any(0)[tuple(corner[inside].T.astype(np.intp))]
-        return float(self.at(places, kinds)[0].sum() / max(known.sum(), 1))
+    def score(self, places, kinds, sample_mm3):
+        """Mean log-odds in nats of the samples that lie in the average head's box, each of ``sample_mm3``.
+
+        A pose that has less of the image in the box than most images of heads have does not gain by that.
+        """
+        inside = self._within(np.floor((places - LOW_MM) / EVIDENCE_MM))
+        least = LEAST_IN_BOX * self._last.prod() * EVIDENCE_MM ** 3 / sample_mm3
+        return float(self.at(places, kinds)[0].sum() / max(inside.sum(), least))
 
     def _within(self, corner):
         return ((corner >= 0) & (corner < self._last)).all(1)
 
 
-def best_pose(points, kinds, starts, middle, reach_mm, smooth, sharp):
+def best_pose(points, kinds, starts, middle, reach_mm, smooth, sharp, sample_mm3):
     """``Frame`` of the best fit, None without a start.
 
     Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
-    rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``smooth`` and
+    rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``sample_mm3`` of the image for
+    each sample; ``smooth`` and
     ``sharp``: ``Evidence`` to find the way with, and to end with.
     """
     random, fits = np.random.default_rng(0), []
@@ -84,7 +89,7 @@ def best_pose(points, kinds, starts, middle, reach_mm, smooth, sharp):
     matrix[:3, :3] = np.exp(parameters[6:])[:, None] * rotation(parameters[:3])
     matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at
     places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
-    return Frame(matrix, sharp.score(places, kinds[many]))
+    return Frame(matrix, sharp.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1)))
 
 
 def _maximise(evidence, points, kinds, parameters, steps):

@@ -21,6 +21,8 @@ REACH = 12
 MIDDLE_MM = np.array([0.0, -90.0, 15.0])
 START_DEGREES, STEP_DEGREES = 30, (15, 7.5)
 CANDIDATES = 2
+# Quarter turns that are looked at closely.
+LIKELY_TURNS = 4
 # Apart: candidates nearer than this are fitted to the same pose.
 APART_MM, APART_DEGREES = 25.0, 20.0
 # Annotated heads, upright or turned by up to 45 degrees, have 0.3 and more, those that are cut at brow and neck the least;
@@ -39,20 +41,25 @@ def bundled_evidence():
 
 def locate(volume, evidence=None):
     """``Frame`` of the head in a ``Volume``, None when none is found. ``evidence``: an ``Evidence`` of another atlas."""
-    points, kinds = samples(volume)
+    points, kinds, sample_mm3 = samples(volume)
     if len(points) < LEAST_SAMPLES:
         return None
-    evidence = evidence or bundled_evidence()
-    evidence = Evidence(_smooth(evidence.grids.transpose(0, 3, 2, 1))), evidence
-    search = _Search(points, kinds, evidence[0])
+    sharp = evidence or bundled_evidence()
+    smooth = Evidence(_smooth(sharp.grids.transpose(0, 3, 2, 1)))
+    search = _Search(points, kinds, smooth)
+
+    def fitted(poses):
+        return _fitted(points, kinds, poses, smooth, sharp, sample_mm3)
+
     upright = list(product((-START_DEGREES, 0, START_DEGREES), repeat=3))
-    frame = _fitted(points, kinds, search.climb(upright, np.eye(3)), evidence)
+    frame = fitted(search.climb(upright, np.eye(3)))
     if frame is not None and frame.score >= SURE_SCORE and _head_sized(frame):
         return frame
     # Perhaps it lies on its side, prone or feet first in an image that does not know it.
-    turns = [_fitted(points, kinds, search.climb([(0, 0, 0)], quarter), evidence) for quarter in _quarter_turns()]
-    turned = max((f for f in turns if f is not None and _head_sized(f)), key=lambda f: f.score, default=None)
-    if turned is not None and turned.score >= LEAST_TURNED_SCORE and (frame is None or turned.score > frame.score + CLEARLY):
+    likely = sorted(_quarter_turns(), key=lambda quarter: search.score(quarter)[0], reverse=True)[:LIKELY_TURNS]
+    turned = fitted(sorted((pose for quarter in likely for pose in search.climb([(0, 0, 0)], quarter)), key=lambda pose: -pose[0]))
+    if turned is not None and _head_sized(turned) and turned.score >= LEAST_TURNED_SCORE and (
+            frame is None or turned.score > frame.score + CLEARLY):
         return turned
     return frame if frame is not None and frame.score >= LEAST_SCORE and _head_sized(frame) else None
 
@@ -134,7 +141,7 @@ def _smooth(evidence):
     return np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence])
 
 
-def _fitted(points, kinds, poses, evidence):
+def _fitted(points, kinds, poses, smooth, sharp, sample_mm3):
     """The best ``Frame`` fitted from the best few ``poses`` that lie apart."""
     chosen = []
     for _, middle, turn in poses:
@@ -145,7 +152,7 @@ def _fitted(points, kinds, poses, evidence):
         if len(chosen) == CANDIDATES:
             break
     return best_pose(points, kinds, [(middle, rotation_vector(turn)) for middle, turn in chosen], MIDDLE_MM,
-                     np.linalg.norm(HIGH_MM - LOW_MM) / 2, *evidence)
+                     np.linalg.norm(HIGH_MM - LOW_MM) / 2, smooth, sharp, sample_mm3)
 
 
 def _degrees(turn):

@@ -14,7 +14,7 @@ LEAST_HU = -1500.0
 
 
 def samples(volume):
-    """(points (N, 3) in RAS mm, classes uint8 (N,)): a place taken by chance, always the same, in each block of 6 mm.
+    """(points (N, 3) in RAS mm, classes uint8 (N,), mm3 for each): a place taken by chance, always the same, in each block of 6 mm.
 
     On a regular grid all samples would cross the cells of the average head's grid at once, and each such pose would seem
     a best one. Padding has no samples.
@@ -31,4 +31,5 @@ def samples(volume):
     known = ~is_padding(volume, stored) & (hu > LEAST_HU)
     affine = ras_affine(volume)
     # The voxel with index i reaches from i - 0.5 to i + 0.5.
-    return (place[known] - 0.5) @ affine[:3, :3].T + affine[:3, 3], kinds[known]
+    points = (place[known] - 0.5) @ affine[:3, :3].T + affine[:3, 3]
+    return points, kinds[known], float(steps.prod() * volume.geometry.voxel_mm3())

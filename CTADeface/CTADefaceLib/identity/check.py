@@ -15,6 +15,7 @@ from ..progress import Progress
 from ..render import tissue_focus
 from .detect import Box, Detector
 from .embed import Embedder, distance
+from .measured import measured, method_sentence
 from .verdict import judge
 from .views import VIEWS, box_mm, counts, draw_views, face_centre, frame
 
@@ -78,6 +79,11 @@ class IdentityResult:
     def distances(self):
         return [view.distance for view in self.views if view.distance is not None]
 
+    @property
+    def method(self):
+        """What is known of the method beside this case: rank-1 and AUC, as measured, in one sentence."""
+        return method_sentence(measured())
+
     def as_dict(self):
         """All of it for JSON: no paths, no pictures."""
         number, distances = len(self.views), self.distances
@@ -86,12 +92,12 @@ class IdentityResult:
                     "distances": len(distances), "median_distance": median(distances) if distances else None,
                     "least_distance": min(distances) if distances else None}
         return {"verdict": self.verdict, "reason": self.reason, "number_name": self.number_name, "number": self.number,
-                "combined": combined, "views": [_view_dict(view) for view in self.views]}
+                "method": self.method, "combined": combined, "views": [_view_dict(view) for view in self.views]}
 
     def as_check(self):
         """The verdict as one more ``Check`` of a case; 'not possible' is not applicable."""
         verdict = SKIP if self.verdict == "not possible" else self.verdict
-        return Check("identity", verdict, self.number, self.number_name, self.reason)
+        return Check("identity", verdict, self.number, self.number_name, f"{self.reason} {self.method}")
 
 
 def _view_dict(view):

@@ -112,7 +112,7 @@ def _read(args):
 
 
 def table(result):
-    """Lines of text: each view, all views, the verdict."""
+    """Lines of text: each view, all views, the verdict, what is known of the method."""
     yield f"{'view':<18}{'boxes before':>14}{'after':>7}{'face before':>14}{'after':>12}{'distance':>10}"
     for view in result.views:
         yield (f"{view.name:<18}{len(view.boxes_before):>14}{len(view.boxes_after):>7}{_width(view.before):>14}"
@@ -122,6 +122,7 @@ def table(result):
            f"{combined['detected_after']} after; distance median {_number(combined['median_distance'])}, "
            f"least {_number(combined['least_distance'])}")
     yield f"{result.verdict.upper()}: {result.reason}"
+    yield result.method
 
 
 def _width(detection):

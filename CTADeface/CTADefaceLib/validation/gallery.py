@@ -4,7 +4,12 @@ Every head was scanned once, so that a defaced head and its own original share n
 figures are an upper bound of what another scan or a photograph would give.
 """
 
+import math
+
 import numpy as np
+
+from .intervals import auc_interval, stretched
+from .statistics import wilson
 
 
 def auc(near, far):
@@ -31,23 +36,41 @@ def distance_matrix(probes, gallery, pairs):
     return result
 
 
-def identified(distances, own):
-    """How well heads are found in the gallery.
-
-    Parameters: ``distances`` (probes, gallery); ``own`` for each probe the index of its own head in the gallery.
-    Returns: dict of ``heads``, ``rank1`` (how many have their own head nearest, a tie counts against the attacker),
-    ``chance`` (expected rank-1 of guessing) and ``auc`` of same against different heads. Probes without a finite
-    distance to their own head are left out of ``heads``.
+def fused(matrices):
+    """One distance matrix of several recognisers': their mean, each in units of its own median; NaN where one has none.
     """
-    same, different, first, sizes = [], [], 0, []
+    return np.mean([m / np.nanmedian(m) if np.nanmedian(m) > 0 else m for m in matrices], axis=0)
+
+
+def identified(distances, own, stretch=1.0):
+    """How well heads are found in the gallery, with 95 % intervals.
+
+    Parameters: ``distances`` (probes, gallery); ``own`` for each probe the index of its own head in the gallery;
+    ``stretch`` the interval of the AUC by this factor, where distances were learned (``retrained.stretch``).
+    Returns: dict of ``heads``, ``rank1`` (how many have their own head nearest, a tie counts against the attacker) with
+    ``rank1_low`` and ``rank1_high`` (shares, Wilson), ``chance`` (expected rank-1 of guessing) and ``auc`` of same
+    against different heads with ``auc_low`` and ``auc_high`` (``intervals``). Probes without a finite distance to their
+    own head are left out of ``heads``.
+    """
+    same, heads, different, pairs, first, sizes = [], [], [], [], 0, []
     for row, mine in zip(distances, own, strict=True):
-        others = np.delete(row, mine)
-        others = others[np.isfinite(others)]
-        if not np.isfinite(row[mine]) or not len(others):
+        others = [n for n in np.flatnonzero(np.isfinite(row)) if n != mine]
+        if not np.isfinite(row[mine]) or not others:
             continue
         same.append(row[mine])
-        different += others.tolist()
-        first += bool(row[mine] < others.min())
+        heads.append(mine)
+        different += row[others].tolist()
+        pairs += [(mine, n) for n in others]
+        first += bool(row[mine] < row[others].min())
         sizes.append(len(others) + 1)
-    return {"heads": len(same), "rank1": int(first), "auc": auc(same, different),
-            "chance": float(np.mean(1 / np.array(sizes))) if sizes else np.nan}
+    area = auc(same, different)
+    low, high = stretched(area, *auc_interval(same, heads, different, pairs), stretch) if same else (math.nan, math.nan)
+    rank1_low, rank1_high = wilson(first, len(same))
+    return {"heads": len(same), "rank1": int(first), "rank1_low": rank1_low, "rank1_high": rank1_high,
+            "auc": area, "auc_low": low, "auc_high": high,
+            "chance": float(np.mean(1 / np.array(sizes))) if sizes else math.nan}
+
+
+def nobody(heads):
+    """A distance matrix that says nothing of so many heads."""
+    return np.full((heads, heads), np.nan)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..render import View
+from ..resources import resource
 from .methods import METHODS
 
 FILE = "validation.json"
@@ -64,18 +65,11 @@ class Protocol:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-def default_file():
-    """Path of the protocol that comes with the module."""
-    library = Path(__file__).resolve().parents[1]
-    in_module = library.parent / "Resources" / FILE
-    return in_module if in_module.is_file() else library / FILE
-
-
 def read_protocol(path=None):
     """``Protocol`` of a JSON file (None: the one that comes with the module). Raises: InputError that names what is
     wrong.
     """
-    path = Path(path or default_file())
+    path = Path(path or resource(FILE))
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}

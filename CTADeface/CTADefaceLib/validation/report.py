@@ -1,4 +1,4 @@
-"""The report: one HTML page that loads nothing, a PDF, the tables for a README, and all numbers as JSON."""
+"""The report: one HTML page that loads nothing, a PDF, the tables for a README, and numbers as JSON."""
 
 import base64
 import io
@@ -7,6 +7,7 @@ import textwrap
 from html import escape
 
 from ..records.report import STYLE
+from .cited import cited
 from .figures import DPI, box_plot, montage
 from .methods import TITLES
 from .published import PAPER, PAPER_N
@@ -14,7 +15,7 @@ from .store import finite, write_whole
 from .summary import Summary
 from .tables import all_tables, main_table
 
-NAMES = ("report.html", "report.pdf", "main_table.md", "tables.json")
+NAMES = ("report.html", "report.pdf", "main_table.md", "tables.json", "identity.json")
 WIDE = "body { max-width: 90em } table { font-size: 85% } figure { margin: 1em 0 } .note { color: #555 }"
 PAGE_INCHES = (11.7, 8.3)
 # Of a page's width, in letters.
@@ -56,7 +57,8 @@ def write_report(out, results, protocol, key, store):
     contents = (html_page(summary, tables, pictures, key).encode(), pdf_pages(summary, tables, pictures),
                 markdown(main_table(summary)).encode(),
                 json.dumps(finite({"key": key, "protocol": protocol.as_dict(), "limits": limits(summary),
-                                   "tables": [vars(table) for table in tables]}), indent=1).encode())
+                                   "tables": [vars(table) for table in tables]}), indent=1).encode(),
+                json.dumps(finite(cited(summary, key)), indent=1).encode())
     paths = [out / name for name in NAMES]
     for path, content in zip(paths, contents):
         write_whole(path, content)

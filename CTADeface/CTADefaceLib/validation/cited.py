@@ -1,0 +1,22 @@
+"""The figures that the identity check cites beside a case's own verdict: ``identity.json``, see ``identity.measured``."""
+
+import math
+
+from ..identity.measured import COMMAND
+from .identification import WHO
+from .methods import TITLES
+from .protocol import read_protocol
+
+# What the engine releases by default.
+PROBE = "ours-levelled"
+
+
+def cited(summary, key):
+    """dict for JSON; ``figures`` is empty when the run has none of the method. ``key`` as ``store.run_key`` gives."""
+    own = "" if summary.protocol == read_protocol() else " --protocol FILE"
+    figures = []
+    if PROBE in summary.states:
+        found = {title: summary.gallery(PROBE, who, across=True) for who, title in WHO.items()}
+        figures = [{"title": title} | one for title, one in found.items() if math.isfinite(one["auc"])]
+    return {"command": COMMAND + own, "probe": TITLES[PROBE], "figures": figures, "protocol": summary.protocol.as_dict(),
+            "made_of": key}
