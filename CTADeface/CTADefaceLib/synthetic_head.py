@@ -22,8 +22,8 @@ def head_parts():
     bone = (skull & ~brain) | jaw
     hu = np.where(skin, SKIN, AIR).astype(np.int16)
     hu[brain], hu[bone] = BRAIN, BONE
-    anterior = np.arange(SHAPE[1])[None, :, None] * SPACING_MM > 135
+    anterior = np.arange(SHAPE[1])[None, :, None] * SPACING_MM > 100
     level = np.arange(SHAPE[0])[:, None, None] * SPACING_MM
     inner = _ellipsoid((62, 122, 96), (34, 44, 36))
-    face = skin & ~skull & ~bone & ~inner & anterior & (level > 30) & (level < 180)
+    face = skin & ~skull & ~bone & ~inner & anterior & (level > 15) & (level < 215)
     return hu, face, brain, bone
