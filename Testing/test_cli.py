@@ -12,6 +12,7 @@ from phantom import levelled
 
 from CTADefaceLib.cli import main
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.head.atlas import ZONES
 
 
 def run(*arguments):
@@ -109,9 +110,9 @@ def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, caps
     monkeypatch.setattr("CTADefaceLib.segment.models._load", lambda *_: pytest.fail("a model was loaded"))
     volume, mask = read_volume(scan), read_volume(box).stored
     reasons = [f"--override={check}=a box on purpose" for check in
-               ("mask_size", "mask_place", "forehead", "nose", "mouth", "residual_skin", "brain", "bone")]
+               ("mask_size", "mask_place", *ZONES, "residual_skin", "brain", "bone")]
     assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(box), "--fill", "air", "--quiet",
-                 *reasons]) == 0
+                 "--no-second-opinion", *reasons]) == 0
     after = read_volume(tmp_path / "out" / "head_defaced.nii.gz")
     changed = after.stored != volume.stored
     assert np.array_equal(changed & (mask > 0), (mask > 0) & (volume.stored != -1000))
