@@ -5,7 +5,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.synthetic_head import AIR, BONE, BRAIN, SKIN, SPACING_MM, head_parts
 
-__all__ = ["AIR", "BONE", "BRAIN", "SKIN", "SPACING_MM", "head", "head_parts", "image"]
+__all__ = ["AIR", "BONE", "BRAIN", "SKIN", "SPACING_MM", "head", "head_parts", "image", "middle_face"]
 
 
 def image(array, orientation="RAS", rotation_deg=0.0):
@@ -20,6 +20,13 @@ def image(array, orientation="RAS", rotation_deg=0.0):
         turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
         result.SetDirection((turn @ np.array(result.GetDirection()).reshape(3, 3)).ravel().tolist())
     return result
+
+
+def middle_face():
+    """The middle of the synthetic head's face, bool (S, A, R): without temples, vertex and throat."""
+    face = head_parts()[1]
+    up, front = (np.arange(n) * SPACING_MM for n in face.shape[:2])
+    return face & (front > 135)[:, None] & ((up > 30) & (up < 180))[:, None, None]
 
 
 def head():

@@ -103,7 +103,7 @@ def test_a_fill_that_looks_like_tissue_is_stopped(case):
 
 
 def test_changes_are_counted_by_several_threads_at_once():
-    changes, hit = Changes(), np.ones((2, 2, 2), bool)
+    changes, hit = Changes(tuple), np.ones((2, 2, 2), bool)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

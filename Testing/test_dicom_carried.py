@@ -204,7 +204,6 @@ def spoil_outside(path):
     dataset.file_meta.PrivateInformation = WORDS
     dataset.file_meta.SourceApplicationEntityTitle = "SECRETJANE"
     dataset.file_meta.ImplementationVersionName = "SECRETJANE"
-    dataset.PixelData += WORDS
     dataset.save_as(path)
     with open(path, "ab") as file:
         file.write(b"\xfc\xff\xfc\xffOB\0\0" + len(WORDS).to_bytes(4, "little") + WORDS)

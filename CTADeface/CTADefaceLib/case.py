@@ -256,7 +256,7 @@ def _release(volume, mask, wanted, options, progress, result, survey, before):
     model, proposal = _proposed(volume, mask, options)
     outgoing = Outgoing(
         volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
-        seconds=progress.seconds, before=before, survey=survey, opinion=_opinion(volume, options, survey, proposal),
+        seconds=progress.seconds, before=before, survey=survey, opinion=second_opinion(volume, options, survey) if proposal is None else None,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     checks = outgoing.checks
     if options.identity:
@@ -279,9 +279,9 @@ def _proposed(volume, mask, options):
     return options.proposed_by, mask_on_grid(read_volume(options.proposal), volume)
 
 
-def _opinion(volume, options, survey, proposal):
-    """What the model calls face in a volume whose mask came from elsewhere, None where it is known or not asked for."""
-    if proposal is not None or not options.second_opinion:
+def second_opinion(volume, options, survey):
+    """What the model calls face, bool (k, j, i), in a ``Volume`` whose mask came from elsewhere; None if not asked for."""
+    if not options.second_opinion:
         return None
     return face_mask(volume, options.model, options.device, options.mirroring, options.step_size, None, survey)
 

@@ -46,15 +46,17 @@ def levelled_region(volume, mask, lines=None):
     view, region = lines.view(volume.stored)[box], face[box].copy()
     cells, inside = Cells(view.shape, spacing, GRID_MM), lines.within(box)
     with ThreadPoolExecutor(1) as pool:
-        soft = pool.submit(before_bone, lines.volume, face, spacing)
+        # Its limits are those of an upright head.
+        soft = pool.submit(before_bone, lines.volume, face, spacing) if lines.straight else None
         body = _kept_body(volume, view, region, cells)
-        soft = soft.result()
+        soft = soft and soft.result()
     kept, counts = np.empty(region.shape, bool), np.zeros((3, len(region)), int)
 
     def keep(planes, rows):
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
         kept[planes] = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
-        soft.drop_from(kept[planes], hu, box, planes)
+        if soft is not None:
+            soft.drop_from(kept[planes], hu, box, planes)
 
     def level(planes):
         counts[:, planes.start] = _level_lines(kept[planes], region[planes], inside)

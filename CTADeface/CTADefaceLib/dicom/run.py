@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import fill as filling
-from ..case import Result, device_name, failure, settings_of
+from ..case import Result, device_name, failure, second_opinion, settings_of
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..files.publish import publishing, refuse_existing
@@ -171,6 +171,7 @@ class Run:
         return Outgoing(
             volume, mask, stored, value, settings, self.face.model, proposal, options.override, options.by,
             seconds=dict(self.progress.seconds), survey=survey,
+            opinion=second_opinion(volume, options, survey) if self.face.source == "file" else None,
             names={"input": series.label, "defaced": series_folder(self.folder, series).name}
             if options.record_names else None)
 
