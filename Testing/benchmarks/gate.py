@@ -100,9 +100,9 @@ def examine(turns, kinds, case):
             shown = shown_cm2(there, after[whole.box]) if after is not None else 0.0
             frame = judge.survey.frame
             again = defaced_again(judge.volume, after, frame) if kind in GOOD and after is not None else None
-            rows.append({"case": case.name, "turn": turn, "kind": kind, "shown_cm2": round(shown, 2), 
-                         "patch_cm2": patch and round(patch, 2), "stopped": bool(stops), "by": " ".join(stops), "score": frame and round(frame.score, 3),
-                         "defaced_again": again})
+            rows.append({"case": case.name, "turn": turn, "kind": kind, "shown_cm2": round(shown, 2),
+                         "patch_cm2": patch and round(patch, 2), "stopped": bool(stops), "by": " ".join(stops),
+                         "score": frame and round(frame.score, 3), "defaced_again": again})
     return rows
 
 

@@ -113,7 +113,7 @@ def _blocks(face, random):
     """Half of all cubes of 20 mm are left."""
     cubes = random.random((40, 40, 40)) < 0.5
     index = tuple((np.floor(p / 20).astype(int) + 20) % 40 for p in face.place)
-    return face.mask & ~cubes[np.broadcast_arrays(*index)[0], np.broadcast_arrays(*index)[1], np.broadcast_arrays(*index)[2]]
+    return face.mask & ~cubes[tuple(np.broadcast_arrays(*index))]
 
 
 def _shaved(mm):
@@ -231,7 +231,7 @@ def turned(arrays, orders, fills, spacing, degrees):
             for array, order, fill in zip(arrays, orders, fills)]
 
 
-def shown_cm2(face, after, shaved=True):
+def shown_cm2(face, after):
     """cm2 of the largest connected patch of facial skin that an output still shows.
 
     Parameters: ``face`` a ``FaceOf``; ``after`` its HU (S, A, R) after a fill. A voxel of the skin shows when tissue that
@@ -241,9 +241,8 @@ def shown_cm2(face, after, shaved=True):
     if not left.any():
         return 0.0
     away = ndi.distance_transform_edt(~left, face.spacing)
-    shows = face.skin & (away <= np.maximum(SHOWS_MM, 0))
-    if shaved:
-        shows |= face.skin & (away <= SHAVED_MM) & (face.thickness >= THICK_MM)
+    shows = face.skin & (away <= SHOWS_MM)
+    shows |= face.skin & (away <= SHAVED_MM) & (face.thickness >= THICK_MM)
     labels, count = ndi.label(shows, CUBE)
     if count == 0:
         return 0.0
