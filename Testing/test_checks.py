@@ -9,7 +9,8 @@ import pytest
 from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
-from CTADefaceLib.checks.every import run_checks
+from CTADefaceLib.checks.every import face_left, run_checks
+from CTADefaceLib.checks.face_picture import face_picture
 from CTADefaceLib.checks.place import ras_point
 from CTADefaceLib.checks.source import already_defaced, input_is_ct
 from CTADefaceLib.checks.untouched import Changes
@@ -287,3 +288,18 @@ def test_an_empty_or_foreign_mask_is_an_error(case):
         case.checks(np.zeros_like(case.mask))
     with pytest.raises(MaskError, match="own"):
         case.checks(case.mask[1:])
+
+
+def test_the_picture_marks_what_is_left_where_it_is(case):
+    frame = locate(case.volume)
+    gone = face_picture(face_left(case.volume, case.stored, frame)).astype(int)
+    left = face_picture(face_left(case.volume, case.volume.stored, frame)).astype(int)
+
+    def red(picture):
+        return picture[..., 0] > 2 * picture[..., 2] + 20
+
+    assert gone.shape == left.shape and red(left).sum() > 20 * (red(gone).sum() + 1)
+    # Upright, from the front: the face is in the middle of the middle view, and the borders are empty.
+    third = left.shape[1] // 3
+    columns = np.flatnonzero(red(left[:, third:2 * third]).any(0))
+    assert abs(columns.mean() - third / 2) < 10 and (left[:, [0, -1]] == 255).all()

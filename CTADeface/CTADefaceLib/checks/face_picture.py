@@ -28,7 +28,7 @@ def _view(skin, colours, angle):
     light = np.clip(-skin.normals @ toward, 0.0, 1.0)
     shaded = (colours * (0.35 + 0.65 * light)[:, None]).astype(np.uint8)
     low, high = SKIN_LOW_MM, SKIN_HIGH_MM
-    half = int(np.ceil(1.2 * max(high[0], -low[0]) / PIXEL_MM))
+    half = int(np.ceil(np.hypot(high[0], low[1]) / PIXEL_MM)) + 1
     rows = int((high[2] - low[2]) / PIXEL_MM) + 4
     picture = np.full((rows, 2 * half, 3), BACKGROUND, np.uint8)
     row = ((high[2] - superior) / PIXEL_MM).astype(int)
