@@ -68,3 +68,16 @@ def head():
     import phantom
 
     return phantom.head()
+
+
+@pytest.fixture(scope="module")
+def scan(parts, tmp_path_factory):
+    """(path of the synthetic head, path of its mask)."""
+    import numpy as np
+    import phantom
+    import SimpleITK as sitk
+
+    folder = tmp_path_factory.mktemp("scan")
+    sitk.WriteImage(phantom.image(parts[0]), str(folder / "head.nii.gz"))
+    sitk.WriteImage(phantom.image(parts[1].astype(np.uint8)), str(folder / "mask.nii.gz"))
+    return folder / "head.nii.gz", str(folder / "mask.nii.gz")

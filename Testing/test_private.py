@@ -30,15 +30,6 @@ def umask(request):
     os.umask(before)
 
 
-@pytest.fixture(scope="module")
-def scan(parts, tmp_path_factory):
-    """(path of the synthetic head, path of its mask)."""
-    folder = tmp_path_factory.mktemp("scan")
-    sitk.WriteImage(phantom.image(parts[0]), str(folder / "head.nii.gz"))
-    sitk.WriteImage(phantom.image(parts[1].astype(np.uint8)), str(folder / "mask.nii.gz"))
-    return folder / "head.nii.gz", str(folder / "mask.nii.gz")
-
-
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 

@@ -18,15 +18,6 @@ from CTADefaceLib.records.folder import mask_name, masks_folder
 from CTADefaceLib.release import Outgoing, release
 
 
-@pytest.fixture(scope="module")
-def scan(parts, tmp_path_factory):
-    """(path of the synthetic head, path of its mask)."""
-    folder = tmp_path_factory.mktemp("scan")
-    sitk.WriteImage(phantom.image(parts[0]), str(folder / "head.nii.gz"))
-    sitk.WriteImage(phantom.image(parts[1].astype(np.uint8)), str(folder / "mask.nii.gz"))
-    return folder / "head.nii.gz", str(folder / "mask.nii.gz")
-
-
 def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 

@@ -31,14 +31,14 @@ from .survey import surveyed
 class Options:
     """How a case is run; the same names as the shell's options.
 
-    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders outside of
-    the one that is given away (see ``records.folder``); ``second_opinion`` asks the model about a ``mask`` that was given,
-    for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of the results; ``record_names`` puts the files' names into the record; ``naming`` as for
-    ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal``
-    is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and
-    checksum, for the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is
-    made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps
-    private elements, which may show the face.
+    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
+    outside of the one that is given away (see ``records.folder``); ``second_opinion`` asks the model about a ``mask``
+    that was given, for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of
+    the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``;
+    ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
+    of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for
+    the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on,
+    ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the face.
     """
 
     model: str | None = None
@@ -256,7 +256,8 @@ def _release(volume, mask, wanted, options, progress, result, survey, before):
     model, proposal = _proposed(volume, mask, options)
     outgoing = Outgoing(
         volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
-        seconds=progress.seconds, before=before, survey=survey, opinion=second_opinion(volume, options, survey) if proposal is None else None,
+        seconds=progress.seconds, before=before, survey=survey,
+        opinion=second_opinion(volume, options, survey) if proposal is None else None,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     checks = outgoing.checks
     if options.identity:

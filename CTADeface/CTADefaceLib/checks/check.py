@@ -13,9 +13,8 @@ TITLES = {
     "right_eye": "Right eye covered", "left_eye": "Left eye covered", "nose": "Nose covered",
     "right_cheek": "Right cheek covered", "left_cheek": "Left cheek covered", "mouth": "Mouth covered",
     "chin": "Chin covered", "right_jaw": "Right jaw line covered", "left_jaw": "Left jaw line covered",
-    "submental": "Skin below the chin covered", "residual_skin": "Skin left in the face", "model_face": "What the model calls face",
-    "brain": "Brain untouched",
-    "bone": "Bone untouched", "vessels": "Vessels untouched", "outside": "Rest bit-identical",
+    "submental": "Skin below the chin covered", "residual_skin": "Skin left in the face",
+    "model_face": "What the model calls face", "brain": "Brain untouched", "bone": "Bone untouched", "vessels": "Vessels untouched", "outside": "Rest bit-identical",
     "written_file": "File reads back", "identity": "Face recognition",
 }
 

@@ -22,7 +22,8 @@ def run_checks(volume, mask, stored_after, value, survey=None, proposal=None):
 
     Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``stored_after`` its stored values after
     the fill, of the same shape and dtype; ``value`` the stored value that it filled in; ``survey`` the ``Survey`` of
-    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known. Raises: MaskError for an empty mask or another shape.
+    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known.
+    Raises: MaskError for an empty mask or another shape.
     """
     if mask.shape != volume.stored.shape or np.shape(stored_after) != mask.shape:
         raise MaskError(f"{volume.name}: mask and defaced volume must have the volume's own {volume.stored.shape[::-1]} "

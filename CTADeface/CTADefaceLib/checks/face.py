@@ -73,17 +73,18 @@ class FaceLeft:
         return self.skin.depth_of(self.stored_after, TISSUE_HU)
 
     @cached_property
+    def _patches(self):
+        return _connected(self.skin, self.left, self.area_cm2)
+
+    @property
     def patches(self):
         """(N,) number of the connected patch of skin that is left, 0 where none is."""
-        labels, _ = ndi.label(self.skin.spread(self.left, False), TOUCHING)
-        return labels[tuple(self.skin.index.T)]
+        return self._patches[0]
 
-    @cached_property
+    @property
     def patch_cm2(self):
         """cm2 of each patch, that with number 0 being none."""
-        areas = np.bincount(self.patches, self.area_cm2, minlength=1)
-        areas[0] = 0
-        return areas
+        return self._patches[1]
 
     @cached_property
     def share(self):
@@ -102,6 +103,14 @@ class FaceLeft:
         if len(found) == 0:
             return None
         return self.skin.view.place(found[np.abs(found - found.mean(0)).sum(1).argmin()])
+
+
+def _connected(skin, left, area_cm2):
+    """((N,) number of the connected patch of ``left`` at each point of the skin, 0 where none is; cm2 of each, 0 of none)."""
+    labels = ndi.label(skin.spread(left, False), TOUCHING)[0][tuple(skin.index.T)]
+    areas = np.bincount(labels, area_cm2, minlength=1)
+    areas[0] = 0
+    return labels, areas
 
 
 def zone_covered(name, face):
@@ -144,8 +153,7 @@ def model_face(face, proposal):
     called = depth > 0
     away = ndi.distance_transform_edt(~skin.spread(~called, False), SKIN_MM)[tuple(skin.index.T)]
     left = called & (away > RIM_MM) & (skin.bone_mm > BARE_MM) & face.too_near(depth)
-    labels = ndi.label(skin.spread(left, False), TOUCHING)[0][tuple(skin.index.T)]
-    areas = np.bincount(labels, np.where(left, skin.area_cm2, 0.0), minlength=1)
+    labels, areas = _connected(skin, left, skin.area_cm2)
     worst = int(areas.argmax())
     return graded("model_face", areas[worst], "cm2", f"Of what the model calls face, a patch of {areas[worst]:.1f} cm2 is left.",
                   face.middle(left & (labels == worst)), fail=areas[worst] > FAIL_MODEL_CM2,

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..volume import Geometry, Volume
-from .deflate import DEFLATE_ERRORS, zlib_unpacker
+from .deflate import zlib_unpacker
 from .text_header import ItkHeader, add_field, numbers, printable, read_header, unusable
-from .voxels import blocks_of, check_scalar_3d, new_voxels, read_voxels
+from .voxels import blocks_of, check_scalar_3d, new_voxels, read_native
 
 LAST = re.compile(rb"(?:^|\n)[ \t]*ElementDataFile[ \t]*[=:][^\n]*\n")
 TYPES = {"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
@@ -53,13 +53,7 @@ def read_metaimage(path, name, begun):
     source = ItkHeader(_metadata(fields), packed)
     volume = Volume(stored.view(dtype.newbyteorder("=")), geometry, name=name, source=source)
     begun(volume)
-    try:
-        read_voxels(path, blocks_of(path, end, most, zlib_unpacker if packed else None), 0, stored)
-    except (OSError, EOFError, *DEFLATE_ERRORS) as error:
-        raise InputError(f"{path}: cannot be read as MetaImage ({error}); the file may be truncated or damaged, "
-                         "export it again.") from None
-    if not dtype.isnative:
-        stored.byteswap(inplace=True)
+    read_native(path, "MetaImage", blocks_of(path, end, most, zlib_unpacker if packed else None), stored)
     return volume
 
 

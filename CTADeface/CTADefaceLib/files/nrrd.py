@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..volume import Geometry, Volume
-from .deflate import DEFLATE_ERRORS, gzip_unpacker
+from .deflate import gzip_unpacker
 from .text_header import ItkHeader, add_field, numbers, printable, read_header, unusable
-from .voxels import blocks_of, check_scalar_3d, new_voxels, read_voxels
+from .voxels import blocks_of, check_scalar_3d, new_voxels, read_native
 
 MAGIC = re.compile(rb"NRRD000[1-6]\r?\n")
 END = re.compile(rb"\n\r?\n")
@@ -58,13 +58,7 @@ def read_nrrd(path, name, begun):
     volume = Volume(stored.view(dtype.newbyteorder("=")), geometry, name=name,
                     source=ItkHeader(_metadata(fields) | texts, packed))
     begun(volume)
-    try:
-        read_voxels(path, blocks_of(path, end, unpacker=gzip_unpacker if packed else None), 0, stored)
-    except (OSError, EOFError, *DEFLATE_ERRORS) as error:
-        raise InputError(f"{path}: cannot be read as NRRD ({error}); the file may be truncated or damaged, "
-                         "export it again.") from None
-    if not dtype.isnative:
-        stored.byteswap(inplace=True)
+    read_native(path, "NRRD", blocks_of(path, end, unpacker=gzip_unpacker if packed else None), stored)
     return volume
 
 

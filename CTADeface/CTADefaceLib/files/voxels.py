@@ -100,6 +100,20 @@ def _unpacked(blocks, most, unpacker):
             raise EOFError("the compressed data end too early")
 
 
+def read_native(path, kind, blocks, voxels):
+    """``read_voxels`` without anything before them, turned into the machine's byte order in place.
+
+    Parameters: ``kind`` the format's name. Raises: ``InputError`` also for what is missing or damaged.
+    """
+    try:
+        read_voxels(path, blocks, 0, voxels)
+    except (OSError, EOFError, *deflate.DEFLATE_ERRORS) as error:
+        raise InputError(f"{path}: cannot be read as {kind} ({error}); the file may be truncated or damaged, "
+                         "export it again.") from None
+    if not voxels.dtype.isnative:
+        voxels.byteswap(inplace=True)
+
+
 def read_voxels(path, blocks, offset, voxels):
     """Fill ``voxels`` (k, j, i) from the file's ``blocks``; returns the ``offset`` bytes before them.
 

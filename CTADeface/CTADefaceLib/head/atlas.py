@@ -5,11 +5,11 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-FILE = Path("Atlas") / "head.npz"
+from ..resources import resource
+
 # First and last point in head mm (right, anterior, superior), and the spacing of each grid.
 LOW_MM, HIGH_MM = np.array([-108.0, -204.0, -132.0]), np.array([108.0, 36.0, 156.0])
 EVIDENCE_MM = 6.0
@@ -54,9 +54,7 @@ def grid_axes(low, high, spacing):
 @lru_cache(maxsize=1)
 def atlas():
     """The bundled ``Atlas``."""
-    library = Path(__file__).resolve().parent.parent
-    in_module = library.parent / "Resources" / FILE
-    with np.load(in_module if in_module.exists() else library / FILE, allow_pickle=False) as stored:
+    with np.load(resource("Atlas/head.npz"), allow_pickle=False) as stored:
         return Atlas(stored["evidence"].astype(np.float32) / EVIDENCE_UNIT, stored["depth"].astype(np.float32) / DEPTH_UNIT,
                      stored["share"].astype(np.float32) / SHARE_UNIT, stored["frequency"].astype(np.float32) / SHARE_UNIT,
                      stored["zone"])

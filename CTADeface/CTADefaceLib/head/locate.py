@@ -35,8 +35,9 @@ LEAST_SAMPLES = 1_000
 
 @lru_cache(maxsize=1)
 def bundled_evidence():
-    """``Evidence`` of the bundled atlas."""
-    return Evidence(atlas().evidence)
+    """``Evidence`` of the bundled atlas, smoothed and as it is."""
+    sharp = Evidence(atlas().evidence)
+    return _smoothed(sharp), sharp
 
 
 def locate(volume, evidence=None):
@@ -44,8 +45,7 @@ def locate(volume, evidence=None):
     points, kinds, sample_mm3 = samples(volume)
     if len(points) < LEAST_SAMPLES:
         return None
-    sharp = evidence or bundled_evidence()
-    smooth = Evidence(_smooth(sharp.grids.transpose(0, 3, 2, 1)))
+    smooth, sharp = bundled_evidence() if evidence is None else (_smoothed(evidence), evidence)
     search = _Search(points, kinds, smooth)
 
     def fitted(poses):
@@ -57,7 +57,8 @@ def locate(volume, evidence=None):
         return frame
     # Perhaps it lies on its side, prone or feet first in an image that does not know it.
     likely = sorted(_quarter_turns(), key=lambda quarter: search.score(quarter)[0], reverse=True)[:LIKELY_TURNS]
-    turned = fitted(sorted((pose for quarter in likely for pose in search.climb([(0, 0, 0)], quarter)), key=lambda pose: -pose[0]))
+    poses = [pose for quarter in likely for pose in search.climb([(0, 0, 0)], quarter)]
+    turned = fitted(sorted(poses, key=lambda pose: -pose[0]))
     if turned is not None and _head_sized(turned) and turned.score >= LEAST_TURNED_SCORE and (
             frame is None or turned.score > frame.score + CLEARLY):
         return turned
@@ -135,10 +136,10 @@ class _Search:
         return sorted(known.values(), key=lambda pose: -pose[0])
 
 
-def _smooth(evidence):
+def _smoothed(evidence):
     from scipy import ndimage as ndi
 
-    return np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence])
+    return Evidence(np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence.grids.transpose(0, 3, 2, 1)]))
 
 
 def _fitted(points, kinds, poses, smooth, sharp, sample_mm3):
