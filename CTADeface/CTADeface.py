@@ -2,9 +2,9 @@
 
 import slicer
 from CTADefaceLib.slicer_module.logic import FaceLogic
-from CTADefaceLib.slicer_module.parameters import FaceParameters
-from CTADefaceLib.slicer_module.sample_data import register_sample_data
-from CTADefaceLib.slicer_module.widget import FaceWidget
+from CTADefaceLib.slicer_module.panel.parameters import FaceParameters
+from CTADefaceLib.slicer_module.scene.sample_data import register_sample_data
+from CTADefaceLib.slicer_module.panel.widget import FaceWidget
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (ScriptedLoadableModule, ScriptedLoadableModuleLogic,

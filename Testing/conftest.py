@@ -18,7 +18,7 @@ CHECK_DATA = Path(os.environ.get("CTADEFACE_CHECK_DATA", ROOT.parent / "shared" 
 @pytest.fixture(scope="session")
 def cranium(tmp_path_factory):
     """Path of the public cranium CT (a real head, upper lip to vertex)."""
-    from CTADefaceLib.demo import public_head
+    from CTADefaceLib.files.public_head import public_head
     from CTADefaceLib.errors import InputError
 
     try:

@@ -17,8 +17,8 @@ from pydicom.uid import (
 from scipy import ndimage as ndi
 
 from CTADefaceLib.files.write import write_mask_new
-from CTADefaceLib.synthetic_head import SPACING_MM, head_parts
-from CTADefaceLib.volume import Geometry
+from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
+from CTADefaceLib.voxels.volume import Geometry
 
 # As in ``phantom.image``: LPS of voxel (0, 0, 0) of the (S, A, R) array.
 ORIGIN = np.array([95.0, 120.0, -60.0])

@@ -10,16 +10,17 @@ import phantom
 import SimpleITK as sitk
 from fault_points import Scenario
 
-from CTADefaceLib import release, render
-from CTADefaceLib.batch import run as batch_run
+from CTADefaceLib.release import gate as release
+from CTADefaceLib.rendering import render
+from CTADefaceLib.batch import run_batch as batch_run
 from CTADefaceLib.batch.correct import correct, reject
-from CTADefaceLib.batch.review import load_queue
-from CTADefaceLib.case import Options
-from CTADefaceLib.cli import main
-from CTADefaceLib.dicom import case as _dicom_case
+from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cli.main import main
+from CTADefaceLib.dicom import deface_study as _dicom_case
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.records import report
+from CTADefaceLib.release import report
 from CTADefaceLib.training.collect import add_case
 
 # Loaded before any child is forked.
@@ -64,7 +65,7 @@ def install_scenarios(inputs):
     """Scenarios of the store of models: install, replace, remove. They need torch and nnU-Net."""
     import model_samples
 
-    from CTADefaceLib.model import store
+    from CTADefaceLib.models import store
 
     old, new = (model_samples.write_model(Path(inputs) / name / model_samples.TRAINER, seed=seed)
                 for name, seed in (("old", 0), ("new", 1)))

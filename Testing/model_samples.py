@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from CTADefaceLib.errors import ModelError
-from CTADefaceLib.model import store
+from CTADefaceLib.models import store
 
 TRAINER = "nnUNetTrainer__nnUNetPlans__3d_fullres"
 TREE = f"Dataset001_DEFACE/{TRAINER}"

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from CTADefaceLib.synthetic_head import AIR, BONE, BRAIN, SKIN, SPACING_MM, head_parts
+from CTADefaceLib.face.synthetic_head import AIR, BONE, BRAIN, SKIN, SPACING_MM, head_parts
 
 __all__ = ["AIR", "BONE", "BRAIN", "SKIN", "SPACING_MM", "head", "head_parts", "image", "middle_face"]
 
@@ -31,7 +31,7 @@ def middle_face():
 
 def head():
     """The synthetic head as the engine's ``Volume``."""
-    from CTADefaceLib.volume import Geometry, Volume
+    from CTADefaceLib.voxels.volume import Geometry, Volume
 
     scan = image(head_parts()[0])
     return Volume(sitk.GetArrayFromImage(scan), Geometry.from_image(scan), name="phantom")
@@ -39,8 +39,8 @@ def head():
 
 def levelled(volume, mask):
     """What the irreversible fill levels, bool (k, j, i) of the whole volume."""
-    from CTADefaceLib.level import levelled_region
-    from CTADefaceLib.volume import ras_view
+    from CTADefaceLib.filling.level import levelled_region
+    from CTADefaceLib.voxels.volume import ras_view
 
     box, region = levelled_region(volume, mask)
     whole = np.zeros(volume.stored.shape, bool)

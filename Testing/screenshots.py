@@ -18,7 +18,7 @@ VIEW = 330
 def main():
     host = slicer_host.start()
     import slicer
-    from CTADefaceLib.demo import public_head
+    from CTADefaceLib.files.public_head import public_head
     from CTADefaceLib.files.read import read_volume
     from slicer_host.rendering import picture
     from slicer_scene import MODULE, add_scan

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 import pytest
 
-from CTADefaceLib.slicer_module import packages
+from CTADefaceLib.slicer_module.packages import install as packages
 
 Usage = namedtuple("Usage", "total used free")
 SLICERS_OWN = {"SimpleITK": "2.5.0", "numpy": "2.1.0", "requests": "2.32.0"}

@@ -13,7 +13,7 @@ def module(host):
     import CTADeface
 
     yield CTADeface
-    from CTADefaceLib.slicer_module.process import stop_worker
+    from CTADefaceLib.slicer_module.shared_worker import stop_worker
 
     stop_worker()
 
@@ -38,7 +38,7 @@ def add_transform(slicer, matrix):
 
 
 def face_by_hand(slicer, volume, mask):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = face_segment.new_face(volume)
     face_segment.set_mask(node, mask, volume)

@@ -28,7 +28,7 @@ def panel(host, slicer, head):
 @pytest.fixture
 def masked(host, panel, head, parts):
     """The panel with a mask made by a model, as far as it knows (the true one, without waiting for the network)."""
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = face_segment.new_face(head)
     face_segment.set_mask(node, parts[1], head)

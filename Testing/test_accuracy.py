@@ -5,7 +5,7 @@ import pytest
 from conftest import CHECK_DATA
 
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.pipeline import face_mask
+from CTADefaceLib.api import face_mask
 
 HEADS = sorted(CHECK_DATA.glob("*/*_image.nii.gz"))
 LEAST_DICE = 0.80

@@ -10,9 +10,9 @@ import SimpleITK as sitk
 from test_files import nifti
 
 from CTADefaceLib import segment_face
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import DeviceError, InputError, MaskError
-from CTADefaceLib.files.check import check_ct
+from CTADefaceLib.voxels.ct_check import check_ct
 from CTADefaceLib.files.read import read_volume
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.batch import review
+from CTADefaceLib.batch import review_queue as review
 from CTADefaceLib.batch.find import describe_bids, find_cases, places
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.run import run_batch
-from CTADefaceLib.case import Options
-from CTADefaceLib.cli import main
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files.publish import STAGING
 from CTADefaceLib.files.read import read_volume

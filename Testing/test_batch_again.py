@@ -8,13 +8,13 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.batch import kinds
+from CTADefaceLib.batch import case_kinds as kinds
 from CTADefaceLib.batch.correct import correct, open_case, reject
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.review import load_queue, mark
-from CTADefaceLib.batch.run import run_batch
+from CTADefaceLib.batch.review_queue import load_queue, mark
+from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.batch.stamp import has_changed, stamp_of
-from CTADefaceLib.case import Options
+from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.errors import InputError
 
 
@@ -154,7 +154,7 @@ def test_an_input_that_changes_while_it_runs_has_changed(batch, tmp_path, monkey
         return results
 
     with monkeypatch.context() as patch:
-        patch.setattr("CTADefaceLib.batch.run.run_case", replaced_meanwhile)
+        patch.setattr("CTADefaceLib.batch.run_batch.run_case", replaced_meanwhile)
         assert batch().complete
     assert "exists already" in batch().problems[0][1]
 

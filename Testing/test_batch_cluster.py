@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.publish import STAGING
 
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")

@@ -11,14 +11,14 @@ import pytest
 from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.review import load_queue, mark
-from CTADefaceLib.batch.run import Here, run_batch
+from CTADefaceLib.batch.review_queue import load_queue, mark
+from CTADefaceLib.batch.run_batch import Here, run_batch
 from CTADefaceLib.batch.studies import find_studies, study_cases
-from CTADefaceLib.case import Options
+from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.checks import every
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.series import find_series
-from CTADefaceLib.dicom.source import study_in
+from CTADefaceLib.dicom.input_files import study_in
 from CTADefaceLib.files.read import read_volume
 
 

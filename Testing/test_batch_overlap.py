@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from CTADefaceLib.batch import overlap
-from CTADefaceLib.batch.progress import BatchProgress
+from CTADefaceLib.batch.batch_progress import BatchProgress
 from CTADefaceLib.errors import Cancelled
 
 

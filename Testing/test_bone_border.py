@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib.bone_border import before_bone
+from CTADefaceLib.filling.bone_border import before_bone
 from CTADefaceLib.checks.untouched import find_changes
-from CTADefaceLib.fill import filled
-from CTADefaceLib.volume import Geometry, Volume, foremost, ras_view
+from CTADefaceLib.filling.fill import filled
+from CTADefaceLib.voxels.volume import Geometry, Volume, foremost, ras_view
 
 MM = 2.0
 SHAPE = 90, 80, 70

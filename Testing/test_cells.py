@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from CTADefaceLib.cells import Cells, expand
-from CTADefaceLib.threads import for_slabs
+from CTADefaceLib.voxels.cells import Cells, expand
+from CTADefaceLib.voxels.slabs import for_slabs
 
 SHAPE, SPACING = (23, 10, 37), (0.4, 1.0, 0.5)
 

@@ -12,19 +12,19 @@ from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import face_left, run_checks
 from CTADefaceLib.checks.face_picture import face_picture
 from CTADefaceLib.checks.place import ras_point
-from CTADefaceLib.checks.source import already_defaced, input_is_ct
+from CTADefaceLib.checks.scan import already_defaced, input_is_ct
 from CTADefaceLib.checks.untouched import Changes
 from CTADefaceLib.checks.written import written_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
 from CTADefaceLib.head.atlas import NOSE_MM
-from CTADefaceLib.head.locate import locate
+from CTADefaceLib.head.pose import locate
 from CTADefaceLib.head.view import HeadView
-from CTADefaceLib.morphology import bounding_box
-from CTADefaceLib.fill import fill_value, filled
-from CTADefaceLib.pipeline import face_mask
-from CTADefaceLib.volume import Volume, ras_view
+from CTADefaceLib.voxels.morphology import bounding_box
+from CTADefaceLib.filling.fill import fill_value, filled
+from CTADefaceLib.api import face_mask
+from CTADefaceLib.voxels.volume import Volume, ras_view
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 from gate import as_volume
@@ -233,7 +233,7 @@ def test_values_that_are_not_hu_are_noticed(case):
 def test_the_answer_does_not_depend_on_how_the_volume_is_stored(case, order):
     import SimpleITK as sitk
 
-    from CTADefaceLib.volume import Geometry
+    from CTADefaceLib.voxels.volume import Geometry
 
     def turned(array):
         image = sitk.GetImageFromArray(array)

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from phantom import levelled
 
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.head.atlas import ZONES
 
@@ -107,7 +107,7 @@ def test_a_reason_to_override_is_for_one_case_only(scan, tmp_path, capsys):
 
 
 def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("CTADefaceLib.segment.models._load", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("CTADefaceLib.network.host._load", lambda *_: pytest.fail("a model was loaded"))
     volume, mask = read_volume(scan), read_volume(box).stored
     reasons = [f"--override={check}=a box on purpose" for check in
                ("mask_size", "mask_place", *ZONES, "residual_skin", "brain", "bone")]
@@ -194,7 +194,7 @@ def test_models_list_shows_the_bundled_model(capsys):
 
 
 def test_help_imports_nothing_heavy():
-    code = ("import sys\nfrom CTADefaceLib.cli import build_parser\nbuild_parser().format_help()\n"
+    code = ("import sys\nfrom CTADefaceLib.cli.main import build_parser\nbuild_parser().format_help()\n"
             "print([m for m in ('torch', 'numpy', 'SimpleITK', 'scipy', 'nnunetv2', 'vtk') if m in sys.modules])")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -13,11 +13,11 @@ from dicom_maker import item
 
 from CTADefaceLib.batch.correct import correct, open_case, record_of
 from CTADefaceLib.batch.manifest import NAME
-from CTADefaceLib.batch.review import load_queue
-from CTADefaceLib.batch.run import run_batch
-from CTADefaceLib.case import Options
-from CTADefaceLib.cli import main
-from CTADefaceLib.dicom.case import PRIVATE_KEPT, deface_dicom
+from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cli.main import main
+from CTADefaceLib.dicom.deface_study import PRIVATE_KEPT, deface_dicom
 from CTADefaceLib.errors import CTADefaceError
 
 # As large as a slice of the phantom, and like none of them.

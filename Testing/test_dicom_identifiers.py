@@ -9,11 +9,11 @@ import pytest
 from dicom_maker import item
 from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
 
-from CTADefaceLib.case import Options
+from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.dicom.allowed import SEQUENCES
-from CTADefaceLib.dicom.case import deface_dicom
+from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.deidentify import BasicProfile
-from CTADefaceLib.dicom.texts import KEPT
+from CTADefaceLib.dicom.free_texts import KEPT
 from CTADefaceLib.dicom.uids import NewUids
 from CTADefaceLib.dicom.vouched import remove_unvouched
 

@@ -7,9 +7,9 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.dicom.new_series import as_slices, write_new_series
-from CTADefaceLib.dicom.run import compare_series
+from CTADefaceLib.dicom.deface_series import compare_series
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.voxels.volume import Geometry, Volume
 
 
 def volume_of(image):

@@ -8,13 +8,13 @@ import dicom_readers as readers
 import numpy as np
 import pytest
 
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.grid import mask_on_stack, upright
-from CTADefaceLib.dicom.read import read_stack
+from CTADefaceLib.dicom.read_series import read_stack
 from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.stack import stack_of
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.volume import Geometry
+from CTADefaceLib.voxels.volume import Geometry
 
 FORMS = {
     "implicit": {"syntax": "implicit"}, "big endian": {"syntax": "big endian"}, "deflated": {"syntax": "deflated"},

@@ -14,16 +14,16 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.case import Options
-from CTADefaceLib.cli import main
-from CTADefaceLib.dicom import case, run
-from CTADefaceLib.dicom.case import deface_dicom
+from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cli.main import main
+from CTADefaceLib.dicom import deface_study as case, deface_series as run
+from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.grid import mask_on_stack
-from CTADefaceLib.dicom.run import PersonsMask
+from CTADefaceLib.dicom.deface_series import PersonsMask
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.pipeline import segment_face
+from CTADefaceLib.api import segment_face
 from CTADefaceLib.progress import Progress
 
 

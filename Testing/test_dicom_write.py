@@ -10,12 +10,12 @@ import pydicom
 import pytest
 from phantom import levelled
 
-from CTADefaceLib.case import Options
+from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.dicom import patch
-from CTADefaceLib.dicom.case import deface_dicom
-from CTADefaceLib.dicom.kinds import CT_CLASSES
+from CTADefaceLib.dicom.deface_study import deface_dicom
+from CTADefaceLib.dicom.series_kinds import CT_CLASSES
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.voxels.volume import Geometry, Volume
 
 FORMS = {
     "implicit": {"syntax": "implicit", "bits": (12, False)}, "big endian": {"syntax": "big endian"},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from CTADefaceLib.edit import grown, largest_piece, shrunk, without_bone
+from CTADefaceLib.face.edit import grown, largest_piece, shrunk, without_bone
 
 
 @pytest.fixture

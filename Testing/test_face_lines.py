@@ -7,13 +7,13 @@ from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.checks.untouched import find_changes
-from CTADefaceLib.face_lines import FaceLines, fits
-from CTADefaceLib.fill import filled
+from CTADefaceLib.head.face_lines import FaceLines, fits
+from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.head.frame import Frame, rotation
-from CTADefaceLib.pipeline import face_mask
-from CTADefaceLib.segment import models
-from CTADefaceLib.survey import surveyed
-from CTADefaceLib.volume import Geometry, Volume, ras_affine, ras_view, stored_order
+from CTADefaceLib.api import face_mask
+from CTADefaceLib.network import host as models
+from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.voxels.volume import Geometry, Volume, ras_affine, ras_view, stored_order
 
 AIR_HU, TISSUE_HU = -1000, -300
 # Where the middle of a face lies in an average head, head mm.

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.case import Options, deface_file
+from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.errors import CTADefaceError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.pipeline import segment_face
+from CTADefaceLib.api import segment_face
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and sends signals")
 

@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import deflate, voxels
+from CTADefaceLib.files import deflate, voxel_bytes as voxels
 from CTADefaceLib.files.header_text import kept_text, text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing

@@ -5,9 +5,9 @@ import phantom
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib import fill
+from CTADefaceLib.filling import fill
 from CTADefaceLib.errors import InputError, MaskError
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.voxels.volume import Geometry, Volume
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pydicom
 import pytest
 
 from CTADefaceLib.dicom import pixels
-from CTADefaceLib.dicom.case import deface_dicom
+from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.codestream import frame_size
-from CTADefaceLib.dicom.read import read_stack
+from CTADefaceLib.dicom.read_series import read_stack
 from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.study import plan_study
-from CTADefaceLib.case import Options
+from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.errors import CTADefaceError, InputError
 
 MB = 2**20
@@ -126,7 +126,7 @@ def test_a_frame_that_announces_another_size_than_the_header(tmp_path, syntax, m
 
 
 def test_the_memory_warning_comes_before_the_slices_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("CTADefaceLib.memory.available_bytes", lambda: 2**20)
+    monkeypatch.setattr("CTADefaceLib.voxels.memory.available_bytes", lambda: 2**20)
     path, said = sorted(small(tmp_path / "in", syntax="RLE").iterdir())[2], []
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match="truncated|decoded"):

@@ -12,13 +12,13 @@ import pytest
 import SimpleITK as sitk
 from test_files import nifti
 
-from CTADefaceLib import memory
-from CTADefaceLib.case import Options, deface_file
+from CTADefaceLib.voxels import memory
+from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.files.header_text import text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_like
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.voxels.volume import Geometry, Volume
 
 MB = 2**20
 
@@ -276,7 +276,7 @@ def test_no_header_sends_the_reader_to_another_file(written, tmp_path):
 
 def test_python_input_is_held_to_the_same_grid(head):
     from CTADefaceLib import segment_face
-    from CTADefaceLib.pipeline import face_mask
+    from CTADefaceLib.api import face_mask
 
     for geometry in (Geometry((1e5,) * 3, (0, 0, 0), np.eye(3)), Geometry((3,) * 3, (float("nan"), 0, 0), np.eye(3)),
                      Geometry((3,) * 3, (0, 0, 0), np.zeros((3, 3)))):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import ROOT
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.identity import measured, verdict, views
-from CTADefaceLib.identity.command import table
+from CTADefaceLib.cli.identity_command import table
 from CTADefaceLib.identity.detect import Box
-from CTADefaceLib.pipeline import _to_volume, face_mask
+from CTADefaceLib.api import _to_volume, face_mask
 from CTADefaceLib.progress import Progress
-from CTADefaceLib.render import Focus, View, camera_pose, render_views
-from CTADefaceLib.resources import resource
+from CTADefaceLib.rendering.render import Focus, View, camera_pose, render_views
+from CTADefaceLib.files.resources import resource
 
 FOCUS = Focus((0.0, 0.0, 0.0), 120.0)
 BALL_MM = 30.0
@@ -34,7 +34,7 @@ def packages():
 def files(packages, cranium, tmp_path_factory):
     """The cranium at half resolution, its mask and the defaced file, which lies in a folder ``release``."""
     from CTADefaceLib.files.write import write_new
-    from CTADefaceLib.fill import filled
+    from CTADefaceLib.filling.fill import filled
 
     folder = tmp_path_factory.mktemp("identity")
     image = sitk.Cast(sitk.BinShrink(sitk.ReadImage(str(cranium)), [2, 2, 1]), sitk.sitkInt16)
@@ -53,7 +53,7 @@ def files(packages, cranium, tmp_path_factory):
 def defaced(files):
     """(``IdentityResult`` of the cranium and its levelled fill, the pictures by view)."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.identity.check import identity_check
+    from CTADefaceLib.identity.identity_check import identity_check
 
     pictures = {}
     result = identity_check(files.volume.stored, read_volume(files.after).stored, files.face, files.volume.geometry,
@@ -122,7 +122,7 @@ def test_distance_is_of_length_one_points_and_grows_by_defacing(defaced):
 
 
 def test_identical_volume_has_distance_zero_and_fails(files):
-    from CTADefaceLib.identity.check import identity_check
+    from CTADefaceLib.identity.identity_check import identity_check
 
     hu = files.volume.stored
     result = identity_check(hu, hu.copy(), files.face, files.volume.geometry)
@@ -144,8 +144,8 @@ def test_result_goes_through_json_and_says_everything_by_view_and_combined(defac
 
 
 def test_head_without_features_is_not_judged(packages, head, parts):
-    from CTADefaceLib.identity.check import identity_check
-    from CTADefaceLib.volume import ras_view
+    from CTADefaceLib.identity.identity_check import identity_check
+    from CTADefaceLib.voxels.volume import ras_view
 
     mask = np.zeros(head.stored.shape, bool)
     ras_view(mask, head.geometry)[:] = parts[1]
@@ -235,7 +235,7 @@ class OneBox:
 
 @pytest.mark.parametrize("before, after", [(True, True), (True, False), (False, True), (False, False)])
 def test_picture_without_a_face_is_cropped_at_the_other_ones_box(before, after):
-    from CTADefaceLib.identity.check import compare
+    from CTADefaceLib.identity.identity_check import compare
 
     first, second = Box(100, 100, 140, 150, 0.9), Box(110, 105, 130, 150, 0.9)
     network = OneBox(first if before else None, second if after else None)
@@ -247,7 +247,7 @@ def test_picture_without_a_face_is_cropped_at_the_other_ones_box(before, after):
 
 
 def test_uncounted_box_never_decides(packages):
-    from CTADefaceLib.identity.check import compare
+    from CTADefaceLib.identity.identity_check import compare
 
     small = OneBox(Box(170, 170, 30, 30, 1.0), Box(170, 170, 30, 30, 1.0))
     picture = np.zeros((views.SIZE, views.SIZE, 3), np.uint8)
@@ -257,7 +257,7 @@ def test_uncounted_box_never_decides(packages):
 
 
 def test_shapes_must_agree_and_cancel_stops(files):
-    from CTADefaceLib.identity.check import identity_check
+    from CTADefaceLib.identity.identity_check import identity_check
 
     hu, geometry = files.volume.stored, files.volume.geometry
     with pytest.raises(InputError, match="shape"):
@@ -276,12 +276,12 @@ class Block:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Block())
 import numpy as np
-import CTADefaceLib.identity, CTADefaceLib.identity.check, CTADefaceLib.identity.command
+import CTADefaceLib.identity, CTADefaceLib.identity.identity_check, CTADefaceLib.cli.identity_command
 from CTADefaceLib.errors import MissingPackages
-from CTADefaceLib.volume import Geometry
+from CTADefaceLib.voxels.volume import Geometry
 hu = np.zeros((4, 4, 4), np.int16)
 try:
-    CTADefaceLib.identity.check.identity_check(hu, hu, np.ones_like(hu), Geometry((1, 1, 1), (0, 0, 0), np.eye(3)))
+    CTADefaceLib.identity.identity_check.identity_check(hu, hu, np.ones_like(hu), Geometry((1, 1, 1), (0, 0, 0), np.eye(3)))
 except MissingPackages as error:
     print(error)
 """
@@ -318,7 +318,7 @@ def test_command_says_what_the_check_says_and_passes_only_with_a_pass(files, def
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = sys.modules["nnunetv2"] = None
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -341,7 +341,7 @@ def test_no_pictures_in_the_release_folder(files, folder, capsys):
 
 
 def test_a_link_does_not_lead_pictures_into_the_release_folder(files, tmp_path):
-    from CTADefaceLib.identity.command import picture_folder
+    from CTADefaceLib.cli.identity_command import picture_folder
 
     (tmp_path / "link").symlink_to(files.after.parent, target_is_directory=True)
     with pytest.raises(OutputError, match="original face"):

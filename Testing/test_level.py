@@ -6,8 +6,8 @@ import pytest
 from scipy import ndimage as ndi
 
 from CTADefaceLib.errors import MaskError
-from CTADefaceLib.fill import filled
-from CTADefaceLib.volume import Geometry, Volume, ras_view
+from CTADefaceLib.filling.fill import filled
+from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
 
 SPACING = phantom.SPACING_MM
 

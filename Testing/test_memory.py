@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from CTADefaceLib import memory
-from CTADefaceLib.volume import Volume
+from CTADefaceLib.voxels import memory
+from CTADefaceLib.voxels.volume import Volume
 
 
 def test_warning_names_volume_need_and_remedy_only_when_it_does_not_fit(head, monkeypatch):

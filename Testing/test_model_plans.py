@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.model import folder, schema
-from CTADefaceLib.model.architecture import _read_architecture
-from CTADefaceLib.model.store import bundled_folder
+from CTADefaceLib.models import folder, schema
+from CTADefaceLib.models.architecture import _read_architecture
+from CTADefaceLib.models.store import bundled_folder
 
 PLANNERS = ("ExperimentPlanner", "ResEncUNetPlanner", "nnUNetPlannerResEncM", "nnUNetPlannerResEncL", "nnUNetPlannerResEncXL",
             "nnUNetPlanner_torchres", "nnUNetPlannerResEncL_torchres", "nnUNetPlannerResEncL_torchres_sepz",

@@ -11,7 +11,7 @@ import pytest
 import torch
 from CTADefaceLib.errors import DeviceError, ModelError
 from CTADefaceLib.files.journal import STAGING
-from CTADefaceLib.model import folder, loader, source, store
+from CTADefaceLib.models import folder, loader, source, store
 from model_samples import (  # noqa: F401 (fixtures)
     CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, samples, trainer, user_store, zip_folder)
 

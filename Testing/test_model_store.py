@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from CTADefaceLib.errors import Cancelled, ModelError
-from CTADefaceLib.model import folder, loader, store
-from CTADefaceLib.model.store import bundled_folder
+from CTADefaceLib.models import folder, loader, store
+from CTADefaceLib.models.store import bundled_folder
 from CTADefaceLib.progress import Progress
 from model_samples import (  # noqa: F401 (fixtures)
     CHECKPOINT, CONFIGURATIONS, DATASET, assert_refused, edit_checkpoint, edit_json, nnunet_network, samples,
@@ -75,7 +75,7 @@ def test_bundled_comes_first_is_default_and_stays(trainer, tmp_path):
 
 
 def test_bundled_folder_of_module_and_of_wheel(trainer, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "CTADeface" / "CTADefaceLib" / "model" / "store.py"))
+    monkeypatch.setattr(store, "__file__", str(tmp_path / "CTADeface" / "CTADefaceLib" / "models" / "store.py"))
     assert bundled_folder() == tmp_path / "CTADeface" / "CTADefaceLib" / "Model"
     in_module = tmp_path / "CTADeface" / "Resources" / "Model"
     shutil.copytree(trainer, in_module)
@@ -215,7 +215,7 @@ def test_user_folder_follows_the_platform(monkeypatch, tmp_path):
 
 
 def test_importing_loads_nothing_heavy():
-    code = "import sys, CTADefaceLib.model.store; print(sorted({'torch', 'numpy', 'nnunetv2'} & set(sys.modules)))"
+    code = "import sys, CTADefaceLib.models.store; print(sorted({'torch', 'numpy', 'nnunetv2'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[2])}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

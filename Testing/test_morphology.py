@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib.morphology import beside, bounding_box, near, opened, widened, within
-from CTADefaceLib.volume import foremost, in_front
+from CTADefaceLib.voxels.morphology import beside, bounding_box, near, opened, widened, within
+from CTADefaceLib.voxels.volume import foremost, in_front
 
 SHAPES = [(9, 14, 11), (1, 6, 5), (4, 2, 3)]
 

@@ -11,8 +11,8 @@ import pytest
 
 from CTADefaceLib.errors import Cancelled, DeviceError, ModelError, WorkerDied
 from CTADefaceLib.progress import Progress
-from CTADefaceLib.segment import models
-from CTADefaceLib.segment.process import LIBRARY_PARENT, NetworkProcess
+from CTADefaceLib.network import host as models
+from CTADefaceLib.network.process import LIBRARY_PARENT, NetworkProcess
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -95,7 +95,7 @@ def test_cancelling_ends_it(process):
 
 @posix
 def test_it_does_not_outlive_the_process_that_started_it():
-    code = ("import sys; from CTADefaceLib.segment.process import NetworkProcess; p = NetworkProcess();"
+    code = ("import sys; from CTADefaceLib.network.process import NetworkProcess; p = NetworkProcess();"
             "p.network(None); print(p._process.pid, flush=True); sys.stdin.read()")
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=LIBRARY_PARENT, text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)

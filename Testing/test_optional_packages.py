@@ -6,9 +6,9 @@ import types
 import pytest
 from site_packages import put
 
-from CTADefaceLib.dicom.packages import need_pydicom
+from CTADefaceLib.dicom.dicom_packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages
-from CTADefaceLib.slicer_module import installed, packages
+from CTADefaceLib.slicer_module.packages import installed, install as packages
 
 
 @pytest.fixture

@@ -40,12 +40,12 @@ def test_wheel_brings_engine_model_and_command(tmp_path):
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     assert any(n.startswith("CTADefaceLib/Model/") and n.endswith("checkpoint_final.pth") for n in names)
-    code = "from CTADefaceLib.model.store import find_model as f; i = f(); print(i.origin, i.folder)"
+    code = "from CTADefaceLib.models.store import find_model as f; i = f(); print(i.origin, i.folder)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
                            env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""}).stdout
     assert found.startswith("bundled") and str(tmp_path / "site") in found
     entry = next(n for n in names if n.endswith("entry_points.txt"))
-    assert "cta-deface = CTADefaceLib.cli:command" in (tmp_path / "site" / entry).read_text()
+    assert "cta-deface = CTADefaceLib.cli.main:command" in (tmp_path / "site" / entry).read_text()
 
 
 def test_no_tracked_file_is_a_scan_or_has_windows_line_ends():

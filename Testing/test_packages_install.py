@@ -12,7 +12,7 @@ from site_packages import (  # noqa: F401
 )
 
 from CTADefaceLib.errors import CTADefaceError
-from CTADefaceLib.slicer_module import packages, preflight
+from CTADefaceLib.slicer_module.packages import install as packages, preflight
 
 
 # The question
@@ -271,7 +271,7 @@ def test_repair_of_nothing_broken_installs(site, wheel_folder):
 
 
 def test_reading_the_module_needs_no_slicer_and_loads_nothing_heavy():
-    code = ("import sys; sys.modules['slicer'] = None; from CTADefaceLib.slicer_module import packages; "
+    code = ("import sys; sys.modules['slicer'] = None; from CTADefaceLib.slicer_module.packages import install as packages; "
             "print(sorted({'torch', 'nnunetv2', 'numpy', 'vtk'} & set(sys.modules)))")
     folder = packages.REQUIREMENTS.parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)

@@ -7,7 +7,7 @@ import types
 import pytest
 from site_packages import DAMAGES, SLICERS_OWN, Usage, full, never, plenty, put, site  # noqa: F401
 
-from CTADefaceLib.slicer_module import installed, packages, preflight
+from CTADefaceLib.slicer_module.packages import installed, install as packages, preflight
 
 
 # What is there

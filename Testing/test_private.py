@@ -11,14 +11,14 @@ import phantom
 import pytest
 import SimpleITK as sitk
 from CTADefaceLib.batch.correct import correct, open_case
-from CTADefaceLib.batch.review import load_queue
-from CTADefaceLib.batch.run import run_batch
-from CTADefaceLib.case import Options, deface_file
-from CTADefaceLib.cli import main
+from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.private import open_private, private_file, private_folder
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.records.record import write_record
+from CTADefaceLib.release.record import write_record
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
 
@@ -69,7 +69,7 @@ def test_files(scan, parts, tmp_path, umask):
 
 
 def test_mask_only(scan, tmp_path, monkeypatch):
-    from CTADefaceLib import case
+    from CTADefaceLib.cases import volume_file as case
 
     monkeypatch.setattr(case, "face_mask", lambda volume, *_: read_volume(scan[1]).as_mask())
     deface_file(scan[0], tmp_path / "masks", Options(mask_only=True))
@@ -115,9 +115,9 @@ def test_a_bids_derivative_is_described_for_everybody(scan, tmp_path, umask):
 
 
 def test_pictures_and_results_of_a_validation(tmp_path):
-    from CTADefaceLib.identity.command import PictureWriter
-    from CTADefaceLib.render import write_png
-    from CTADefaceLib.validation.store import Store
+    from CTADefaceLib.cli.identity_command import PictureWriter
+    from CTADefaceLib.rendering.render import write_png
+    from CTADefaceLib.validation.results_store import Store
 
     PictureWriter(tmp_path / "pictures")
     write_png(np.zeros((4, 4, 3), np.uint8), tmp_path / "pictures" / "a.png")

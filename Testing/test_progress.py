@@ -3,7 +3,7 @@
 import pytest
 import SimpleITK as sitk
 from CTADefaceLib import Progress, deface, fill_face, segment_face
-from CTADefaceLib.case import Options, deface_file
+from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.progress import MODEL_STAGES, STAGES
 
 
@@ -70,7 +70,7 @@ def test_a_progress_that_is_used_again_begins_anew(small_cranium, scan, reports)
 
 
 def test_the_worker_tells_the_same(small_cranium, tmp_path):
-    from CTADefaceLib.slicer_module.worker import serve
+    from CTADefaceLib.worker import serve
 
     import numpy as np
     from CTADefaceLib import Geometry

@@ -13,9 +13,9 @@ import SimpleITK as sitk
 from fault_points import in_child
 
 from CTADefaceLib.batch.manifest import NAME, Manifest
-from CTADefaceLib.batch.review import load_queue
-from CTADefaceLib.batch.run import run_batch
-from CTADefaceLib.case import Options
+from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.errors import OutputError
 from CTADefaceLib.files import journal
 from CTADefaceLib.files.journal import JOURNAL, STAGING, Publication, recover
@@ -213,7 +213,7 @@ def test_three_deaths_of_a_case_set_it_aside_and_the_batch_says_how_to_go_on(tmp
     mask = write_mask(tmp_path / "mask.nii.gz")
 
     def killed():
-        from CTADefaceLib.batch import kinds
+        from CTADefaceLib.batch import case_kinds as kinds
 
         real = kinds.deface_file
         kinds.deface_file = lambda path, *rest: (os.kill(os.getpid(), 9) if "a.nii" in str(path) else real(path, *rest))

@@ -8,13 +8,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from CTADefaceLib.case import Options, deface_file
+from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MissingPackages
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
-from CTADefaceLib.records.folder import new_record_path, records_folder
-from CTADefaceLib.records.record import edits, make_record, voxels_sha256
-from CTADefaceLib.records.report import report_page
+from CTADefaceLib.release.hospital_folder import new_record_path, records_folder
+from CTADefaceLib.release.record import edits, make_record, voxels_sha256
+from CTADefaceLib.release.report import report_page
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[1] / "CTADeface/Resources/record.schema.json").read_text())
 NAME = "DOE^JANE_19700101"
@@ -58,7 +58,7 @@ def test_hashes_are_those_of_the_voxels_in_the_files(released):
 
 
 def test_a_report_that_fails_leaves_the_case_released_and_known(released, tmp_path, monkeypatch):
-    monkeypatch.setattr("CTADefaceLib.records.report.write_report", lambda *_: 1 / 0)
+    monkeypatch.setattr("CTADefaceLib.release.report.write_report", lambda *_: 1 / 0)
     result = deface_file(released[2] / f"{NAME}.nii.gz", tmp_path / "release", Options(report=True))
     assert result.status == "defaced" and Path(result.defaced).is_file() and Path(result.record).is_file()
     assert result.report is None and "was released, but the report could not be written" in result.error
@@ -73,12 +73,12 @@ def test_a_report_without_vtk_is_refused_before_anything_is_done(released, tmp_p
 
 def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monkeypatch, capsys):
     import dicom_maker as maker
-    from CTADefaceLib.batch.run import run_batch
-    from CTADefaceLib.cli import main
-    from CTADefaceLib.dicom.case import deface_dicom
+    from CTADefaceLib.batch.run_batch import run_batch
+    from CTADefaceLib.cli.main import main
+    from CTADefaceLib.dicom.deface_study import deface_dicom
 
     maker.write_series(tmp_path / "in", maker.sparse())
-    monkeypatch.setattr("CTADefaceLib.records.report.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("CTADefaceLib.release.report.importlib.util.find_spec", lambda name: None)
     for run in (deface_dicom, run_batch):
         with pytest.raises(MissingPackages, match="vtk"):
             run(tmp_path / "in", tmp_path / "out", Options(report=True))
@@ -87,13 +87,13 @@ def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monk
 
 
 def test_a_demo_whose_picture_cannot_be_drawn_names_what_it_wrote(released, tmp_path, monkeypatch, capsys):
-    from CTADefaceLib.cli import main
+    from CTADefaceLib.cli.main import main
     from CTADefaceLib.errors import DeviceError
 
     def no_picture(*_, **__):
         raise DeviceError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.render.before_after_picture", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_picture", no_picture)
     assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path), "--quiet"]) == 1
     said = capsys.readouterr()
     assert "OpenGL" in said.err and str(tmp_path / "hospital-only" / f"{NAME}_record.json") in said.out

@@ -5,8 +5,8 @@ import phantom
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib.anatomy import enclosed_by_bone
-from CTADefaceLib.refine import refine
+from CTADefaceLib.voxels.anatomy import enclosed_by_bone
+from CTADefaceLib.face.refine import refine
 
 SPACING = (phantom.SPACING_MM,) * 3
 

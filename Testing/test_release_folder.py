@@ -9,13 +9,13 @@ import numpy as np
 import phantom
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.batch.run import run_batch
-from CTADefaceLib.case import Options, deface_file
-from CTADefaceLib.cli import main
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.records.folder import mask_name, masks_folder
-from CTADefaceLib.release import Outgoing, release
+from CTADefaceLib.release.hospital_folder import mask_name, masks_folder
+from CTADefaceLib.release.gate import Outgoing, release
 
 
 def names(folder):
@@ -82,7 +82,7 @@ def test_a_link_into_the_release_folder_is_seen_through(tmp_path):
 
 
 def test_mask_only_gives_nothing_away_and_goes_to_the_output(scan, tmp_path, monkeypatch):
-    from CTADefaceLib import case
+    from CTADefaceLib.cases import volume_file as case
 
     monkeypatch.setattr(case, "face_mask", lambda volume, *_: read_volume(scan[1]).as_mask())
     alone = deface_file(scan[0], tmp_path / "masks", Options(mask_only=True))

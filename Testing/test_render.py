@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib import render
+from CTADefaceLib.rendering import render
 from CTADefaceLib.errors import DeviceError, InputError, OutputError
 
 SIZE = 160
 FOCUS = render.Focus((0.0, 0.0, 0.0), 60.0)
 HEAD_MM = 40.0
 NOSE, RIGHT, TOP = (0, 42, 0), (42, 0, 0), (0, 0, 42)
-PACKAGE = Path(render.__file__).parents[1]
+PACKAGE = Path(render.__file__).parents[2]
 
 needs_vtk = pytest.mark.skipif(find_spec("vtk") is None, reason="the optional package vtk is not installed")
 
@@ -211,7 +211,7 @@ def test_missing_vtk_is_explained(monkeypatch):
                     reason="only Linux without OSMesa can be left without OpenGL")
 def test_missing_opengl_is_explained_and_does_not_kill_the_process():
     program = (
-        "import numpy as np; from CTADefaceLib import render\n"
+        "import numpy as np; from CTADefaceLib.rendering import render\n"
         "try: render.render_views(np.zeros((9, 9, 9)), np.eye(4), [render.FRONTAL])\n"
         "except render.DeviceError as error: print(error)"
     )

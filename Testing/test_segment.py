@@ -5,13 +5,13 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from CTADefaceLib.segment.face import predict_face
-from CTADefaceLib.segment.model_grid import BACKGROUND_LOGIT, spline_weights
-from CTADefaceLib.segment.models import load_model, network
-from CTADefaceLib.segment.network import _face_box
-from CTADefaceLib.segment.resample import from_model_grid, linear_weights, to_model_grid
-from CTADefaceLib.segment.sliding_window import sliding_window_logits
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.face.locate import predict_face
+from CTADefaceLib.network.model_grid import BACKGROUND_LOGIT, spline_weights
+from CTADefaceLib.network.host import load_model, network
+from CTADefaceLib.network.inference import _face_box
+from CTADefaceLib.network.resample import from_model_grid, linear_weights, to_model_grid
+from CTADefaceLib.network.sliding_window import sliding_window_logits
+from CTADefaceLib.voxels.volume import Geometry, Volume
 
 NO_NORMALISATION = (-5000.0, 5000.0, 0.0, 1.0)
 

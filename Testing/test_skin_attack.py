@@ -61,7 +61,7 @@ def test_gains_are_told_per_zone_and_in_all():
 
 @pytest.mark.skipif(not CHECK_DATA.exists(), reason="the check heads are not beside the repository and may not be in it")
 def test_rays_of_a_real_head_see_its_skin_and_nothing_of_it_afterwards():
-    from CTADefaceLib.fill import filled
+    from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.validation.heads import find_cases, read_case
 
     volume, mask = read_case(find_cases(CHECK_DATA, ["pt_004"])[0])

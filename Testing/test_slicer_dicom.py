@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from slicer_host.dicom_database import DicomDatabase
 from slicer_scene import MODULE, add_volume
 
-from CTADefaceLib.volume import Geometry
+from CTADefaceLib.voxels.volume import Geometry
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def errors(panel):
 
 def put_mask(panel, mask=None):
     """The true face as mask, as a model would have proposed it."""
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     import slicer
 
@@ -75,7 +75,7 @@ def put_mask(panel, mask=None):
 
 def points(volume, shape):
     """LPS of every voxel of a node."""
-    from CTADefaceLib.slicer_module.volumes import grid_to_ras
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
 
     k, j, i = np.indices(shape)
     ras = np.stack([i, j, k], -1) @ grid_to_ras(volume)[:3, :3].T + grid_to_ras(volume)[:3, 3]
@@ -149,7 +149,7 @@ def test_a_changed_volume_is_refused_and_a_failed_check_blocks(panel, errors, tm
     slicer.util.arrayFromVolume(panel.volume)[40, 40, 40] -= 5
     half = mask.copy()
     half[:, :, :half.shape[2] // 2] = False
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     face_segment.set_mask(node, half, panel.volume)
     output = panel.logic.applyFill(panel.volume, node)
@@ -195,7 +195,7 @@ def test_a_volume_without_dicom_becomes_a_new_valid_series_only_when_asked_for(h
 
     defaced = slicer.util.arrayFromVolume(panel.export_section._defaced())
     assert np.array_equal(sitk.GetArrayFromImage(image), defaced)
-    from CTADefaceLib.slicer_module.volumes import grid_to_ras
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
 
     assert np.allclose(Geometry.from_image(image).affine(), grid_to_ras(panel.volume), atol=1e-3)
     assert all(readers.validator_errors(path) == set() for path in readers.sorted_files(folder)[::20])
@@ -209,7 +209,7 @@ def test_the_record_tells_how_the_model_ran_and_a_failed_report_is_said(host, pa
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
     node, _mask = put_mask(panel)
     for key, value in (("device", "cuda"), ("mirroring", "True"), ("step_size", "0.75")):
         node.SetAttribute("CTADeface." + key, value)
@@ -226,7 +226,7 @@ def test_the_record_tells_how_the_model_ran_and_a_failed_report_is_said(host, pa
 def test_a_missing_vtk_is_noticed_before_anything_is_released(panel, errors, tmp_path, monkeypatch):
     node, _mask = put_mask(panel)
     output = panel.logic.applyFill(panel.volume, node)
-    monkeypatch.setattr("CTADefaceLib.records.report.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("CTADefaceLib.release.report.importlib.util.find_spec", lambda name: None)
     with pytest.raises(errors.MissingPackages, match="vtk"):
         panel.logic.exportDicom(output, tmp_path / "release", report=True)
     assert not list(tmp_path.glob("release*"))

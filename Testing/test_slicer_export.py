@@ -15,7 +15,7 @@ def test_export_writes_voxels_and_grid_and_never_replaces_silently(slicer, logic
     from CTADefaceLib.checks.check import TITLES
     from CTADefaceLib.errors import OutputError
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.slicer_module.volumes import grid_to_ras
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
 
     # At this spacing the synthetic head is a doll's.
     reasons = dict.fromkeys(TITLES, "too small for a head")
@@ -51,7 +51,7 @@ def test_export_writes_voxels_and_grid_and_never_replaces_silently(slicer, logic
 def test_export_records_the_model_and_what_a_person_changed(slicer, logic, head, parts, tmp_path):
     import json
 
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = logic.segmentFace(head)
     proposed = logic.faceMask(head, node)
@@ -68,7 +68,7 @@ def test_export_fails_closed_until_every_failed_check_is_overridden(slicer, logi
     import json
 
     from CTADefaceLib.errors import ChecksFailed, InputError
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     half = parts[1].copy()
     half[:, :, 32:] = False
@@ -136,7 +136,7 @@ def test_a_report_that_cannot_be_drawn_loses_neither_export_nor_record(logic, ma
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
     output, told = logic.applyFill(head, masked), []
     record = logic.exportVolume(output, tmp_path / "a" / "x.nii.gz", report=True, warn=told.append)
     assert record.is_file() and (tmp_path / "a" / "x.nii.gz").is_file()
@@ -149,7 +149,7 @@ def test_a_missing_vtk_is_noticed_before_anything_is_released(logic, masked, hea
     from CTADefaceLib.errors import MissingPackages
 
     output = logic.applyFill(head, masked)
-    monkeypatch.setattr("CTADefaceLib.records.report.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("CTADefaceLib.release.report.importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPackages, match="vtk"):
         logic.exportVolume(output, tmp_path / "a" / "x.nii.gz", report=True)
     with pytest.raises(MissingPackages, match="vtk"):
@@ -161,7 +161,7 @@ def test_a_missing_vtk_is_noticed_before_anything_is_released(logic, masked, hea
 def test_the_record_tells_how_the_model_ran(slicer, logic, parts, head, tmp_path, mirroring):
     import json
 
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = logic.segmentFace(head, mirroring=mirroring)
     face_segment.set_mask(node, logic.faceMask(head, node) | parts[1], head)

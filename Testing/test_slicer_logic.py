@@ -15,7 +15,7 @@ from slicer_scene import MODULE, add_volume
 
 def test_segmenting_gives_the_engines_mask_as_a_face_segment(logic, slicer, head, parts):
     from CTADefaceLib import Geometry, segment_face
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     before, jobs = slicer.util.arrayFromVolume(head).copy(), []
     node = logic.segmentFace(head, progress=jobs.append)
@@ -40,7 +40,7 @@ def test_mask_lies_beside_the_volume_in_the_subject_hierarchy(slicer, head, mask
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Somebody")
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(head), patient)
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = face_segment.new_face(head)
     face_segment.set_mask(node, slicer.util.arrayFromVolume(head) > 500, head)
@@ -48,7 +48,7 @@ def test_mask_lies_beside_the_volume_in_the_subject_hierarchy(slicer, head, mask
 
 
 def test_models_proposal_is_kept_out_of_sight(slicer, head, masked, parts):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     face_segment.set_proposal(masked, parts[1], head)
     proposal = masked.GetNodeReference(face_segment.PROPOSAL)
@@ -99,7 +99,7 @@ def test_mask_comes_back_bit_by_bit(slicer, logic, dtype, parts):
 
 
 def test_quick_actions_change_the_mask_and_restore_brings_it_back(slicer, logic, head, parts):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = face_by_hand(slicer, head, parts[1])
     face_segment.set_proposal(node, parts[1], head)
@@ -172,7 +172,7 @@ def test_linear_transform_turns_the_head_upright_for_the_model(slicer, logic, pa
     assert node.GetTransformNodeID() == volume.GetTransformNodeID()
     output = logic.applyFill(volume, node)
     assert output.GetTransformNodeID() == volume.GetTransformNodeID()
-    from CTADefaceLib.slicer_module.volumes import grid_to_ras
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
 
     assert np.allclose(grid_to_ras(output), matrix)
 
@@ -246,7 +246,7 @@ def test_bad_input_is_named_and_leaves_the_scene_as_it_was(slicer, logic, parts)
 
 
 def test_scene_keeps_masks_and_proposals_when_saved_and_loaded(slicer, logic, head, parts, tmp_path):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     node = face_by_hand(slicer, head, parts[1])
     face_segment.set_proposal(node, parts[1], head)

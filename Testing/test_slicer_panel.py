@@ -32,7 +32,7 @@ def test_loaded_volume_is_preselected_and_what_needs_a_mask_says_so(panel, head)
 
 
 def test_whole_flow_segment_correct_preview_fill_export(host, slicer, panel, head, parts, tmp_path):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     before = slicer.util.arrayFromVolume(head).copy()
     seen = []
@@ -79,7 +79,7 @@ def test_worker_that_dies_is_explained_and_the_log_can_be_copied(host, slicer, p
     import os
     import signal
 
-    from CTADefaceLib.slicer_module.process import shared_worker
+    from CTADefaceLib.slicer_module.shared_worker import shared_worker
 
     panel.ui.segmentButton.click()
     os.kill(shared_worker().process_id, signal.SIGSEGV)
@@ -165,7 +165,7 @@ def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel
 
 
 def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, panel, monkeypatch):
-    from CTADefaceLib.slicer_module import packages
+    from CTADefaceLib.slicer_module.packages import install as packages
 
     asked = []
 
@@ -209,8 +209,8 @@ def test_a_volume_defaced_from_the_console_is_named(panel, head, masked):
 def test_models_are_listed_and_one_from_a_zip_is_installed_by_the_worker(host, slicer, panel, tmp_path, monkeypatch):
     import shutil
 
-    from CTADefaceLib.model.store import bundled_folder
-    from CTADefaceLib.slicer_module.process import stop_worker
+    from CTADefaceLib.models.store import bundled_folder
+    from CTADefaceLib.slicer_module.shared_worker import stop_worker
 
     monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "models"))
     stop_worker()
@@ -253,7 +253,7 @@ def test_self_test_of_the_module_passes(host, slicer):
 
 
 def test_quitting_ends_the_worker(host, panel):
-    from CTADefaceLib.slicer_module.process import shared_worker
+    from CTADefaceLib.slicer_module.shared_worker import shared_worker
 
     click_and_wait(host, panel)
     worker = shared_worker()
@@ -263,7 +263,7 @@ def test_quitting_ends_the_worker(host, panel):
 
 
 def test_checks_are_shown_jump_to_their_place_and_block_the_export(host, slicer, panel, masked, parts, tmp_path):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     ui = panel.ui
     ui.checkButton.click()
@@ -354,7 +354,7 @@ def test_a_report_that_cannot_be_drawn_is_said_and_the_record_is_named(host, pan
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
     panel.ui.reportCheckBox.checked = panel.ui.exportMaskCheckBox.checked = True
     host.answers.append(str(tmp_path / "release" / "out.nrrd"))
     panel.ui.exportButton.click()

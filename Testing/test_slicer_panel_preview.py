@@ -123,7 +123,7 @@ def test_nothing_of_the_preview_can_be_chosen_elsewhere(slicer, panel, head, mas
 
 
 def test_a_volume_whose_first_display_is_the_previews_can_be_filled(slicer, panel, masked, parts):
-    from CTADefaceLib.slicer_module import face_segment
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     bare = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Bare")
     slicer.util.updateVolumeFromArray(bare, parts[0])

@@ -35,14 +35,14 @@ def previews(host, head):
 
     yield logic, node, show
     logic.hidePreview()
-    from CTADefaceLib.slicer_module.process import stop_worker
+    from CTADefaceLib.slicer_module.shared_worker import stop_worker
 
     stop_worker()
 
 
 def plain(hu, head, focus=None):
     """The same picture by plain VTK, as the shell's before/after picture is made."""
-    from CTADefaceLib.render import FRONTAL, render_views, tissue_focus
+    from CTADefaceLib.rendering.render import FRONTAL, render_views, tissue_focus
 
     focus = tissue_focus(head.to_hu(head.stored), head.geometry.affine())
     return render_views(hu, head.geometry.affine(), [FRONTAL], SIZE, focus)[0].astype(int)

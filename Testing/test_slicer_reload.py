@@ -30,7 +30,7 @@ def test_the_files_can_be_read_before_slicer_has_its_segmentations(host, monkeyp
     for name in ("vtkMRMLSegmentationNode", "vtkSegmentation", "vtkSegmentationConverter", "vtkMRMLSegmentEditorNode"):
         monkeypatch.delattr(slicer, name)
     try:
-        assert importlib.import_module("CTADefaceLib.slicer_module.widget").FaceWidget
+        assert importlib.import_module("CTADefaceLib.slicer_module.panel.widget").FaceWidget
         assert importlib.import_module("CTADefaceLib.slicer_module.logic").FaceLogic
     finally:
         for name in [n for n in sys.modules if n.split(".")[0] == "CTADefaceLib"]:

@@ -8,8 +8,8 @@ import SimpleITK as sitk
 from slicer_scene import MODULE
 
 from CTADefaceLib.batch.manifest import NAME
-from CTADefaceLib.batch.review import load_queue
-from CTADefaceLib.cli import main
+from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
 
 

@@ -9,18 +9,18 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.case import Options, deface_file
+from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.errors import Cancelled, InputError
-from CTADefaceLib.fill import filled
-from CTADefaceLib.histogram import Histogram
+from CTADefaceLib.filling.fill import filled
+from CTADefaceLib.voxels.histogram import Histogram
 from CTADefaceLib.progress import Progress
-from CTADefaceLib.segment.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
-from CTADefaceLib.segment.models import overview_model
-from CTADefaceLib.segment.resample import to_model_grid
-from CTADefaceLib.survey import surveyed
-from CTADefaceLib.volume import Geometry, Volume, ras_view
+from CTADefaceLib.network.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
+from CTADefaceLib.network.host import overview_model
+from CTADefaceLib.network.resample import to_model_grid
+from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
 
 ORIENTATIONS = ["RAS", "LPS", "PIR", "SAR", "ILP"]
 
@@ -76,7 +76,7 @@ def test_no_weight_is_too_small_to_be_multiplied_quickly():
 def test_an_axis_of_the_models_own_spacing_does_not_wait_for_torch():
     """In a process of its own where torch is still half imported, as when a file is read while the model loads."""
     code = ("import sys, types; sys.modules['torch'] = types.ModuleType('torch'); import numpy as np;"
-            "from CTADefaceLib.segment.model_grid import spline_weights;"
+            "from CTADefaceLib.network.model_grid import spline_weights;"
             "assert (spline_weights(7, 7) == np.eye(7)).all() and spline_weights(7, 5).shape == (5, 7); print('done')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "done\n", done.stderr
@@ -135,7 +135,7 @@ def test_cancelling_leaves_nothing(cranium, tmp_path, stage, given_mask):
 
 def test_preloading_leaves_the_garbage_collector_on():
     """In a process of its own, as torch is imported only once."""
-    code = ("import gc, threading; from CTADefaceLib.segment import models; models.begin();"
+    code = ("import gc, threading; from CTADefaceLib.network import host as models; models.begin();"
             "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
             "assert gc.isenabled() and gc.get_freeze_count() > 100_000; n = gc.get_freeze_count();"
             "models.begin('none');"

@@ -10,11 +10,11 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.cli import main
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError, MaskError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.training.collect import add_case, read_dataset
-from CTADefaceLib.training.command import report
+from CTADefaceLib.cli.train_command import report
 from CTADefaceLib.training.dataset import find_heads
 
 SECRET = "DOE^JANE 1970-01-01"
@@ -119,7 +119,7 @@ def test_from_the_bundled_model_to_an_installed_one(collected, tmp_path, monkeyp
 
     monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "installed"))
     assert main(["models", "install", str(model), "--name", "ours"]) == 0
-    from CTADefaceLib.model.store import find_model
+    from CTADefaceLib.models.store import find_model
 
     bundled, ours = find_model(), find_model("ours")
     assert ours.spacing == bundled.spacing and (ours.clip_low, ours.mean) == (bundled.clip_low, bundled.mean)

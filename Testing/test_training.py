@@ -117,8 +117,8 @@ def test_data_folder_to_usable_model_folder(parts, tmp_path):
     command(data, "-o", tmp_path / "first", "--epochs", 1, *small)
     command(data, "-o", tmp_path / "model", "--epochs", 2, *small, "--resume")
 
-    from CTADefaceLib.model.loader import verify_model
-    from CTADefaceLib.model.store import find_model
+    from CTADefaceLib.models.loader import verify_model
+    from CTADefaceLib.models.store import find_model
 
     model = verify_model(find_model(tmp_path / "model"))
     assert model.info.spacing == (3.0, 3.0, 3.0) and model.mirror_axes == (2,)

@@ -13,21 +13,9 @@ import numpy as np
 import pytest
 from conftest import CHECK_DATA, ROOT
 from CTADefaceLib.errors import InputError, MissingPackages
-from CTADefaceLib.validation import (
-    box,
-    gallery,
-    heads,
-    identification,
-    intervals,
-    measures,
-    metrics,
-    protocol,
-    retrained,
-    statistics,
-    store,
-)
-from CTADefaceLib.validation.packages import require_packages
-from CTADefaceLib.volume import Geometry, Volume
+from CTADefaceLib.validation import box, gallery, heads, identification, intervals, measures, metrics, protocol, retrained, statistics, results_store as store
+from CTADefaceLib.validation.validation_packages import require_packages
+from CTADefaceLib.voxels.volume import Geometry, Volume
 
 HEADS = ("pt_184", "pt_293", "pt_328")
 METHODS = ("reference-published", "ours-levelled", "box-published")
@@ -208,7 +196,7 @@ def test_heads_without_a_view_are_left_out_and_too_few_give_no_figure():
 
 def summary_of(numbers, methods=("ours-levelled",)):
     """``Summary`` of made heads with the ``numbers`` of ``embeddings`` and nothing else."""
-    from CTADefaceLib.validation.summary import Summary
+    from CTADefaceLib.validation.study_summary import Summary
 
     random, results = np.random.default_rng(0), {}
     for head in range(N):

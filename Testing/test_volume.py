@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.volume import Geometry, Volume, ras_view
+from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
 
 ORIENTATIONS = ["".join(signs) for axes in itertools.permutations(["LR", "AP", "SI"])
                 for signs in itertools.product(*axes)]

@@ -13,9 +13,9 @@ import phantom
 import pytest
 
 from CTADefaceLib import errors, segment_face
-from CTADefaceLib.slicer_module.worker import serve
-from CTADefaceLib.slicer_module.worker.client import Worker
-from CTADefaceLib.volume import Geometry
+from CTADefaceLib.worker import serve
+from CTADefaceLib.worker.client import Worker
+from CTADefaceLib.voxels.volume import Geometry
 
 AFFINE = np.diag([phantom.SPACING_MM] * 3 + [1.0])
 
@@ -161,7 +161,7 @@ def test_idle_worker_ends_and_is_started_again(temporary, hu):
 
 def test_worker_and_its_files_are_gone_when_the_application_is_killed(temporary, hu):
     code = ("import numpy as np, sys, time, tempfile; tempfile.tempdir = sys.argv[1]\n"
-            "from CTADefaceLib.slicer_module.worker.client import Worker\n"
+            "from CTADefaceLib.worker.client import Worker\n"
             "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1])); print(w.process_id, flush=True)\n"
             "time.sleep(60)")
     np.save(temporary / "hu.npy", hu)

@@ -29,7 +29,7 @@ COLUMNS = (("dice", "Dice", ".3f", min), ("dice_network", "before", ".3f", min),
 def measure_case(case, model, no_refine):
     """All figures of one head as a dict; with ``no_refine`` also the Dice of the network's mask before refinement."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.pipeline import face_mask
+    from CTADefaceLib.api import face_mask
 
     volume, reference = read_volume(case.image), read_volume(case.mask)
     if reference.stored.shape != volume.stored.shape or not reference.geometry.matches(volume.geometry):
@@ -99,7 +99,7 @@ def main(argv=None):
     columns = [c for c in COLUMNS if c[0] != "dice_network" or args.no_refine]
     width = max(24, *(len(case.name) + 2 for case in cases))
 
-    from CTADefaceLib.segment.models import load_model
+    from CTADefaceLib.network.host import load_model
 
     # Before the clock starts: a user's later heads find the model in memory too.
     load_model(args.model)

@@ -24,8 +24,8 @@ MOST_GAIN_MM, MOST_GAIN_IN_ALL_MM = 0.5, 0.2
 
 def rays_of(case, model, with_reference):
     """``Rays`` of one levelled head."""
-    from CTADefaceLib.fill import filled
-    from CTADefaceLib.pipeline import face_mask
+    from CTADefaceLib.filling.fill import filled
+    from CTADefaceLib.api import face_mask
     from CTADefaceLib.validation.face_frame import face_frame
     from CTADefaceLib.validation.heads import read_case
     from CTADefaceLib.validation.rays import cast
@@ -70,7 +70,7 @@ def trained(args):
 def boundary_of(case, model, seed):
     """One row per head: the attacker's error for each fill, and the yardstick."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.pipeline import face_mask
+    from CTADefaceLib.api import face_mask
     from CTADefaceLib.validation.attack import boundary_error, noisy
 
     volume = noisy(read_volume(case.image), seed)

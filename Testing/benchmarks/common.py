@@ -66,9 +66,9 @@ def find_cases(folder, names=None):
 def network_mask(volume, name=None):
     """The face before refinement, bool (k, j, i): where the network's log-odds, as the pipeline gets them, exceed 0."""
     import numpy as np
-    from CTADefaceLib.segment.face import predict_face
-    from CTADefaceLib.segment.models import LEAST_FULL_RESOLUTION_MM, network
-    from CTADefaceLib.volume import ras_view
+    from CTADefaceLib.face.locate import predict_face
+    from CTADefaceLib.network.host import LEAST_FULL_RESOLUTION_MM, network
+    from CTADefaceLib.voxels.volume import ras_view
 
     chosen = network(name)
     locator = network() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
@@ -81,8 +81,8 @@ def network_mask(volume, name=None):
 
 def model_facts(name=None):
     """Name and checksum of the model in use, for the result file."""
-    from CTADefaceLib.model.folder import checksum
-    from CTADefaceLib.model.store import find_model
+    from CTADefaceLib.models.folder import checksum
+    from CTADefaceLib.models.store import find_model
 
     info = find_model(name)
     return {"name": info.name, "sha256": checksum(info)}

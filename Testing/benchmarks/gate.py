@@ -28,7 +28,7 @@ LEAST_AGAIN = 0.9
 def upright(case):
     """(HU (S, A, R), reference mask, spacing) of a head."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.volume import ras_view
+    from CTADefaceLib.voxels.volume import ras_view
 
     volume = read_volume(case.image)
     mask = ras_view(read_volume(case.mask).as_mask(), volume.geometry)
@@ -38,7 +38,7 @@ def upright(case):
 
 def as_volume(hu, spacing):
     """The ``Volume`` of HU (S, A, R) in RAS order."""
-    from CTADefaceLib.volume import Geometry, Volume
+    from CTADefaceLib.voxels.volume import Geometry, Volume
 
     return Volume(hu, Geometry.from_affine(np.diag([*spacing[::-1], 1.0])), name="head")
 
@@ -47,10 +47,10 @@ class Judge:
     """The gate of one volume: the head and the model's own mask are found once, each mask is filled and checked."""
 
     def __init__(self, hu, spacing):
-        from CTADefaceLib.survey import surveyed
+        from CTADefaceLib.face.survey import surveyed
 
         self.volume = as_volume(hu, spacing)
-        from CTADefaceLib.pipeline import face_mask
+        from CTADefaceLib.api import face_mask
 
         self.survey = surveyed(self.volume)
         self.own = face_mask(self.volume)
@@ -60,7 +60,7 @@ class Judge:
         from CTADefaceLib.checks.check import failed
         from CTADefaceLib.checks.every import run_checks
         from CTADefaceLib.errors import MaskError
-        from CTADefaceLib.fill import filled
+        from CTADefaceLib.filling.fill import filled
 
         try:
             after, value = filled(self.volume, mask, fill, frame=self.survey.frame)
@@ -73,9 +73,9 @@ class Judge:
 
 def defaced_again(volume, after, frame):
     """The verdict of the check for heads that were defaced before, on the output."""
-    from CTADefaceLib.checks.source import already_defaced
+    from CTADefaceLib.checks.scan import already_defaced
     from CTADefaceLib.head.view import HeadView
-    from CTADefaceLib.volume import Volume
+    from CTADefaceLib.voxels.volume import Volume
 
     return already_defaced(HeadView(Volume(after, volume.geometry), frame)).verdict if frame else None
 

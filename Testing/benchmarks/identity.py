@@ -49,11 +49,11 @@ class Head:
 def examine(case, model, tools):
     """``Head`` of a case, None without a face."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.fill import filled
-    from CTADefaceLib.head.locate import locate
+    from CTADefaceLib.filling.fill import filled
+    from CTADefaceLib.head.pose import locate
     from CTADefaceLib.identity.views import VIEWS, draw_views, face_centre, frame
-    from CTADefaceLib.pipeline import face_mask
-    from CTADefaceLib.render import tissue_focus
+    from CTADefaceLib.api import face_mask
+    from CTADefaceLib.rendering.render import tissue_focus
 
     volume = read_volume(case.image)
     mask, head = face_mask(volume, model), locate(volume)
@@ -71,7 +71,7 @@ def examine(case, model, tools):
 
 def measure(name, frames, pictures, detector, recognisers):
     """``Head`` from its pictures: state -> list by view."""
-    from CTADefaceLib.identity.check import compare, summarise
+    from CTADefaceLib.identity.identity_check import compare, summarise
     from CTADefaceLib.identity.views import VIEWS
 
     results, points = {}, {recogniser: {} for recogniser in recognisers}

@@ -32,8 +32,8 @@ REFUSED, SAME, AS_READ, WRONG, UNEXPECTED, HANG = "refused", "accepted, the orig
 
 def deface(path, kind, folder, originals):
     """Run the engine on an input; the message of its refusal, or None."""
-    from CTADefaceLib.case import Options, deface_file
-    from CTADefaceLib.dicom.case import deface_dicom, require_defaced
+    from CTADefaceLib.cases.volume_file import Options, deface_file
+    from CTADefaceLib.dicom.deface_study import deface_dicom, require_defaced
     from CTADefaceLib.errors import CTADefaceError
 
     override = {name: "trial" for name in OVERRIDDEN}
@@ -58,7 +58,7 @@ OVERRIDDEN = ("forehead", "nose", "mouth", "chin", "residual_skin", "mask_size",
 def engine_reads(path, kind):
     """The ``Volume`` that the engine reads, CT or not."""
     if kind == "dicom":
-        from CTADefaceLib.dicom.read import read_stack
+        from CTADefaceLib.dicom.read_series import read_stack
         from CTADefaceLib.dicom.series import find_series
         from CTADefaceLib.dicom.study import plan_study
 
@@ -81,7 +81,7 @@ def others_read(path, kind):
     if kind == "dicom":
         return pydicom_reads(path.iterdir())
     import SimpleITK as sitk
-    from CTADefaceLib.volume import Geometry
+    from CTADefaceLib.voxels.volume import Geometry
 
     image = sitk.ReadImage(str(path))
     return sitk.GetArrayFromImage(image), Geometry.from_image(image).affine()

@@ -78,7 +78,7 @@ class Case:
 def head_image():
     """The synthetic head as a SimpleITK image, and its face (k, j, i)."""
     import SimpleITK as sitk
-    from CTADefaceLib.synthetic_head import SPACING_MM, head_parts
+    from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
 
     hu, face, _, _ = head_parts()
     rng = np.random.default_rng(1)

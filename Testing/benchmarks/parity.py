@@ -60,9 +60,9 @@ def stock_mask(predictor, path):
 
 def plain_mask(volume, model):
     """This engine's mask with every patch and every connected piece, bool (S, A, R), and the network's input."""
-    from CTADefaceLib.segment.model_grid import grid_shape, intensity
-    from CTADefaceLib.segment.resample import from_model_grid, to_model_grid
-    from CTADefaceLib.segment.sliding_window import sliding_window_logits
+    from CTADefaceLib.network.model_grid import grid_shape, intensity
+    from CTADefaceLib.network.resample import from_model_grid, to_model_grid
+    from CTADefaceLib.network.sliding_window import sliding_window_logits
 
     view, info = volume.ras(), model.info
     shape = grid_shape(view.shape, volume.geometry.ras_spacing(), info)
@@ -108,7 +108,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     cases = find_cases(args.data, args.cases)
 
-    from CTADefaceLib.segment.models import load_model
+    from CTADefaceLib.network.host import load_model
 
     model = load_model(args.model)
     with _silence():

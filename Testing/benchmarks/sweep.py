@@ -22,12 +22,12 @@ TISSUE_HU = (-600.0, -500.0)
 
 def scores(image, reference, model, mirroring):
     """Setting -> Dice of one head; the network runs once."""
-    from CTADefaceLib import refine
-    from CTADefaceLib.anatomy import brain
-    from CTADefaceLib.cells import expand
+    from CTADefaceLib.face import refine
+    from CTADefaceLib.voxels.anatomy import brain
+    from CTADefaceLib.voxels.cells import expand
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.segment.face import predict_face
-    from CTADefaceLib.segment.resample import LOGIT_SCALE
+    from CTADefaceLib.face.locate import predict_face
+    from CTADefaceLib.network.resample import LOGIT_SCALE
 
     volume, wanted = read_volume(image), read_volume(reference).ras() != 0
     found = predict_face(volume, model, mirroring=mirroring)
@@ -53,7 +53,7 @@ def main(argv=None):
     parser.add_argument("--mirroring", action="store_true", help="also with mirroring")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     args = parser.parse_args(argv)
-    from CTADefaceLib.segment.models import network
+    from CTADefaceLib.network.host import network
 
     model, table = network(args.model), {}
     for name in json.loads(args.split.read_text())["held_out"]:

@@ -52,7 +52,7 @@ def read_source():
     if source_name() == "hn1":
         path, neck = _native(), True
     else:
-        from CTADefaceLib.demo import public_head
+        from CTADefaceLib.files.public_head import public_head
 
         path, neck = public_head(), False
     return sitk.DICOMOrient(sitk.ReadImage(str(path), sitk.sitkFloat32), "RAS"), neck

@@ -24,8 +24,8 @@ def finished(data, out):
     from CTADefaceLib.validation.heads import find_cases
     from CTADefaceLib.validation.methods import ORIGINAL
     from CTADefaceLib.validation.protocol import read_protocol
-    from CTADefaceLib.validation.store import Store, run_key
-    from CTADefaceLib.validation.summary import Summary
+    from CTADefaceLib.validation.results_store import Store, run_key
+    from CTADefaceLib.validation.study_summary import Summary
 
     protocol = read_protocol()
     store, results = Store(out / "work", run_key(protocol)), {}
@@ -41,8 +41,8 @@ def finished(data, out):
 def main(argv=None):
     from CTADefaceLib.validation.cited import cited
     from CTADefaceLib.validation.figures import DPI, box_plot, montage
-    from CTADefaceLib.validation.report import limits, markdown
-    from CTADefaceLib.validation.store import finite
+    from CTADefaceLib.validation.study_report import limits, markdown
+    from CTADefaceLib.validation.results_store import finite
     from CTADefaceLib.validation.tables import all_tables
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -9,8 +9,8 @@ import time
 
 from .. import __version__
 from ..errors import CTADefaceError, MissingPackages
-from ..memory import available_bytes
-from .kinds import run_case
+from ..voxels.memory import available_bytes
+from .case_kinds import run_case
 from .overlap import LANES
 
 LOCAL = "local"

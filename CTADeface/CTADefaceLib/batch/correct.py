@@ -6,18 +6,18 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..case import Options, deface_file
+from ..cases.volume_file import Options, deface_file
 from ..errors import InputError, OutputError
 from ..files.journal import Publication
 from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
 from ..files.write import write_new_mask
-from ..pipeline import mask_on_grid
-from ..volume import Volume
+from ..api import mask_on_grid
+from ..voxels.volume import Volume
 from .find import Case, find_case, is_bids, places
-from .kinds import arguments_of_case
-from .review import CORRECTED, REJECTED, manifest_at, mark
+from .case_kinds import arguments_of_case
+from .review_queue import CORRECTED, REJECTED, manifest_at, mark
 from .stamp import stamp_of
 
 MODELS_OWN = "_model"
@@ -66,9 +66,9 @@ def _correct_file(item, source, target, options, mask, progress, warn):
 
 def _correct_study(item, source, target, options, mask, progress, warn):
     """All series of the frame of reference, with the mask of the one that the person looked at."""
-    from ..dicom.case import deface_dicom, require_defaced
+    from ..dicom.deface_study import deface_dicom, require_defaced
     from ..dicom.folders import series_number
-    from ..dicom.run import PersonsMask
+    from ..dicom.deface_series import PersonsMask
 
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()
@@ -99,7 +99,7 @@ def open_case(item):
     if item.kind == "file":
         return read_volume(item.input), mask
     from ..dicom.folders import series_number
-    from ..dicom.read import read_stack
+    from ..dicom.read_series import read_stack
     from ..dicom.series import find_series
     from ..dicom.stack import stack_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError
 from ..files.read import EXTENSIONS, split_extension
-from ..records.folder import masks_folder, records_folder
+from ..release.hospital_folder import masks_folder, records_folder
 
 DESCRIPTION = "dataset_description.json"
 BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)

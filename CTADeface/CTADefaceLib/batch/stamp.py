@@ -3,7 +3,7 @@
 from contextlib import suppress
 from hashlib import sha256
 
-from ..dicom.source import folder_and_study, study_uid
+from ..dicom.input_files import folder_and_study, study_uid
 from .find import folders_of
 
 

@@ -4,9 +4,9 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from ..dicom.packages import no_values_in_warnings
+from ..dicom.dicom_packages import no_values_in_warnings
 from ..dicom.recognise import is_dicom
-from ..dicom.source import folder_and_study, study_in, study_uid
+from ..dicom.input_files import folder_and_study, study_in, study_uid
 from ..files.read import EXTENSIONS
 from .find import Case, folders_of
 

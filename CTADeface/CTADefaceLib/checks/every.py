@@ -4,16 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..anatomy import brain
+from ..voxels.anatomy import brain
 from ..errors import MaskError
 from ..head.atlas import ZONES
-from ..head.locate import locate
+from ..head.pose import locate
 from ..head.skin import Skin
 from ..head.view import HeadView
 from .check import SKIP, Check
-from .face import FaceLeft, model_face, residual_skin, zone_covered
+from .face_left import FaceLeft, model_face, residual_skin, zone_covered
 from .mask import mask_filled, mask_place, mask_size
-from .source import already_defaced, field_of_view, head_found, input_is_ct
+from .scan import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 

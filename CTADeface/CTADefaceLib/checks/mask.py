@@ -3,13 +3,13 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..fill import MOST_FILL_HU
+from ..filling.fill import MOST_FILL_HU
 from ..head.atlas import SKIN_LOW_MM, SKIN_MM
 from ..head.view import HeadView
-from ..morphology import bounding_box
-from ..padding import is_padding
-from ..threads import for_slabs
-from ..volume import ras_view
+from ..voxels.morphology import bounding_box
+from ..voxels.padding import is_padding
+from ..voxels.slabs import for_slabs
+from ..voxels.volume import ras_view
 from .check import graded
 from .place import ras_point
 

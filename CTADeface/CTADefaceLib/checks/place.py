@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..volume import ras_affine, ras_view
+from ..voxels.volume import ras_affine, ras_view
 
 COARSE_MM = 3.0
 

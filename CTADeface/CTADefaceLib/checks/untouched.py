@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..anatomy import BONE_HU
-from ..cells import expand
-from ..face_lines import FaceLines
-from ..morphology import beside
-from ..refine import TISSUE_HU
-from ..threads import for_slabs
-from ..volume import ras_view
+from ..voxels.anatomy import BONE_HU
+from ..voxels.cells import expand
+from ..head.face_lines import FaceLines
+from ..voxels.morphology import beside
+from ..face.refine import TISSUE_HU
+from ..voxels.slabs import for_slabs
+from ..voxels.volume import ras_view
 from .check import graded
 from .place import ras_point
 

@@ -7,8 +7,8 @@ sequence item that stays is given to it too, dates that are to go do go, and UID
 from contextlib import suppress
 from importlib.metadata import version
 
-from .packages import need_anonymizer
-from .texts import clean_texts
+from .dicom_packages import need_anonymizer
+from .free_texts import clean_texts
 
 PACKAGE, PROFILE = "dicom-anonymizer", "dicomfields_2026c"
 # The package's own dummy, the year 1, is no valid date for dciodvfy.

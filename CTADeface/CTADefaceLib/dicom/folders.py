@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from ..errors import InputError
-from ..records.folder import mask_name, new_mask_path
-from .source import folder_and_study
+from ..release.hospital_folder import mask_name, new_mask_path
+from .input_files import folder_and_study
 
 MASK_EXTENSION = ".nii.gz"
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..threads import for_slabs
-from ..volume import Geometry, Volume
+from ..voxels.slabs import for_slabs
+from ..voxels.volume import Geometry, Volume
 
 AIR_HU = -1000.0
 MOST_PLANES = 2000

@@ -1,7 +1,7 @@
 """Headers of a defaced instance: what they say of how it was made, and by what method."""
 
 from .. import __version__
-from .packages import need_pydicom
+from .dicom_packages import need_pydicom
 
 FACE_REMOVED = f"CTADeface {__version__}: face removed from pixels"
 ELSEWHERE_REMOVED = f"CTADeface {__version__}: private, bulk data removed"

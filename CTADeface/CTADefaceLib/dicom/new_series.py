@@ -3,10 +3,10 @@
 import numpy as np
 
 from ..errors import InputError
-from ..volume import Geometry, Volume
+from ..voxels.volume import Geometry, Volume
 from .allowed import MUST_BE_THERE
 from .headers import mark_defaced
-from .packages import need_pydicom
+from .dicom_packages import need_pydicom
 from .patch import save, set_pixels
 from .uids import NewUids
 

@@ -5,7 +5,7 @@ import numpy as np
 from ..errors import CTADefaceError, OutputError, first_line
 from .headers import mark_defaced
 from .pixels import read_dataset, read_words, stored_limits, to_words
-from .read import each_file
+from .read_series import each_file
 from .vouched import remove_unvouched
 
 

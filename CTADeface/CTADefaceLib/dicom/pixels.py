@@ -6,7 +6,7 @@ from ..errors import InputError, MissingPackages, first_line
 from .codestream import require_frame_sizes
 from .deflated import SYNTAX as DEFLATED
 from .deflated import refuse_bomb
-from .packages import INSTALL, need_pydicom
+from .dicom_packages import INSTALL, need_pydicom
 
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 # Packed pixels of CT take a third of their size; empty ones pack to almost nothing, but few of them are in one file.

@@ -7,10 +7,10 @@ import numpy as np
 
 from ..errors import InputError
 from .deflated import refuse_bomb
-from .kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
-from .packages import need_pydicom
+from .series_kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
+from .dicom_packages import need_pydicom
 from .recognise import is_dicom
-from .source import folder_and_study, study_uid
+from .input_files import folder_and_study, study_uid
 
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.

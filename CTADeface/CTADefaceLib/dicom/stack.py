@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import CTADefaceError, InputError, first_line
-from ..volume import SPACING_MM, Geometry, require_rescaling
+from ..voxels.volume import SPACING_MM, Geometry, require_rescaling
 from .pixels import require_room
 
 # Positions are often rounded to 0.1 mm, or to single precision.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .kinds import CT, DEFACEABLE, REDRAWS_FACE
+from .series_kinds import CT, DEFACEABLE, REDRAWS_FACE
 from .stack import stack_of
 
 # More coverage or finer slices than this makes no better mask.

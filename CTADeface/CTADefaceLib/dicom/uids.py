@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files.private import open_private
 from ..files.publish import publishing
-from .packages import need_pydicom
+from .dicom_packages import need_pydicom
 
 KEY = "uids.key"
 KEY_BYTES = 32

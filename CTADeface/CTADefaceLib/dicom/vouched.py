@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .allowed import FRAME_GROUPS, MANY_NUMBERS, MUST_BE_THERE, NEVER, REFERENCES, SEQUENCES
-from .packages import need_pydicom
+from .dicom_packages import need_pydicom
 from .uids import OF_INSTANCES
 
 PIXEL_DATA = 0x7FE00010

@@ -8,10 +8,10 @@ import re
 import numpy as np
 
 from ..errors import InputError
-from ..volume import Geometry, Volume
+from ..voxels.volume import Geometry, Volume
 from .deflate import zlib_unpacker
 from .text_header import ItkHeader, add_field, numbers, printable, read_header, unusable
-from .voxels import blocks_of, check_scalar_3d, new_voxels, read_native
+from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
 
 LAST = re.compile(rb"(?:^|\n)[ \t]*ElementDataFile[ \t]*[=:][^\n]*\n")
 TYPES = {"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",

@@ -9,10 +9,10 @@ from itertools import chain
 import numpy as np
 
 from ..errors import InputError
-from ..volume import Geometry, Volume, require_rescaling
+from ..voxels.volume import Geometry, Volume, require_rescaling
 from .ahead import ahead
 from .deflate import DEFLATE_ERRORS, gzip_unpacker
-from .voxels import LARGEST_PREFIX, blocks_of, check_scalar_3d, new_voxels, read_voxels
+from .voxel_bytes import LARGEST_PREFIX, blocks_of, check_scalar_3d, new_voxels, read_voxels
 
 # By NIfTI's code of the unit of length; as ITK reads it, no unit is mm.
 MM_OF_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}

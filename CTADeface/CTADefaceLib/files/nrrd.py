@@ -9,10 +9,10 @@ from math import isfinite
 import numpy as np
 
 from ..errors import InputError
-from ..volume import Geometry, Volume
+from ..voxels.volume import Geometry, Volume
 from .deflate import gzip_unpacker
 from .text_header import ItkHeader, add_field, numbers, printable, read_header, unusable
-from .voxels import blocks_of, check_scalar_3d, new_voxels, read_native
+from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
 
 MAGIC = re.compile(rb"NRRD000[1-6]\r?\n")
 END = re.compile(rb"\n\r?\n")

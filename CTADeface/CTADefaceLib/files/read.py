@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from ..errors import InputError
-from ..volume import Geometry, Volume
+from ..voxels.volume import Geometry, Volume
 from .metaimage import read_metaimage
 from .nifti import compare_nifti, read_nifti
 from .nrrd import read_nrrd
-from .voxels import check_scalar_3d, count_different
+from .voxel_bytes import check_scalar_3d, count_different
 
 NIFTI = (".nii", ".nii.gz")
 EXTENSIONS = NIFTI + (".nrrd", ".mha")

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..resources import resource
+from ..files.resources import resource
 
 # First and last point in head mm (right, anterior, superior), and the spacing of each grid.
 LOW_MM, HIGH_MM = np.array([-108.0, -204.0, -132.0]), np.array([108.0, 36.0, 156.0])

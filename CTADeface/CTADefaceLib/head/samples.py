@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..padding import is_padding
-from ..volume import ras_affine
+from ..voxels.padding import is_padding
+from ..voxels.volume import ras_affine
 from .atlas import AIR, BONE, SOFT
 
 SAMPLE_MM = 6.0

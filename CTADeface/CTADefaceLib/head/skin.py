@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..anatomy import BONE_HU
+from ..voxels.anatomy import BONE_HU
 from .atlas import SKIN_MM
 from .view import HeadView, head_mm
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..volume import ras_affine, ras_view
+from ..voxels.volume import ras_affine, ras_view
 from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
 from .frame import Frame
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .packages import new_detector
+from .identity_packages import new_detector
 
 
 @dataclass(frozen=True)

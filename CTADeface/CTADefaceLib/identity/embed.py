@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .packages import new_network
+from .identity_packages import new_network
 
 INPUT_PIXELS = 160
 

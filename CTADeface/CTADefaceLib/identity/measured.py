@@ -6,7 +6,7 @@ writes it than ``Testing/validation/publish.py``, from a finished run (``validat
 
 import json
 
-from ..resources import resource
+from ..files.resources import resource
 
 FILE = "identity.json"
 COMMAND = "cta-deface validate DATA --report OUT"

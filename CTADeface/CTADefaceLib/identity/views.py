@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..errors import MaskError
-from ..render import VIEW_ANGLE_DEG, View, camera_pose, render_views
+from ..rendering.render import VIEW_ANGLE_DEG, View, camera_pose, render_views
 
 PITCHES_DEG = (0, 10, 20, 30)
 YAWS_DEG = (-15, 0, 15)

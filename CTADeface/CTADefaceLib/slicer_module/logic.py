@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from .. import fill as filling
-from ..case import Options, Result
+from ..filling import fill as filling
+from ..cases.volume_file import Options, Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..files.check import check_ct
+from ..voxels.ct_check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new_mask
 from ..progress import Progress
-from ..records.report import need_pictures
-from . import face_segment, volumes
-from . import outgoing as leaving
-from .preview import Preview
-from .process import process_events, redraw, shared_worker
+from ..release.report import need_pictures
+from .scene import face_segment, volumes
+from .export import node_export as leaving
+from .scene.preview import Preview
+from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
-from .worker.client import Job
+from ..worker.client import Job
 
 if TYPE_CHECKING:
     # Slicer may read this file before it has the classes of its module Segmentations.
@@ -130,7 +130,7 @@ class FaceLogic:
     def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode,
                  millimetres: float = EDIT_MM) -> None:
         """Grow the face mask (negative: shrink it) by ``millimetres``, at least by one voxel of the finest axis."""
-        from .. import edit
+        from ..face import edit
 
         change = edit.grown if millimetres > 0 else edit.shrunk
         self._edit(volumeNode, segmentationNode,
@@ -138,13 +138,13 @@ class FaceLogic:
 
     def keepLargestIsland(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Drop all but the largest connected piece of the face mask."""
-        from ..edit import largest_piece
+        from ..face.edit import largest_piece
 
         self._edit(volumeNode, segmentationNode, largest_piece)
 
     def excludeBone(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Take voxels above 300 HU out of the face mask."""
-        from ..edit import without_bone
+        from ..face.edit import without_bone
 
         volume = volumes.engine_volume(volumeNode)
         self._edit(volumeNode, segmentationNode, lambda mask: without_bone(mask, volume.to_hu(volume.stored)))
@@ -278,7 +278,7 @@ class FaceLogic:
         InputError when the files are not to be found or the volume was changed after loading, OutputError,
         MissingPackages.
         """
-        from . import dicom_export
+        from .export import dicom_export
 
         source, segmentation, fill = leaving.origin(volumeNode)
         mask = self.faceMask(source, segmentation)

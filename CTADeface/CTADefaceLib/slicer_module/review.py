@@ -5,13 +5,13 @@ from contextlib import suppress
 import slicer
 
 from ..batch.correct import batch_of, correct, open_case, record_of, reject
-from ..batch.review import ACCEPTED, Item, load_queue, manifest_at, mark
+from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..pipeline import mask_on_grid
-from ..volume import Volume
-from . import face_segment, volumes
-from .outgoing import PROPOSED_BY
+from ..api import mask_on_grid
+from ..voxels.volume import Volume
+from .scene import face_segment, volumes
+from .export.node_export import PROPOSED_BY
 
 
 class Review:

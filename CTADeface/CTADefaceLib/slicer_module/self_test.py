@@ -7,9 +7,9 @@ import numpy as np
 import slicer
 
 from ..errors import ChecksFailed, OutputError
-from ..synthetic_head import AIR, SPACING_MM, head_parts
-from . import face_segment, volumes
-from .packages import state
+from ..face.synthetic_head import AIR, SPACING_MM, head_parts
+from .scene import face_segment, volumes
+from .packages.install import state
 
 
 class SelfTest:

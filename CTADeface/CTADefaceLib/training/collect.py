@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MaskError
-from ..files.check import check_ct
+from ..voxels.ct_check import check_ct
 from ..files.journal import recover
 from ..files.private import open_private, private_file
 from ..files.publish import publication
 from ..files.read import read_volume
 from ..files.write import write_new, write_new_mask
-from ..pipeline import mask_on_grid
-from ..records.record import voxels_sha256
+from ..api import mask_on_grid
+from ..release.record import voxels_sha256
 
 CASE = "head_{:04d}"
 ENDING = ".nii.gz"

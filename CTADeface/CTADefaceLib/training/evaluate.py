@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..files.read import read_volume
-from ..pipeline import face_mask, mask_on_grid
-from ..records.record import edits
+from ..api import face_mask, mask_on_grid
+from ..release.record import edits
 
 
 def evaluate(models, heads, device="cpu", told=lambda head, scores: None):

@@ -19,12 +19,12 @@ from ..head.atlas import (
     DEPTH_UNIT, EVIDENCE_MM, EVIDENCE_UNIT, HIGH_MM, LOW_MM, NOSE_MM, SHARE_UNIT, SKIN_MM, ZONES, grid_axes, grid_shape)
 from ..head.fit import Evidence
 from ..head.frame import Frame, rotation, rotation_vector
-from ..head.locate import locate
+from ..head.pose import locate
 from ..head.samples import AIR_HU, BONE_HU
 from ..head.skin import TISSUE_HU, Skin
 from ..head.view import SHAPE, HeadView, head_mm
 from ..validation.heads import find_cases
-from ..volume import Geometry, Volume, ras_affine, ras_view
+from ..voxels.volume import Geometry, Volume, ras_affine, ras_view
 
 ROUNDS = 3
 # Where the foremost point of a face comes to lie: of some heads the nose, of others, chin up, the lips.

@@ -11,9 +11,9 @@ from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from ..errors import ModelError
-from ..model.folder import read_json, resolve_configuration
-from ..segment.network import resolve_device
-from ..segment.sliding_window import half_precision
+from ..models.folder import read_json, resolve_configuration
+from ..network.inference import resolve_device
+from ..network.sliding_window import half_precision
 
 CONFIGURATION = "3d_fullres"
 PLANS_NAME = "nnUNetPlans"

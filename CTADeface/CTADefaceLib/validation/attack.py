@@ -10,7 +10,7 @@ of soft tissue over what is left: the yardstick. Errors are medians over the fac
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..volume import Volume, foremost, ras_view
+from ..voxels.volume import Volume, foremost, ras_view
 
 NOISE_HU = 12.0
 NOISE_VOXELS = 0.6
@@ -79,7 +79,7 @@ def boundary_error(volume, mask, fill, frame=None):
     without a move, ``depth_only_mm`` the yardstick, and ``lines`` their number; None without lines.
     Raises: MaskError as ``fill.filled``.
     """
-    from ..fill import filled
+    from ..filling.fill import filled
 
     face = ras_view(mask, volume.geometry)
     used = np.flatnonzero(face.any((1, 2)))

@@ -8,8 +8,8 @@ slice of the box. The template is the atlas of ``atlas``, not ICHSEG's own.
 import numpy as np
 
 from ..errors import InputError
-from ..volume import ras_view
-from .atlas import load_atlas, warped
+from ..voxels.volume import ras_view
+from .atlas_method import load_atlas, warped
 
 # RAS mm in the template.
 BOX_MM = ((-41.0, 39.0), (44.0, 91.0), (-71.0, -57.0))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy import BONE_HU
-from ..volume import foremost, ras_view
+from ..voxels.anatomy import BONE_HU
+from ..voxels.volume import foremost, ras_view
 from .nose import Head
 
 # The frame's origin lies in the head, so far behind the line from bony chin to bony nasion: the rays start there.

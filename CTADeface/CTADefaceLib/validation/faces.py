@@ -12,7 +12,7 @@ import numpy as np
 from ..identity.detect import Box, Detector
 from ..identity.embed import Embedder, crop
 from ..identity.views import box_mm, counts
-from .packages import new_dlib_network, new_hog_detector, new_onnx_detector
+from .validation_packages import new_dlib_network, new_hog_detector, new_onnx_detector
 
 DETECTORS = ("mtcnn", "mtcnn-onnx", "hog")
 RECOGNISERS = ("facenet", "dlib")

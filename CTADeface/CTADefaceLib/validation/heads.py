@@ -37,9 +37,9 @@ def find_cases(folder, names=None):
 
 def read_case(case):
     """(``Volume``, reference mask as bool (k, j, i)) of a ``Case``; InputError, MaskError (another grid)."""
-    from ..files.check import check_ct
+    from ..voxels.ct_check import check_ct
     from ..files.read import read_volume
-    from ..pipeline import mask_on_grid
+    from ..api import mask_on_grid
 
     volume = read_volume(case.image)
     check_ct(volume)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..anatomy import brain
-from ..checks.face import FaceLeft
+from ..voxels.anatomy import brain
+from ..checks.face_left import FaceLeft
 from ..checks.untouched import bone_untouched, brain_untouched, find_changes
 from ..errors import MaskError
 from .attack import boundary_error

@@ -46,8 +46,8 @@ class Masks:
         return self._made[source]
 
     def _ours(self):
-        from ..pipeline import face_mask
-        from ..segment.models import load_model
+        from ..api import face_mask
+        from ..network.host import load_model
 
         load_model(self._model)  # before the clock starts, as for every head but a user's first
         made = _timed(lambda: face_mask(self._volume, self._model))
@@ -57,7 +57,7 @@ class Masks:
 
     @cached_property
     def _registered(self):
-        from .atlas import load_atlas, register
+        from .atlas_method import load_atlas, register
 
         load_atlas()
         return _timed(lambda: register(self._volume))
@@ -73,7 +73,7 @@ class Masks:
         return self._warped(box_mask)
 
     def _atlas(self):
-        from .atlas import atlas_mask
+        from .atlas_method import atlas_mask
 
         return self._warped(atlas_mask)
 

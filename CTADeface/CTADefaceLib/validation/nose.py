@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..cells import expand
-from ..volume import foremost, ras_view
+from ..voxels.cells import expand
+from ..voxels.volume import foremost, ras_view
 
 LINE_MM = 3.0
 TISSUE_HU = -300.0

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..errors import InputError
-from ..render import View
-from ..resources import resource
+from ..rendering.render import View
+from ..files.resources import resource
 from .methods import METHODS
 
 FILE = "validation.json"

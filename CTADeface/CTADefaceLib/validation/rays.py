@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..volume import Volume, ras_view
+from ..voxels.volume import Volume, ras_view
 
 ELEVATION = np.deg2rad(np.arange(-76.0, 63.0, 2.0))
 AZIMUTH = np.deg2rad(np.arange(-86.0, 87.0, 2.0))

@@ -1,0 +1,90 @@
+"""Is the input what defacing is made for: a CT, with the face in view, not defaced already?"""
+
+import numpy as np
+
+from ..voxels.anatomy import BONE_HU
+from ..head.skin import TISSUE_HU
+from .check import FAIL, PASS, SKIP, Check, graded
+from .place import coarse
+
+# Soft tissue of every CT lies around water; what is scaled in another way has its peak elsewhere.
+SOFT_TISSUE_HU = (-200.0, 300.0)
+WATER_HU = (-150.0, 150.0)
+PEAK_BIN_HU = 10.0
+AIR_HU = -850.0
+LEAST_AIR_SHARE = 0.005
+
+# Bone within this depth of the foremost one is the face's or the forehead's.
+FACE_DEPTH_MM = 45.0
+# Head mm: lines from in front of the face to behind the jaw's angles, every 3 mm.
+HEIGHTS_MM, ALONG_MM, BESIDE_MM = np.arange(-90.0, 91.0, 3.0), np.arange(36.0, -110.0, -1.0), np.arange(-39.0, 40.0, 3.0)
+OUTSIDE_HU = -1000.0
+NAKED_MM = 2.0
+# Such lines: 0 to 0.18 of all on the training heads, 0.39 and more once their reference masks are filled
+# (``Testing/benchmarks/checks.py``).
+WARN_NAKED, FAIL_NAKED = 0.16, 0.25
+LEAST_BONE_LINES = 50
+
+
+def input_is_ct(volume):
+    """Are the numbers HU: air far below water, and the peak of soft tissue near water (-150 to 150 HU)?"""
+    hu = volume.to_hu(coarse(volume.stored, volume))
+    tissue = hu[(hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])]
+    air = np.count_nonzero(hu < AIR_HU) / hu.size
+    if tissue.size == 0 or air < LEAST_AIR_SHARE:
+        return graded("input_is_ct", air, "share", "There is no air or no soft tissue as a CT in HU has it.",
+                      fail=True)
+    counts, edges = np.histogram(tissue, np.arange(SOFT_TISSUE_HU[0], SOFT_TISSUE_HU[1] + 1, PEAK_BIN_HU))
+    peak = edges[counts.argmax()] + PEAK_BIN_HU / 2
+    bad = not WATER_HU[0] <= peak <= WATER_HU[1]
+    return graded("input_is_ct", peak, "HU", f"Most soft tissue has {peak:.0f} HU"
+                  + (", so the values are not HU; apply the rescale slope and intercept." if bad else "."), fail=bad)
+
+
+def field_of_view(volume, mask):
+    """Which borders of the image cut the face? A warning: what is not in the image need not be covered."""
+    view = coarse(mask, volume)
+    used = [np.flatnonzero(view.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    cut = []
+    for axis, (low, high) in enumerate((("bottom", "top"), ("back", "front"), ("left", "right"))):
+        if used[axis].size:
+            ends = (low, used[axis][0] == 0), (high, used[axis][-1] == view.shape[axis] - 1)
+            cut += [name for name, reached in ends if reached]
+    text = f"The image cuts the face at its {' and '.join(cut)}." if cut else "The whole face lies inside the image."
+    return graded("field_of_view", len(cut), "borders", text, warn=bool(cut))
+
+
+def head_found(frame):
+    """Was the head found, and where does it look? Without a ``Frame`` nobody but a person can say whether the face is gone."""
+    if frame is None:
+        return Check("head_found", FAIL, None, "nats", "No head was found from skin and bone, so whether the face is gone was "
+                     "not judged: look at the whole face yourself, and override with what you saw.")
+    return Check("head_found", PASS, frame.score, "nats",
+                 f"The head is turned by {frame.turned_degrees:.0f} degrees against the image's axes.")
+
+
+def already_defaced(view):
+    """Is the bone of the face bare? Then this or another tool has removed the face before.
+
+    The value is the share of lines along the head's own front, over the foremost 45 mm of bone near its middle, that meet
+    bone with less than 2 mm of tissue in front of it.
+    """
+    lines = np.stack(np.meshgrid(HEIGHTS_MM, ALONG_MM, BESIDE_MM, indexing="ij")[::-1], -1)
+    volume = view.volume
+    hu = volume.to_hu(view.profile(volume.stored, lines, volume.from_hu(OUTSIDE_HU)))
+    tissue, bone = hu > TISSUE_HU, hu > BONE_HU
+    # The first along each line; ``ALONG_MM`` runs backwards from in front of the face.
+    skin, first = tissue.argmax(1), bone.argmax(1)
+    met = bone.any(1) & (first > 0)
+    if met.sum() < LEAST_BONE_LINES:
+        return Check("already_defaced", SKIP, None, "share", "Too little of the facial bones is in view.")
+    lines_of_face = met & (first - first[met].min() <= FACE_DEPTH_MM)
+    if lines_of_face.sum() < LEAST_BONE_LINES:
+        return Check("already_defaced", SKIP, None, "share", "Too little of the facial bones is in view.")
+    naked = lines_of_face & ((first - skin) / view.frame.scale[1] < NAKED_MM)
+    share = naked.sum() / lines_of_face.sum()
+    s, r = np.argwhere(naked)[naked.sum() // 2] if naked.any() else (0, 0)
+    text = f"{100 * share:.0f} % of the facial bone has no soft tissue in front of it"
+    return graded("already_defaced", share, "share",
+                  text + (": the face seems to have been removed before." if share > WARN_NAKED else "."),
+                  view.place(lines[s, first[s, r], r]), fail=share > FAIL_NAKED, warn=share > WARN_NAKED)

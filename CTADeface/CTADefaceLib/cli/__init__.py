@@ -1,0 +1,1 @@
+"""The command ``cta-deface``: ``main`` and one module for each subcommand."""

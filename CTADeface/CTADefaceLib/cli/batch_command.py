@@ -1,0 +1,100 @@
+"""The shell command ``cta-deface batch``."""
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+
+from ..errors import InputError
+
+
+def add_batch(commands):
+    from .main import add_engine_options, add_private_option
+
+    batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped")
+    batch.add_argument("input", metavar="IN", help="folder tree of volume files and DICOM studies, or a BIDS dataset")
+    batch.add_argument("output", metavar="OUT", help="folder of the results, with the tree of IN; the manifest lies in "
+                                                     "the folder of the records, <OUT>-hospital-only")
+    batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
+    batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
+    batch.add_argument("--deidentify-headers", action="store_true",
+                       help="DICOM: also clean the headers (Basic Profile of PS3.15)")
+    add_private_option(batch)
+    batch.add_argument("--scheduler", metavar="ADDRESS|local",
+                       help="run the cases on a Dask cluster, or on one worker per core of this machine (pip install "
+                            "'cta-deface[cluster]')")
+    batch.add_argument("--resource", action="append", default=[], metavar="NAME=AMOUNT",
+                       help="what each case takes of the --resources of a Dask worker, as GPU=1")
+    batch.add_argument("--retries", type=int, default=2, help="of a case, on a cluster (default 2)")
+    add_engine_options(batch)
+    batch.set_defaults(action=batch_command)
+
+
+def batch_command(args):
+    """Exit code 0 when every case is done, 1 when some are not, 130 when it was stopped."""
+    from .main import ProgressBar, options_of
+    from ..batch.run_batch import run_batch
+
+    # A file name that the terminal cannot show must not stop the batch.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    bar = ProgressBar("batch", args.quiet)
+    try:
+        with terminated_as_interrupted():
+            summary = run_batch(args.input, args.output, options_of(args), retry_failed=args.retry_failed,
+                                engine=engine_of(args), show=bar.show, told=teller(args.json),
+                                warn=lambda text: print(text, file=sys.stderr))
+    except KeyboardInterrupt:
+        bar.close()
+        print("cta-deface: stopped; the same command continues.", file=sys.stderr)
+        return 130
+    finally:
+        bar.close()
+    print(json.dumps({"summary": summary.as_dict()}) if args.json else "\n".join(summary.lines()), flush=True)
+    return 0 if summary.complete else 1
+
+
+def engine_of(args):
+    """The cluster that was asked for, else None."""
+    if not args.scheduler:
+        if args.resource:
+            raise InputError("--resource: is for --scheduler; leave it out.")
+        return None
+    from ..batch.cluster import Cluster
+
+    resources = {}
+    for text in args.resource:
+        name, _sign, amount = text.partition("=")
+        try:
+            resources[name.strip()] = float(amount)
+        except ValueError:
+            raise InputError(f"--resource {text}: give NAME=AMOUNT, as in --resource GPU=1.") from None
+    return Cluster(args.scheduler, resources, args.retries)
+
+
+def teller(as_json):
+    """Says on stdout what became of each case: all as JSON, or only what went wrong."""
+    def tell(entry):
+        if as_json:
+            print(json.dumps(entry), flush=True)
+        elif entry["error"]:
+            print(f"{entry['status'].upper()} {entry['error']}", flush=True)
+
+    return tell
+
+
+@contextmanager
+def terminated_as_interrupted():
+    """SIGTERM, with which job schedulers end a job, stops a batch as Ctrl-C does."""
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,133 @@
+"""The shell command ``cta-deface identity``."""
+
+import json
+import sys
+from pathlib import Path
+
+from ..errors import InputError, OutputError
+from ..files.private import private_folder
+
+DONE = "pass"
+
+
+def add_identity(commands):
+    parser = commands.add_parser("identity", help="is the face still detected and recognised after defacing?")
+    parser.add_argument("before", metavar="BEFORE", help="the original volume")
+    parser.add_argument("after", metavar="AFTER", help="the defaced volume")
+    parser.add_argument("--mask", required=True, metavar="MASK", help="the face mask that was filled")
+    parser.add_argument("--pictures", metavar="DIR", help="write the compared pictures, which show the original face")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing pictures")
+    parser.add_argument("--json", action="store_true", help="the result as one JSON object on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.set_defaults(action=identity_command)
+
+
+def identity_command(args):
+    """Exit code 0 only when the verdict is 'pass'."""
+    from .main import ProgressBar
+    from ..identity.identity_check import STAGES, identity_check
+
+    folder = picture_folder(args.pictures, args.after) if args.pictures else None
+    if folder and not args.overwrite:
+        _refuse_pictures(folder)
+    before, after, mask = _read(args)
+    keep = PictureWriter(folder) if folder else lambda view, before, after: None
+    bar = ProgressBar(Path(args.after).name, args.quiet, STAGES)
+    try:
+        result = identity_check(before.to_hu(before.stored), after.to_hu(after.stored), mask, before.geometry,
+                                bar.progress, keep)
+    finally:
+        bar.close()
+    content = {"before": args.before, "after": args.after} | result.as_dict()
+    print(json.dumps(content) if args.json else "\n".join(table(result)), flush=True)
+    if folder:
+        print(f"Pictures (they show the original face, not for release): {folder}", file=sys.stderr)
+    return 0 if result.verdict == DONE else 1
+
+
+def picture_folder(folder, after):
+    """``folder`` as a path; ``OutputError`` when it lies in the folder of the defaced file ``after``."""
+    folder = Path(folder).resolve()
+    # The file may be a link: the link is given away, and so is what lies beside the file itself.
+    if any(folder.is_relative_to(release) for release in (Path(after).parent.resolve(), Path(after).resolve().parent)):
+        raise OutputError(f"{folder}: lies in the folder of the defaced volume, which is given away, and the pictures "
+                          "show the original face; choose a folder outside it.")
+    return folder
+
+
+def _refuse_pictures(folder):
+    from ..files.publish import refuse_existing
+    from ..identity.views import VIEWS
+
+    refuse_existing([picture_path(folder, view) for view in VIEWS], overwrite=False)
+
+
+def picture_path(folder, view):
+    return folder / f"{view.name.replace(' ', '_')}.png"
+
+
+class PictureWriter:
+    """Writes each view, original left and defaced right, with its boxes: white counted as the face, black not."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        try:
+            private_folder(folder)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from None
+
+    def __call__(self, view, before, after):
+        from ..rendering.render import picture_grid, write_png
+
+        pictures = [outlined(*pair) for pair in ((before, view.boxes_before), (after, view.boxes_after))]
+        write_png(picture_grid([pictures]), picture_path(self._folder, view))
+
+
+def outlined(picture, detections):
+    """A copy of ``picture`` with the outline of each detection."""
+    picture = picture.copy()
+    for found in detections:
+        box = found.box
+        rows, columns = (box.top, box.top + box.height - 1), (box.left, box.left + box.width - 1)
+        colour = 255 if found.counted else 0
+        for row in rows:
+            picture[min(row, len(picture) - 1), columns[0]:columns[1] + 1] = colour
+        for column in columns:
+            picture[rows[0]:rows[1] + 1, min(column, picture.shape[1] - 1)] = colour
+    return picture
+
+
+def _read(args):
+    """(before, after, mask): two ``Volume``s and a bool array on one grid; ``InputError`` or ``MaskError`` if not."""
+    from ..voxels.ct_check import check_ct
+    from ..files.read import read_volume
+    from ..api import mask_on_grid
+
+    before, after = read_volume(args.before), read_volume(args.after)
+    check_ct(before)
+    if after.stored.shape != before.stored.shape or not after.geometry.matches(before.geometry):
+        raise InputError(f"{args.after}: its grid (size, spacing, origin or direction) is not that of {args.before}; "
+                         "give the volume that was made from it.")
+    return before, after, mask_on_grid(read_volume(args.mask), before)
+
+
+def table(result):
+    """Lines of text: each view, all views, the verdict, what is known of the method."""
+    yield f"{'view':<18}{'boxes before':>14}{'after':>7}{'face before':>14}{'after':>12}{'distance':>10}"
+    for view in result.views:
+        yield (f"{view.name:<18}{len(view.boxes_before):>14}{len(view.boxes_after):>7}{_width(view.before):>14}"
+               f"{_width(view.after):>12}{_number(view.distance):>10}")
+    combined = result.as_dict()["combined"]
+    yield (f"face detected in {combined['detected_before']} of {combined['views']} views before and "
+           f"{combined['detected_after']} after; distance median {_number(combined['median_distance'])}, "
+           f"least {_number(combined['least_distance'])}")
+    yield f"{result.verdict.upper()}: {result.reason}"
+    yield result.method
+
+
+def _width(detection):
+    return "-" if detection is None else f"{detection.width_mm:.0f} mm"
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.2f}"

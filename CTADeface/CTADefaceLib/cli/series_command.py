@@ -1,0 +1,72 @@
+"""The shell command ``cta-deface series``, and which inputs of ``cta-deface run`` are DICOM."""
+
+import json
+from pathlib import Path
+
+from ..dicom.recognise import is_dicom
+
+COLUMNS = ("number", "kind", "plane", "images", "size", "pixel_mm", "series_number", "description", "problem")
+HEADINGS = ("NUMBER", "KIND", "PLANE", "IMAGES", "SIZE", "PIXEL MM", "SERIES NO.", "DESCRIPTION", "REMARK")
+
+
+def add_series(commands):
+    parser = commands.add_parser("series", help="list the series of a DICOM folder with what they are")
+    parser.add_argument("folder", metavar="FOLDER", help="folder with DICOM files, searched with its sub-folders")
+    parser.add_argument("--json", action="store_true", help="one JSON object per series on stdout")
+    parser.set_defaults(action=series_command)
+
+
+def series_command(args):
+    """Exit code 0 when there is a series that can be defaced."""
+    rows = listing(args.folder)
+    if args.json:
+        print("\n".join(json.dumps(row) for row in rows), flush=True)
+    else:
+        table = [HEADINGS, *([_text(row[column]) for column in COLUMNS] for row in rows)]
+        widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
+        for row in table:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(), flush=True)
+    return 0 if any(row["can_be_defaced"] for row in rows) else 1
+
+
+def listing(source):
+    """One dict per series of ``source``: what ``describe`` says, and ``can_be_defaced`` with the ``problem`` if not."""
+    from ..errors import InputError
+    from ..dicom.series_kinds import DEFACEABLE
+    from ..dicom.dicom_packages import no_values_in_warnings
+    from ..dicom.series import describe, find_series
+    from ..dicom.stack import stack_of
+
+    rows = []
+    with no_values_in_warnings():
+        found = find_series(source)
+    for series in found.series:
+        row = describe(series)
+        row["can_be_defaced"] = series.kind in DEFACEABLE
+        if row["can_be_defaced"]:
+            try:
+                stack = stack_of(series)
+                row |= {"slice_mm": round(float(abs(stack.step @ stack.normal)), 3),
+                        "tilt_deg": round(stack.tilt_deg, 1)}
+            except InputError as error:
+                row |= {"can_be_defaced": False, "problem": str(error)}
+        rows.append(row)
+    return rows
+
+
+def _text(value):
+    if isinstance(value, list):
+        return " x ".join(f"{x:g}" for x in value)
+    return "" if value is None else str(value)
+
+
+def grouped(inputs):
+    """Shell inputs as sources: each folder and each other file for itself, all DICOM files together as one list."""
+    files = [path for path in inputs if is_dicom(path) and not Path(path).is_dir()]
+    sources = [path for path in inputs if path not in files]
+    return [*sources, files] if files else sources
+
+
+def is_study(source):
+    """Is a source of ``grouped`` DICOM? Files that are have been grouped to a list."""
+    return isinstance(source, list) or Path(source).is_dir()

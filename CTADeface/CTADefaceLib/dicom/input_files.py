@@ -1,0 +1,48 @@
+"""One study alone of a folder that holds several is a source too, named like a file in it: FOLDER/study=UID."""
+
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from .deflated import refuse_bomb
+from .dicom_packages import need_pydicom
+
+STUDY = "study="
+# Files of which the study is remembered, as a folder of many studies is gone through for each of them.
+MOST_KNOWN = 100_000
+
+
+def study_in(folder, uid):
+    """The source that is the study ``uid`` alone of all that lies in ``folder`` and below it."""
+    return Path(folder) / (STUDY + quote(uid, safe=""))
+
+
+def folder_and_study(source):
+    """(folder, UID) of a source of ``study_in``; (path, None) of any other folder or file."""
+    path = Path(source)
+    if path.name.startswith(STUDY) and not path.exists():
+        return path.parent, unquote(path.name.removeprefix(STUDY))
+    return path, None
+
+
+def study_uid(path):
+    """UID of the study of a DICOM file, '' when it has none or cannot be read. Raises: MissingPackages."""
+    try:
+        status = Path(path).stat()
+        return _study_uid(str(path), status.st_size, status.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _study_uid(path, _size, _time):
+    pydicom = need_pydicom()
+    try:
+        refuse_bomb(Path(path))
+        return str(pydicom.dcmread(path, specific_tags=["StudyInstanceUID"], stop_before_pixels=True,
+                                   force=True).get("StudyInstanceUID", ""))
+    except OSError:
+        # Not to be remembered: it may go by.
+        raise
+    except Exception:  # pydicom raises many kinds for files that only look like DICOM
+        return ""

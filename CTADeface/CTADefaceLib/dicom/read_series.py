@@ -1,0 +1,66 @@
+"""A stack of slices as the engine's ``Volume``."""
+
+import numpy as np
+
+from ..errors import InputError, OutOfMemory
+from ..voxels.volume import Volume
+from .pixels import read_dataset, read_words, stored_limits, values_of
+
+INT16 = np.iinfo(np.int16)
+
+
+def each_file(stack):
+    """(path, [indices of its planes in the stack]) of every file of a stack, in the stack's order."""
+    files = {}
+    for index, plane in enumerate(stack.planes):
+        files.setdefault(plane.path, []).append(index)
+    return files.items()
+
+
+def read_stack(stack, name, progress=None, begun=None):
+    """``Volume`` of a ``Stack``: stored values where all slices share slope and intercept, else HU.
+
+    HU are int16 where that is exact, float32 otherwise. ``begun(volume)`` is called before pixels are read, with a
+    ``Volume`` as large. Raises: InputError, MissingPackages, OutOfMemory.
+    """
+    try:
+        words, done = np.empty((len(stack.planes), stack.rows, stack.columns), np.uint16), 0
+    except (MemoryError, ValueError) as error:
+        raise OutOfMemory(f"{name}: its slices do not fit into memory ({error}); close other programs.") from None
+    if begun is not None:
+        begun(Volume(words, stack.geometry, name=name))
+    for path, indices in each_file(stack):
+        frames = read_words(read_dataset(path), path.name)
+        if frames.shape[1:] != words.shape[1:]:
+            raise InputError(f"{path.name}: its size changed while it was read; try again.")
+        for index in indices:
+            words[index] = frames[stack.planes[index].frame]
+        done += len(indices)
+        if progress is not None:
+            progress.update(done / len(stack.planes))
+    return volume_of(stack, words, name)
+
+
+def volume_of(stack, words, name):
+    """The ``Volume`` of words (k, rows, columns)."""
+    first = stack.planes[0]
+    if stack.uniform:
+        values = np.stack([values_of(plane_words, plane.bits) for plane_words, plane in zip(words, stack.planes)])
+        fewest = min(plane.bits[0] for plane in stack.planes)
+        return Volume(values, stack.geometry, first.slope, first.intercept, name, stack,
+                      stored_limits((fewest, first.bits[1])))
+    return Volume(_hu(stack, words), stack.geometry, 1.0, 0.0, name, stack, _common_hu(stack))
+
+
+def _hu(stack, words):
+    hu = np.empty(words.shape, np.float32)
+    for index, plane in enumerate(stack.planes):
+        hu[index] = values_of(words[index], plane.bits) * np.float32(plane.slope) + np.float32(plane.intercept)
+    whole = all(float(x).is_integer() for p in stack.planes for x in (p.slope, p.intercept))
+    return hu.astype(np.int16) if whole and hu.min() >= INT16.min and hu.max() <= INT16.max else hu
+
+
+def _common_hu(stack):
+    """(lowest, highest) HU that every slice can hold."""
+    ends = np.array([sorted(limit * p.slope + p.intercept for limit in stored_limits(p.bits)) for p in stack.planes])
+    return float(ends[:, 0].max()), float(ends[:, 1].min())

@@ -1,0 +1,81 @@
+"""Where is the face? The network's log-odds of "face" on a region of the volume's own grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..voxels.morphology import beside, bounding_box, within
+from ..progress import Progress
+from ..voxels.volume import nested
+from ..network.model_grid import BACKGROUND_LOGIT, grid_shape, intensity
+from ..network.pieces import face_pieces
+from ..network.resample import from_model_grid, to_model_grid
+
+# Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
+REGION_MARGIN_MM = 12.0
+LEAST_LOGIT = -3.0
+# What a full-resolution model sees around the face that the locator found.
+CONTEXT_MM = 30.0
+LEAST_FACE_ML = 20.0
+ISLAND_REACH_MM = 16.0
+
+
+@dataclass(frozen=True)
+class FaceLogits:
+    """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (slices of the RAS view): face > 0."""
+
+    logits: np.ndarray
+    region: tuple
+
+
+def predict_face(volume, network, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None, survey=None):
+    """Run ``network`` on the volume and bring its answer to the volume's own grid.
+
+    Parameters: ``volume`` a checked CT; ``network`` and ``locator`` as ``models.network`` gives them; with a ``locator``
+    (the bundled coarse model) the whole volume is seen by the locator only and ``network`` runs on the
+    region that it finds; ``survey``: the ``Survey`` of the volume, where there is one.
+    Returns: ``FaceLogits``, or None when there is no face (less than 20 ml).
+    """
+    progress = progress or Progress().part(0, 1)
+    view = volume.ras()
+    spacing = volume.geometry.ras_spacing()
+    region = tuple(slice(0, n) for n in view.shape)
+    data = None
+    if locator is not None:
+        found = predict_face(volume, locator, device, progress=progress.part(0, 0.2), survey=survey)
+        if found is None:
+            return None
+        region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
+                       for r, mm, n in zip(found.region, spacing, view.shape))
+        progress = progress.part(0.2, 1)
+    elif survey is not None:
+        data = survey.seen_by(network.info)
+    crop = view[region]
+    if data is None:
+        shape = grid_shape(crop.shape, spacing, network.info)
+        data = to_model_grid(crop, volume.to_hu, shape, intensity(network.info), progress.part(0, 0.4))
+    coarse = network.log_odds(data, device, mirroring, step_size, progress.part(0.4, 0.8))
+    voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
+    box = _keep_face(coarse, np.multiply(voxels, spacing))
+    if box is None:
+        return None
+    inner = tuple(slice(int(b.start * v), min(int(np.ceil(b.stop * v)), n)) for b, v, n in zip(box, voxels, crop.shape))
+    logits = from_model_grid(coarse, crop.shape, inner)
+    return FaceLogits(logits, nested(region, inner))
+
+
+def _keep_face(logits, voxel_mm):
+    """Drop what is far from the face, in place; the three slices of what may be face, None below 20 ml.
+
+    The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
+    cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
+    """
+    pieces = face_pieces(logits, ISLAND_REACH_MM, voxel_mm)
+    if pieces is None or pieces[0].sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
+        return None
+    keep = pieces[1]
+    logits[(logits > 0) & ~keep] = BACKGROUND_LOGIT
+    reach = within(keep, REGION_MARGIN_MM, voxel_mm)
+    # One voxel more: interpolation between the last one and its neighbour may still exceed the limit.
+    likely = reach & (logits > LEAST_LOGIT)
+    return bounding_box(likely | beside(likely) & reach)

@@ -1,0 +1,119 @@
+"""What stands in the file where the face was.
+
+``levelled``, the default: the mask and all that lies in front of it (module ``level``), so that nothing in the file
+tells where the skin was. The others replace only the mask and the layer around it that is less than half skin, so that
+the border of the filled region is the old skin: reversible. ``percentile``: the paper's fill (10th percentile of the
+image, Mahmutoglu et al. 2024) computed without padding, so that a scan padded with -3024 is filled with air and not
+with padding; this is also the value of ``levelled``. ``air``: -1000 HU. A number: that many HU. ``published``:
+exactly as published, all voxels counted, the mask alone replaced.
+"""
+
+import numpy as np
+
+from ..errors import InputError, MaskError
+from ..voxels.histogram import Histogram
+from ..voxels.padding import is_padding, outside_circle
+from ..voxels.slabs import for_slabs
+from ..voxels.volume import stored_order
+
+FILLS = ("levelled", "percentile", "published", "air")
+DEFAULT_FILL = FILLS[0]
+FILL_PERCENTILE = 10
+AIR_HU = -1000.0
+# A percentile above this is no air: the background of such a volume is padding.
+MOST_FILL_HU = -300.0
+
+
+def parse_fill(text):
+    """'levelled', 'percentile', 'published', 'air' or HU as a float; InputError for anything else."""
+    if text in FILLS:
+        return text
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        raise InputError(f"{text}: unknown fill; choose {', '.join(FILLS)} or a number of HU.")
+    return value
+
+
+def fill_value(volume, fill=DEFAULT_FILL, histogram=None):
+    """The stored value that ``fill`` means in this volume: rounded and clipped to the volume's dtype.
+
+    ``histogram``: the ``Histogram`` of all stored values, where there is one already.
+    """
+    fill = parse_fill(fill)
+    if fill == "air":
+        return volume.from_hu(AIR_HU)
+    if isinstance(fill, float):
+        return volume.from_hu(fill)
+    # Stored values run the other way where the slope is negative.
+    percent = FILL_PERCENTILE if volume.slope > 0 else 100 - FILL_PERCENTILE
+    hu = _percentile(volume, percent, fill == "published", histogram) * volume.slope + volume.intercept
+    return volume.from_hu(AIR_HU if hu > MOST_FILL_HU and fill != "published" else hu)
+
+
+def _percentile(volume, percent, count_padding, histogram):
+    """As ``numpy.percentile`` over the stored values, from a histogram where the dtype allows one."""
+    stored = volume.stored
+    if not Histogram.fits(stored.dtype):
+        stored = stored.ravel()
+        body = stored if count_padding else stored[~is_padding(volume, stored)]
+        return np.percentile(body if body.size else stored, percent)
+    if histogram is None:
+        histogram = Histogram(stored.dtype)
+        for_slabs(lambda planes: histogram.add(stored[planes]), len(stored))
+    return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
+
+
+def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
+    """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
+
+    Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as
+    of ``fill_value``; ``frame`` the head's ``Frame`` (``head.locate``), for 'levelled', which goes by it where the head
+    does not look to anterior.
+    Padding inside the mask stays padding, except for 'published'; for 'levelled' that outside of the scanner's circle
+    stays.
+    Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
+    """
+    if mask.shape != volume.stored.shape:
+        raise MaskError(f"{volume.name}: the mask has {mask.shape[::-1]} voxels, the volume "
+                        f"{volume.stored.shape[::-1]}; make the mask on this volume's own grid.")
+    if not mask.any():
+        raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
+    value = fill_value(volume, fill, histogram)
+    if fill == "levelled":
+        return _levelled(volume, mask, value, frame), value
+    if fill != "published":
+        from .partial_volume import partial_volume_layer
+
+        mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
+    stored = np.empty_like(volume.stored)
+
+    def replace(planes):
+        part = stored[planes]
+        part[:] = volume.stored[planes]
+        where = mask[planes]
+        np.copyto(part, value, where=where if fill == "published" else where & ~is_padding(volume, part))
+
+    for_slabs(replace, len(stored))
+    return stored, value
+
+
+def _levelled(volume, mask, value, frame):
+    from ..head.face_lines import FaceLines
+    from .level import levelled_region
+
+    lines = FaceLines(volume, mask, frame)
+    box, region = levelled_region(volume, mask, lines)
+    circle = outside_circle(volume)
+    if circle is not None:
+        # The scanner's, so along the image's axes.
+        outside = stored_order(np.broadcast_to(circle, volume.ras().shape), volume.geometry)
+        np.copyto(region, False, where=lines.view(outside)[box])
+    # Only now, when what it took to find the region is free again.
+    stored = np.empty_like(volume.stored)
+    for_slabs(lambda planes: np.copyto(stored[planes], volume.stored[planes]), len(stored))
+    part = lines.view(stored)[box]
+    for_slabs(lambda planes: np.copyto(part[planes], value, where=region[planes]), len(region))
+    return stored

@@ -1,0 +1,163 @@
+"""Face detection and identity distance on pictures of a head before and after defacing.
+
+The method of Mahmutoglu et al. (Eur Radiol Exp 2024;8:111): MTCNN and FaceNet on CT-Muscle renderings; here from
+several views, and with boxes of the size and place of the face only (see ``views``).
+"""
+
+from dataclasses import asdict, dataclass
+from statistics import median
+
+import numpy as np
+
+from ..checks.check import SKIP, Check
+from ..errors import InputError
+from ..progress import Progress
+from ..rendering.render import tissue_focus
+from .detect import Box, Detector
+from .embed import Embedder, distance
+from .measured import measured, method_sentence
+from .verdict import judge
+from .views import VIEWS, box_mm, counts, draw_views, face_centre, frame
+
+# For ``Progress``: pictures before, pictures after, detection and distance.
+STAGES = {"identity": 1.0}
+SHARES = (0.4, 0.8)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A detector's box, its width and its distance from the face centre in mm, and whether it counts as the face."""
+
+    box: Box
+    width_mm: float
+    offset_mm: float
+    counted: bool
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """One view: all boxes before and after, and the FaceNet distance of the face's crops, None without a face."""
+
+    name: str
+    pitch_deg: float
+    yaw_deg: float
+    mm_per_pixel: float
+    boxes_before: tuple[Detection, ...]
+    boxes_after: tuple[Detection, ...]
+    distance: float | None
+
+    @property
+    def before(self):
+        """The surest counted ``Detection`` before, None if there is none."""
+        return _face(self.boxes_before)
+
+    @property
+    def after(self):
+        return _face(self.boxes_after)
+
+
+@dataclass(frozen=True)
+class IdentityResult:
+    """``verdict`` 'pass', 'warn', 'fail' or 'not possible', one sentence why, and the number that it rests on."""
+
+    verdict: str
+    reason: str
+    number_name: str
+    number: float | None
+    views: tuple[ViewResult, ...]
+
+    @property
+    def detected_before(self):
+        """Number of views in which the face was found; ``rate`` is this of ``len(views)``."""
+        return sum(view.before is not None for view in self.views)
+
+    @property
+    def detected_after(self):
+        return sum(view.after is not None for view in self.views)
+
+    @property
+    def distances(self):
+        return [view.distance for view in self.views if view.distance is not None]
+
+    @property
+    def method(self):
+        """What is known of the method beside this case: rank-1 and AUC, as measured, in one sentence."""
+        return method_sentence(measured())
+
+    def as_dict(self):
+        """All of it for JSON: no paths, no pictures."""
+        number, distances = len(self.views), self.distances
+        combined = {"views": number, "detected_before": self.detected_before, "detected_after": self.detected_after,
+                    "rate_before": self.detected_before / number, "rate_after": self.detected_after / number,
+                    "distances": len(distances), "median_distance": median(distances) if distances else None,
+                    "least_distance": min(distances) if distances else None}
+        return {"verdict": self.verdict, "reason": self.reason, "number_name": self.number_name, "number": self.number,
+                "method": self.method, "combined": combined, "views": [_view_dict(view) for view in self.views]}
+
+    def as_check(self):
+        """The verdict as one more ``Check`` of a case; 'not possible' is not applicable."""
+        verdict = SKIP if self.verdict == "not possible" else self.verdict
+        return Check("identity", verdict, self.number, self.number_name, f"{self.reason} {self.method}")
+
+
+def _view_dict(view):
+    return asdict(view) | {"detected_before": view.before is not None, "detected_after": view.after is not None}
+
+
+def identity_check(before_hu, after_hu, face_mask, geometry, progress=None, on_view=lambda view, before, after: None):
+    """Is the face still detected, and the person still recognised, in the defaced volume?
+
+    Parameters: ``before_hu``, ``after_hu`` arrays (k, j, i) in HU and ``face_mask`` (k, j, i), non-zero = face, all on
+    the grid ``geometry`` (``Geometry``); ``progress`` a ``Progress`` (made with ``STAGES`` for a fraction);
+    ``on_view`` is called with each ``ViewResult`` and its two pictures (uint8, rows, columns, 3), which show the
+    original face: keep them inside the hospital.
+    Returns: ``IdentityResult``. Raises: ``InputError`` (shapes differ), ``MaskError`` (empty mask),
+    ``MissingPackages``, ``DeviceError`` (no OpenGL), ``Cancelled``.
+    """
+    if not np.shape(before_hu) == np.shape(after_hu) == np.shape(face_mask):
+        raise InputError(f"The original, the defaced volume and the mask differ in shape ({np.shape(before_hu)}, "
+                         f"{np.shape(after_hu)}, {np.shape(face_mask)}); give three of one grid.")
+    progress = progress or Progress()
+    progress.enter("identity")
+    index_to_ras = geometry.affine()
+    centre = face_centre(face_mask, index_to_ras)
+    detector, embedder = Detector(), Embedder()
+    focus = tissue_focus(before_hu, index_to_ras)
+    before = draw_views(before_hu, index_to_ras, focus)
+    progress.update(SHARES[0])
+    after = draw_views(after_hu, index_to_ras, focus)
+    results = []
+    for number, view in enumerate(VIEWS):
+        progress.update(SHARES[1] + (1 - SHARES[1]) * number / len(VIEWS))
+        pair = before[number], after[number]
+        results.append(compare(view, frame(view, focus, centre), *pair, detector, embedder))
+        on_view(results[-1], *pair)
+    return summarise(results)
+
+
+def summarise(views):
+    """``IdentityResult`` of the ``ViewResult``s of one head."""
+    return IdentityResult(*judge(views), tuple(views))
+
+
+def compare(view, at, before, after, detector, embedder):
+    """``ViewResult`` of two pictures of one ``View``; ``at`` is its ``Frame``.
+
+    Each face is cropped at its own box. Where only one picture has a face, the other is cropped at the same place.
+    """
+    boxes = [tuple(_detection(box, at) for box in detector.find(picture)) for picture in (before, after)]
+    faces = [_face(b) for b in boxes]
+    apart = None
+    if any(faces):
+        crops = (face or faces[1 - which] for which, face in enumerate(faces))
+        apart = distance(*(embedder.embed(p, face.box) for p, face in zip((before, after), crops, strict=True)))
+    return ViewResult(view.name, view.pitch_deg, view.yaw_deg, at.mm_per_pixel, *boxes, apart)
+
+
+def _detection(box, at):
+    width, offset = box_mm(box, at)
+    return Detection(box, width, offset, counts(width, offset))
+
+
+def _face(boxes):
+    return next((b for b in boxes if b.counted), None)

@@ -1,0 +1,1 @@
+"""CT-Muscle renderings of a volume, and the pictures made of them."""

@@ -1,0 +1,106 @@
+"""A volume node and the DICOM files that it was loaded from: found in Slicer's database, proved by the voxels."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import slicer
+
+from ...cases.volume_file import Result, require_sound
+from ...checks.written import written_file
+from ...dicom.deface_study import deface_dicom, require_defaced
+from ...dicom.folders import MASK_EXTENSION
+from ...dicom.new_series import as_slices, write_new_series
+from ...dicom.deface_series import PersonsMask, compare_series
+from ...errors import InputError
+from ...files.write import write_new_mask
+from ...release.gate import release
+from ..scene import face_segment
+from .node_export import how_proposed, model_of
+from ..scene.volumes import INSTANCES
+
+SAME_HU = 0.01
+NEW_SERIES = "series_01"
+
+
+def source_files(node, whole_study=False):
+    """(paths of the node's own instances, or of all of its study, UID of its series), from Slicer's DICOM database.
+
+    Raises: InputError when the node did not come from DICOM, or its files are no longer known.
+    """
+    database = getattr(slicer, "dicomDatabase", None)
+    uids = (node.GetAttribute(INSTANCES) or "").split()
+    files = [database.fileForInstance(uid) if database is not None else "" for uid in uids]
+    if not uids:
+        raise InputError(f"{node.GetName()}: was not loaded from DICOM; ask for a new series.")
+    if not all(path and Path(path).is_file() for path in files):
+        raise InputError(f"{node.GetName()}: its DICOM files are not in Slicer's database any more; import them again in the "
+                         "DICOM module and load the volume from there.")
+    series = database.seriesForFile(files[0])
+    if whole_study:
+        study = database.studyForSeries(series)
+        files = [path for one in database.seriesForStudy(study) for path in database.filesForSeries(one)]
+    return list(dict.fromkeys(files)), series
+
+
+def persons_mask(node, mask, proposal, model, volume):
+    """``PersonsMask`` on the slices of the series ``volume`` for masks (bool) on the grid of the node.
+
+    That the node is this series, perhaps with axes that run the other way, is proved by its voxels.
+    Raises: InputError when they differ: the volume was cropped, resampled or changed after it was loaded.
+    """
+    hu, wanted = slicer.util.arrayFromVolume(node), volume.to_hu(volume.stored)
+    for steps in itertools.product((1, -1), repeat=3):
+        turned = tuple(slice(None, None, step) for step in steps)
+        if hu.shape == wanted.shape and _same(hu[turned], wanted):
+            # Copies, as what follows wants arrays of its own order.
+            return PersonsMask(np.ascontiguousarray(mask[turned]),
+                               None if proposal is None else np.ascontiguousarray(proposal[turned]), model)
+    raise InputError(f"{node.GetName()}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
+                     "load it again, or export it as a new series.")
+
+
+def _same(hu, wanted):
+    few = (slice(None, None, 7),) * 3
+    return all(np.allclose(hu[part], wanted[part], rtol=0, atol=SAME_HU, equal_nan=True) for part in (few, ...))
+
+
+def export_instances(source, segmentation, mask, folder, options, whole_study, progress, warn):
+    """Deface the files that the node ``source`` was loaded from with its ``mask`` (bool); returns the ``Result``s.
+
+    Raises: ChecksFailed, OutputError and other CTADefaceErrors when nothing at all was written.
+    """
+    files, series = source_files(source, whole_study)
+    proposal, model = face_segment.proposal_mask(segmentation, source), model_of(segmentation)
+
+    def given(volume):
+        return replace(persons_mask(source, mask, proposal, model, volume), how=how_proposed(segmentation))
+
+    results = deface_dicom(files, folder, replace(options, series=series), progress, warn, given)
+    return require_defaced(results, source.GetName(), options.override)
+
+
+def export_new_series(case, folder, options, progress):
+    """Write an ``Outgoing`` case as a new series into ``folder``/series_01; returns the ``Result``.
+
+    Raises: ChecksFailed, InputError for a volume that a CT series cannot hold, OutputError, MissingPackages.
+    """
+    require_sound(options)
+    slices = as_slices(case.volume, case.stored)
+    if options.identity:
+        case.check_identity(progress)
+
+    def write(staged):
+        staged.mkdir()
+        write_new_series(slices, staged)
+
+    target = Path(folder) / NEW_SERIES
+    released = release(case, target, write, lambda staged: written_file(staged, slices, slices.stored, compare_series),
+                       write_mask=lambda staged: write_new_mask(case.mask, case.volume.geometry, staged),
+                       records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION,
+                       report=options.report)
+    result = Result(case.volume.name, fill=str(options.fill), series=1, model=(case.model or {}).get("name"),
+                    checks=[check.as_dict() for check in case.checks])
+    result.was_released(target, released)
+    return result

@@ -1,0 +1,136 @@
+"""Apply the fill, and write files."""
+
+from pathlib import Path
+
+import qt
+import slicer
+
+from ...errors import Cancelled, ChecksFailed
+from ..scene import face_segment, slice_views
+from ..export import node_export as outgoing
+from .parameters import NUMBER, chosen_fill
+from ..texts import _
+from ..scene.volumes import from_dicom
+from .section import errors_shown, no_mask, switch
+
+FILES = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;NIfTI (*.nii)"
+
+
+class ExportSection:
+    def __init__(self, panel):
+        self.panel, self.ui = panel, panel.ui
+        self.ui.applyButton.connect("clicked(bool)", self._on_apply)
+        self.ui.exportButton.connect("clicked(bool)", self._on_export)
+        self.ui.exportDicomButton.connect("clicked(bool)", self._on_export_dicom)
+
+    def update(self):
+        why_off = no_mask(self.panel)
+        switch(self.ui.applyButton, why_off, _("Make or update the defaced volume; the input is never changed."))
+        switch(self.ui.exportButton, why_off, _("Fill the face as it is masked now, check it, and write the result to a file. "
+                                             "A failed check stops it until it is overridden with a reason."))
+        switch(self.ui.exportDicomButton, why_off, _("Write the DICOM files that the volume was loaded from, with the face filled "
+                                                     "in them, as a new series. A failed check stops it too."))
+        parameters = self.panel.parameters
+        self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
+        defaced = self._defaced()
+        self.ui.defacedLabel.text = defaced.GetName() if defaced is not None else _("not made yet")
+
+    def _defaced(self):
+        segmentation = self.panel.segmentation
+        return segmentation.GetNodeReference(face_segment.DEFACED) if segmentation is not None else None
+
+    def _on_apply(self, *_checked):
+        with errors_shown(self.panel):
+            slice_views.show_volume(self._apply())
+        self.panel.update()
+
+    def _apply(self):
+        others = face_segment.other_segments(self.panel.segmentation)
+        # Drawn in the editor's second segment, a part of the face would stay unnoticed.
+        if others and not slicer.util.confirmOkCancelDisplay(
+                _("Only the segment {face} is filled. Not filled: {names}. Continue?").format(
+                    face=face_segment.SEGMENT_NAME, names=", ".join(others)), windowTitle="CTADeface"):
+            raise Cancelled()
+        with slicer.util.WaitCursor():
+            output = self.panel.logic.applyFill(self.panel.volume, self.panel.segmentation,
+                                                fill=chosen_fill(self.panel.parameters))
+        self.panel.log(_("{name} is filled.").format(name=output.GetName()))
+        return output
+
+    def _on_export(self, *_checked):
+        with errors_shown(self.panel):
+            name = _file_name(self.panel.volume.GetName()) + "_defaced.nii.gz"
+            place = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
+            path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
+            if not path:
+                return
+            # The file dialog has asked about an existing file; the mask's name it has not seen.
+            output = self._apply()
+            self._write(output, Path(path))
+        self.panel.update()
+
+    def _write(self, output, path):
+        mask_path = outgoing.mask_path(path) if self.ui.exportMaskCheckBox.checked else None
+        if mask_path is not None and mask_path.exists() and not slicer.util.confirmYesNoDisplay(
+                _("{path} exists already. Replace it?").format(path=mask_path), windowTitle="CTADeface"):
+            return
+        with slicer.util.WaitCursor():
+            problems = []
+            record = self._checked(self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_path is not None,
+                                   warn=problems.append)
+        self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path, record) if p)))
+        self._warn(problems)
+
+    def _on_export_dicom(self, *_checked):
+        with errors_shown(self.panel):
+            new = not from_dicom(self.panel.volume)
+            ready = self.panel.packages_section.ensure_for("dicom", _("DICOM export"))
+            if not ready or (new and not self._may_make_series()):
+                return
+            folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
+            if folder:
+                output = self._apply()
+                with slicer.util.WaitCursor():
+                    results = self._checked(
+                        self.panel.logic.exportDicom, output, folder, newSeries=new, warn=self.panel.log,
+                        wholeStudy=self.ui.wholeStudyCheckBox.checked and not new,
+                        deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new)
+                self._tell(results)
+        self.panel.update()
+
+    def _may_make_series(self):
+        return slicer.util.confirmOkCancelDisplay(
+            _("{name} was not loaded from DICOM. Write it as a new CT series, without patient, dates, or link to other "
+              "series? Values are rounded to whole HU.").format(name=self.panel.volume.GetName()), windowTitle="CTADeface")
+
+    def _tell(self, results):
+        for result in results:
+            self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
+        # Of a series that was written, the error says what is missing beside it.
+        self._warn([result.error for result in results if result.status == "defaced" and result.error])
+        left = [result for result in results if result.status != "defaced"]
+        if left:
+            slicer.util.warningDisplay(
+                _("Not defaced and not written:") + "\n" + "\n".join(f"{r.input}: {r.error or r.reason}" for r in left),
+                windowTitle="CTADeface")
+
+    def _warn(self, problems):
+        for text in problems:
+            self.panel.log(text)
+            slicer.util.warningDisplay(text, windowTitle="CTADeface")
+
+    def _checked(self, export, output, target, **how):
+        """Run an export of the logic; what its checks say is shown when they stop it."""
+        checks = self.panel.checks_section
+        try:
+            return export(output, target, overrides=checks.overrides, report=self.ui.reportCheckBox.checked,
+                          identity=self.ui.identityCheckBox.checked, **how)
+        except ChecksFailed as error:
+            checks.show(error.every, chosen_fill(self.panel.parameters))
+            self.ui.checksSection.collapsed = False
+            raise
+
+
+def _file_name(name):
+    """``name`` without what file systems do not like."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_") or "volume"

@@ -1,0 +1,62 @@
+"""Python packages: what is missing, install, repair."""
+
+from contextlib import contextmanager
+
+from ..packages import install as packages
+from ..texts import _
+from .section import errors_shown
+
+
+class PackagesSection:
+    def __init__(self, panel):
+        self.panel, self.ui = panel, panel.ui
+        self.ui.installButton.connect("clicked(bool)", lambda _checked=False: self._do(packages.install))
+        self.ui.repairButton.connect("clicked(bool)", lambda _checked=False: self._do(packages.repair))
+        self.ui.packagesSection.connect("contentsCollapsed(bool)", lambda collapsed: self.look())
+
+    def look(self):
+        """Say what is missing; only while the section is open, as it reads many files."""
+        if not self.ui.packagesSection.collapsed:
+            state = packages.state()
+            self.ui.packagesLabel.text = _("All packages are installed.") if state.ready else state.reason
+            self.ui.installButton.enabled = not state.ready
+
+    def open(self):
+        self.ui.packagesSection.collapsed = False
+        self.look()
+
+    def ensure(self):
+        """Install what is missing, after asking. Returns False when the user declined. Raises: PackageError."""
+        return packages.state().ready or self._agreed(packages.install)
+
+    def ensure_for(self, use, purpose):
+        """The same for what one ``use`` needs beyond the rest, ``purpose`` in words."""
+        return self._agreed(packages.ensure_for, use, purpose)
+
+    def _do(self, action):
+        with errors_shown(self.panel):
+            self._agreed(action)
+
+    def _agreed(self, action, *arguments):
+        """Run ``action``; False when the user declined."""
+        try:
+            with self._panel_off():
+                action(*arguments, wheel_folder=self.ui.wheelFolderEdit.currentPath or None)
+        except packages.Declined as error:
+            self.ui.statusLabel.text = str(error)
+            self.panel.log(str(error))
+            return False
+        return True
+
+    @contextmanager
+    def _panel_off(self):
+        """Slicer handles clicks while pip runs for minutes: nothing of the panel may be used, and it says why."""
+        before = self.ui.statusLabel.text
+        self.panel.form.enabled = False
+        self.ui.statusLabel.text = _("Python packages are being installed; this can take minutes.")
+        try:
+            yield
+        finally:
+            self.panel.form.enabled = True
+            self.ui.statusLabel.text = before
+            self.look()

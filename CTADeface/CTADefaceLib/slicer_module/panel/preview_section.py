@@ -1,0 +1,104 @@
+"""Original, with mask, defaced: one click, or one key that goes round."""
+
+import qt
+import slicer
+
+from ...errors import MaskError
+from .parameters import chosen_fill
+from ..scene.preview import STATES
+from ..texts import _
+from .section import errors_shown, no_mask, no_volume, switch
+
+KEY = "Alt+P"
+DELAY_MS = 400
+
+
+class PreviewSection:
+    def __init__(self, panel):
+        self.panel, self.ui = panel, panel.ui
+        self.buttons = dict(zip(STATES, (self.ui.originalButton, self.ui.maskButton, self.ui.defacedButton)))
+        for state, button in self.buttons.items():
+            button.connect("clicked(bool)", lambda _checked=False, state=state: self.toggle(state))
+        self.ui.frontButton.connect("clicked(bool)", lambda _checked=False: self.panel.logic.preview.look("front"))
+        self.ui.obliqueButton.connect("clicked(bool)", lambda _checked=False: self.panel.logic.preview.look("oblique"))
+        # Started anew by every edit, so that a quick series of edits is followed once.
+        self._delay = qt.QTimer()
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(DELAY_MS)
+        self._delay.connect("timeout()", self._follow)
+        self._shortcut = None
+
+    @property
+    def state(self):
+        return self.panel.logic.preview.state
+
+    def update(self):
+        tips = {"original": _("Show the CT-Muscle rendering of the volume as it is."),
+                "mask": _("Show the rendering with the face mask."),
+                "defaced": _("Show the rendering of what would be exported.")}
+        for state, button in self.buttons.items():
+            switch(button, no_volume(self.panel) if state == "original" else no_mask(self.panel),
+                   tips[state] + " " + _("Key: {key}").format(key=KEY))
+            button.checked = self.state == state
+        why_off = "" if self.state else _("Show a preview first.")
+        switch(self.ui.frontButton, why_off, _("Look at the face from the front."))
+        switch(self.ui.obliqueButton, why_off, _("Look at the face from the side and above."))
+
+    def toggle(self, state):
+        """Show ``state``, or hide the preview when it is shown already."""
+        with errors_shown(self.panel):
+            if self.state == state:
+                self.panel.logic.hidePreview()
+            else:
+                self._show(state)
+        self.update()
+
+    def next(self):
+        """The next state that can be shown, after the last one the first."""
+        possible = [state for state, button in self.buttons.items() if button.enabled]
+        if possible:
+            index = possible.index(self.state) + 1 if self.state in possible else 0
+            with errors_shown(self.panel):
+                self._show(possible[index % len(possible)])
+            self.update()
+
+    def hide(self):
+        """Bring back the user's own view."""
+        self._delay.stop()
+        self.panel.logic.hidePreview()
+        self.update()
+
+    def mask_changed(self):
+        """The mask was edited: follow it shortly if that is wanted."""
+        if self.state == "defaced" and self.panel.parameters and self.panel.parameters.followEdits:
+            self._delay.start()
+
+    def enter(self):
+        window = slicer.util.mainWindow() or self.panel.parent
+        self._shortcut = qt.QShortcut(qt.QKeySequence(KEY), window)
+        self._shortcut.connect("activated()", self.next)
+
+    def leave(self):
+        if self._shortcut is not None:
+            self._shortcut.disconnect("activated()", self.next)
+            self._shortcut.setParent(None)
+            self._shortcut.deleteLater()
+            self._shortcut = None
+        self.hide()
+
+    def close(self):
+        self._delay.stop()
+        self._delay.disconnect("timeout()", self._follow)
+
+    def _show(self, state):
+        with slicer.util.WaitCursor():
+            self.panel.logic.showPreview(self.panel.volume, self.panel.segmentation, state,
+                                         chosen_fill(self.panel.parameters))
+
+    def _follow(self):
+        if self.state == "defaced" and self.panel.volume is self.panel.logic.preview.volume:
+            try:
+                self._show("defaced")
+            except MaskError as error:
+                # Everything was erased: no reason to interrupt the person who draws.
+                self.panel.log(str(error))

@@ -1,0 +1,44 @@
+"""Segment Editor on the face mask, and quick actions that it can undo."""
+
+from ..scene.editor import FaceEditor
+from ..texts import _
+from .section import errors_shown, no_mask, switch
+
+
+class RefineSection:
+    def __init__(self, panel):
+        self.panel = panel
+        self.editor = FaceEditor()
+        panel.ui.editorPlace.layout().addWidget(self.editor.widget)
+        logic = panel.logic
+        self._actions = {
+            panel.ui.growButton: (logic.growMask, _("Grow the mask by 1 mm, at least by one voxel.")),
+            panel.ui.shrinkButton: (lambda v, s: logic.growMask(v, s, -1.0),
+                                    _("Shrink the mask by 1 mm, at least by one voxel.")),
+            panel.ui.islandButton: (logic.keepLargestIsland, _("Keep the largest connected piece only.")),
+            panel.ui.boneButton: (logic.excludeBone, _("Take bone and teeth (above 300 HU) out of the mask.")),
+            panel.ui.restoreButton: (logic.restoreModelMask, _("Undo all edits: the mask as the model proposed it.")),
+        }
+        for button, (action, _tip) in self._actions.items():
+            button.connect("clicked(bool)", lambda _checked=False, action=action: self._do(action))
+
+    def update(self):
+        why_off = no_mask(self.panel)
+        for button, (_action, tip) in self._actions.items():
+            switch(button, why_off, tip)
+        self.editor.widget.enabled = not why_off
+
+    def edit(self, segmentation, volume):
+        """Offer ``segmentation`` (None: nothing) in the editor."""
+        self.editor.edit(segmentation, volume)
+
+    def keep(self, segmentation, volume):
+        """Offer them again where the editor has let go of them or of the segment; a segment chosen in it stays."""
+        if segmentation is not None and not self.editor.edits(segmentation):
+            self.editor.edit(segmentation, volume)
+
+    def _do(self, action):
+        with errors_shown(self.panel):
+            self.editor.save_for_undo()
+            action(self.panel.volume, self.panel.segmentation)
+            self.panel.mask_changed()

@@ -1,0 +1,207 @@
+"""Go through a finished batch: look at each case, accept, correct or reject it."""
+
+import qt
+import slicer
+
+from ...batch import review_queue as queueing
+from ...checks.check import TITLES
+from ...errors import ChecksFailed
+from ...filling.fill import FILLS
+from ..scene import slice_views
+from .parameters import NUMBER, chosen_fill
+from ..review import Review
+from ..texts import _
+from .section import errors_shown, switch
+
+KEYS = {"Alt+Left": "previous", "Alt+Right": "next"}
+ALL, OPEN, NOT_RELEASED = "all", "open", "not released"
+STATES = {"defaced": _("released"), "mask only": _("mask only"), "blocked": _("blocked by a check"), "failed": _("failed")}
+DECISIONS = {"accepted": _("accepted"), "corrected": _("corrected"), "rejected": _("rejected")}
+
+
+class ReviewSection:
+    def __init__(self, panel):
+        self.panel, self.ui = panel, panel.ui
+        self.review = Review()
+        self._shortcuts = []
+        for button, action in ((self.ui.openReviewButton, self._open), (self.ui.previousButton, self.previous),
+                               (self.ui.nextButton, self.next), (self.ui.acceptButton, self._accept),
+                               (self.ui.correctButton, self._correct), (self.ui.rejectButton, self._reject),
+                               (self.ui.trainingButton, self._add_to_training)):
+            button.connect("clicked(bool)", lambda _checked=False, action=action: self._do(action))
+        self.ui.reviewFilterComboBox.connect("activated(int)", lambda _index: self._do(self._filter))
+
+    # What the panel calls
+
+    def update(self):
+        item, ready = self.review.item, self._ready()
+        off = "" if self.review.manifest else _("Open a batch first.")
+        for button, tip in ((self.ui.previousButton, _("The case before (Alt+Left).")),
+                            (self.ui.nextButton, _("The case after (Alt+Right)."))):
+            switch(button, off, tip)
+        self.ui.reviewFilterComboBox.enabled = not off
+        off = off or ("" if item is not None else _("Choose a case first."))
+        switch(self.ui.rejectButton, off, _("It must not leave: what was released of it is deleted. The original stays."))
+        switch(self.ui.acceptButton, off or ("" if item.outputs else _("Nothing was released of it; correct or reject it.")),
+               _("It may leave as it is."))
+        off = off or ready
+        switch(self.ui.correctButton, off, _("Deface it again with the mask as it is now, check it, and "
+                                              "replace what was released."))
+        switch(self.ui.trainingButton, off, _("Add scan and mask to an nnU-Net dataset, without names or identifiers. The scan "
+                                              "shows the face: for the hospital only."))
+        self.ui.reviewLabel.text = self._text()
+
+    def enter(self):
+        window = slicer.util.mainWindow() or self.panel.parent
+        for key, name in KEYS.items():
+            shortcut = qt.QShortcut(qt.QKeySequence(key), window)
+            slot = getattr(self, "_on_" + name)
+            shortcut.connect("activated()", slot)
+            self._shortcuts.append((shortcut, slot))
+
+    def leave(self):
+        for shortcut, slot in self._shortcuts:
+            shortcut.disconnect("activated()", slot)
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
+
+    def scene_closes(self):
+        self.review.forget()
+
+    # What a person does
+
+    def next(self):
+        """The case after the one at hand, among those that the filter lets through."""
+        self._step(queueing.next_item)
+
+    def previous(self):
+        """The case before."""
+        self._step(queueing.previous_item)
+
+    def _on_next(self):
+        self._do(self.next)
+
+    def _on_previous(self):
+        self._do(self.previous)
+
+    def _do(self, action):
+        with errors_shown(self.panel):
+            action()
+        self.panel.update()
+
+    def _open(self):
+        if not self.panel.packages_section.ensure():
+            return
+        self.review.open(self.ui.reviewFolderEdit.currentPath)
+        parameters, fill = self.panel.parameters, self.review.fill
+        parameters.fill = fill if fill in FILLS else NUMBER
+        if parameters.fill == NUMBER:
+            parameters.fillNumber = float(fill)
+        self._list_filters()
+        self._show(queueing.next_open(self.review.queue) or queueing.next_item(self.review.queue))
+
+    def _filter(self):
+        shown = self._shown()
+        if self.review.item not in shown:
+            self._show(queueing.next_item(shown))
+
+    def _step(self, find):
+        shown, item = self._shown(), self.review.item
+        self._show(find(shown, item.case if item in shown else None))
+
+    def _accept(self):
+        self.review.accept()
+        self._decided()
+
+    def _correct(self):
+        checks = self.panel.checks_section
+        try:
+            with slicer.util.WaitCursor():
+                self.review.correct(checks.overrides)
+        except ChecksFailed as error:
+            checks.show(error.every, chosen_fill(self.panel.parameters))
+            self.ui.checksSection.collapsed = False
+            raise
+        self._decided()
+
+    def _reject(self):
+        item = self.review.item
+        if item.outputs and not slicer.util.confirmOkCancelDisplay(
+                _("Reject {case}? What was released of it is deleted; the original stays.").format(case=item.case),
+                windowTitle="CTADeface"):
+            return
+        self.review.reject()
+        self._decided()
+
+    def _add_to_training(self):
+        folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder of the training set (hospital only)"))
+        if folder:
+            with slicer.util.WaitCursor():
+                name = self.review.add_to_training(folder)
+            self.panel.log(_("Added to the training set as {name}.").format(name=name))
+
+    # Showing
+
+    def _decided(self):
+        item = self.review.item
+        self.panel.log(f"{item.case}: {DECISIONS[item.review]}")
+        if item.review == queueing.CORRECTED and item.error:
+            # Of a study, not all was released: that stays in view.
+            return
+        following = queueing.next_open(self._shown(), item.case if item in self._shown() else None)
+        if following is not None:
+            self._show(following)
+
+    def _show(self, item):
+        if item is None:
+            return
+        self.panel.preview_section.hide()
+        try:
+            with slicer.util.WaitCursor():
+                self.review.show(item)
+        finally:
+            self.panel.parameters.inputVolume = self.review.volume
+            self.panel.update()
+        slice_views.show_volume(self.review.volume)
+        slice_views.fit()
+        checks = self.review.checks()
+        if checks and self.review.segmentation is not None:
+            self.panel.checks_section.show(checks, chosen_fill(self.panel.parameters))
+
+    def _ready(self):
+        """Why the case cannot be corrected, or an empty text."""
+        if self.review.volume is None:
+            return _("The case could not be read.")
+        return "" if self.panel.segmentation is not None else _("Segment or draw the face first.")
+
+    def _list_filters(self):
+        box = self.ui.reviewFilterComboBox
+        box.clear()
+        for text, key in ((_("All cases"), ALL), (_("Not reviewed yet"), OPEN), (_("Blocked or failed"), NOT_RELEASED)):
+            box.addItem(text, key)
+        for name, count in queueing.failed_checks(self.review.queue).items():
+            box.addItem(_("Failed: {check} ({count})").format(check=_(TITLES[name]), count=count), name)
+
+    def _shown(self):
+        """Items that the filter lets through."""
+        box = self.ui.reviewFilterComboBox
+        queue, key = self.review.queue, box.itemData(box.currentIndex)
+        if key == OPEN:
+            return queueing.filtered(queue, open_only=True)
+        if key == NOT_RELEASED:
+            return [item for item in queue if item.status in ("blocked", "failed")]
+        return queue if key in (None, ALL) else queueing.filtered(queue, check=key)
+
+    def _text(self):
+        if not self.review.manifest:
+            return _("Open the folder <output>-hospital-only of a finished batch.")
+        done, count = queueing.reviewed(self.review.queue)
+        text = _("{done} of {count} reviewed.").format(done=done, count=count)
+        item = self.review.item
+        if item is None:
+            return text
+        shown = self._shown()
+        place = f"{shown.index(item) + 1}/{len(shown)}  " if item in shown else ""
+        text = f"{place}{item.case}: {DECISIONS.get(item.review) or STATES[item.status]}. {text}"
+        return f"{text}\n{item.error}" if item.error else text

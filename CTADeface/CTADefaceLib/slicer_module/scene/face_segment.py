@@ -1,0 +1,186 @@
+"""The face mask as an editable segmentation node: one segment "Face" beside the volume, and the model's proposal."""
+
+import numpy as np
+import slicer
+import vtk
+
+from ...errors import MaskError
+from .hidden_nodes import add_hidden
+from ..texts import _
+from .volumes import grid_to_ras, move_in_hierarchy
+
+SEGMENT_NAME = "Face"
+COLOUR = (0.95, 0.58, 0.47)
+SLICE_OPACITY = 0.5
+# SNOMED CT: 123037004 body structure, 89545001 face, which Slicer's own shorter list lacks.
+TERMINOLOGY = ("Segmentation category and type - DICOM master list"
+               "~SCT^123037004^Anatomical Structure~SCT^89545001^Face~^^"
+               "~Anatomic codes - DICOM master list~^^~^^")
+# Attribute and references of segmentation nodes; saved with the scene.
+FACE_MASK = "CTADeface.FaceMask"
+PROPOSAL = "CTADeface.Proposal"
+DEFACED = "CTADeface.Defaced"
+
+
+def find_face(volume):
+    """The segmentation node with the face mask of a volume node, or None."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        if node.GetAttribute(FACE_MASK) == "mask" and reference_volume(node) is volume:
+            return node
+    return None
+
+
+def reference_volume(segmentation):
+    """The volume node whose grid a segmentation node has."""
+    return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+
+
+def new_face(volume):
+    """A face segmentation node for ``volume`` with an empty segment: on its grid, under its transform, beside it in the
+    hierarchy."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", volume.GetName() + " " + _("face mask"))
+    node.SetAttribute(FACE_MASK, "mask")
+    _segment_on_grid(node, volume)
+    _show(node)
+    move_in_hierarchy(node, volume)
+    return node
+
+
+def set_mask(segmentation, mask, volume):
+    """Make ``mask`` (bool (k, j, i)) the face segment, keeping other segments; the segmentation follows the volume."""
+    _write(segmentation, mask, volume)
+    _show(segmentation)
+    move_in_hierarchy(segmentation, volume)
+
+
+def set_proposal(segmentation, mask, volume):
+    """Keep the model's mask, hidden, so that it can be restored and edits can be measured."""
+    proposal = segmentation.GetNodeReference(PROPOSAL)
+    if proposal is None:
+        proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
+        proposal.SetAttribute(FACE_MASK, "proposal")
+        segmentation.SetNodeReferenceID(PROPOSAL, proposal.GetID())
+    _write(proposal, mask, volume)
+    proposal.CreateDefaultDisplayNodes()
+    proposal.SetDisplayVisibility(False)
+
+
+def _write(segmentation, mask, volume):
+    segment_id = _segment_on_grid(segmentation, volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
+
+
+def _segment_on_grid(segmentation, volume):
+    """Put the segmentation on the volume's grid and under its transform; returns the face segment's ID."""
+    # The transform first: the geometry is taken over relative to it.
+    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return face_segment_id(segmentation) or _add_segment(segmentation)
+
+
+def proposal_mask(segmentation, volume):
+    """The model's mask, bool (k, j, i), or None when the segmentation was not made by a model."""
+    proposal = segmentation.GetNodeReference(PROPOSAL)
+    return None if proposal is None else get_mask(proposal, volume)
+
+
+def is_edited(segmentation, volume):
+    """Does the mask differ from what the model proposed, or is it gone (or was it drawn by hand)?"""
+    try:
+        proposal = proposal_mask(segmentation, volume)
+        mask = get_mask(segmentation, volume)
+    except MaskError:
+        return True
+    return bool(mask.any()) if proposal is None else not np.array_equal(mask, proposal)
+
+
+def get_mask(segmentation, volume):
+    """The face segment on the volume's grid, bool (k, j, i); empty when the segment holds nothing.
+
+    Raises: MaskError when the segmentation has no segment, or several and none of them is called "Face", or when it
+    lies outside of the volume (transforms are honoured).
+    """
+    segment_id = face_segment_id(segmentation)
+    if segment_id is None:
+        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face "
+                        "first.")
+    mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
+    labelmap = slicer.vtkOrientedImageData()
+    segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
+    if labelmap.IsEmpty():
+        return mask
+    if not _on_grid_of(labelmap, segmentation, volume):
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
+        if not mask.any():
+            raise MaskError(f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
+                            "transform, or segment the face again.")
+        return mask
+    _paste(labelmap, mask)
+    return mask
+
+
+def face_segment_id(segmentation):
+    """ID of the segment called "Face", or of the only segment; None when there is none or the choice is open."""
+    ids = list(segmentation.GetSegmentation().GetSegmentIDs())
+    named = [i for i in ids if segmentation.GetSegmentation().GetSegment(i).GetName() == SEGMENT_NAME]
+    return (named or (ids if len(ids) == 1 else [None]))[0]
+
+
+def other_segments(segmentation):
+    """Names of the segments that hold voxels and are not the face's."""
+    names, face = [], face_segment_id(segmentation)
+    for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
+        labelmap = slicer.vtkOrientedImageData()
+        segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
+        if segment_id != face and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0:
+            names.append(segmentation.GetSegmentation().GetSegment(segment_id).GetName())
+    return names
+
+
+def mask_stamp(segmentation):
+    """A number that every change of the face segment's voxels changes, undoing included; None without the segment."""
+    segment_id = face_segment_id(segmentation)
+    labelmap = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id) if segment_id else None
+    return labelmap.GetMTime() if labelmap is not None else None
+
+
+def _on_grid_of(labelmap, segmentation, volume):
+    """Are the labelmap's voxels voxels of the volume? Much faster than Slicer's general way, which resamples."""
+    if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
+        return False
+    matrix = vtk.vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(matrix)
+    return np.allclose(slicer.util.arrayFromVTKMatrix(matrix), grid_to_ras(volume), atol=1e-4)
+
+
+def _paste(labelmap, mask):
+    """Set the voxels of ``mask`` that the labelmap, which may cover a part only or reach outside, has set."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    extent = labelmap.GetExtent()
+    low, high = extent[4::-2], extent[5::-2]
+    scalars = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape([h - l + 1 for l, h in zip(low, high)])
+    inside = [(max(l, 0), min(h + 1, n)) for l, h, n in zip(low, high, mask.shape)]
+    if any(a >= b for a, b in inside):
+        return
+    part = scalars[tuple(slice(a - l, b - l) for (a, b), l in zip(inside, low))]
+    mask[tuple(slice(a, b) for a, b in inside)] = part != 0
+
+
+def _add_segment(segmentation):
+    segment_id = segmentation.GetSegmentation().AddEmptySegment(SEGMENT_NAME, SEGMENT_NAME, COLOUR)
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
+    return segment_id
+
+
+def _show(segmentation):
+    """Half transparent in slices; settings that a person has changed since are left alone.
+
+    Without a surface for the 3D view, which would be made anew by every stroke of the brush: the preview makes it.
+    """
+    if segmentation.GetDisplayNode() is None:
+        segmentation.CreateDefaultDisplayNodes()
+        display = segmentation.GetDisplayNode()
+        display.SetOpacity2DFill(SLICE_OPACITY)
+        display.SetVisibility3D(True)

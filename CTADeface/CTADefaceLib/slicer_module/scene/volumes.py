@@ -1,0 +1,126 @@
+"""Slicer's volume nodes as the engine's arrays with geometry, and defaced volumes as new nodes."""
+
+import numpy as np
+import slicer
+import vtk
+
+from ...errors import InputError
+from ...voxels.volume import Geometry, Volume
+
+
+# Attribute of volume nodes, set by Slicer's DICOM import.
+INSTANCES = "DICOM.instanceUIDs"
+# By ID of a volume node: (its state, where its head lies).
+_frames = {}
+
+
+def from_dicom(node):
+    """Was the volume node loaded from DICOM?"""
+    return bool(node is not None and node.GetAttribute(INSTANCES))
+
+
+def engine_volume(node):
+    """The engine's ``Volume`` of a scalar volume node (HU, array shared with the node, geometry of its own grid).
+
+    Raises: InputError for no node, an empty node, or several values per voxel.
+    """
+    if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or node.GetImageData() is None:
+        raise InputError("No volume: choose a loaded CT volume.")
+    if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetImageData().GetNumberOfScalarComponents() != 1:
+        raise InputError(f"{node.GetName()}: not a scalar volume; choose a CT volume in HU.")
+    array = slicer.util.arrayFromVolume(node)
+    if min(array.shape) < 2:
+        raise InputError(f"{node.GetName()}: is a single slice, not a volume; load the whole series.")
+    return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
+
+
+def head_frame(node):
+    """The ``head.frame.Frame`` of the head in a volume node, None when none is found; looked for when it has changed."""
+    from ...head.pose import locate
+
+    state = node.GetImageData().GetMTime(), grid_to_ras(node).tobytes()
+    if node.GetID() not in _frames or _frames[node.GetID()][0] != state:
+        _frames[node.GetID()] = state, locate(engine_volume(node))
+    return _frames[node.GetID()][1]
+
+
+def grid_to_ras(node):
+    """4x4 matrix from (i, j, k, 1) to RAS mm in the node's own coordinates, without its parent transform."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def grid_to_patient(node):
+    """As ``grid_to_ras``, through the parent transform if it is linear.
+
+    A linear transform may turn the head upright, which the model should see. Under any other one (the correction of a
+    gantry tilt, a deformation) the grid's own coordinates are what is closest to the patient's.
+    """
+    matrix = grid_to_ras(node)
+    parent = node.GetParentTransformNode()
+    if parent is None or not parent.IsTransformToWorldLinear():
+        return matrix
+    to_world = vtk.vtkMatrix4x4()
+    parent.GetMatrixTransformToWorld(to_world)
+    return slicer.util.arrayFromVTKMatrix(to_world) @ matrix
+
+
+def spacing_kji(node):
+    """Spacing in mm in the order of the node's array (k, j, i)."""
+    return tuple(node.GetSpacing()[::-1])
+
+
+def new_defaced_node(source, array, name):
+    """A new scalar volume node with ``array`` on the grid of ``source``, under its transform, looking like it.
+
+    Nothing else is taken over: no attributes, so no DICOM instance UIDs, no storage node, and its subject-hierarchy
+    item lies outside of the patient and study of ``source``.
+    """
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    update_defaced_node(node, source, array)
+    move_in_hierarchy(node, None)
+    copy_window_level(source, node)
+    return node
+
+
+def new_volume_node(hu, geometry, name):
+    """A new scalar volume node with ``hu`` (k, j, i) on an engine's ``Geometry``."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(hu))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry.affine()))
+    return node
+
+
+def update_defaced_node(node, source, array):
+    """Put ``array`` on the grid of ``source`` into ``node`` and move it under the transform of ``source``."""
+    matrix = vtk.vtkMatrix4x4()
+    source.GetIJKToRASMatrix(matrix)
+    with slicer.util.NodeModify(node):
+        slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
+        node.SetIJKToRASMatrix(matrix)
+        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+
+
+def move_in_hierarchy(node, beside):
+    """Put the subject-hierarchy item of ``node`` beside that of the node ``beside``, or, if None, at the top."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(node)
+    other = hierarchy.GetItemByDataNode(beside) if beside is not None else 0
+    # 0: no item. Only the application makes them, scripts with the slicer-core package have none.
+    if item and (other or beside is None):
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(other) if other else hierarchy.GetSceneItemID())
+
+
+def copy_window_level(source, target):
+    """Give ``target`` the window, level and colours of ``source``."""
+    # Not the first display node, which may be that of a volume rendering.
+    shown, display = source.GetVolumeDisplayNode(), target.GetVolumeDisplayNode()
+    if shown is None or display is None:
+        return
+    if shown.GetColorNodeID():
+        display.SetAndObserveColorNodeID(shown.GetColorNodeID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(shown.GetWindow(), shown.GetLevel())

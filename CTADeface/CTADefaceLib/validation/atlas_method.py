@@ -1,0 +1,185 @@
+"""An atlas registered to the brain of a head CT, and the face mask that comes with it: the second baseline.
+
+Atlas and mask lie in the wheel ``caideface`` (Apache-2.0): the MNI152 brain (``TEMPLATE``) and, on its grid, a mask
+that is 0 in the face. The wheel's mask for CT belongs to a CT atlas that the wheel does not carry, so the one of the
+MNI152 brain is used for CT here. The registration is our own, not caideface's: brain to brain as shapes, so that
+modality does not matter, by mean squares, only where the scan has tissue; affine where the top of the brain is in
+view, else rigid, because a brain that is cut tells too little of its size. Coordinates: LPS mm in transforms, as in
+ITK.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ..voxels.anatomy import brain
+from ..errors import InputError, MissingPackages
+from ..voxels.volume import ras_view
+from .validation_packages import INSTALL
+
+TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only.nii.gz"
+FACE = "t1_mask.nii.gz"
+TISSUE_HU = -300.0
+LEAST_BRAIN_ML = 150.0
+BLUR_MM = 4.0
+MARGIN_MM = 24.0
+# Where the bottom of the scan's brain may lie above the atlas's: the lower skull is open, and seen less surely.
+STARTS_MM = (-30.0, -15.0, 0.0, 15.0, 30.0)
+ITERATIONS = 100
+# Of adult heads against the atlas; a brain that is cut can draw an affine transform far beyond.
+SCALES = (0.8, 1.25)
+MOST_TURN_DEG = 30.0
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """``brain`` (float, blurred) and ``face`` (uint8, 1 = face) as SimpleITK images of one grid in MNI152 space."""
+
+    brain: object
+    face: object
+    bottom_mm: float
+    middle: tuple
+
+
+@lru_cache(maxsize=1)
+def load_atlas():
+    """The ``Atlas``. Raises: MissingPackages that names the pip command."""
+    import SimpleITK as sitk
+
+    spec = find_spec("caideface")
+    if spec is None:
+        raise MissingPackages(f"The atlas baselines need the package caideface; run:\n{INSTALL}")
+    folder = Path(spec.origin).parent / "data"
+    inside = sitk.ReadImage(str(folder / TEMPLATE)) > 0
+    face = sitk.ReadImage(str(folder / FACE)) < 0.5
+    face.CopyInformation(inside)
+    used = np.argwhere(sitk.GetArrayViewFromImage(inside))
+    low, middle = used.min(0), used.mean(0)
+    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]])
+              for index in (low, middle)]
+    blurred = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), BLUR_MM)
+    # The registration takes the gradient of all of it, again and again: no finer than the scan's own brain.
+    return Atlas(sitk.Shrink(blurred, [3, 3, 3]), face, points[0][2], points[1])
+
+
+def register(volume):
+    """SimpleITK affine transform from points of the scan to points of the atlas, LPS mm.
+
+    Parameters: ``volume`` a ``Volume``. Raises: InputError when too little of a brain is in view; MissingPackages.
+    """
+    import SimpleITK as sitk
+
+    atlas, (scan, whole) = load_atlas(), _scan_brain(volume)
+    used = np.argwhere(sitk.GetArrayViewFromImage(scan) > 0.5)
+    low, middle = (scan.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]])
+                   for index in (used.min(0), used.mean(0)))
+    coarse, found = sitk.Shrink(scan, [2, 2, 2]), []
+    for start in STARTS_MM:
+        shift = sitk.TranslationTransform(3, (atlas.middle[0] - middle[0], atlas.middle[1] - middle[1],
+                                              atlas.bottom_mm - low[2] + start))
+        found.append(_optimised(coarse, atlas.brain, shift))
+    best, shift = min(found, key=lambda pair: pair[0])
+    chosen = sitk.AffineTransform(3)
+    chosen.SetCenter(middle)
+    chosen.SetTranslation(shift.GetOffset())
+    for kind in (sitk.Euler3DTransform(), sitk.AffineTransform(3))[:2 if whole else 1]:
+        metric, tried = _optimised(coarse, atlas.brain, _as(kind, chosen))
+        if metric < best and _plausible(np.reshape(tried.GetMatrix(), (3, 3))):
+            best, chosen = metric, tried
+    return chosen
+
+
+def _plausible(matrix):
+    """Does a linear map (3, 3) turn and stretch no more than heads differ?"""
+    left, scales, right = np.linalg.svd(matrix)
+    turn = np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1)))
+    return SCALES[0] <= scales.min() and scales.max() <= SCALES[1] and turn <= MOST_TURN_DEG
+
+
+def _as(kind, transform):
+    """``transform`` as one of another ``kind``, with more freedom."""
+    kind.SetCenter(transform.GetCenter())
+    kind.SetMatrix(transform.GetMatrix())
+    kind.SetTranslation(transform.GetTranslation())
+    return kind
+
+
+def _optimised(fixed, moving, start):
+    """(metric, transform of the kind of ``start``) of mean squares from ``start`` on, which is changed."""
+    import SimpleITK as sitk
+
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMeanSquares()
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.05, ITERATIONS)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetInitialTransform(start, inPlace=True)
+    method.Execute(fixed, moving)
+    return method.GetMetricValue(), start
+
+
+def _scan_brain(volume):
+    """(the scan's brain, blurred, as a float SimpleITK image every 3 mm or so; is its top in view?).
+
+    It reaches 24 mm further than the brain, but up and down not beyond the tissue.
+    """
+    import SimpleITK as sitk
+
+    inside, steps = brain(volume)
+    spacing = [n * s for n, s in zip(steps, volume.geometry.ras_spacing())]
+    if inside.sum() * np.prod(spacing) / 1000 < LEAST_BRAIN_ML:
+        raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to "
+                         "register an atlas to; the atlas baselines need more of the head.")
+    every = tuple(slice(None, None, n) for n in steps)
+    tissue = volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU
+    box = []
+    for axis, step in enumerate(spacing):
+        others = tuple(a for a in range(3) if a != axis)
+        used, seen, margin = (np.flatnonzero(inside.any(others)), np.flatnonzero(tissue.any(others)),
+                              int(np.ceil(MARGIN_MM / step)))
+        low, high = (seen[0], seen[-1]) if axis == 0 else (0, inside.shape[axis] - 1)
+        box.append(slice(max(used[0] - margin, low), min(used[-1] + margin, high) + 1))
+    whole = bool(tissue[np.flatnonzero(inside.any((1, 2)))[-1] + 1:].any())
+    image = sitk.GetImageFromArray(inside[tuple(box)].astype(np.float32))
+    image = _placed(image, volume, steps, [b.start for b in box])
+    return sitk.SmoothingRecursiveGaussian(image, BLUR_MM), whole
+
+
+def _placed(image, volume, steps, start):
+    """``image``, every n-th voxel of the RAS view from index ``start`` on, at its place in LPS mm."""
+    matrix, shape = volume.geometry.affine(), volume.stored.shape[::-1]
+    columns, origin = [], matrix[:3, 3].copy()
+    for (axis, backwards), step, first in zip(volume.geometry.ras_order(), steps[::-1], start[::-1]):
+        column = matrix[:3, axis] * (-1 if backwards else 1)
+        origin += matrix[:3, axis] * (shape[axis] - 1) * backwards + column * step * first
+        columns.append(column * step)
+    lps = np.diag([-1.0, -1.0, 1.0])
+    columns = lps @ np.array(columns).T
+    spacing = np.linalg.norm(columns, axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((columns / spacing).ravel().tolist())
+    image.SetOrigin((lps @ origin).tolist())
+    return image
+
+
+def warped(image, transform, volume):
+    """A label image of the atlas on the volume's own grid by nearest neighbour, array (k, j, i); 0 beyond the atlas."""
+    import SimpleITK as sitk
+
+    grid, geometry = volume.stored.shape[::-1], volume.geometry
+    found = sitk.Resample(image, [int(n) for n in grid], transform, sitk.sitkNearestNeighbor, list(geometry.origin),
+                          list(geometry.spacing), np.ravel(geometry.direction).tolist(), 0, sitk.sitkUInt8)
+    return sitk.GetArrayFromImage(found)
+
+
+def atlas_mask(volume, transform):
+    """The atlas's face mask on the scan, bool (k, j, i), without the scan's own brain, as caideface keeps it."""
+    from ..voxels.cells import expand
+
+    mask = warped(load_atlas().face, transform, volume) != 0
+    view = ras_view(mask, volume.geometry)
+    view &= ~expand(*brain(volume), tuple(slice(0, n) for n in view.shape))
+    return mask

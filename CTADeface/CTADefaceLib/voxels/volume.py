@@ -1,0 +1,202 @@
+"""A CT volume as the engine sees it: the stored numbers, how they become HU, and where they lie.
+
+Arrays are (k, j, i), that is numpy's view of ITK's and Slicer's (i, j, k); geometry is in LPS mm as
+in ITK and DICOM. The engine works in RAS+ order (axis 0 superior, 1 anterior, 2 right), which
+``ras_view`` gives without copying, whatever the order, sign or obliquity of the stored axes.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import InputError
+
+GEOMETRY_TOLERANCE_MM = 1e-2
+# What no CT exceeds: tables are 2 m long, and coordinates, where they are the room's, some metres from its origin.
+SPACING_MM = (1e-3, 100.0)
+LARGEST_EXTENT_MM = 4000.0
+LARGEST_COORDINATE_MM = 1e5
+LEAST_DETERMINANT = 1e-3
+RESCALING = (1e-9, 1e6)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Spacing (i, j, k) and origin (LPS) in mm; ``direction`` 3x3, column a = LPS unit vector of axis a."""
+
+    spacing: tuple
+    origin: tuple
+    direction: np.ndarray
+
+    @classmethod
+    def from_image(cls, image):
+        """Geometry of a 3-D ``SimpleITK.Image``."""
+        return cls(image.GetSpacing(), image.GetOrigin(), np.array(image.GetDirection()).reshape(3, 3))
+
+    @classmethod
+    def from_affine(cls, affine):
+        """Geometry of a 4x4 matrix from (i, j, k, 1) to RAS mm, as in nibabel and Slicer's IJKToRAS."""
+        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine, float)
+        # Larger numbers could not be squared.
+        if not np.all(np.abs(lps) < 1e100):
+            raise InputError("The volume's geometry holds numbers that are no lengths; export it again.")
+        spacing = np.linalg.norm(lps[:3, :3], axis=0)
+        if np.any(spacing <= 0) or abs(np.linalg.det(lps[:3, :3] / spacing)) < LEAST_DETERMINANT:
+            raise InputError("The volume's geometry is unusable (zero spacing or a singular matrix); export it again.")
+        return cls(tuple(spacing), tuple(lps[:3, 3]), lps[:3, :3] / spacing)
+
+    def require_plausible(self, name, shape):
+        """Raise ``InputError``, naming the input, unless a CT of ``shape`` (i, j, k) voxels can lie so."""
+        spacing, origin, direction = (np.asarray(v, float) for v in (self.spacing, self.origin, self.direction))
+        if not (np.all(spacing >= SPACING_MM[0]) and np.all(spacing <= SPACING_MM[1])
+                and np.all(spacing * shape <= LARGEST_EXTENT_MM)):
+            raise InputError(f"{name}: {_product(shape)} voxels of {_product(spacing)} mm cannot be a CT; export it with "
+                             "its spacing in mm.")
+        if not np.all(np.abs(origin) <= LARGEST_COORDINATE_MM):
+            raise InputError(f"{name}: its origin ({', '.join(f'{o:g}' for o in origin)} mm) lies nowhere in a scanner's "
+                             "room; export it again.")
+        lengths = np.linalg.norm(direction, axis=0) if np.all(np.abs(direction) < 2) else np.zeros(3)
+        if not np.all(np.abs(lengths - 1) < 1e-2) or abs(np.linalg.det(direction)) < LEAST_DETERMINANT:
+            raise InputError(f"{name}: the directions of its axes are no unit vectors or lie in a plane; export it again.")
+
+    def affine(self):
+        """4x4 matrix from (i, j, k, 1) to RAS mm."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.direction * np.asarray(self.spacing)
+        matrix[:3, 3] = self.origin
+        return np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
+
+    def voxel_mm3(self):
+        """Volume of a voxel in mm3; less than the product of the spacings where the axes are sheared."""
+        return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction)))
+
+    def millilitres(self, voxels):
+        """Volume in ml of that many voxels."""
+        return float(voxels) * self.voxel_mm3() / 1000
+
+    def matches(self, other):
+        """True when both grids put voxels at the same places (within 0.01 mm at the origin and per axis)."""
+        return np.allclose(self.affine()[:3, 3], other.affine()[:3, 3], atol=GEOMETRY_TOLERANCE_MM) and np.allclose(
+            self.affine()[:3, :3], other.affine()[:3, :3], atol=GEOMETRY_TOLERANCE_MM / 10)
+
+    def ras_order(self):
+        """For each RAS axis (R, A, S): the (i, j, k) axis closest to it and whether it runs backwards.
+
+        Each axis is used once, however oblique: the closest pair is taken first (ITK's rule, which Slicer has too;
+        asking ITK would take a tenth of a second for the import).
+        """
+        cosines = np.diag([-1.0, -1.0, 1.0]) @ self.direction
+        order, left = [None] * 3, np.abs(cosines)
+        for _ in range(3):
+            world, axis = np.unravel_index(left.argmax(), left.shape)
+            order[world] = int(axis), bool(cosines[world, axis] < 0)
+            left[world], left[:, axis] = -1, -1
+        return order
+
+    def ras_spacing(self):
+        """Spacing in mm in the order of ``ras_view``: (S, A, R)."""
+        return tuple(float(self.spacing[axis]) for axis, _ in self.ras_order())[::-1]
+
+
+def require_rescaling(name, slope, intercept):
+    """Raise ``InputError``, naming the input, unless HU can be stored values * ``slope`` + ``intercept``."""
+    if not (RESCALING[0] <= abs(slope) <= RESCALING[1] and abs(intercept) <= RESCALING[1]):
+        raise InputError(f"{name}: its slope {slope:g} and intercept {intercept:g} give no HU; export it again.")
+
+
+def _product(numbers):
+    return " x ".join(f"{n:g}" for n in numbers)
+
+
+def ras_view(array, geometry):
+    """View of a (k, j, i) array as (S, A, R); writing to the view writes to the array."""
+    order = geometry.ras_order()
+    view = array.T.transpose([axis for axis, _ in order])
+    view = view[tuple(slice(None, None, -1 if flipped else 1) for _, flipped in order)]
+    return view.T
+
+
+def stored_order(view, geometry):
+    """View (k, j, i) of an array (S, A, R): what ``ras_view`` turns into it."""
+    order = geometry.ras_order()
+    array = view.T[tuple(slice(None, None, -1 if flipped else 1) for _, flipped in order)]
+    return array.transpose(np.argsort([axis for axis, _ in order])).T
+
+
+def ras_affine(volume):
+    """4x4 from the index (s, a, r, 1) of a volume's RAS view to RAS mm (right, anterior, superior)."""
+    affine, shape = volume.geometry.affine(), volume.stored.shape[::-1]
+    result = np.eye(4)
+    result[:3, 3] = affine[:3, 3]
+    for place, (axis, backwards) in zip((2, 1, 0), volume.geometry.ras_order()):
+        step = affine[:3, axis]
+        result[:3, place] = -step if backwards else step
+        if backwards:
+            result[:3, 3] += step * (shape[axis] - 1)
+    return result
+
+
+def foremost(mask):
+    """(S, R) index along A of the foremost True voxel of ``mask`` (S, A, R), -1 without one."""
+    # A maximum runs over whole rows at a time; argmax would go down each line apart.
+    place = np.arange(1, mask.shape[1] + 1, dtype=np.int16)
+    return (mask * place[:, None]).max(1).astype(np.intp) - 1
+
+
+def in_front(place, size):
+    """Bool (S, ``size``, R): voxels in front of the index along A that ``place`` (S, R) gives for their line."""
+    # Of 16 bits, as indices are: eight times as many at once.
+    return np.arange(size, dtype=np.int16)[:, None] > place.astype(np.int16)[:, None]
+
+
+def nested(outer, inner):
+    """The slices ``inner`` of a part as slices of the whole, in which the part is ``outer``."""
+    return tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, inner))
+
+
+@dataclass
+class Volume:
+    """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` belongs to the file format.
+
+    ``limits``: (lowest, highest) stored value that the file can hold, where it is less than the dtype's.
+    """
+
+    stored: np.ndarray
+    geometry: Geometry
+    slope: float = 1.0
+    intercept: float = 0.0
+    name: str = "volume"
+    source: object = field(default=None, repr=False)
+    limits: tuple | None = None
+
+    def ras(self):
+        """The stored values as a view in (S, A, R) order."""
+        return ras_view(self.stored, self.geometry)
+
+    def as_mask(self):
+        """The volume read as a mask, bool (k, j, i).
+
+        Some programs save 0 and 1 with a slope and an intercept, so that neither is 0 in the file.
+        """
+        if (self.slope, self.intercept) == (1.0, 0.0) and self.stored.dtype.kind in "iu":
+            return self.stored > 0
+        return self.stored.astype(np.float32) * self.slope + self.intercept > 0.5
+
+    def to_hu(self, stored):
+        """HU of stored values, same shape: int16 where that is exact, float32 otherwise; may be ``stored`` itself."""
+        if self.slope == 1.0 and stored.dtype.kind in "iu" and float(self.intercept).is_integer():
+            if stored.dtype.itemsize == 1 or (stored.dtype.kind == "i" and stored.dtype.itemsize == 2
+                                              and self.intercept == 0):
+                hu = stored.astype(np.int16, copy=False)
+                return hu + np.int16(self.intercept) if self.intercept else hu
+        return stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
+
+    def from_hu(self, hu):
+        """The stored value nearest to ``hu``: rounded for integer types and clipped to what can be stored."""
+        value = (hu - self.intercept) / self.slope
+        if self.stored.dtype.kind in "iu":
+            limits = np.iinfo(self.stored.dtype)
+            value = np.clip(np.rint(value), limits.min, limits.max)
+        if self.limits is not None:
+            value = np.clip(value, *self.limits)
+        return self.stored.dtype.type(value)
