@@ -15,7 +15,7 @@ from CTADefaceLib.rendering import render
 from CTADefaceLib.batch import run_batch as batch_run
 from CTADefaceLib.batch.correct import correct, reject
 from CTADefaceLib.batch.review_queue import load_queue
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom import deface_study as _dicom_case
 from CTADefaceLib.files.publish import publishing

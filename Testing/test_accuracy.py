@@ -5,7 +5,8 @@ import pytest
 from conftest import CHECK_DATA
 
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.api import face_mask
+from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.network.host import NetworksHere
 
 HEADS = sorted(CHECK_DATA.glob("*/*_image.nii.gz"))
 LEAST_DICE = 0.80
@@ -21,7 +22,7 @@ def scores():
 
 @pytest.mark.parametrize("path", HEADS, ids=lambda p: p.name.removesuffix("_image.nii.gz"))
 def test_dice_of_each_head(path, scores):
-    mask = face_mask(read_volume(path))
+    mask = face_mask(read_volume(path), NetworksHere())
     reference = read_volume(path.with_name(path.name.replace("_image", "_mask"))).stored > 0
     scores[path.name] = 2 * (mask & reference).sum() / (mask.sum() + reference.sum())
     assert scores[path.name] >= LEAST_DICE

@@ -18,7 +18,7 @@ from CTADefaceLib.batch import review_queue as review
 from CTADefaceLib.batch.find import describe_bids, find_cases, places
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.run_batch import run_batch
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files.publish import STAGING

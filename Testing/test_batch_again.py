@@ -14,7 +14,7 @@ from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue, mark
 from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.batch.stamp import has_changed, stamp_of
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import InputError
 
 

@@ -14,7 +14,7 @@ from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue, mark
 from CTADefaceLib.batch.run_batch import Here, run_batch
 from CTADefaceLib.batch.studies import find_studies, study_cases
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.checks import every
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.series import find_series

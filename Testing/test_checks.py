@@ -23,7 +23,8 @@ from CTADefaceLib.head.pose import locate
 from CTADefaceLib.head.view import HeadView
 from CTADefaceLib.voxels.morphology import bounding_box
 from CTADefaceLib.filling.fill import fill_value, filled
-from CTADefaceLib.api import face_mask
+from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.network.host import NetworksHere
 from CTADefaceLib.voxels.volume import Volume, ras_view
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
@@ -63,7 +64,7 @@ class Case:
 @pytest.fixture(scope="module")
 def case(cranium):
     volume = read_volume(cranium)
-    return Case(volume, face_mask(volume))
+    return Case(volume, face_mask(volume, NetworksHere()))
 
 
 def verdicts(checks):

@@ -15,7 +15,7 @@ from CTADefaceLib.batch.correct import correct, open_case, record_of
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.deface_study import PRIVATE_KEPT, deface_dicom
 from CTADefaceLib.errors import CTADefaceError

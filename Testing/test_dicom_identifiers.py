@@ -9,7 +9,7 @@ import pytest
 from dicom_maker import item
 from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
 
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom.allowed import SEQUENCES
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.deidentify import BasicProfile

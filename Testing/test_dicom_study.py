@@ -14,10 +14,10 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom import deface_study as case, deface_series as run
-from CTADefaceLib.dicom.deface_study import deface_dicom
+from CTADefaceLib.dicom.deface_study import deface_dicom, deface_dicom_with
 from CTADefaceLib.dicom.grid import mask_on_stack
 from CTADefaceLib.dicom.deface_series import PersonsMask
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
@@ -288,11 +288,11 @@ def test_a_persons_mask_will_do_and_a_cancelled_run_leaves_nothing(tmp_path):
 
     progress = Progress(cancel_when_half_is_written)
     with pytest.raises(Cancelled):
-        deface_dicom(tmp_path / "in", tmp_path / "out", Options(), progress, given=given)
+        deface_dicom_with(given, tmp_path / "in", tmp_path / "out", Options(), progress)
     left = [path.name for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
     # The key for the study's UID stays with the hospital; it tells nothing of the study.
     assert left == ["uids.key"]
-    result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(), given=given)[0]
+    result = deface_dicom_with(given, tmp_path / "in", tmp_path / "out", Options())[0]
     assert result.status == "defaced" and result.device is None
     assert json.loads(Path(result.record).read_text())["model"] is None
 

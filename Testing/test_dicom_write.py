@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from phantom import levelled
 
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import patch
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.series_kinds import CT_CLASSES

@@ -31,6 +31,9 @@ def tracked():
 def test_every_file_of_the_module_is_listed_once_and_exists():
     scripts, resources = listed("MODULE_PYTHON_SCRIPTS"), listed("MODULE_PYTHON_RESOURCES")
     python = {path.relative_to(MODULE).as_posix() for path in MODULE.rglob("*.py")}
+    # Only in the wheel: the panel neither trains nor validates, it only collects training cases.
+    wheel_only = re.compile("CTADefaceLib/(validation/.*|training/(?!__init__|collect).*)[.]py")
+    python = {name for name in python if not wheel_only.fullmatch(name)}
     read = {path.relative_to(MODULE).as_posix() for path in (MODULE / "Resources").rglob("*") if path.is_file()}
     assert sorted(scripts) == sorted(python)
     assert sorted(resources) == sorted(read)

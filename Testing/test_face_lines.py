@@ -10,7 +10,8 @@ from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.head.face_lines import FaceLines, fits
 from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.head.frame import Frame, rotation
-from CTADefaceLib.api import face_mask
+from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.network.host import NetworksHere
 from CTADefaceLib.network import host as models
 from CTADefaceLib.face.survey import surveyed
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_affine, ras_view, stored_order
@@ -84,7 +85,7 @@ def real(small_cranium):
     import SimpleITK as sitk
 
     volume = Volume(sitk.GetArrayFromImage(small_cranium), Geometry.from_image(small_cranium))
-    mask = face_mask(volume)
+    mask = face_mask(volume, NetworksHere())
     assert mask.any()
     hu, face = (np.ascontiguousarray(ras_view(a, volume.geometry)) for a in (volume.stored, mask))
     pad = (0, 0), (0, 6), (6, 6)
@@ -195,7 +196,7 @@ def test_a_head_that_lies_otherwise_than_its_image_says_is_segmented_and_filled(
     geometry = Geometry.from_affine(step @ np.diag([*spacing[::-1], 1.0]))
     volume = Volume(hu, geometry)
     survey = surveyed(volume, models.overview_model(None))
-    mask = face_mask(volume, survey=survey)
+    mask = face_mask(volume, NetworksHere(), survey=survey)
     assert 2 * np.count_nonzero(mask & face) / (mask.sum() + face.sum()) > 0.95
     stored, value = filled(volume, mask, "levelled", survey.histogram, survey.frame)
     kept = (hu > TISSUE_HU) & ~mask

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import CTADefaceError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume

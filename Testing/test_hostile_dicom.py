@@ -14,7 +14,7 @@ from CTADefaceLib.dicom.codestream import frame_size
 from CTADefaceLib.dicom.read_series import read_stack
 from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.study import plan_study
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import CTADefaceError, InputError
 
 MB = 2**20

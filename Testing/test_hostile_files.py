@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from test_files import nifti
 
 from CTADefaceLib.voxels import memory
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.files.header_text import text_warning
 from CTADefaceLib.files.read import read_volume
@@ -276,14 +277,15 @@ def test_no_header_sends_the_reader_to_another_file(written, tmp_path):
 
 def test_python_input_is_held_to_the_same_grid(head):
     from CTADefaceLib import segment_face
-    from CTADefaceLib.api import face_mask
+    from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.network.host import NetworksHere
 
     for geometry in (Geometry((1e5,) * 3, (0, 0, 0), np.eye(3)), Geometry((3,) * 3, (float("nan"), 0, 0), np.eye(3)),
                      Geometry((3,) * 3, (0, 0, 0), np.zeros((3, 3)))):
         with pytest.raises(InputError, match="image: "):
             segment_face((head.stored, geometry))
         with pytest.raises(InputError, match="volume: "):
-            face_mask(Volume(head.stored, geometry))
+            face_mask(Volume(head.stored, geometry), NetworksHere())
 
 
 @pytest.mark.parametrize("extension", [".nii", ".nii.gz", ".nrrd", ".mha"])

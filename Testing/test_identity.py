@@ -15,7 +15,9 @@ from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.identity import measured, verdict, views
 from CTADefaceLib.cli.identity_command import table
 from CTADefaceLib.identity.detect import Box
-from CTADefaceLib.api import _to_volume, face_mask
+from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.network.host import NetworksHere
+from CTADefaceLib.voxels.images import to_volume
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.rendering.render import Focus, View, camera_pose, render_views
 from CTADefaceLib.files.resources import resource
@@ -38,8 +40,8 @@ def files(packages, cranium, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("identity")
     image = sitk.Cast(sitk.BinShrink(sitk.ReadImage(str(cranium)), [2, 2, 1]), sitk.sitkInt16)
-    volume = _to_volume(image)
-    mask = face_mask(volume)
+    volume = to_volume(image)
+    mask = face_mask(volume, NetworksHere())
     paths = SimpleNamespace(before=folder / "head.nii.gz", mask=folder / "mask.nii.gz",
                             after=folder / "release" / "head_defaced.nii.gz", volume=volume, face=mask)
     paths.after.parent.mkdir()

@@ -19,7 +19,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 @pytest.fixture
 def process():
-    result = NetworkProcess()
+    result = NetworksApart()
     yield result
     result.end()
 
@@ -95,7 +95,7 @@ def test_cancelling_ends_it(process):
 
 @posix
 def test_it_does_not_outlive_the_process_that_started_it():
-    code = ("import sys; from CTADefaceLib.network.process import NetworkProcess; p = NetworkProcess();"
+    code = ("import sys; from CTADefaceLib.network.process import NetworksApart; p = NetworksApart();"
             "p.network(None); print(p._process.pid, flush=True); sys.stdin.read()")
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=LIBRARY_PARENT, text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from CTADefaceLib.batch.correct import correct, open_case
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.private import open_private, private_file, private_folder
 from CTADefaceLib.files.publish import publishing

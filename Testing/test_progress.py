@@ -3,7 +3,8 @@
 import pytest
 import SimpleITK as sitk
 from CTADefaceLib import Progress, deface, fill_face, segment_face
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.progress import MODEL_STAGES, STAGES
 
 

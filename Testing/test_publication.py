@@ -15,7 +15,7 @@ from fault_points import in_child
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
-from CTADefaceLib.cases.volume_file import Options
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import OutputError
 from CTADefaceLib.files import journal
 from CTADefaceLib.files.journal import JOURNAL, STAGING, Publication, recover

@@ -8,11 +8,14 @@ import jsonschema
 import numpy as np
 import pytest
 
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MissingPackages
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
 from CTADefaceLib.release.hospital_folder import new_record_path, records_folder
+from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.release.outgoing import CaseMask, Outgoing, Scan
 from CTADefaceLib.release.record import edits, make_record, voxels_sha256
 from CTADefaceLib.release.report import report_page
 
@@ -160,7 +163,9 @@ def test_report_escapes_what_people_type(head, parts):
 
     mask = parts[1].copy()
     checks = [Check("nose", "fail", 0.1, "share", "<b>10 %</b>")]
-    record = make_record(head, np.ascontiguousarray(mask), head.stored, checks, {"fill": "air", "fill_hu": -1000.0},
-                         overrides={"nose": "<script>x</script>"}, by="A & B")
+    outgoing = Outgoing(Scan(head, surveyed(head)), CaseMask(np.ascontiguousarray(mask), "file"), head.stored, -1000, "air",
+                        {"nose": "<script>x</script>"}, "A & B")
+    outgoing.checks = checks
+    record = make_record(outgoing)
     page = report_page(valid(record), b"png")
     assert "<script>" not in page and "<b>10" not in page and "A &amp; B" in page

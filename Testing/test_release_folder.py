@@ -10,12 +10,15 @@ import phantom
 import pytest
 import SimpleITK as sitk
 from CTADefaceLib.batch.run_batch import run_batch
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.release.hospital_folder import mask_name, masks_folder
-from CTADefaceLib.release.gate import Outgoing, release
+from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.release.gate import Target, release
+from CTADefaceLib.release.outgoing import CaseMask, Outgoing, Scan
 
 
 def names(folder):
@@ -60,13 +63,13 @@ def test_a_folder_of_masks_in_the_release_folder_is_refused_before_any_work(scan
 
 def test_the_gate_itself_refuses_a_mask_in_the_release_folder(head, parts, tmp_path):
     mask = np.ascontiguousarray(parts[1])
-    outgoing = Outgoing(head, mask, head.stored, -1000.0, {"fill": "air", "fill_hu": -1000.0})
+    outgoing = Outgoing(Scan(head, surveyed(head)), CaseMask(mask, "file"), head.stored, -1000, "air")
     for path in (tmp_path / "out" / "x_facemask.nii.gz", tmp_path / "out" / "deep" / "x_facemask.nii.gz"):
         with pytest.raises(InputError, match="release folder"):
-            release(outgoing, tmp_path / "out" / "x_defaced.nii.gz", None, None, path, None)
+            release(outgoing, Target(tmp_path / "out" / "x_defaced.nii.gz", path), None)
     with pytest.raises(InputError, match="release folder"):
-        release(outgoing, tmp_path / "out" / "a" / "x_defaced.nii.gz", None, None, tmp_path / "out" / "x_facemask.nii.gz",
-                None, whole=tmp_path / "out")
+        release(outgoing, Target(tmp_path / "out" / "a" / "x_defaced.nii.gz", tmp_path / "out" / "x_facemask.nii.gz",
+                                 whole=tmp_path / "out"), None)
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,8 @@ import phantom
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.cases.volume_file import Options, deface_file
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.errors import Cancelled, InputError

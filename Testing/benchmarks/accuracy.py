@@ -1,6 +1,6 @@
 """How well the engine finds the face: its masks against reference masks.
 
-Runs ``pipeline.face_mask`` on every head as the shell and Slicer do, prints a table and the bars, and
+Runs ``face_mask`` on every head as the shell and Slicer do, prints a table and the bars, and
 writes ``accuracy.json`` and ``accuracy.csv``. Exit code 1 when a bar is missed.
 """
 
@@ -29,7 +29,9 @@ COLUMNS = (("dice", "Dice", ".3f", min), ("dice_network", "before", ".3f", min),
 def measure_case(case, model, no_refine):
     """All figures of one head as a dict; with ``no_refine`` also the Dice of the network's mask before refinement."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.api import face_mask
+    from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.network.host import NetworksHere
+    from CTADefaceLib.network.model_run import ModelRun
 
     volume, reference = read_volume(case.image), read_volume(case.mask)
     if reference.stored.shape != volume.stored.shape or not reference.geometry.matches(volume.geometry):
@@ -37,7 +39,7 @@ def measure_case(case, model, no_refine):
     wanted = np.asarray(reference.stored) != 0
     reset_peak_memory()
     started = time.monotonic()
-    mask = face_mask(volume, model)
+    mask = face_mask(volume, NetworksHere(), ModelRun(model))
     seconds, peak = time.monotonic() - started, peak_memory_since_reset()
     row = {"case": case.name, "subset": case.subset, "dice": dice(mask, wanted)}
     if no_refine:

@@ -25,13 +25,15 @@ MOST_GAIN_MM, MOST_GAIN_IN_ALL_MM = 0.5, 0.2
 def rays_of(case, model, with_reference):
     """``Rays`` of one levelled head."""
     from CTADefaceLib.filling.fill import filled
-    from CTADefaceLib.api import face_mask
+    from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.network.host import NetworksHere
+    from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.validation.face_frame import face_frame
     from CTADefaceLib.validation.heads import read_case
     from CTADefaceLib.validation.rays import cast
 
     volume, reference = read_case(case)
-    mask = reference if with_reference else face_mask(volume, model)
+    mask = reference if with_reference else face_mask(volume, NetworksHere(), ModelRun(model))
     return cast(volume, mask, filled(volume, mask, "levelled")[0], face_frame(volume, reference))
 
 
@@ -70,11 +72,13 @@ def trained(args):
 def boundary_of(case, model, seed):
     """One row per head: the attacker's error for each fill, and the yardstick."""
     from CTADefaceLib.files.read import read_volume
-    from CTADefaceLib.api import face_mask
+    from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.network.host import NetworksHere
+    from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.validation.attack import boundary_error, noisy
 
     volume = noisy(read_volume(case.image), seed)
-    mask, row = face_mask(volume, model), {"case": case.name}
+    mask, row = face_mask(volume, NetworksHere(), ModelRun(model)), {"case": case.name}
     for fill in FILLS:
         found = boundary_error(volume, mask, fill)
         row |= {"lines": found["lines"], f"{fill}_clue": found["clue"], f"{fill}_moved_mm": found["moved_mm"],

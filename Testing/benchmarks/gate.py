@@ -50,10 +50,12 @@ class Judge:
         from CTADefaceLib.face.survey import surveyed
 
         self.volume = as_volume(hu, spacing)
-        from CTADefaceLib.api import face_mask
+        from CTADefaceLib.face.mask import face_mask
+        from CTADefaceLib.network.host import NetworksHere
+        from CTADefaceLib.network.model_run import ModelRun
 
         self.survey = surveyed(self.volume)
-        self.own = face_mask(self.volume)
+        self.own = face_mask(self.volume, NetworksHere())
 
     def verdict(self, mask, fill):
         """(names of the checks that stop it, HU after the fill or None where it refuses the mask, cm2 of skin left)."""

@@ -52,11 +52,13 @@ def examine(case, model, tools):
     from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.head.pose import locate
     from CTADefaceLib.identity.views import VIEWS, draw_views, face_centre, frame
-    from CTADefaceLib.api import face_mask
+    from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.network.host import NetworksHere
+    from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.rendering.render import tissue_focus
 
     volume = read_volume(case.image)
-    mask, head = face_mask(volume, model), locate(volume)
+    mask, head = face_mask(volume, NetworksHere(), ModelRun(model)), locate(volume)
     if not mask.any():
         return None
     index_to_ras = volume.geometry.affine()

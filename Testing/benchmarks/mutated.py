@@ -32,7 +32,8 @@ REFUSED, SAME, AS_READ, WRONG, UNEXPECTED, HANG = "refused", "accepted, the orig
 
 def deface(path, kind, folder, originals):
     """Run the engine on an input; the message of its refusal, or None."""
-    from CTADefaceLib.cases.volume_file import Options, deface_file
+    from CTADefaceLib.cases.options import Options
+    from CTADefaceLib.cases.volume_file import deface_file
     from CTADefaceLib.dicom.deface_study import deface_dicom, require_defaced
     from CTADefaceLib.errors import CTADefaceError
 

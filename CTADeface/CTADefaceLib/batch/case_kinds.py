@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..cases.volume_file import deface_file, failure
+from ..cases.result import failure
+from ..cases.volume_file import deface_file
 from ..errors import Cancelled, CTADefaceError
 from ..files.publish import output_paths
+from ..network.host import NetworksHere
 from .overlap import Lane
 
 
@@ -21,7 +23,7 @@ class Kind:
 
 
 def _run_file(source, folder, options, progress, warn):
-    return [deface_file(source, folder, options, progress, warn)]
+    return [deface_file(source, folder, options, progress, warn, _networks)]
 
 
 def _wanted_of_file(source, folder, options):
@@ -33,7 +35,7 @@ def _wanted_of_file(source, folder, options):
 def _run_study(source, folder, options, progress, warn):
     from ..dicom.deface_study import deface_dicom
 
-    return deface_dicom(source, folder, options, progress, warn)
+    return deface_dicom(source, folder, options, progress, warn, _networks)
 
 
 def _wanted_of_study(_source, folder, options):
@@ -41,6 +43,8 @@ def _wanted_of_study(_source, folder, options):
     return [] if options.mask_only or not folder.is_dir() else sorted(folder.iterdir())
 
 
+# Held by each process that runs cases, so that a model is loaded once for all of them.
+_networks = NetworksHere()
 KINDS = {"file": Kind(_run_file, _wanted_of_file), "dicom": Kind(_run_study, _wanted_of_study)}
 
 

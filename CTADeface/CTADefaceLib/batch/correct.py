@@ -6,14 +6,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..cases.volume_file import Options, deface_file
+from ..cases.options import Options
+from ..cases.volume_file import deface_file
 from ..errors import InputError, OutputError
 from ..files.journal import Publication
 from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
 from ..files.write import write_new_mask
-from ..api import mask_on_grid
+from ..voxels.images import mask_on_grid
 from ..voxels.volume import Volume
 from .find import Case, find_case, is_bids, places
 from .case_kinds import arguments_of_case
@@ -66,7 +67,7 @@ def _correct_file(item, source, target, options, mask, progress, warn):
 
 def _correct_study(item, source, target, options, mask, progress, warn):
     """All series of the frame of reference, with the mask of the one that the person looked at."""
-    from ..dicom.deface_study import deface_dicom, require_defaced
+    from ..dicom.deface_study import deface_dicom_with, require_defaced
     from ..dicom.folders import series_number
     from ..dicom.deface_series import PersonsMask
 
@@ -80,7 +81,7 @@ def _correct_study(item, source, target, options, mask, progress, warn):
     def given(volume):
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
 
-    return require_defaced(deface_dicom(source, target, options, progress, warn, given), item.case, options.override)
+    return require_defaced(deface_dicom_with(given, source, target, options, progress, warn), item.case, options.override)
 
 
 def _study(item, manifest):

@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
-from ..cases.volume_file import failure, require_sound
+from ..cases.result import failure
 from ..errors import Cancelled, CTADefaceError, InputError, OutputError
 from ..files.journal import recover
 from ..files.private import private_folder
@@ -63,7 +63,7 @@ class Batch:
 
     def __init__(self, source, target, options, retry_failed=False, engine=None, show=None, told=lambda entry: None,
                  warn=lambda text: None):
-        require_sound(options)
+        options.require_sound()
         self._where = places(source, target, options.records, options.masks)
         self._options, self._retry, self._engine = options, retry_failed, engine or Here()
         self._show, self._told, self._warn = show, told, warn

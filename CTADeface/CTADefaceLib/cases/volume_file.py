@@ -1,138 +1,57 @@
-"""One input file to its output files, and what is said about it."""
+"""One volume file to its defaced copy, and what is said about it."""
+
+from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..filling import fill as filling
-from ..checks.check import checked_overrides
+from ..checks.check import Check
 from ..checks.written import written_file
-from ..errors import ChecksFailed, CTADefaceError
+from ..errors import CTADefaceError
+from ..face.mask import face_mask, require_face
+from ..face.survey import Survey, surveyed
 from ..files.header_text import text_warning
 from ..files.journal import recover
 from ..files.publish import output_paths, place_of, publishing, refuse_existing
 from ..files.read import read_volume
 from ..files.write import write_like, write_mask
-from ..voxels.memory import warn_of_memory
-from ..api import face_mask, mask_on_grid, require_face
+from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress
 from ..release.hospital_folder import masks_folder, new_mask_path, records_folder, require_no_mask
+from ..release.outgoing import CaseMask, Outgoing, Scan
 from ..release.record import voxels_sha256
-from ..release.gate import Outgoing, release
-from ..network import host as models
-from ..face.survey import surveyed
+from ..voxels.images import mask_on_grid
+from ..voxels.memory import warn_of_memory
+from ..voxels.volume import Volume
+from .options import Options
+from .prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of
+from .result import Result
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a case is run; the same names as the shell's options.
-
-    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
-    outside of the one that is given away (see ``records.folder``); ``second_opinion`` asks the model about a ``mask``
-    that was given, for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of
-    the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``;
-    ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
-    of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for
-    the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on,
-    ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the face.
-    """
-
-    model: str | None = None
-    device: str = "cpu"
-    fill: str | float = filling.DEFAULT_FILL
-    mask: str | None = None
-    mask_only: bool = False
-    second_opinion: bool = True
-    overwrite: bool = False
-    mirroring: bool = False
-    step_size: float = 0.5
-    override: dict = field(default_factory=dict)
-    by: str | None = None
-    records: str | None = None
-    masks: str | None = None
-    report: bool = False
-    identity: bool = False
-    record_names: bool = False
-    naming: str = "plain"
-    release: str | None = None
-    proposal: str | None = None
-    proposed_by: dict | None = None
-    series: str | None = None
-    deidentify_headers: bool = False
-    keep_private: bool = False
-
-    def __post_init__(self):
-        if self.keep_private and self.deidentify_headers:
-            raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
-
-
-@dataclass
-class Result:
-    """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
-
-    ``mask`` is the file of the mask that was written, ``given_mask`` the one that was used in place of a model's;
-    ``model`` the name of the model that made the mask, or proposed it to a person; None when none did.
-    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
-    or 'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
-    ``series`` is its number in the listing.
-    """
-
-    input: str
-    status: str = "failed"
-    defaced: str | None = None
-    mask: str | None = None
-    given_mask: str | None = None
-    model: str | None = None
-    device: str | None = None
-    fill: str | None = None
-    fill_hu: float | None = None
-    mask_ml: float | None = None
-    checks: list = field(default_factory=list)
-    record: str | None = None
-    report: str | None = None
-    seconds: float = 0.0
-    stages: dict = field(default_factory=dict)
-    error: str | None = None
-    series: int | None = None
-    reason: str | None = None
-
-    def note(self, error):
-        """Take over what a ``CTADefaceError`` says; of ``ChecksFailed`` also its checks, record and mask."""
-        self.error = str(error)
-        if isinstance(error, ChecksFailed):
-            self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
-            self.record, self.mask = (str(path) if path else None for path in (error.record, error.mask))
-
-    def was_released(self, path, released):
-        """Take over that ``path`` was released, and the paths of ``Released``."""
-        self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
-        self.report, self.error = released.report and str(released.report), released.problem
-
-    def as_dict(self):
-        return asdict(self)
-
-
-def deface_file(path, folder, options=Options(), progress=None, warn=lambda text: None):
+def deface_file(path: str | Path, folder: str | Path, options: Options = Options(), progress: Progress | None = None,
+                warn: Callable[[str], None] = lambda text: None, networks: Networks | None = None) -> Result:
     """Deface one volume file into ``folder``.
 
-    Parameters: ``warn`` is called with each one-sentence warning.
+    Parameters: ``warn`` is called with each one-sentence warning; ``networks`` holds the models (None: for this case).
     Returns: ``Result``. Raises: every ``CTADefaceError``; then nothing was written, but for ``ChecksFailed`` a record
     and the mask in the folder of records.
     """
     started = time.monotonic()
-    progress = progress or Progress()
-    require_sound(options)
+    progress, networks = progress or Progress(), networks or NetworksHere()
+    options.require_sound()
     recover(_place(path, folder, options))
     # Only now: a mask that a killed run has left must not take a name from this one.
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.begin(*_stages(options))
     progress.enter("read")
-    volume = _read(path, options, lambda volume: warn_of_memory(volume, warn))
+    volume = _read(path, options, networks, lambda volume: warn_of_memory(volume, warn))
     warning = text_warning(path, volume.source)
     if warning:
         warn(warning)
@@ -140,55 +59,51 @@ def deface_file(path, folder, options=Options(), progress=None, warn=lambda text
         # While Python imports, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         survey = _survey(volume, options, progress)
-        mask = _find_mask(volume, options, progress, survey)
-    result = Result(str(path), given_mask=options.mask and str(options.mask), model=model_name(options),
-                    device=device_name(options))
-    result.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2)
-    result.mask = str(wanted[-1])
+        names = {"input": Path(path).name, "defaced": wanted[0].name} if options.record_names else None
+        scan = Scan(volume, survey, before, names, progress.seconds)
+        face = _find_mask(scan, options, networks, progress)
+    result = Result(str(path), given_mask=options.mask and str(options.mask), mask=str(wanted[-1]))
+    result.has_mask(volume, face)
     if options.mask_only:
         progress.enter("write")
         with publishing(wanted, options.overwrite, options.release) as staged:
-            write_mask(volume, mask, staged[0], progress.part(0, 1))
+            write_mask(volume, face.mask, staged[0], progress.part(0, 1))
         result.status = "mask only"
     else:
-        _release(volume, mask, wanted, options, progress, result, survey, before)
+        outgoing = prepare(scan, face, options, progress)
+        progress.enter("write")
+        release_case(outgoing, target_of(options, *wanted), VolumeWriter(outgoing, progress), result)
     progress.finish()
     result.stages = {stage: round(s, 3) for stage, s in progress.seconds.items()}
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
 
-def require_sound(options):
-    """Raise what is wrong with ``Options``, or missing for them, before anything is done."""
-    filling.parse_fill(options.fill)
-    checked_overrides(options.override)
-    if options.report:
-        from ..release.report import need_pictures
+@dataclass(frozen=True)
+class VolumeWriter:
+    """Writes a case as a file of the input's format, with its header."""
 
-        need_pictures()
+    outgoing: Outgoing
+    progress: Progress
+
+    def write(self, staged: Path) -> None:
+        write_like(self.outgoing.volume, self.outgoing.stored, staged, self.progress.part(0, 0.7))
+
+    def verify(self, staged: Path) -> Check:
+        return written_file(staged, self.outgoing.volume, self.outgoing.stored)
+
+    def write_mask(self, staged: Path) -> None:
+        write_mask(self.outgoing.volume, self.outgoing.mask, staged)
 
 
-def _stages(options):
+def _stages(options: Options) -> tuple[str, ...]:
     found = MODEL_STAGES if options.mask is None else ()
     if options.mask_only:
         return "read", *found, "write"
     return "read", *found, "fill", "check", *(["identity"] if options.identity else []), "write"
 
 
-def failure(path, error):
-    """The ``Result`` of a case that ended with an exception, so that it does not stop the others."""
-    result = Result(str(path))
-    if isinstance(error, CTADefaceError):
-        result.note(error)
-    elif isinstance(error, MemoryError):
-        result.error = f"{path}: not enough memory; close other programs or crop it to the head."
-    else:
-        # A fault of ours is named, not hidden.
-        result.error = f"{path}: unexpected {type(error).__name__}: {error}; please report it."
-    return result
-
-
-def _wanted(path, folder, options):
+def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path]:
     """Paths to write: [defaced, mask], or [mask]."""
     defaced, mask = output_paths(path, folder, options.naming)
     if options.mask_only:
@@ -203,100 +118,40 @@ def _wanted(path, folder, options):
     return [defaced, masks / mask.name]
 
 
-def _place(path, folder, options):
+def _place(path: str | Path, folder: str | Path, options: Options) -> Path:
     """The folder that holds what is unfinished."""
     if options.mask_only:
         return place_of(_wanted(path, folder, options), options.release)
     return records_folder(options.release or folder, options.records)
 
 
-def model_name(options):
-    """Name of the model that made the mask, or proposed it to a person; None when that is not known."""
-    if options.mask is None:
-        return models.network(options.model).info.name
-    return (options.proposed_by or {}).get("name")
-
-
-def device_name(options):
-    """The device that the model runs on, None where a mask was given."""
-    if options.mask is not None:
-        return None
-    return models.network(options.model).device(options.device)
-
-
-def _read(path, options, begun):
+def _read(path: str | Path, options: Options, networks: Networks, begun: Callable[[Volume], None]) -> Volume:
     if options.mask is not None:
         return read_volume(path, begun=begun)
     # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, lambda: models.begin(options.model), begun)
+    return read_volume(path, lambda: networks.begin(options.model), begun)
 
 
-def _survey(volume, options, progress):
+def _survey(volume: Volume, options: Options, progress: Progress) -> Survey:
     info = None
     if options.mask is None:
-        with suppress(CTADefaceError):  # raised by network, after what is wrong with the input
-            info = models.overview_model(options.model)
+        with suppress(CTADefaceError):  # raised by the networks, after what is wrong with the input
+            info = overview_model(options.model)
     return surveyed(volume, info, progress)
 
 
-def _find_mask(volume, options, progress, survey):
+def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progress) -> CaseMask:
+    volume = scan.volume
     if options.mask is None:
-        mask = face_mask(volume, options.model, options.device, options.mirroring, options.step_size, progress, survey)
+        mask = face_mask(volume, networks, options.model_run, progress, scan.survey)
         require_face(mask, volume)
-        return mask
-    survey.check()
-    return mask_on_grid(read_volume(options.mask), volume)
-
-
-def _release(volume, mask, wanted, options, progress, result, survey, before):
-    progress.enter("fill")
-    stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame)
-    result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
-    progress.enter("check")
-    model, proposal = _proposed(volume, mask, options)
-    outgoing = Outgoing(
-        volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
-        seconds=progress.seconds, before=before, survey=survey,
-        opinion=second_opinion(volume, options, survey) if proposal is None else None,
-        names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
-    checks = outgoing.checks
-    if options.identity:
-        outgoing.check_identity(progress)
-    progress.enter("write")
-    released = release(outgoing, wanted[0], lambda staged: write_like(volume, stored, staged, progress.part(0, 0.7)),
-                       lambda staged: written_file(staged, volume, stored), wanted[1],
-                       lambda staged: write_mask(volume, mask, staged), options.records, options.overwrite,
-                       options.release, report=options.report)
-    result.checks = [check.as_dict() for check in checks]
-    result.was_released(wanted[0], released)
-
-
-def _proposed(volume, mask, options):
-    """(facts of the model, the mask that it proposed), as far as they are known of a given mask."""
-    if options.mask is None:
-        return model_facts(options.model), mask
-    if options.proposal is None:
-        return None, None
-    return options.proposed_by, mask_on_grid(read_volume(options.proposal), volume)
-
-
-def second_opinion(volume, options, survey):
-    """What the model calls face, bool (k, j, i), in a ``Volume`` whose mask came from elsewhere; None if not asked for."""
-    if not options.second_opinion:
-        return None
-    return face_mask(volume, options.model, options.device, options.mirroring, options.step_size, None, survey)
-
-
-def settings_of(options, result):
-    """The record's settings of a ``Result``."""
-    return {"fill": options.fill, "fill_hu": result.fill_hu, "device": result.device,
-            "mirroring": options.mirroring, "step_size": options.step_size,
-            "mask": "model" if options.mask is None else "file"}
-
-
-def model_facts(name):
-    """Name and checksum of a model, for the record."""
-    from ..models.folder import checksum
-
-    info = models.network(name).info
-    return {"name": info.name, "sha256": checksum(info)}
+        return mask_by_model(mask, networks, options)
+    scan.survey.check()
+    mask, proposal, opinion = mask_on_grid(read_volume(options.mask), volume), None, None
+    if options.mask_only:
+        return CaseMask(mask, FILE)
+    if options.proposal is not None:
+        proposal = mask_on_grid(read_volume(options.proposal), volume)
+    else:
+        opinion = second_opinion(scan, networks, options)
+    return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options))

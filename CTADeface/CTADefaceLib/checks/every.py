@@ -12,7 +12,7 @@ from ..head.skin import Skin
 from ..head.view import HeadView
 from .check import SKIP, Check
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered
-from .mask import mask_filled, mask_place, mask_size
+from .mask_checks import mask_filled, mask_place, mask_size
 from .scan import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 

@@ -6,11 +6,10 @@ import sys
 from contextlib import contextmanager
 
 from ..errors import InputError
+from .shared import ProgressBar, add_engine_options, add_private_option, options_of
 
 
 def add_batch(commands):
-    from .main import add_engine_options, add_private_option
-
     batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped")
     batch.add_argument("input", metavar="IN", help="folder tree of volume files and DICOM studies, or a BIDS dataset")
     batch.add_argument("output", metavar="OUT", help="folder of the results, with the tree of IN; the manifest lies in "
@@ -32,7 +31,6 @@ def add_batch(commands):
 
 def batch_command(args):
     """Exit code 0 when every case is done, 1 when some are not, 130 when it was stopped."""
-    from .main import ProgressBar, options_of
     from ..batch.run_batch import run_batch
 
     # A file name that the terminal cannot show must not stop the batch.

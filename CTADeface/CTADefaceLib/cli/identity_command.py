@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError
 from ..files.private import private_folder
+from .shared import ProgressBar
 
 DONE = "pass"
 
@@ -24,7 +25,6 @@ def add_identity(commands):
 
 def identity_command(args):
     """Exit code 0 only when the verdict is 'pass'."""
-    from .main import ProgressBar
     from ..identity.identity_check import STAGES, identity_check
 
     folder = picture_folder(args.pictures, args.after) if args.pictures else None
@@ -101,7 +101,7 @@ def _read(args):
     """(before, after, mask): two ``Volume``s and a bool array on one grid; ``InputError`` or ``MaskError`` if not."""
     from ..voxels.ct_check import check_ct
     from ..files.read import read_volume
-    from ..api import mask_on_grid
+    from ..voxels.images import mask_on_grid
 
     before, after = read_volume(args.before), read_volume(args.after)
     check_ct(before)

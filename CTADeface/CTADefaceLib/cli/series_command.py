@@ -1,9 +1,6 @@
-"""The shell command ``cta-deface series``, and which inputs of ``cta-deface run`` are DICOM."""
+"""The shell command ``cta-deface series``."""
 
 import json
-from pathlib import Path
-
-from ..dicom.recognise import is_dicom
 
 COLUMNS = ("number", "kind", "plane", "images", "size", "pixel_mm", "series_number", "description", "problem")
 HEADINGS = ("NUMBER", "KIND", "PLANE", "IMAGES", "SIZE", "PIXEL MM", "SERIES NO.", "DESCRIPTION", "REMARK")
@@ -58,15 +55,3 @@ def _text(value):
     if isinstance(value, list):
         return " x ".join(f"{x:g}" for x in value)
     return "" if value is None else str(value)
-
-
-def grouped(inputs):
-    """Shell inputs as sources: each folder and each other file for itself, all DICOM files together as one list."""
-    files = [path for path in inputs if is_dicom(path) and not Path(path).is_dir()]
-    sources = [path for path in inputs if path not in files]
-    return [*sources, files] if files else sources
-
-
-def is_study(source):
-    """Is a source of ``grouped`` DICOM? Files that are have been grouped to a list."""
-    return isinstance(source, list) or Path(source).is_dir()

@@ -2,6 +2,8 @@
 
 import sys
 
+from .shared import require_room
+
 
 def add_train(commands):
     train = commands.add_parser("train", help="corrected masks to training cases, training cases to a model")
@@ -17,7 +19,7 @@ def _add_add(parts):
     add.add_argument("--to", required=True, metavar="FOLDER", help="nnU-Net raw dataset, made if need be: it shows "
                                                                    "faces, for the hospital only")
     add.add_argument("--overwrite", action="store_true", help="replace the mask of a scan that is there already")
-    add.set_defaults(action=add_command)
+    add.set_defaults(action=train_add_command)
 
 
 def _add_run(parts):
@@ -42,10 +44,10 @@ def _add_run(parts):
     run.add_argument("--work", metavar="DIR", help="keep nnU-Net's files here; they show faces (default: "
                                                    "<MODELFOLDER>-work, removed at the end)")
     run.add_argument("--resume", action="store_true", help="continue a training that was stopped")
-    run.set_defaults(action=run_command)
+    run.set_defaults(action=train_run_command)
 
 
-def add_command(args):
+def train_add_command(args):
     from ..training.collect import add_case
 
     name = add_case(args.image, args.mask, args.to, args.overwrite)
@@ -53,8 +55,9 @@ def add_command(args):
     return 0
 
 
-def run_command(args):
+def train_run_command(args):
     """Prints the Dice of every head held back; what nnU-Net prints goes to stderr."""
+    require_room("training.train", "train run")
     from ..training.train import Plan, train_model
 
     plan = Plan(args.start, args.epochs, args.iterations, args.held_out and tuple(args.held_out), args.hold_out_every,

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
+from .shared import require_room
 
 
 def add_validate(commands):
@@ -23,6 +24,7 @@ def add_validate(commands):
 
 def validate_command(args):
     """Exit code 0 when the report was written; failures of single heads are in it."""
+    require_room("validation", "validate")
     from ..validation.heads import find_cases
     from ..validation.validation_packages import require_packages
     from ..validation.protocol import read_protocol

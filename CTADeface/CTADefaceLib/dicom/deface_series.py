@@ -1,28 +1,37 @@
 """The series of a study, one after the other: mask, fill, gate, files, and what is said about each."""
 
+from __future__ import annotations
+
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..filling import fill as filling
-from ..cases.volume_file import Result, device_name, failure, second_opinion, settings_of
+from ..cases.options import Options
+from ..cases.prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of
+from ..cases.result import MODEL, Result, failure
+from ..checks.check import Check
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
+from ..face.survey import Survey, surveyed
+from ..files.journal import Publication
 from ..files.publish import publishing, refuse_existing
 from ..files.read import count_different
 from ..files.write import write_mask_new
-from ..release.gate import Outgoing, release
-from ..face.survey import surveyed
+from ..network.host import Networks
+from ..progress import Progress
+from ..release.outgoing import CaseMask, Outgoing, Scan
+from ..voxels.volume import Geometry, Volume
+from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
 from .headers import methods
 from .patch import write_defaced
 from .read_series import read_stack, volume_of
-from .series import find_series
-from .stack import stack_of
-from .study import why_left_out
+from .series import Series, find_series
+from .stack import Stack, stack_of
+from .study import Plan, why_left_out
 from .uids import NewUids
 
 
@@ -47,15 +56,15 @@ class Face:
     """
 
     mask: np.ndarray
-    geometry: object
-    chosen: object
-    volume: object
+    geometry: Geometry
+    chosen: Series
+    volume: Volume | None
     source: str
     own: np.ndarray | None = None
     proposal: np.ndarray | None = None
     model: dict | None = None
     how: dict = field(default_factory=dict)
-    survey: object = None
+    survey: Survey | None = None
 
 
 @dataclass
@@ -64,13 +73,14 @@ class Run:
 
     folder: Path
     hospital: Path
-    options: object
-    progress: object
+    options: Options
+    networks: Networks
+    progress: Progress
     uids: NewUids
-    clean_headers: object
+    clean_headers: BasicProfile | None
     face: Face
-    plan: object
-    publication: object
+    plan: Plan
+    publication: Publication
 
     def deface(self, series, progress):
         """``Result`` of one series; what goes wrong with it is in there and stops no other."""
@@ -108,16 +118,20 @@ class Run:
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
             raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
                             f"was made; run again with --series {series.number}.")
-        result.given_mask = self.options.mask and str(self.options.mask)
-        result.model = (self.face.model or {}).get("name")
-        result.device = device_name(self.options) if self.face.source == "model" else None
-        result.mask_ml, result.mask = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2), str(mask_file)
+        result.given_mask, result.mask = self.options.mask and str(self.options.mask), str(mask_file)
         if self.options.mask_only:
+            result.has_mask(volume, CaseMask(mask, self.face.source, self.face.model))
             with publishing([mask_file], self.options.overwrite, into=self.publication) as staged:
                 write_mask_new(mask, volume.geometry, staged[0])
             result.status = "mask only"
             return
-        self._release(series, stack, volume, mask, target, mask_file, result, progress)
+        scan = self._scan(series, volume)
+        face = self._case_mask(series, scan, mask)
+        result.has_mask(volume, face)
+        outgoing = prepare(scan, face, self.options, progress.part(0.3, 0.5))
+        aim = replace(target_of(self.options, target, mask_file), records=self.hospital, mask_extension=MASK_EXTENSION,
+                      into=self.publication)
+        release_case(outgoing, aim, SeriesWriter(self, outgoing, stack, progress), result)
 
     def _mask(self, series, stack, progress):
         """(``Volume``, mask on its own grid) of a series."""
@@ -130,50 +144,50 @@ class Run:
             return volume, face.own
         return volume, mask_on_stack(face.mask, face.geometry, stack)
 
-    def _release(self, series, stack, volume, mask, target, mask_file, result, progress):
-        options = self.options
-        chosen = series.number == self.face.chosen.number
-        survey = self.face.survey if chosen and self.face.survey else surveyed(volume)
+    def _scan(self, series: Series, volume: Volume) -> Scan:
+        survey = self.face.survey if series.number == self.face.chosen.number else None
         self.face.survey = None
-        stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame)
-        hu = float(value) * volume.slope + volume.intercept
-        result.fill, result.fill_hu = str(options.fill), round(hu, 2)
-        changed = stored != volume.stored
-        outgoing = self._outgoing(series, volume, mask, stored, value, result, survey)
-        if options.identity:
-            outgoing.check_identity(progress.part(0.3, 0.5))
-        meant = []
+        names = {"input": series.label, "defaced": series_folder(self.folder, series).name}
+        return Scan(volume, survey or surveyed(volume), names=names if self.options.record_names else None,
+                    seconds=dict(self.progress.seconds))
 
-        def write(staged):
-            staged.mkdir()
-            meant.append(write_defaced(stack, changed, hu, staged, self.uids, self.clean_headers,
-                                       progress.part(0.5, 0.8), options.keep_private))
-
-        def verify(staged):
-            expected = volume_of(stack, meant.pop(), volume.name)
-            return written_file(staged, expected, expected.stored,
-                                lambda path, stored: compare_series(path, stored, progress.part(0.8, 1)))
-
-        released = release(outgoing, target, write, verify, mask_file,
-                           lambda staged: write_mask_new(mask, volume.geometry, staged), self.hospital, options.overwrite,
-                           options.release, MASK_EXTENSION, options.report, self.publication)
-        result.checks = [check.as_dict() for check in outgoing.checks]
-        result.was_released(target, released)
-
-    def _outgoing(self, series, volume, mask, stored, value, result, survey):
-        options, own = self.options, series.number == self.face.chosen.number
-        source = self.face.source if own else self.face.source + ", of another series"
-        settings = settings_of(options, result) | self.face.how | {
-            "headers_deidentified": options.deidentify_headers, "private_kept": options.keep_private, "mask": source,
+    def _case_mask(self, series: Series, scan: Scan, mask: np.ndarray) -> CaseMask:
+        face, options, own = self.face, self.options, series.number == self.face.chosen.number
+        settings = model_settings(options) | face.how | {
+            "headers_deidentified": options.deidentify_headers, "private_kept": options.keep_private,
             "methods": methods(options.keep_private, self.clean_headers and self.clean_headers.method)}
-        # What the model proposed, nobody has edited; how a person did is known of that person's series only.
-        proposal = mask if self.face.source == "model" else self.face.proposal if own else None
-        return Outgoing(
-            volume, mask, stored, value, settings, self.face.model, proposal, options.override, options.by,
-            seconds=dict(self.progress.seconds), survey=survey,
-            opinion=second_opinion(volume, options, survey) if self.face.source == "file" else None,
-            names={"input": series.label, "defaced": series_folder(self.folder, series).name}
-            if options.record_names else None)
+        source = face.source if own else face.source + ", of another series"
+        if face.source == MODEL:
+            # What the model proposed, nobody has edited.
+            made = mask_by_model(mask, self.networks, options)
+            return replace(made, source=source, settings=settings | {"device": made.settings["device"]})
+        # How a person edited a mask is known of that person's series only.
+        return CaseMask(mask, source, face.model, face.proposal if own else None,
+                        second_opinion(scan, self.networks, options) if face.source == FILE else None, settings)
+
+
+@dataclass
+class SeriesWriter:
+    """Writes the original files of a series, with the face filled in them, as a new series."""
+
+    run: Run
+    outgoing: Outgoing
+    stack: Stack
+    progress: Progress
+
+    def write(self, staged: Path) -> None:
+        staged.mkdir()
+        changed = self.outgoing.stored != self.outgoing.volume.stored
+        self._meant = write_defaced(self.stack, changed, self.outgoing.fill_hu, staged, self.run.uids,
+                                    self.run.clean_headers, self.progress.part(0.5, 0.8), self.run.options.keep_private)
+
+    def verify(self, staged: Path) -> Check:
+        expected = volume_of(self.stack, self._meant, self.outgoing.volume.name)
+        return written_file(staged, expected, expected.stored,
+                            lambda path, stored: compare_series(path, stored, self.progress.part(0.8, 1)))
+
+    def write_mask(self, staged: Path) -> None:
+        write_mask_new(self.outgoing.mask, self.outgoing.volume.geometry, staged)
 
 
 def compare_series(path, stored, progress=None):

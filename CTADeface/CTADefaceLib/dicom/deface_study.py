@@ -1,20 +1,26 @@
 """A DICOM study to defaced series: one mask, each series through its own gate."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..cases.volume_file import model_facts, require_sound
+from ..cases.options import Options
+from ..cases.prepare import FILE, SEGMENTATION, model_facts
+from ..cases.result import MODEL, Result
 from ..checks.check import Check, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..files.journal import recover
 from ..files.publish import publication
 from ..files.read import read_volume
 from ..voxels.memory import warn_of_memory
-from ..api import face_mask, require_face
+from ..face.mask import face_mask, require_face
 from ..progress import MODEL_STAGES, Progress
 from ..release.hospital_folder import MASK, masks_folder, records_folder, require_no_mask
-from ..network import host as models
+from ..network.host import Networks, NetworksHere, overview_model
 from ..face.survey import surveyed
 from ..voxels.volume import Volume
 from .deidentify import BasicProfile
@@ -22,9 +28,11 @@ from .folders import MASK_EXTENSION, refuse_nested
 from .grid import mask_on_stack, upright
 from .dicom_packages import no_values_in_warnings
 from .read_series import read_stack
-from .deface_series import Face, Run
-from .series import find_series
-from .study import plan_study, redraw_warning
+from .deface_series import Face, PersonsMask, Run
+from .input_files import Source
+from .series import Series, find_series
+from .stack import Stack
+from .study import Plan, plan_study, redraw_warning
 from .uids import NewUids
 
 HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, "
@@ -33,47 +41,89 @@ PRIVATE_KEPT = ("Private elements of DICOM files are kept: they may hold the fac
                 "files do not claim that it is gone.")
 
 
-@no_values_in_warnings()
-def deface_dicom(source, folder, options, progress=None, warn=lambda text: None, given=None):
+def deface_dicom(source: Source, folder: str | Path, options: Options, progress: Progress | None = None,
+                 warn: Callable[[str], None] = lambda text: None, networks: Networks | None = None) -> list[Result]:
     """Deface the CT series of a study that share one frame of reference; ``source`` as for ``find_series``.
 
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
-    the hospital's folder; ``options`` ``Options``; ``warn`` is called with each one-sentence warning;
-    ``given(volume)`` returns the ``PersonsMask`` on the ``Volume`` of the chosen series, in place of model and mask
-    file.
+    the hospital's folder; ``warn`` is called with each one-sentence warning; ``networks`` holds the models (None: for
+    this study).
     What is written of the study appears together at the end.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """
-    progress = progress or Progress()
-    require_sound(options)
-    hospital = _hospital_folder(source, folder, options)
-    place = Path(options.masks or folder) if options.mask_only else hospital
-    recover(place)
-    needs_model = options.mask is None and given is None
-    progress.begin("read", *(MODEL_STAGES if needs_model else ()), "write")
-    progress.enter("read")
-    if needs_model:
-        models.begin(options.model)
-    series = find_series(source, progress.part(0, 0.3)).series
-    plan = plan_study(series, options.series)
-    _say_first(series, options, warn)
-    uids = NewUids({uid for one in series for uid in (one.study, one.frame_of_reference)}, hospital)
-    clean_headers = BasicProfile(uids) if options.deidentify_headers else None
-    face = _find_face(plan, given, options, progress, warn)
-    progress.enter("write")
-    # The one that the mask was made on first: its voxels are in memory already.
-    order = sorted(series, key=lambda s: s.number != face.chosen.number)
-    with publication(place, release=None if options.mask_only else folder) as whole:
-        run = Run(Path(folder), hospital, options, progress, uids, clean_headers, face, plan, whole)
-        results = {one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order)))
-                   for n, one in enumerate(order)}
-        progress.check()
-    progress.finish()
-    return [results[one.number] for one in series]
+    return _Study(source, Path(folder), options, progress or Progress(), warn).deface(networks or NetworksHere(), None)
 
 
-def require_defaced(results, name, overrides=None):
+def deface_dicom_with(given: Callable[[Volume], PersonsMask], source: Source, folder: str | Path, options: Options,
+                      progress: Progress | None = None, warn: Callable[[str], None] = lambda text: None) -> list[Result]:
+    """As ``deface_dicom``, with the ``PersonsMask`` that ``given`` returns for the ``Volume`` of the chosen series."""
+    return _Study(source, Path(folder), options, progress or Progress(), warn).deface(NetworksHere(), given)
+
+
+@dataclass(frozen=True)
+class _Study:
+    source: Source
+    folder: Path
+    options: Options
+    progress: Progress
+    warn: Callable[[str], None]
+
+    @no_values_in_warnings()
+    def deface(self, networks: Networks, given: Callable[[Volume], PersonsMask] | None) -> list[Result]:
+        options, progress = self.options, self.progress
+        options.require_sound()
+        hospital = _hospital_folder(self.source, self.folder, options)
+        place = Path(options.masks or self.folder) if options.mask_only else hospital
+        recover(place)
+        needs_model = options.mask is None and given is None
+        progress.begin("read", *(MODEL_STAGES if needs_model else ()), "write")
+        progress.enter("read")
+        if needs_model:
+            networks.begin(options.model)
+        series = find_series(self.source, progress.part(0, 0.3)).series
+        plan = plan_study(series, options.series)
+        _say_first(series, options, self.warn)
+        uids = NewUids({uid for one in series for uid in (one.study, one.frame_of_reference)}, hospital)
+        clean_headers = BasicProfile(uids) if options.deidentify_headers else None
+        face = self._find_face(plan, networks, given)
+        progress.enter("write")
+        # The one that the mask was made on first: its voxels are in memory already.
+        order = sorted(series, key=lambda s: s.number != face.chosen.number)
+        with publication(place, release=None if options.mask_only else self.folder) as whole:
+            run = Run(self.folder, hospital, options, networks, progress, uids, clean_headers, face, plan, whole)
+            results = {one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order)))
+                       for n, one in enumerate(order)}
+            progress.check()
+        progress.finish()
+        return [results[one.number] for one in series]
+
+    def _find_face(self, plan: Plan, networks: Networks, given: Callable[[Volume], PersonsMask] | None) -> Face:
+        """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
+        options, progress = self.options, self.progress
+        for chosen in plan.candidates:
+            stack = plan.stacks[chosen.number]
+            volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9),
+                                lambda volume: warn_of_memory(volume, self.warn))
+            if given is not None:
+                return _persons_face(given(volume), chosen, volume, stack)
+            if options.mask is not None:
+                return _face_of_file(options.mask, chosen, volume, stack)
+            seen = volume if stack.upright else upright(volume, stack)
+            survey = surveyed(seen, overview_model(options.model), progress)
+            mask = face_mask(seen, networks, options.model_run, progress, survey)
+            if mask.any():
+                own, survey = (mask, survey) if stack.upright else (None, None)
+                return Face(mask, seen.geometry, chosen, volume, MODEL, own, model=model_facts(networks, options.model),
+                            survey=survey)
+        if len(plan.candidates) > 1:
+            raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
+                              "check that it is a head CT, or give a mask of your own.")
+        require_face(mask, volume)
+        raise AssertionError("a study has a candidate")
+
+
+def require_defaced(results: list[Result], name: str, overrides: dict[str, str] | None = None) -> list[Result]:
     """``results`` when at least one series was defaced. Raises: ChecksFailed or OutputError that says why none was."""
     if any(result.status == "defaced" for result in results):
         return results
@@ -84,7 +134,7 @@ def require_defaced(results, name, overrides=None):
     raise ChecksFailed(name, failed(checks, overrides), checks, blocked.record, blocked.mask)
 
 
-def _hospital_folder(source, folder, options):
+def _hospital_folder(source: Source, folder: Path, options: Options) -> Path:
     """Folder of masks and records, outside of the release folder and of the originals."""
     hospital = records_folder(folder, options.records)
     if not options.mask_only:
@@ -95,7 +145,7 @@ def _hospital_folder(source, folder, options):
     return hospital
 
 
-def _say_first(series, options, warn):
+def _say_first(series: list[Series], options: Options, warn: Callable[[str], None]) -> None:
     if not options.deidentify_headers and not options.mask_only:
         warn(HEADERS_KEPT)
     if options.keep_private and not options.mask_only:
@@ -105,37 +155,16 @@ def _say_first(series, options, warn):
         warn(warning)
 
 
-def _find_face(plan, given, options, progress, warn):
-    """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""
-    for chosen in plan.candidates:
-        stack = plan.stacks[chosen.number]
-        volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: warn_of_memory(volume, warn))
-        if given is not None:
-            return _persons_face(given(volume), chosen, volume, stack)
-        if options.mask is not None:
-            return _face_of_file(options.mask, chosen, volume, stack)
-        seen = volume if stack.upright else upright(volume, stack)
-        survey = surveyed(seen, models.overview_model(options.model), progress)
-        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress, survey)
-        if mask.any():
-            own, survey = (mask, survey) if stack.upright else (None, None)
-            return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model), survey=survey)
-    if len(plan.candidates) > 1:
-        raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
-                          "check that it is a head CT, or give a mask of your own.")
-    require_face(mask, volume)
-
-
-def _face_of_file(path, chosen, volume, stack):
+def _face_of_file(path: str, chosen: Series, volume: Volume, stack: Stack) -> Face:
     given = read_volume(path)
     mask = given.as_mask()
     if not mask_on_stack(mask, given.geometry, stack).any():
         raise MaskError(f"{path}: the mask is empty or does not lie in {chosen.label}; make it on this series.")
     own = mask if mask.shape == volume.stored.shape and given.geometry.matches(volume.geometry) else None
-    return Face(mask, given.geometry, chosen, volume, "file", own)
+    return Face(mask, given.geometry, chosen, volume, FILE, own)
 
 
-def _persons_face(own, chosen, volume, stack):
+def _persons_face(own: PersonsMask, chosen: Series, volume: Volume, stack: Stack) -> Face:
     if not own.mask.any():
         raise MaskError(f"{chosen.label}: the mask is empty, so that nothing would be removed; draw the face first.")
     mask, geometry = own.mask, volume.geometry
@@ -143,4 +172,4 @@ def _persons_face(own, chosen, volume, stack):
         # On an even grid, from which it can be brought to the other series.
         even = upright(Volume(mask.astype(np.int16) * 1000, geometry), stack)
         mask, geometry = even.stored >= 500, even.geometry
-    return Face(mask, geometry, chosen, volume, "segmentation", own.mask, own.proposal, own.model, own.how)
+    return Face(mask, geometry, chosen, volume, SEGMENTATION, own.mask, own.proposal, own.model, own.how)

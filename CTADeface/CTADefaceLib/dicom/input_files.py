@@ -2,10 +2,14 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Union
 from urllib.parse import quote, unquote
 
 from .deflated import refuse_bomb
 from .dicom_packages import need_pydicom
+
+# A folder (searched with its sub-folders), a study of one (``study_in``), a file, or a list of files.
+Source = Union[str, Path, list[str], list[Path]]
 
 STUDY = "study="
 # Files of which the study is remembered, as a folder of many studies is gone through for each of them.

@@ -8,6 +8,7 @@ from ..voxels.morphology import beside, bounding_box, within
 from ..progress import Progress
 from ..voxels.volume import nested
 from ..network.model_grid import BACKGROUND_LOGIT, grid_shape, intensity
+from ..network.model_run import ModelRun
 from ..network.pieces import face_pieces
 from ..network.resample import from_model_grid, to_model_grid
 
@@ -28,10 +29,10 @@ class FaceLogits:
     region: tuple
 
 
-def predict_face(volume, network, device="cpu", locator=None, mirroring=False, step_size=0.5, progress=None, survey=None):
+def predict_face(volume, network, run=ModelRun(), locator=None, progress=None, survey=None):
     """Run ``network`` on the volume and bring its answer to the volume's own grid.
 
-    Parameters: ``volume`` a checked CT; ``network`` and ``locator`` as ``models.network`` gives them; with a ``locator``
+    Parameters: ``volume`` a checked CT; ``network`` and ``locator`` as ``Networks`` give them; with a ``locator``
     (the bundled coarse model) the whole volume is seen by the locator only and ``network`` runs on the
     region that it finds; ``survey``: the ``Survey`` of the volume, where there is one.
     Returns: ``FaceLogits``, or None when there is no face (less than 20 ml).
@@ -42,7 +43,7 @@ def predict_face(volume, network, device="cpu", locator=None, mirroring=False, s
     region = tuple(slice(0, n) for n in view.shape)
     data = None
     if locator is not None:
-        found = predict_face(volume, locator, device, progress=progress.part(0, 0.2), survey=survey)
+        found = predict_face(volume, locator, run.of_locator(), progress=progress.part(0, 0.2), survey=survey)
         if found is None:
             return None
         region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
@@ -54,7 +55,7 @@ def predict_face(volume, network, device="cpu", locator=None, mirroring=False, s
     if data is None:
         shape = grid_shape(crop.shape, spacing, network.info)
         data = to_model_grid(crop, volume.to_hu, shape, intensity(network.info), progress.part(0, 0.4))
-    coarse = network.log_odds(data, device, mirroring, step_size, progress.part(0.4, 0.8))
+    coarse = network.log_odds(data, run.device, run.mirroring, run.step_size, progress.part(0.4, 0.8))
     voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
     box = _keep_face(coarse, np.multiply(voxels, spacing))
     if box is None:

@@ -105,3 +105,18 @@ def _collector_spared():
         gc.freeze()
     finally:
         gc.enable()
+
+
+class Networks:
+    pass
+
+
+class NetworksHere(Networks):
+    def begin(self, name=None):
+        begin(name)
+
+    def network(self, name=None):
+        return network(name)
+
+    def volume_done(self):
+        pass

@@ -22,7 +22,7 @@ LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 PROGRESS, ANSWER, ERROR = range(3)
 
 
-class NetworkProcess:
+class NetworksApart:
     """The process, started when first needed. It ends with ours in whatever way that ends, as its pipes then close.
 
     ``volumes_to_come``: when so many are done, it ends; asked again, it starts again.

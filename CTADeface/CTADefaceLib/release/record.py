@@ -19,6 +19,7 @@ from ..errors import OutputError
 from ..files.private import open_private, private_folder
 from ..voxels.slabs import for_slabs
 from .hospital_folder import last_record_path
+from .outgoing import Outgoing
 
 RELEASED, BLOCKED = "released", "blocked"
 
@@ -38,51 +39,46 @@ def edits(mask, proposal):
             "dice": round(2 * both / max(ours + theirs, 1), 6)}
 
 
-def known_voxels(volume, mask, stored_after, before=None):
-    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels.
-
-    ``before``: the hash of the volume's own voxels, where it is known.
-    """
+def known_voxels(outgoing: Outgoing) -> dict:
+    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels."""
+    scan, mask, stored = outgoing.scan, outgoing.mask, outgoing.stored
     with ThreadPoolExecutor(2) as pool:
-        hashes = [pool.submit(voxels_sha256, voxels) for voxels in (stored_after, mask.view(np.uint8))]
-        before = before or voxels_sha256(volume.stored)
-        changed = for_slabs(lambda p: int(np.count_nonzero(volume.stored[p] != stored_after[p])), len(mask))
+        hashes = [pool.submit(voxels_sha256, voxels) for voxels in (stored, mask.view(np.uint8))]
+        before = voxels_sha256(scan.volume.stored) if scan.before is None else scan.before.result()
+        changed = for_slabs(lambda p: int(np.count_nonzero(scan.volume.stored[p] != stored[p])), len(mask))
         return {"before": before, "after": hashes[0].result(), "mask": hashes[1].result(), "changed": sum(changed)}
 
 
-def make_record(volume, mask, stored_after, checks, settings, model=None, proposal=None, overrides=None, by=None,
-                status=RELEASED, seconds=None, names=None, identity=None, known=None):
-    """The record of one case as a dict that ``record.schema.json`` allows.
+def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None = None) -> dict:
+    """The record of an ``Outgoing`` case as a dict that ``record.schema.json`` allows.
 
-    Parameters: ``volume`` the original; ``mask`` bool (k, j, i); ``stored_after`` the defaced stored values;
-    ``settings`` JSON-able, such as the fill; ``model`` {"name", "sha256"} or None when no model made the mask;
-    ``proposal`` the model's own mask, to measure a person's edits; ``overrides`` check -> reason; ``by`` who gave them
-    (None: the user of this computer); ``seconds`` by stage; ``names`` of files, only when they are to be kept;
-    ``identity`` the identity check's ``as_dict``; ``known`` the ``known_voxels``, where they have been found already.
+    ``known``: its ``known_voxels``, where they have been found already. Overrides of checks that did not fail are left
+    out; who overrides is the user of this computer where nobody is named.
     """
-    overrides = checked_overrides(overrides)
-    known = known or known_voxels(volume, mask, stored_after)
-    failing = {check.name for check in checks if check.verdict == "fail"}
+    volume, mask, proposal = outgoing.volume, outgoing.mask, outgoing.face.proposal
+    overrides = checked_overrides(outgoing.overrides)
+    known = known or known_voxels(outgoing)
+    failing = {check.name for check in outgoing.checks if check.verdict == "fail"}
     voxels = int(np.count_nonzero(mask))
-    by = by or this_user()
+    by = outgoing.by or this_user()
     return {
         "schema_version": 1,
         "tool": {"name": "CTADeface", "version": __version__},
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "status": status,
-        "model": model,
-        "settings": settings,
+        "model": outgoing.face.model,
+        "settings": outgoing.settings,
         "input": {"voxels_sha256": known["before"], **_grid(volume)},
         "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"]},
         "mask": {"voxels_sha256": known["mask"], "voxels": voxels,
                  "ml": round(volume.geometry.millilitres(voxels), 3),
                  "edits": None if proposal is None else edits(mask, proposal)},
-        "checks": [check.as_dict() for check in checks],
+        "checks": [check.as_dict() for check in outgoing.checks],
         "overrides": [{"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items()
                       if name in failing],
-        "seconds": {stage: round(float(s), 3) for stage, s in (seconds or {}).items()},
-        "names": names,
-        "identity": identity,
+        "seconds": {stage: round(float(s), 3) for stage, s in outgoing.scan.seconds.items()},
+        "names": outgoing.scan.names,
+        "identity": outgoing.identity,
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..checks.check import TITLES, number_text
 from ..errors import MissingPackages
 from ..files.private import open_private
+from .outgoing import Outgoing
 
 COLOURS = {"pass": "#2e7d32", "warn": "#b26a00", "fail": "#c62828", "not applicable": "#757575"}
 STYLE = """
@@ -28,13 +29,16 @@ def report_path(record_path):
     return Path(record_path).with_suffix(".html")
 
 
-def write_report(outgoing, path):
-    """Write the report of an ``Outgoing`` case to ``path``, for the owner only. Raises: DeviceError without vtk or OpenGL, OSError."""
+def write_report(outgoing: Outgoing, record: dict, path: Path) -> None:
+    """Write the report of an ``Outgoing`` case and its ``record`` to ``path``, for the owner only.
+
+    Raises: DeviceError without vtk or OpenGL, OSError.
+    """
     from ..rendering.render import before_after_png, png
 
     volume, left = outgoing.volume, outgoing.face_picture()
     picture = before_after_png(volume.to_hu(volume.stored), volume.to_hu(outgoing.stored), volume.geometry.affine())
-    page = report_page(outgoing.record("released"), picture, outgoing.volume.name if outgoing.names else None,
+    page = report_page(record, picture, outgoing.volume.name if outgoing.scan.names else None,
                        None if left is None else png(left))
     with open_private(path, encoding="utf-8") as stream:
         stream.write(page)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
 
-from ..filling import fill as filling
-from ..cases.volume_file import Options, Result
+from ..filling.fill import DEFAULT_FILL, filled, parse_fill
+from ..cases.options import Options
+from ..cases.prepare import prepare, release_case, target_of
+from ..cases.result import Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..voxels.ct_check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new_mask
 from ..progress import Progress
-from ..release.report import need_pictures
 from .scene import face_segment, volumes
-from .export import node_export as leaving
+from .export import node_export
 from .scene.preview import Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
@@ -95,7 +97,7 @@ class FaceLogic:
         node.SetAttribute(face_segment.FACE_MASK, "mask")
         face_segment.set_mask(node, mask, volumeNode)
         face_segment.set_proposal(node, mask, volumeNode)
-        for key in ("model", "model_sha256", "version", *leaving.PROPOSED_BY):
+        for key in ("model", "model_sha256", "version", *node_export.PROPOSED_BY):
             node.SetAttribute("CTADeface." + key, str(job.result[key]))
         return node
 
@@ -165,7 +167,7 @@ class FaceLogic:
     # Preview
 
     def showPreview(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                    state: str = "defaced", fill: str | float = filling.DEFAULT_FILL) -> None:
+                    state: str = "defaced", fill: str | float = DEFAULT_FILL) -> None:
         """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
 
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
@@ -185,16 +187,14 @@ class FaceLogic:
     # Fill
 
     def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                     fill: str | float = filling.DEFAULT_FILL) -> np.ndarray:
+                     fill: str | float = DEFAULT_FILL) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
-        return self._filled(volumeNode, self.faceMask(volumeNode, segmentationNode), fill)
-
-    def _filled(self, volumeNode, mask, fill):
-        frame = volumes.head_frame(volumeNode) if fill == "levelled" else None
-        return filling.filled(volumes.engine_volume(volumeNode), mask, fill, frame=frame)[0]
+        survey = volumes.survey_of(volumeNode)
+        return filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentationNode), fill, survey.histogram,
+                      survey.frame)[0]
 
     def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                  outputVolumeNode: VolumeNode | None = None, fill: str | float = filling.DEFAULT_FILL) -> VolumeNode:
+                  outputVolumeNode: VolumeNode | None = None, fill: str | float = DEFAULT_FILL) -> VolumeNode:
         """Make the defaced volume; a second call updates it.
 
         Parameters: ``outputVolumeNode`` to write to (None: the one made before, or a new one "<name> defaced");
@@ -211,13 +211,13 @@ class FaceLogic:
         else:
             volumes.update_defaced_node(output, volumeNode, array)
         segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
-        leaving.mark(output, fill)
+        node_export.mark(output, fill)
         return output
 
     # Check
 
     def runChecks(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                  fill: str | float = filling.DEFAULT_FILL, identity: bool = False) -> list[Check]:
+                  fill: str | float = DEFAULT_FILL, identity: bool = False) -> list[Check]:
         """What the checks say of the volume filled with the mask as it is now; nothing in the scene changes.
 
         ``identity``: also face detection and recognition, which needs optional packages and half a minute.
@@ -225,11 +225,11 @@ class FaceLogic:
         own coordinates). Raises: MaskError, InputError.
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
-        mask = self.faceMask(volumeNode, segmentation)
-        case = leaving.outgoing(volumeNode, segmentation, mask, self._filled(volumeNode, mask, fill), fill)
-        if identity:
-            case.check_identity(_events())
-        return case.checks
+        return self._prepared(volumeNode, segmentation, Options(fill=fill, identity=identity)).checks
+
+    def _prepared(self, volume, segmentation, options, stored=None):
+        face = node_export.mask_of(segmentation, volume, self.faceMask(volume, segmentation))
+        return prepare(node_export.scan_of(volume), face, options, _events(), stored)
 
     # Export
 
@@ -249,18 +249,17 @@ class FaceLogic:
         ``overwrite``, MissingPackages when the report could not be drawn.
         """
         self._require_extension(path)
-        if report:
-            need_pictures()
-        mask_path = leaving.mask_path(path, masks, records) if mask else None
-        source, segmentation, fill = leaving.origin(volumeNode)
-        case = leaving.outgoing(source, segmentation, self.faceMask(source, segmentation),
-                                slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
-        if identity:
-            case.check_identity(_events())
-        released = leaving.export(case, path, overwrite, records, mask_path, report)
-        if released.problem:
-            warn(released.problem)
-        return released.record
+        options = Options(overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
+                          records=None if records is None else str(records))
+        options.require_sound()
+        mask_path = node_export.mask_path(path, masks, records) if mask else None
+        source, segmentation, fill = node_export.origin(volumeNode)
+        case = self._prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(volumeNode))
+        result = release_case(case, target_of(options, path, mask_path), node_export.NodeWriter(case),
+                              Result(volumeNode.GetName()))
+        if result.error:
+            warn(result.error)
+        return Path(result.record)
 
     def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
                     overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
@@ -280,14 +279,15 @@ class FaceLogic:
         """
         from .export import dicom_export
 
-        source, segmentation, fill = leaving.origin(volumeNode)
-        mask = self.faceMask(source, segmentation)
+        source, segmentation, fill = node_export.origin(volumeNode)
         options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
                           records=None if records is None else str(records), deidentify_headers=deidentifyHeaders,
                           keep_private=keepPrivate)
         if newSeries:
-            case = leaving.outgoing(source, segmentation, mask, slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
-            return [dicom_export.export_new_series(case, folder, options, _events())]
+            options.require_sound()
+            case = self._prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
+            return [dicom_export.export_new_series(case, folder, options)]
+        mask = self.faceMask(source, segmentation)
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
 
     def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
@@ -302,7 +302,7 @@ class FaceLogic:
         """
         self._require_extension(path)
         mask = self.faceMask(volumeNode, segmentationNode)
-        target = leaving.mask_path(path, masks, records)
+        target = node_export.mask_path(path, masks, records)
         with publishing([target], overwrite, Path(path).parent) as staged:
             write_new_mask(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
         return target
@@ -313,8 +313,8 @@ class FaceLogic:
                              f"{', '.join(EXPORT_EXTENSIONS)}.")
 
     def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-               fill: str | float = filling.DEFAULT_FILL, progress: Callable[[Job], None] | None = None) -> VolumeNode:
+               fill: str | float = DEFAULT_FILL, progress: Callable[[Job], None] | None = None) -> VolumeNode:
         """Segment and fill; returns the defaced volume node. Raises what the two raise."""
-        filling.parse_fill(fill)
+        parse_fill(fill)
         segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress)
         return self.applyFill(volumeNode, segmentation, fill=fill)

@@ -8,7 +8,7 @@ from ..batch.correct import batch_of, correct, open_case, record_of, reject
 from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..api import mask_on_grid
+from ..voxels.images import mask_on_grid
 from ..voxels.volume import Volume
 from .scene import face_segment, volumes
 from .export.node_export import PROPOSED_BY

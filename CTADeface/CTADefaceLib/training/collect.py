@@ -12,7 +12,7 @@ from ..files.private import open_private, private_file
 from ..files.publish import publication
 from ..files.read import read_volume
 from ..files.write import write_new, write_new_mask
-from ..api import mask_on_grid
+from ..voxels.images import mask_on_grid
 from ..release.record import voxels_sha256
 
 CASE = "head_{:04d}"

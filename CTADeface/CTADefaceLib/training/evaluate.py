@@ -3,7 +3,10 @@
 import numpy as np
 
 from ..files.read import read_volume
-from ..api import face_mask, mask_on_grid
+from ..face.mask import face_mask
+from ..network.host import NetworksHere
+from ..network.model_run import ModelRun
+from ..voxels.images import mask_on_grid
 from ..release.record import edits
 
 
@@ -14,11 +17,11 @@ def evaluate(models, heads, device="cpu", told=lambda head, scores: None):
     of each.
     Returns: {head's name: {label: Dice}}; 0 where a model finds no face.
     """
-    scores = {}
+    scores, networks = {}, NetworksHere()
     for head in heads:
         volume = read_volume(head.image)
         reference = mask_on_grid(read_volume(head.mask), volume)
-        scores[head.name] = {label: edits(face_mask(volume, model, device), reference)["dice"]
+        scores[head.name] = {label: edits(face_mask(volume, networks, ModelRun(model, device)), reference)["dice"]
                              for label, model in models.items()}
         told(head, scores[head.name])
     return scores

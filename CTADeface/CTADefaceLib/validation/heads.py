@@ -39,7 +39,7 @@ def read_case(case):
     """(``Volume``, reference mask as bool (k, j, i)) of a ``Case``; InputError, MaskError (another grid)."""
     from ..voxels.ct_check import check_ct
     from ..files.read import read_volume
-    from ..api import mask_on_grid
+    from ..voxels.images import mask_on_grid
 
     volume = read_volume(case.image)
     check_ct(volume)

@@ -46,11 +46,13 @@ class Masks:
         return self._made[source]
 
     def _ours(self):
-        from ..api import face_mask
-        from ..network.host import load_model
+        from ..face.mask import face_mask
+        from ..network.host import NetworksHere
+        from ..network.model_run import ModelRun
 
-        load_model(self._model)  # before the clock starts, as for every head but a user's first
-        made = _timed(lambda: face_mask(self._volume, self._model))
+        networks = NetworksHere()
+        networks.network(self._model)  # before the clock starts, as for every head but a user's first
+        made = _timed(lambda: face_mask(self._volume, networks, ModelRun(self._model)))
         if not made.mask.any():
             raise NoFaceError(f"{self._volume.name}: no face found in view.")
         return made

@@ -1,21 +1,25 @@
 """A volume node and the DICOM files that it was loaded from: found in Slicer's database, proved by the voxels."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import slicer
 
-from ...cases.volume_file import Result, require_sound
+from ...cases.options import Options
+from ...cases.prepare import release_case, target_of
+from ...cases.result import Result
+from ...checks.check import Check
 from ...checks.written import written_file
-from ...dicom.deface_study import deface_dicom, require_defaced
+from ...dicom.deface_study import deface_dicom_with, require_defaced
 from ...dicom.folders import MASK_EXTENSION
 from ...dicom.new_series import as_slices, write_new_series
 from ...dicom.deface_series import PersonsMask, compare_series
 from ...errors import InputError
 from ...files.write import write_new_mask
-from ...release.gate import release
+from ...release.outgoing import Outgoing
+from ...voxels.volume import Volume
 from ..scene import face_segment
 from .node_export import how_proposed, model_of
 from ..scene.volumes import INSTANCES
@@ -77,30 +81,35 @@ def export_instances(source, segmentation, mask, folder, options, whole_study, p
     def given(volume):
         return replace(persons_mask(source, mask, proposal, model, volume), how=how_proposed(segmentation))
 
-    results = deface_dicom(files, folder, replace(options, series=series), progress, warn, given)
+    results = deface_dicom_with(given, files, folder, replace(options, series=series), progress, warn)
     return require_defaced(results, source.GetName(), options.override)
 
 
-def export_new_series(case, folder, options, progress):
+def export_new_series(outgoing: Outgoing, folder: str | Path, options: Options) -> Result:
     """Write an ``Outgoing`` case as a new series into ``folder``/series_01; returns the ``Result``.
 
     Raises: ChecksFailed, InputError for a volume that a CT series cannot hold, OutputError, MissingPackages.
     """
-    require_sound(options)
-    slices = as_slices(case.volume, case.stored)
-    if options.identity:
-        case.check_identity(progress)
+    slices = as_slices(outgoing.volume, outgoing.stored)
+    target = replace(target_of(options, Path(folder) / NEW_SERIES), mask_extension=MASK_EXTENSION)
+    result = Result(outgoing.volume.name, series=1)
+    result.has_mask(outgoing.volume, outgoing.face)
+    return release_case(outgoing, target, NewSeriesWriter(outgoing, slices), result)
 
-    def write(staged):
+
+@dataclass(frozen=True)
+class NewSeriesWriter:
+    """Writes ``slices`` as a series that names no patient and no date."""
+
+    outgoing: Outgoing
+    slices: Volume
+
+    def write(self, staged: Path) -> None:
         staged.mkdir()
-        write_new_series(slices, staged)
+        write_new_series(self.slices, staged)
 
-    target = Path(folder) / NEW_SERIES
-    released = release(case, target, write, lambda staged: written_file(staged, slices, slices.stored, compare_series),
-                       write_mask=lambda staged: write_new_mask(case.mask, case.volume.geometry, staged),
-                       records=options.records, overwrite=options.overwrite, mask_extension=MASK_EXTENSION,
-                       report=options.report)
-    result = Result(case.volume.name, fill=str(options.fill), series=1, model=(case.model or {}).get("name"),
-                    checks=[check.as_dict() for check in case.checks])
-    result.was_released(target, released)
-    return result
+    def verify(self, staged: Path) -> Check:
+        return written_file(staged, self.slices, self.slices.stored, compare_series)
+
+    def write_mask(self, staged: Path) -> None:
+        write_new_mask(self.outgoing.mask, self.outgoing.volume.geometry, staged)

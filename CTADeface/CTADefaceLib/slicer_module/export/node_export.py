@@ -1,17 +1,20 @@
 """A defaced volume node as the engine's case on its way out, with all that its record says."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import slicer
 
+from ...cases.prepare import SEGMENTATION
+from ...checks.check import Check
 from ...checks.written import written_file
 from ...errors import InputError
 from ...files.read import compare_with_itk
 from ...files.write import write_new, write_new_mask
-from ...filling.fill import fill_value, parse_fill
+from ...filling.fill import parse_fill
 from ...release.hospital_folder import mask_name, masks_folder
-from ...release.gate import Outgoing, release
+from ...release.outgoing import CaseMask, Outgoing, Scan
 from ..scene import face_segment, volumes
 
 # Attribute of a defaced volume node.
@@ -53,22 +56,31 @@ def how_proposed(segmentation):
     return {key: PROPOSED_BY[key](text) if text else None for key, text in noted.items()}
 
 
-def outgoing(source, segmentation, mask, stored, fill, overrides=None, by=None):
-    """The engine's ``Outgoing`` of a volume node, its mask (bool) and its voxels after ``fill``."""
-    volume = volumes.engine_volume(source)
-    value = fill_value(volume, fill)
-    settings = {"fill": fill, "fill_hu": round(float(value), 2), "mask": "segmentation", **how_proposed(segmentation)}
-    return Outgoing(volume, mask, np.ascontiguousarray(stored), value, settings, model_of(segmentation),
-                    face_segment.proposal_mask(segmentation, source), overrides, by)
+def scan_of(source) -> Scan:
+    """The engine's ``Scan`` of a volume node."""
+    return Scan(volumes.engine_volume(source), volumes.survey_of(source))
 
 
-def export(case, path, overwrite=False, records=None, mask_path=None, report=False):
-    """Write an ``Outgoing`` case to ``path`` when its checks allow it, and its mask and report if asked for; returns what
-    ``release`` returns."""
-    geometry = case.volume.geometry
-    return release(case, path, lambda staged: write_new(case.stored, geometry, staged),
-                   lambda staged: written_file(staged, case.volume, case.stored, compare_with_itk), mask_path,
-                   lambda staged: write_new_mask(case.mask, geometry, staged), records, overwrite, report=report)
+def mask_of(segmentation, source, mask: np.ndarray) -> CaseMask:
+    """The engine's ``CaseMask`` of a face segmentation; ``mask`` is its mask (bool) on the grid of the node ``source``."""
+    return CaseMask(mask, SEGMENTATION, model_of(segmentation), face_segment.proposal_mask(segmentation, source),
+                    settings=how_proposed(segmentation))
+
+
+@dataclass(frozen=True)
+class NodeWriter:
+    """Writes voxels and grid of a case, and no other header text."""
+
+    outgoing: Outgoing
+
+    def write(self, staged: Path) -> None:
+        write_new(self.outgoing.stored, self.outgoing.volume.geometry, staged)
+
+    def verify(self, staged: Path) -> Check:
+        return written_file(staged, self.outgoing.volume, self.outgoing.stored, compare_with_itk)
+
+    def write_mask(self, staged: Path) -> None:
+        write_new_mask(self.outgoing.mask, self.outgoing.volume.geometry, staged)
 
 
 def mask_path(path, masks=None, records=None):

@@ -1,11 +1,11 @@
-"""The panel's life in Slicer: scene, parameter node, entering and leaving. What its parts do is in ``sections``."""
+"""The panel's life in Slicer: scene, parameter node, entering and leaving. What its parts do is in the sections."""
 
 import slicer
 import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from ..scene import face_segment
+from ..scene import face_segment, volumes
 from ..shared_worker import stop_worker
 from .checks_section import ChecksSection
 from .export_section import ExportSection
@@ -99,6 +99,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.preview.forget()
         self.review_section.scene_closes()
         self.refine_section.editor.scene_closes()
+        volumes.forget_survey()
         self._watch(None)
         self.setParameterNode(None)
 

@@ -5,13 +5,14 @@ import slicer
 import vtk
 
 from ...errors import InputError
+from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
 
 
 # Attribute of volume nodes, set by Slicer's DICOM import.
 INSTANCES = "DICOM.instanceUIDs"
-# By ID of a volume node: (its state, where its head lies).
-_frames = {}
+# ID and state of the volume node that was looked at last, and its survey, which holds its voxels.
+_last = {}
 
 
 def from_dicom(node):
@@ -34,14 +35,19 @@ def engine_volume(node):
     return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
 
 
-def head_frame(node):
-    """The ``head.frame.Frame`` of the head in a volume node, None when none is found; looked for when it has changed."""
-    from ...head.pose import locate
+def survey_of(node) -> Survey:
+    """The finished ``Survey`` of a volume node: its histogram, its brain and the frame of its head; made anew when the node
+    has changed or another one was asked for."""
+    key = node.GetID(), node.GetImageData().GetMTime(), grid_to_ras(node).tobytes()
+    if key not in _last:
+        forget_survey()
+        _last[key] = surveyed(engine_volume(node))
+    return _last[key]
 
-    state = node.GetImageData().GetMTime(), grid_to_ras(node).tobytes()
-    if node.GetID() not in _frames or _frames[node.GetID()][0] != state:
-        _frames[node.GetID()] = state, locate(engine_volume(node))
-    return _frames[node.GetID()][1]
+
+def forget_survey() -> None:
+    """Let go of the voxels of the volume that was looked at last, as when the scene is closed."""
+    _last.clear()
 
 
 def grid_to_ras(node):

@@ -1,0 +1,64 @@
+"""How a case is run: one value, handed on whole by shell, batch, DICOM, Slicer and Python."""
+
+from dataclasses import dataclass, field
+
+from ..checks.check import checked_overrides
+from ..errors import CTADefaceError
+from ..filling.fill import DEFAULT_FILL, parse_fill
+from ..network.model_run import ModelRun
+from ..release.report import need_pictures
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a case is run; the same names as the shell's options.
+
+    ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
+    outside of the one that is given away (see ``release.hospital_folder``); ``second_opinion`` asks the model about a ``mask``
+    that was given, for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of
+    the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``;
+    ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
+    of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for
+    the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on,
+    ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the face.
+    """
+
+    model: str | None = None
+    device: str = "cpu"
+    fill: str | float = DEFAULT_FILL
+    mask: str | None = None
+    mask_only: bool = False
+    second_opinion: bool = True
+    overwrite: bool = False
+    mirroring: bool = False
+    step_size: float = 0.5
+    override: dict = field(default_factory=dict)
+    by: str | None = None
+    records: str | None = None
+    masks: str | None = None
+    report: bool = False
+    identity: bool = False
+    record_names: bool = False
+    naming: str = "plain"
+    release: str | None = None
+    proposal: str | None = None
+    proposed_by: dict | None = None
+    series: str | None = None
+    deidentify_headers: bool = False
+    keep_private: bool = False
+
+    def __post_init__(self):
+        if self.keep_private and self.deidentify_headers:
+            raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
+
+    @property
+    def model_run(self) -> ModelRun:
+        """How the model is run."""
+        return ModelRun(self.model, self.device, self.mirroring, self.step_size)
+
+    def require_sound(self) -> None:
+        """Raise what is wrong with these options, or missing for them, before anything is done."""
+        parse_fill(self.fill)
+        checked_overrides(self.override)
+        if self.report:
+            need_pictures()

@@ -1,0 +1,78 @@
+"""One case prepared for release: fill, checks, and what its record says, whoever asks: shell, batch, DICOM, Slicer, Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..face.mask import face_mask
+from ..filling.fill import fill_value, filled
+from ..models.folder import checksum
+from ..network.host import Networks
+from ..progress import Progress
+from ..release.gate import Target, Writer, release
+from ..release.outgoing import CaseMask, Outgoing, Scan
+from .options import Options
+from .result import MODEL, Result
+
+# Sources of a ``CaseMask``.
+FILE, SEGMENTATION = "file", "segmentation"
+
+
+def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | None = None,
+            stored: np.ndarray | None = None) -> Outgoing:
+    """Fill a scan and check the result.
+
+    Parameters: ``stored`` the values (k, j, i) after the fill of ``options``, where it was applied already.
+    Raises: MaskError for an empty mask, one of another grid, or one that cannot be levelled; MissingPackages and
+    DeviceError of the identity check; Cancelled.
+    """
+    progress, survey = progress or Progress(), scan.survey
+    progress.enter("fill")
+    if stored is None:
+        stored, value = filled(scan.volume, face.mask, options.fill, survey.histogram, survey.frame)
+    else:
+        value = fill_value(scan.volume, options.fill, survey.histogram)
+    progress.enter("check")
+    outgoing = Outgoing(scan, face, np.ascontiguousarray(stored), value, options.fill, options.override, options.by)
+    outgoing.checks  # noqa: B018 - found here, in the stage of the checks
+    if options.identity:
+        outgoing.check_identity(progress)
+    return outgoing
+
+
+def release_case(outgoing: Outgoing, target: Target, writer: Writer, result: Result) -> Result:
+    """Send a case through the gate; ``result``, which is returned, says what became of it. Raises: as ``release``."""
+    result.was_filled(outgoing)
+    result.was_released(target.path, outgoing, release(outgoing, target, writer))
+    return result
+
+
+def target_of(options: Options, path: str | Path, mask: Path | None = None) -> Target:
+    """``Target`` of a case that goes to ``path``, and its mask, if it is asked for, to ``mask``."""
+    return Target(Path(path), mask, options.records, options.overwrite, options.release, report=options.report)
+
+
+def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:
+    """``CaseMask`` of a mask, bool (k, j, i), that a model made as ``options`` tell."""
+    return CaseMask(mask, MODEL, model_facts(networks, options.model), mask,
+                    settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)})
+
+
+def model_settings(options: Options) -> dict:
+    """The record's settings of a model's run; the device only of one that took place."""
+    return {"device": None, "mirroring": options.mirroring, "step_size": options.step_size}
+
+
+def model_facts(networks: Networks, name: str | None) -> dict:
+    """Name and checksum of a model, for the record."""
+    info = networks.network(name).info
+    return {"name": info.name, "sha256": checksum(info)}
+
+
+def second_opinion(scan: Scan, networks: Networks, options: Options) -> np.ndarray | None:
+    """What the model calls face, bool (k, j, i), in a scan whose mask came from elsewhere; None if not asked for."""
+    if not options.second_opinion:
+        return None
+    return face_mask(scan.volume, networks, options.model_run, None, scan.survey)

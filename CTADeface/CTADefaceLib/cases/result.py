@@ -1,0 +1,87 @@
+"""What became of one case."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ChecksFailed, CTADefaceError
+from ..release.gate import Released
+from ..release.outgoing import CaseMask, Outgoing
+from ..voxels.volume import Volume
+
+MODEL = "model"
+
+
+
+@dataclass
+class Result:
+    """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
+
+    ``mask`` is the file of the mask that was written, ``given_mask`` the one that was used in place of a model's;
+    ``model`` the name of the model that made the mask, or proposed it to a person; None when none did.
+    ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
+    or 'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
+    ``series`` is its number in the listing.
+    """
+
+    input: str
+    status: str = "failed"
+    defaced: str | None = None
+    mask: str | None = None
+    given_mask: str | None = None
+    model: str | None = None
+    device: str | None = None
+    fill: str | None = None
+    fill_hu: float | None = None
+    mask_ml: float | None = None
+    checks: list = field(default_factory=list)
+    record: str | None = None
+    report: str | None = None
+    seconds: float = 0.0
+    stages: dict = field(default_factory=dict)
+    error: str | None = None
+    series: int | None = None
+    reason: str | None = None
+
+    def has_mask(self, volume: Volume, face: CaseMask) -> None:
+        """Take over what is known of the mask."""
+        self.model = (face.model or {}).get("name")
+        # None where a mask was given.
+        self.device = face.settings.get("device") if face.source == MODEL else None
+        self.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(face.mask)), 2)
+
+    def was_filled(self, outgoing: Outgoing) -> None:
+        """Take over the fill."""
+        self.fill, self.fill_hu = str(outgoing.settings["fill"]), outgoing.settings["fill_hu"]
+
+    def note(self, error: CTADefaceError) -> None:
+        """Take over what a ``CTADefaceError`` says; of ``ChecksFailed`` also its checks, record and mask."""
+        self.error = str(error)
+        if isinstance(error, ChecksFailed):
+            self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
+            self.record, self.mask = (str(path) if path else None for path in (error.record, error.mask))
+
+    def was_released(self, path: Path, outgoing: Outgoing, released: Released) -> None:
+        """Take over that ``path`` was released, what the checks said, and the paths of ``Released``."""
+        self.checks = [check.as_dict() for check in outgoing.checks]
+        self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
+        self.report, self.error = released.report and str(released.report), released.problem
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def failure(path: object, error: BaseException) -> Result:
+    """The ``Result`` of a case that ended with an exception, so that it does not stop the others."""
+    result = Result(str(path))
+    if isinstance(error, CTADefaceError):
+        result.note(error)
+    elif isinstance(error, MemoryError):
+        result.error = f"{path}: not enough memory; close other programs or crop it to the head."
+    else:
+        # A fault of ours is named, not hidden.
+        result.error = f"{path}: unexpected {type(error).__name__}: {error}; please report it."
+    return result

@@ -1,0 +1,58 @@
+"""The shell command ``cta-deface demo``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .run_command import run_one
+from .shared import add_engine_options, options_of, print_result
+
+
+def add_demo(commands: argparse._SubParsersAction) -> None:
+    demo = commands.add_parser("demo", help="deface one head and draw it before and after")
+    demo.add_argument("input", nargs="?", metavar="INPUT", help="default: the public InVesalius cranium CT")
+    demo.add_argument("-o", "--output", default="cta-deface-demo", metavar="DIR")
+    add_engine_options(demo)
+    demo.set_defaults(action=demo_command)
+
+
+def demo_command(args: argparse.Namespace) -> int:
+    """Deface one head, the public one by default, and draw it before and after."""
+    from ..files.publish import refuse_existing
+    from ..files.read import split_extension
+    from ..release.report import need_pictures
+
+    path = Path(args.input) if args.input else _public_head()
+    # Apart, so that nothing that shows the original face is ever in the folder that is given away.
+    hospital = Path(args.records or Path(args.output) / "hospital-only")
+    picture = hospital / f"{split_extension(path)[0]}_before_after.png"
+    args.output, args.records = str(Path(args.output) / "release"), str(hospital)
+    need_pictures()
+    refuse_existing([picture], args.overwrite)
+    result = run_one(path, args, options_of(args), {})
+    print_result(result, args.json)
+    if not result.defaced:
+        return 1
+    # Before the picture, which may fail: what is released must be known to be.
+    print(f"face mask: {result.mask}\nrecord: {result.record}", flush=True)
+    _draw(path, result.defaced, picture, args.overwrite)
+    print(f"before and after (shows the original face, not for release): {picture}")
+    return 1 if result.error else 0
+
+
+def _public_head() -> Path:
+    from ..files.public_head import LICENCE, public_head
+
+    print(f"Example: {LICENCE}", file=sys.stderr)
+    return public_head()
+
+
+def _draw(original: Path, defaced: str, picture: Path, overwrite: bool) -> None:
+    from ..files.private import private_folder
+    from ..files.read import read_volume
+    from ..rendering.render import before_after_picture
+
+    private_folder(picture.parent, Path(defaced).parent)
+    before, after = read_volume(original), read_volume(defaced)
+    before_after_picture(before.to_hu(before.stored), after.to_hu(after.stored), before.geometry.affine(), picture,
+                         overwrite=overwrite)

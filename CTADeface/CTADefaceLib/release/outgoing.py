@@ -1,0 +1,109 @@
+"""A filled volume on its way out, with all that its checks and its record ask for."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ..checks.check import Check
+from ..face.survey import Survey
+from ..progress import Progress
+from ..voxels.volume import Volume
+
+
+@dataclass(frozen=True)
+class Scan:
+    """An original ``Volume`` and what is known of it.
+
+    ``survey`` its finished ``Survey``; ``before`` a ``Future`` of the SHA-256 of its voxels, where it is computed already;
+    ``names`` of its files, only when the record is to keep them; ``seconds`` of the run so far, by stage.
+    """
+
+    volume: Volume
+    survey: Survey
+    before: Future | None = None
+    names: dict | None = None
+    seconds: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CaseMask:
+    """A face mask, bool (k, j, i) on the grid of its scan, and where it comes from.
+
+    ``source`` 'model', 'file' or 'segmentation' (a person's), with ', of another series' where it was made on one;
+    ``model`` {"name", "sha256"} of the model that made or proposed it; ``proposal`` that model's own mask, to measure a
+    person's edits; ``opinion`` what a model calls face, where the mask was not made from its proposal; ``settings`` what
+    else the record's settings say: device, mirroring and step size of the model's run, as far as they are known.
+    """
+
+    mask: np.ndarray
+    source: str
+    model: dict | None = None
+    proposal: np.ndarray | None = None
+    opinion: np.ndarray | None = None
+    settings: dict = field(default_factory=dict)
+
+
+@dataclass
+class Outgoing:
+    """A ``Scan``, its ``CaseMask``, and the fill.
+
+    ``stored`` the defaced stored values (k, j, i); ``value`` the stored value that was filled in; ``fill`` by which name;
+    ``overrides`` failed check -> reason, and ``by`` whom; ``identity`` what ``check_identity`` found, None if it was not
+    asked.
+    """
+
+    scan: Scan
+    face: CaseMask
+    stored: np.ndarray
+    value: float
+    fill: str | float
+    overrides: dict | None = None
+    by: str | None = None
+    identity: dict | None = None
+
+    @property
+    def volume(self) -> Volume:
+        return self.scan.volume
+
+    @property
+    def mask(self) -> np.ndarray:
+        return self.face.mask
+
+    @property
+    def fill_hu(self) -> float:
+        """The filled value in HU, as it is, not rounded."""
+        return float(self.value) * self.volume.slope + self.volume.intercept
+
+    @property
+    def settings(self) -> dict:
+        """The record's settings."""
+        return {"fill": self.fill, "fill_hu": round(self.fill_hu, 2), **self.face.settings, "mask": self.face.source}
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        # SciPy, which Slicer need not wait for when it starts.
+        from ..checks.every import run_checks
+
+        known = self.face.proposal if self.face.opinion is None else self.face.opinion
+        return run_checks(self.volume, self.mask, self.stored, self.value, self.scan.survey, known)
+
+    def face_picture(self) -> np.ndarray | None:
+        """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""
+        from ..checks.every import face_left
+        from ..checks.face_picture import face_picture
+
+        frame = self.scan.survey.frame
+        return None if frame is None else face_picture(face_left(self.volume, self.stored, frame))
+
+    def check_identity(self, progress: Progress | None = None) -> None:
+        """Add the check for face detection and recognition. Raises: MissingPackages, DeviceError, Cancelled."""
+        from ..identity.identity_check import identity_check
+
+        volume = self.volume
+        found = identity_check(volume.to_hu(volume.stored), volume.to_hu(self.stored), self.mask, volume.geometry, progress)
+        self.identity = found.as_dict()
+        self.checks.append(found.as_check())
