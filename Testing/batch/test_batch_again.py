@@ -3,10 +3,10 @@
 import json
 import os
 
-import dicom_maker as maker
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import dicom_maker as maker
+from helpers import phantom
 
 from CTADefaceLib.batch import case_kinds as kinds
 from CTADefaceLib.batch.correct import correct, open_case, reject

@@ -3,10 +3,10 @@
 import json
 from dataclasses import replace
 
-import dicom_maker as maker
 import numpy as np
 import pydicom
 import pytest
+from helpers import dicom_maker as maker
 
 from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places

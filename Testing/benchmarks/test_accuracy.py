@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import CHECK_DATA
+from helpers.paths import CHECK_DATA
 
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.api import face_mask

@@ -1,11 +1,8 @@
 """Some of the mutated inputs of the benchmark ``mutated.py``: nothing hangs, fills the memory, breaks or passes as another."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux tells it")
 # One in so many of the benchmark's inputs.

@@ -2,10 +2,11 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
+from gate import as_volume
+from sabotage import FaceOf, turned
 from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
@@ -25,10 +26,6 @@ from CTADefaceLib.voxels.morphology import bounding_box
 from CTADefaceLib.filling.fill import fill_value, filled
 from CTADefaceLib.api import face_mask
 from CTADefaceLib.voxels.volume import Volume, ras_view
-
-sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
-from gate import as_volume
-from sabotage import FaceOf, turned
 
 
 class Case:

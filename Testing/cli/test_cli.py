@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from phantom import levelled
+from helpers.phantom import levelled
 
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume

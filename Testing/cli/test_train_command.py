@@ -6,9 +6,9 @@ import sys
 
 import nibabel
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import phantom
 
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError, MaskError

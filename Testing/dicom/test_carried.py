@@ -4,12 +4,12 @@ import base64
 import json
 from pathlib import Path
 
-import dicom_maker as maker
-import dicom_readers as readers
 import numpy as np
 import pydicom
 import pytest
-from dicom_maker import item
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.dicom_maker import item
 
 from CTADefaceLib.batch.correct import correct, open_case, record_of
 from CTADefaceLib.batch.manifest import NAME

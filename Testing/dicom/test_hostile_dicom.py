@@ -4,9 +4,9 @@ import struct
 import tracemalloc
 import zlib
 
-import dicom_maker as maker
 import pydicom
 import pytest
+from helpers import dicom_maker as maker
 
 from CTADefaceLib.dicom import pixels
 from CTADefaceLib.dicom.deface_study import deface_dicom

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import dicom_maker as maker
-import dicom_readers as readers
 import pydicom
 import pytest
-from dicom_maker import item
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.dicom_maker import item
 from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
 
 from CTADefaceLib.cases.volume_file import Options

@@ -1,10 +1,10 @@
 """A new CT series of a volume that did not come from DICOM: the same voxels at the same places, or a refusal."""
 
-import dicom_readers as readers
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import dicom_readers as readers
+from helpers import phantom
 
 from CTADefaceLib.dicom.new_series import as_slices, write_new_series
 from CTADefaceLib.dicom.deface_series import compare_series

@@ -3,10 +3,10 @@
 import json
 import shutil
 
-import dicom_maker as maker
-import dicom_readers as readers
 import numpy as np
 import pytest
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
 
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.grid import mask_on_stack, upright

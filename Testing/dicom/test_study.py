@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dicom_maker as maker
-import dicom_readers as readers
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.fault_points import KILL, in_child
+from helpers.paths import RESOURCES
 
 from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.cli.main import main
@@ -25,9 +27,6 @@ from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.api import segment_face
 from CTADefaceLib.progress import Progress
-
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,7 @@ def test_masks_and_records_lie_in_the_hospitals_folder_only(study):
         f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json")) + ["uids.key"]
     record = json.loads((hospital / "series_03_record.json").read_text())
     assert record["status"] == "released" and record["settings"]["mask"] == "file, of another series"
-    schema = json.loads((ROOT / "CTADeface" / "Resources" / "record.schema.json").read_text())
+    schema = json.loads((RESOURCES / "record.schema.json").read_text())
     pytest.importorskip("jsonschema").validate(record, schema)
     assert {check["name"] for check in record["checks"]} >= {"written_file", "residual_skin", "outside"}
     assert read_volume(hospital / "series_02_facemask.nii.gz").stored.sum() == maker.parts()[1].sum()
@@ -308,11 +307,9 @@ def folder_of_three(target):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks and sends signals")
 def test_a_folder_appears_whole_or_not_at_all_wherever_the_run_is_killed(tmp_path):
-    from test_faults import killed_at
-
     for number in range(1, 60):
         target = tmp_path / str(number) / "release" / "series_01"
-        code = killed_at(number, tmp_path / str(number), lambda: folder_of_three(target))
+        code, _said = in_child(lambda: folder_of_three(target), KILL, number, tmp_path / str(number))
         assert not target.exists() or len(list(target.iterdir())) == 3
         assert not target.exists() or (tmp_path / str(number) / "kept" / "series_01.json").exists()
         if code == 0:

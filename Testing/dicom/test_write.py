@@ -3,12 +3,12 @@
 import hashlib
 from pathlib import Path
 
-import dicom_maker as maker
-import dicom_readers as readers
 import numpy as np
 import pydicom
 import pytest
-from phantom import levelled
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.phantom import levelled
 
 from CTADefaceLib.cases.volume_file import Options
 from CTADefaceLib.dicom import patch

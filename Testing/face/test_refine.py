@@ -1,8 +1,8 @@
 """The coarse answer made tight: skin, bone, brain, islands, holes."""
 
 import numpy as np
-import phantom
 import pytest
+from helpers import phantom
 from scipy import ndimage as ndi
 
 from CTADefaceLib.voxels.anatomy import enclosed_by_bone

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import phantom
 
 from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.checks.check import TITLES

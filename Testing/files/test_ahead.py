@@ -4,16 +4,15 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import phantom
+from helpers.paths import ENGINE
 
 from CTADefaceLib.files.ahead import MOST_BLOCKS, ahead
 
-ENGINE = Path(__file__).resolve().parents[1] / "CTADeface"
 
 
 def test_blocks_come_in_order_and_are_made_without_being_asked_for():

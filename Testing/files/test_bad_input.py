@@ -4,10 +4,10 @@ import gzip
 
 import nibabel
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
-from test_files import nifti
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 from CTADefaceLib import segment_face
 from CTADefaceLib.cli.main import main

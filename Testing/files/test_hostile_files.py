@@ -7,10 +7,10 @@ import zlib
 
 import nibabel
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
-from test_files import nifti
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 from CTADefaceLib.voxels import memory
 from CTADefaceLib.cases.volume_file import Options, deface_file

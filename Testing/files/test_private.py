@@ -5,11 +5,11 @@ import os
 import stat
 import sys
 
-import dicom_maker as maker
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import dicom_maker as maker
+from helpers import phantom
 from CTADefaceLib.batch.correct import correct, open_case
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch

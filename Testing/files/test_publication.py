@@ -6,11 +6,11 @@ import os
 import shutil
 import sys
 
-import fault_points as points
-import phantom
 import pytest
 import SimpleITK as sitk
-from fault_points import in_child
+from helpers import fault_points as points
+from helpers import phantom
+from helpers.fault_points import in_child
 
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and sends
 
 @pytest.fixture(scope="module")
 def scenarios(tmp_path_factory):
-    import fault_scenarios
+    from helpers import fault_scenarios
 
     folder = tmp_path_factory.mktemp("inputs")
     found = fault_scenarios.scenarios(folder) + fault_scenarios.install_scenarios(folder / "models")
@@ -205,7 +205,7 @@ def test_a_case_that_was_released_before_anybody_heard_of_it_gets_no_second_reco
 
 
 def test_three_deaths_of_a_case_set_it_aside_and_the_batch_says_how_to_go_on(tmp_path):
-    from dicom_maker import write_mask
+    from helpers.dicom_maker import write_mask
 
     (tmp_path / "in").mkdir()
     for name in "ab":

@@ -1,8 +1,8 @@
 """What stands where the face was."""
 
 import numpy as np
-import phantom
 import pytest
+from helpers import phantom
 from scipy import ndimage as ndi
 
 from CTADefaceLib.filling import fill

@@ -1,8 +1,8 @@
 """The irreversible fill: what it levels, and what it must leave alone."""
 
 import numpy as np
-import phantom
 import pytest
+from helpers import phantom
 from scipy import ndimage as ndi
 
 from CTADefaceLib.errors import MaskError

@@ -1,8 +1,8 @@
 """Heads that are turned in the image: the face is levelled along its own direction, and the checks look along it too."""
 
 import numpy as np
-import phantom
 import pytest
+from helpers import phantom
 from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.every import run_checks

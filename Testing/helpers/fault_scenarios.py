@@ -4,11 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
-import dicom_maker as maker
 import numpy as np
-import phantom
 import SimpleITK as sitk
-from fault_points import Scenario
+from helpers import dicom_maker as maker
+from helpers import phantom
+from helpers.fault_points import Scenario
 
 from CTADefaceLib.release import gate as release
 from CTADefaceLib.rendering import render
@@ -63,7 +63,7 @@ def scenarios(inputs):
 
 def install_scenarios(inputs):
     """Scenarios of the store of models: install, replace, remove. They need torch and nnU-Net."""
-    import model_samples
+    from helpers import model_samples
 
     from CTADefaceLib.models import store
 

@@ -5,10 +5,8 @@ The network is built by nnU-Net itself, and the checkpoint has the structure tha
 
 import copy
 import json
-import shutil
 import warnings
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,26 +106,6 @@ def zip_folder(folder_path, archive, prefix=""):
         for path in sorted(folder_path.rglob("*")):
             output.write(path, prefix + path.relative_to(folder_path).as_posix())
     return archive
-
-
-@pytest.fixture(scope="session")
-def samples(tmp_path_factory):
-    """Trainer folders by style, written once; not to be changed."""
-    base = tmp_path_factory.mktemp("samples")
-    return {style: write_model(base / style / TREE, style) for style in CONFIGURATIONS}
-
-
-@pytest.fixture
-def trainer(samples, tmp_path):
-    """A trainer folder in a results tree, free to be changed."""
-    return Path(shutil.copytree(samples["new"], tmp_path / "results" / TREE))
-
-
-@pytest.fixture(autouse=True)
-def user_store(tmp_path, monkeypatch):
-    monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "store"))
-    monkeypatch.setattr(store, "bundled_folder", lambda: tmp_path / "bundled")
-    return tmp_path / "store"
 
 
 def assert_refused(path, message, **arguments):

@@ -1,11 +1,11 @@
 """What the tests of the Slicer layer share: where the module is, and volumes in the scene."""
 
-from pathlib import Path
-
 import numpy as np
-import phantom
+from helpers import phantom
+from helpers.paths import ENGINE
 
-MODULE = Path(__file__).resolve().parent.parent / "CTADeface" / "CTADeface.py"
+MODULE = ENGINE / "CTADeface.py"
+TURNED = np.array([[-1.0, 0, 0, 12], [0, 1, 0, 5], [0, 0, -1, 40], [0, 0, 0, 1]])
 
 
 def add_volume(hu, name="Head", matrix=None):
@@ -23,3 +23,21 @@ def add_volume(hu, name="Head", matrix=None):
 def add_scan(scan, name="Head"):
     """A volume node with the engine's ``Volume`` ``scan`` in HU."""
     return add_volume(scan.to_hu(scan.stored).astype(np.int16), name, scan.geometry.affine())
+
+
+def add_transform(slicer, matrix):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    return node
+
+
+def face_by_hand(slicer, volume, mask):
+    from CTADefaceLib.slicer_module.scene import face_segment
+
+    node = face_segment.new_face(volume)
+    face_segment.set_mask(node, mask, volume)
+    return node
+
+
+def node_ids(slicer):
+    return {node.GetID() for node in slicer.util.getNodes("*").values()}

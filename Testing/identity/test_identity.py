@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import ROOT
+from helpers.paths import ENGINE
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.identity import measured, verdict, views
@@ -292,7 +292,7 @@ except MissingPackages as error:
 def test_missing_package_is_named_with_the_commands_and_imports_need_none(packages, blocked):
     process = subprocess.run([sys.executable, "-W", "ignore", "-c", BLOCKED.format(blocked=blocked)],
                              capture_output=True, text=True, check=False,
-                             env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")})
+                             env=os.environ | {"PYTHONPATH": str(ENGINE)})
     assert process.returncode == 0, process.stderr
     if blocked == ("vtk",):
         assert "pip install vtk" in process.stdout
@@ -326,7 +326,7 @@ sys.exit(main(sys.argv[1:]))
 def test_command_fails_on_an_untouched_file_prints_a_table_and_needs_no_torch(files):
     process = subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT_TORCH, "identity", files.before,
                               files.before, "--mask", files.mask, "--quiet"], capture_output=True, text=True,
-                             check=False, env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")})
+                             check=False, env=os.environ | {"PYTHONPATH": str(ENGINE)})
     assert process.returncode == 1, process.stderr
     assert "FAIL: " in process.stdout and "pitch 30 yaw 15" in process.stdout, process.stderr
 

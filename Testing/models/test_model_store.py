@@ -14,9 +14,9 @@ from CTADefaceLib.errors import Cancelled, ModelError
 from CTADefaceLib.models import folder, loader, store
 from CTADefaceLib.models.store import bundled_folder
 from CTADefaceLib.progress import Progress
-from model_samples import (  # noqa: F401 (fixtures)
-    CHECKPOINT, CONFIGURATIONS, DATASET, assert_refused, edit_checkpoint, edit_json, nnunet_network, samples,
-    trainer, user_store, write_json, write_model, zip_folder)
+from helpers.model_samples import (
+    CHECKPOINT, CONFIGURATIONS, DATASET, assert_refused, edit_checkpoint, edit_json, nnunet_network, write_json, write_model,
+    zip_folder)
 
 
 @pytest.mark.parametrize("style", CONFIGURATIONS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from helpers.paths import RESOURCES
 
 from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MissingPackages
@@ -16,7 +17,7 @@ from CTADefaceLib.release.hospital_folder import new_record_path, records_folder
 from CTADefaceLib.release.record import edits, make_record, voxels_sha256
 from CTADefaceLib.release.report import report_page
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[1] / "CTADeface/Resources/record.schema.json").read_text())
+SCHEMA = json.loads((RESOURCES / "record.schema.json").read_text())
 NAME = "DOE^JANE_19700101"
 
 
@@ -40,7 +41,7 @@ def test_record_follows_its_schema_and_names_model_and_settings(released):
     result, record, _ = released
     valid(record)
     assert record["status"] == "released" and record["model"]["name"] == "head-3mm"
-    card = (Path(__file__).resolve().parents[1] / "CTADeface/Resources/Model/head-3mm/MODEL_CARD.md").read_text()
+    card = (RESOURCES / "Model/head-3mm/MODEL_CARD.md").read_text()
     assert record["model"]["sha256"] in card
     assert record["settings"]["fill"] == "levelled" and record["settings"]["fill_hu"] == result.fill_hu
     assert record["checks"][-1]["name"] == "written_file" and len(record["checks"]) == 26
@@ -72,7 +73,7 @@ def test_a_report_without_vtk_is_refused_before_anything_is_done(released, tmp_p
 
 
 def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monkeypatch, capsys):
-    import dicom_maker as maker
+    from helpers import dicom_maker as maker
     from CTADefaceLib.batch.run_batch import run_batch
     from CTADefaceLib.cli.main import main
     from CTADefaceLib.dicom.deface_study import deface_dicom

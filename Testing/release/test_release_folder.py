@@ -4,11 +4,11 @@ import json
 import os
 import sys
 
-import dicom_maker as maker
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import dicom_maker as maker
+from helpers import phantom
 from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.volume_file import Options, deface_file
 from CTADefaceLib.cli.main import main

@@ -136,17 +136,6 @@ UI = '''<?xml version="1.0" encoding="UTF-8"?>
 
 
 @pytest.fixture
-def host():
-    """The running stand-in, with an empty scene and no dialogs left over."""
-    import slicer_host
-
-    host = slicer_host.start()
-    host.reset()
-    yield host
-    host.reset()
-
-
-@pytest.fixture
 def toy(host, tmp_path):
     """A small scripted module written as Slicer's documentation teaches it."""
     (tmp_path / "Resources" / "UI").mkdir(parents=True)

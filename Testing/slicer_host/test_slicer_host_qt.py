@@ -6,17 +6,6 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 pytest.importorskip("PySide6", reason="Qt is not installed")
 
 
-@pytest.fixture
-def host():
-    """The running stand-in, with an empty scene and no dialogs left over."""
-    import slicer_host
-
-    host = slicer_host.start()
-    host.reset()
-    yield host
-    host.reset()
-
-
 def test_properties_are_attributes_and_mistakes_are_errors(host):
     """As in PythonQt; code that works only with PySide must not pass."""
     import qt

@@ -1,13 +1,13 @@
 """Export of the DICOM files that a volume was loaded from, through logic and panel; only the database is a stand-in."""
 
-import dicom_maker as maker
-import dicom_readers as readers
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.slicer_scene import MODULE, add_volume
 from slicer_host.dicom_database import DicomDatabase
-from slicer_scene import MODULE, add_volume
 
 from CTADefaceLib.voxels.volume import Geometry
 

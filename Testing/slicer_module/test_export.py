@@ -2,12 +2,9 @@
 
 import nibabel
 import numpy as np
-import phantom
 import pytest
-from slicer_logic import (  # noqa: F401
-    TURNED, add_transform, face_by_hand, head, logic, masked, module, slicer,
-)
-from slicer_scene import add_volume
+from helpers import phantom
+from helpers.slicer_scene import TURNED, add_transform, add_volume, face_by_hand
 
 
 @pytest.mark.parametrize("name", ["out.nii.gz", "out.nii", "out.nrrd", "out.mha"])

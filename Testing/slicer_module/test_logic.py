@@ -5,12 +5,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import phantom
 import pytest
-from slicer_logic import (  # noqa: F401
-    TURNED, add_transform, face_by_hand, head, logic, masked, module, slicer,
-)
-from slicer_scene import MODULE, add_volume
+from helpers import phantom
+from helpers.paths import TESTING
+from helpers.slicer_scene import MODULE, TURNED, add_transform, add_volume, face_by_hand
 
 
 def test_segmenting_gives_the_engines_mask_as_a_face_segment(logic, slicer, head, parts):
@@ -73,7 +71,7 @@ def test_sample_is_offered_at_startup(host, module, monkeypatch, slicer_510):
 
 
 def test_logic_works_without_a_main_window():
-    code = ("import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, phantom, numpy as np\n"
+    code = ("import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, numpy as np; from helpers import phantom\n"
             "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"
             "print('heavy at the start', [m for m in ('torch', 'nnunetv2', 'scipy') if m in sys.modules])\n"
             "hu, face = phantom.head_parts()[0], phantom.middle_face()\n"
@@ -82,7 +80,7 @@ def test_logic_works_without_a_main_window():
             "output = CTADeface.CTADefaceLogic().deface(node, fill='air')\n"
             "changed = slicer.util.arrayFromVolume(output) != hu\n"
             "print('changed face', (changed & face).sum() / face.sum() > 0.5); host.quit()")
-    result = subprocess.run([sys.executable, "-c", code, str(MODULE.parent), str(Path(__file__).parent), str(MODULE)],
+    result = subprocess.run([sys.executable, "-c", code, str(MODULE.parent), str(TESTING), str(MODULE)],
                             capture_output=True, text=True, timeout=300)
     assert "changed face True" in result.stdout, result.stderr[-2000:]
     # Slicer waits for all modules when it starts.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from slicer_scene import MODULE, add_scan
+from helpers.slicer_scene import MODULE, add_scan
 
 SIZE = 200
 

@@ -4,11 +4,12 @@ Reload in a process of its own, as other tests hold on to the old library.
 """
 
 import importlib
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers.paths import ENGINE, TESTING
 
 SECONDS = 90
 
@@ -16,7 +17,8 @@ SECONDS = 90
 def test_reload_gives_new_code_and_a_working_panel():
     for package in ("slicer", "PySide6"):
         pytest.importorskip(package)
-    done = subprocess.run([sys.executable, __file__], cwd=Path(__file__).parent, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ENGINE), str(TESTING)])}
+    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "reloaded"
 
@@ -39,9 +41,9 @@ def test_the_files_can_be_read_before_slicer_has_its_segmentations(host, monkeyp
 
 
 def main():
-    import phantom
+    from helpers import phantom
     import slicer_host
-    from slicer_scene import MODULE, add_volume
+    from helpers.slicer_scene import MODULE, add_volume
 
     host = slicer_host.start()
     import slicer
@@ -61,5 +63,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "CTADeface"))
     main()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from slicer_scene import MODULE
+from helpers.slicer_scene import MODULE
 
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import phantom
 
 from CTADefaceLib.training import synthesis
 from CTADefaceLib.training.dataset import find_heads, split_cases

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import CHECK_DATA
+from helpers.paths import CHECK_DATA
 
 from CTADefaceLib.validation import skin_attack
 from CTADefaceLib.validation.face_frame import ZONES, face_frame

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import CHECK_DATA, ROOT
+from helpers.paths import CHECK_DATA, ENGINE
 from CTADefaceLib.errors import InputError, MissingPackages
 from CTADefaceLib.validation import box, gallery, heads, identification, intervals, measures, metrics, protocol, retrained, statistics, results_store as store
 from CTADefaceLib.validation.validation_packages import require_packages
@@ -285,7 +285,7 @@ def sample(tmp_path_factory):
     command = [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--protocol", str(rules), "--report"]
 
     def start(out):
-        return subprocess.Popen([*command, str(out)], env=os.environ | {"PYTHONPATH": str(ROOT / "CTADeface")},
+        return subprocess.Popen([*command, str(out)], env=os.environ | {"PYTHONPATH": str(ENGINE)},
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return SimpleNamespace(start=start, out=folder / "out", folder=folder)

@@ -3,9 +3,9 @@
 import itertools
 
 import numpy as np
-import phantom
 import pytest
 import SimpleITK as sitk
+from helpers import phantom
 from scipy.spatial.transform import Rotation
 
 from CTADefaceLib.errors import InputError

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import phantom
 import pytest
+from helpers import phantom
 
 from CTADefaceLib import errors, segment_face
 from CTADefaceLib.worker import serve

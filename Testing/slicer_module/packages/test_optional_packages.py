@@ -4,7 +4,7 @@ import sys
 import types
 
 import pytest
-from site_packages import put
+from helpers.site_packages import put
 
 from CTADefaceLib.dicom.dicom_packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages

@@ -6,9 +6,9 @@ import sys
 import types
 
 import pytest
-from site_packages import (  # noqa: F401
-    DAMAGES, full, make_wheel, never, plenty, put, real_pip, site, slicer_with, wheel_folder, with_leftover,
-    with_second_leftover, without_library, without_record, without_registration, yes,
+from helpers.site_packages import (
+    DAMAGES, make_wheel, never, plenty, put, real_pip, with_leftover, with_second_leftover, without_library, without_record,
+    without_registration, yes,
 )
 
 from CTADefaceLib.errors import CTADefaceError

@@ -1,11 +1,10 @@
 """Which Python packages are there, whole or half installed, and whether there is room for them: in real folders."""
 
-import re
 import sys
 import types
 
 import pytest
-from site_packages import DAMAGES, SLICERS_OWN, Usage, full, never, plenty, put, site  # noqa: F401
+from helpers.site_packages import DAMAGES, SLICERS_OWN, Usage, never, plenty, put
 
 from CTADefaceLib.slicer_module.packages import installed, install as packages, preflight
 

@@ -1,7 +1,7 @@
 """The panel for its tests: real .ui, real Qt, real scene; see slicer_host for the rest."""
 
 import pytest
-from slicer_scene import MODULE, add_volume
+from helpers.slicer_scene import MODULE, add_volume
 
 
 @pytest.fixture
@@ -35,7 +35,3 @@ def masked(host, panel, head, parts):
     face_segment.set_proposal(node, parts[1], head)
     panel.update()
     return node
-
-
-def node_ids(slicer):
-    return {node.GetID() for node in slicer.util.getNodes("*").values()}

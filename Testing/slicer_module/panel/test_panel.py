@@ -4,8 +4,7 @@ import gc
 import weakref
 
 import numpy as np
-from slicer_panel import head, masked, node_ids, panel, slicer  # noqa: F401
-from slicer_scene import MODULE, add_volume
+from helpers.slicer_scene import MODULE, add_volume, node_ids
 
 SECONDS = 90
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from slicer_panel import head, masked, node_ids, panel, slicer  # noqa: F401
+from helpers.slicer_scene import node_ids
 
 
 def test_preview_follows_edits_and_never_touches_the_volume(host, slicer, panel, head, masked):

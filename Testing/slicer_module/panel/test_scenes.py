@@ -1,8 +1,7 @@
 """Scenes that are opened, added to and closed, and volumes that are loaded, while the panel is open."""
 
 import numpy as np
-from slicer_panel import head, masked, panel, slicer  # noqa: F401
-from slicer_scene import add_volume
+from helpers.slicer_scene import add_volume
 
 
 def reopen(host, slicer, folder):
