@@ -1,18 +1,8 @@
-"""Where the tests find the engine, the real heads and the synthetic one."""
-
-import os
-import sys
-from pathlib import Path
+"""The real heads, the synthetic one and the Slicer stand-in, for the tests of all rooms."""
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-for folder in (ROOT / "CTADeface", ROOT / "Testing"):
-    sys.path.insert(0, str(folder))
-
-# A real head-and-neck series, beside the check heads.
-DICOM_DATA = Path(os.environ.get("CTADEFACE_DICOM_DATA", ROOT.parent / "shared" / "data" / "dicom"))
-CHECK_DATA = Path(os.environ.get("CTADEFACE_CHECK_DATA", ROOT.parent / "shared" / "data" / "check"))
+from helpers import phantom
+from helpers.paths import DICOM_DATA
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +47,12 @@ def host():
 @pytest.fixture(scope="session")
 def parts():
     """The synthetic head's HU, face, brain and bone (see ``synthetic_head``)."""
-    import phantom
-
     return phantom.head_parts()
 
 
 @pytest.fixture
 def head():
     """The synthetic head as a ``Volume`` (see ``phantom``)."""
-    import phantom
-
     return phantom.head()
 
 
@@ -74,7 +60,6 @@ def head():
 def scan(parts, tmp_path_factory):
     """(path of the synthetic head, path of its mask)."""
     import numpy as np
-    import phantom
     import SimpleITK as sitk
 
     folder = tmp_path_factory.mktemp("scan")

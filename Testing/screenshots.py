@@ -4,13 +4,12 @@ Segment Editor's tools are those of the host's stand-in. Usage: python Testing/s
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import slicer_host
+from helpers.paths import ENGINE, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "CTADeface"))
+sys.path.insert(0, str(ENGINE))
 PANEL = (440, 1330)
 VIEW = 330
 
@@ -20,8 +19,8 @@ def main():
     import slicer
     from CTADefaceLib.files.public_head import public_head
     from CTADefaceLib.files.read import read_volume
+    from helpers.slicer_scene import MODULE, add_scan
     from slicer_host.rendering import picture
-    from slicer_scene import MODULE, add_scan
 
     node = add_scan(read_volume(public_head()), "Cranium")
     panel = host.open_widget(host.load_module(MODULE))

@@ -2,9 +2,10 @@
 
 import ast
 from collections import Counter
-from pathlib import Path
 
-LIBRARY = Path(__file__).resolve().parents[1] / "CTADeface" / "CTADefaceLib"
+from helpers.paths import ENGINE
+
+LIBRARY = ENGINE / "CTADefaceLib"
 # From the ground up: a module imports from its own room and from rooms before it.
 ROOMS = ("errors", "progress", "voxels", "files", "head", "models", "child_process", "network", "face", "filling", "checks",
          "rendering", "identity", "release", "cases", "dicom", "batch", "validation", "training", "worker", "api", "cli",

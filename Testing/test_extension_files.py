@@ -6,17 +6,14 @@ import re
 import struct
 import subprocess
 import xml.etree.ElementTree as xml
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-MODULE = ROOT / "CTADeface"
+from helpers.paths import ENGINE, ROOT
 
 
 def listed(variable):
     """Files that CTADeface/CMakeLists.txt names in ``variable``."""
-    text = (MODULE / "CMakeLists.txt").read_text()
+    text = (ENGINE / "CMakeLists.txt").read_text()
     names = re.search(rf"set\({variable}\s(.*?)\)", text, re.DOTALL)[1].split()
     return [name.replace("${MODULE_NAME}", "CTADeface") for name in names]
 
@@ -30,54 +27,54 @@ def tracked():
 
 def test_every_file_of_the_module_is_listed_once_and_exists():
     scripts, resources = listed("MODULE_PYTHON_SCRIPTS"), listed("MODULE_PYTHON_RESOURCES")
-    python = {path.relative_to(MODULE).as_posix() for path in MODULE.rglob("*.py")}
+    python = {path.relative_to(ENGINE).as_posix() for path in ENGINE.rglob("*.py")}
     # Only in the wheel: the panel neither trains nor validates, it only collects training cases.
     wheel_only = re.compile("CTADefaceLib/(validation/.*|training/(?!__init__|collect).*)[.]py")
     python = {name for name in python if not wheel_only.fullmatch(name)}
-    read = {path.relative_to(MODULE).as_posix() for path in (MODULE / "Resources").rglob("*") if path.is_file()}
+    read = {path.relative_to(ENGINE).as_posix() for path in (ENGINE / "Resources").rglob("*") if path.is_file()}
     assert sorted(scripts) == sorted(python)
     assert sorted(resources) == sorted(read)
 
 
 def test_every_module_that_the_library_imports_from_itself_is_there():
-    for path in MODULE.rglob("*.py"):
-        package = path.relative_to(MODULE).with_suffix("").parts[:-1]
+    for path in ENGINE.rglob("*.py"):
+        package = path.relative_to(ENGINE).with_suffix("").parts[:-1]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("CTADefaceLib")):
                 base = package[:len(package) - node.level + 1] if node.level else ()
-                target = MODULE.joinpath(*base, *(node.module or "").split(".") if node.module else ())
+                target = ENGINE.joinpath(*base, *(node.module or "").split(".") if node.module else ())
                 assert target.with_suffix(".py").is_file() or target.is_dir(), f"{path}: {ast.unparse(node)}"
 
 
 def test_engine_does_not_import_the_slicer_layer():
-    layer = MODULE / "CTADefaceLib" / "slicer_module"
-    for path in MODULE.joinpath("CTADefaceLib").rglob("*.py"):
+    layer = ENGINE / "CTADefaceLib" / "slicer_module"
+    for path in ENGINE.joinpath("CTADefaceLib").rglob("*.py"):
         if layer not in path.parents:
             assert not re.search(r"^\s*(import|from) (slicer|qt|ctk|vtkSlicer|.*\bslicer_module)\b", path.read_text(),
                                  re.MULTILINE), path
 
 
 def test_nothing_of_the_tests_is_imported_by_the_product():
-    for path in MODULE.rglob("*.py"):
-        assert not re.search(r"^\s*(import|from) (Testing|slicer_host|PySide6|shiboken6|phantom)\b", path.read_text(),
+    for path in ENGINE.rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) (Testing|helpers|slicer_host|PySide6|shiboken6)\b", path.read_text(),
                              re.MULTILINE), path
 
 
 def test_widgets_that_the_code_names_are_in_the_ui_file():
-    tree = xml.parse(MODULE / "Resources" / "UI" / "CTADeface.ui")
+    tree = xml.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
     names = [element.get("name") for element in tree.iter("widget")]
     assert len(names) == len(set(names))
     used = set()
-    for path in (MODULE / "CTADefaceLib" / "slicer_module").rglob("*.py"):
+    for path in (ENGINE / "CTADefaceLib" / "slicer_module").rglob("*.py"):
         used |= set(re.findall(r"\bui\.(\w+)", path.read_text()))
     used -= {"replace"}
     assert len(used) > 20 and used <= set(names)
 
 
 def test_parameters_in_the_ui_file_exist():
-    from_ui = {element.findtext("string") for element in xml.parse(MODULE / "Resources" / "UI" / "CTADeface.ui").iter("property")
+    from_ui = {element.findtext("string") for element in xml.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui").iter("property")
                if element.get("name") == "SlicerParameterName"}
-    text = (MODULE / "CTADefaceLib" / "slicer_module" / "panel" / "parameters.py").read_text()
+    text = (ENGINE / "CTADefaceLib" / "slicer_module" / "panel" / "parameters.py").read_text()
     fields = set(re.findall(r"^    (\w+): ", text, re.MULTILINE))
     assert from_ui and from_ui <= fields
 

@@ -7,20 +7,20 @@ import tomllib
 import zipfile
 
 import pytest
-from conftest import ROOT
+from helpers.paths import ENGINE, RESOURCES, ROOT
 
-ENGINE = ROOT / "CTADeface" / "CTADefaceLib"
+LIBRARY = ENGINE / "CTADefaceLib"
 
 
 def test_requirements_are_those_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (ROOT / "CTADeface" / "Resources" / "requirements.txt").read_text().split() == project["dependencies"]
-    for_dicom = (ROOT / "CTADeface" / "Resources" / "requirements-dicom.txt").read_text().split()
+    assert (RESOURCES / "requirements.txt").read_text().split() == project["dependencies"]
+    for_dicom = (RESOURCES / "requirements-dicom.txt").read_text().split()
     assert for_dicom == project["optional-dependencies"]["dicom"]
 
 
-@pytest.mark.parametrize("path", sorted(p for p in ENGINE.rglob("*.py") if "slicer_module" not in p.parts),
-                         ids=lambda p: str(p.relative_to(ENGINE)))
+@pytest.mark.parametrize("path", sorted(p for p in LIBRARY.rglob("*.py") if "slicer_module" not in p.parts),
+                         ids=lambda p: str(p.relative_to(LIBRARY)))
 def test_engine_files_are_small_and_never_import_slicer_or_qt(path):
     source = path.read_text(encoding="utf-8")
     assert source.count("\n") <= 400

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, check_folder, find_cases, report_bars, write_csv,
+from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, report_bars, write_csv,
                     write_json)
+from helpers.paths import CHECK_DATA
 
 LEAST_ERROR_MM = 10.0
 FILLS = ("published", "levelled")
@@ -105,7 +106,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser)
     add_run_options(parser)
-    parser.add_argument("--train", type=Path, default=check_folder().parent / "train", metavar="FOLDER",
+    parser.add_argument("--train", type=Path, default=CHECK_DATA.parent / "train", metavar="FOLDER",
                         help="the heads that the attackers learn from, with reference masks")
     parser.add_argument("--reference-only", action="store_true", help="judge with the reference masks, not the engine's own")
     parser.add_argument("--cross-validate", action="store_true", help="print the gains over the training heads too (slow)")

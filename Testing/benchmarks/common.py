@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ENGINE = REPOSITORY / "CTADeface"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from helpers.paths import CHECK_DATA, ENGINE  # noqa: E402
+
 # So that this checkout is measured, whatever else is installed.
 sys.path.insert(0, str(ENGINE))
 
@@ -35,14 +37,8 @@ class Bar:
         return f"{verdict}  {self.what} {self.value:.4g} {self.sign} {self.limit:g} {self.unit}".rstrip()
 
 
-def check_folder():
-    """$CTADEFACE_CHECK_DATA, else ``shared/data/check`` beside the repository; it need not exist."""
-    chosen = os.environ.get("CTADEFACE_CHECK_DATA")
-    return Path(chosen) if chosen else REPOSITORY.parent / "shared" / "data" / "check"
-
-
 def add_data_options(parser):
-    parser.add_argument("--data", type=Path, default=check_folder(), metavar="FOLDER",
+    parser.add_argument("--data", type=Path, default=CHECK_DATA, metavar="FOLDER",
                         help="folder, searched with its sub-folders, of *_image.nii.gz and *_mask.nii.gz")
     parser.add_argument("--cases", nargs="+", metavar="NAME", help="only these heads")
 

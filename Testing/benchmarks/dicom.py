@@ -15,15 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import ENGINE, REPOSITORY, Bar, bars_as_dicts, machine_facts, report_bars, write_json
+from common import ENGINE, Bar, bars_as_dicts, machine_facts, report_bars, write_json
+from helpers.paths import DICOM_DATA
 
-sys.path.insert(0, str(REPOSITORY / "Testing"))
 NONE_EXPECTED = ("mask_unchanged", "gdcm_differs", "dcmtk_differs", "dcm2niix_differs", "new_errors", "undrawn")
-
-
-def series_folder():
-    """$CTADEFACE_DICOM_DATA, else ``shared/data/dicom`` beside the repository."""
-    return Path(os.environ.get("CTADEFACE_DICOM_DATA", REPOSITORY.parent / "shared" / "data" / "dicom"))
 
 
 def deface(source, out, deidentify):
@@ -43,9 +38,9 @@ def deface(source, out, deidentify):
 
 def differences(source, release, mask_path, scratch):
     """Counts of voxels and errors that should be none."""
-    import dicom_readers as readers
     import pydicom
     from CTADefaceLib.files.read import read_volume
+    from helpers import dicom_readers as readers
 
     before, after = readers.sorted_files(source), readers.sorted_files(release)
     old, new = readers.by_pydicom(before), readers.by_pydicom(after)
@@ -69,7 +64,7 @@ def differences(source, release, mask_path, scratch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=series_folder(), metavar="FOLDER", help="folder of one CT series")
+    parser.add_argument("--data", type=Path, default=DICOM_DATA, metavar="FOLDER", help="folder of one CT series")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     args = parser.parse_args()
     if not args.data.is_dir():

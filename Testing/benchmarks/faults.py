@@ -15,10 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import common
-
-sys.path.insert(0, str(common.REPOSITORY / "Testing"))
-
-import fault_points as points  # noqa: E402
+from helpers import fault_points as points
 
 COLUMNS = (points.NOTHING, points.PART, points.COMPLETE)
 # Enough for none, one or all of the files of a case.
@@ -42,7 +39,7 @@ def main():
 
 
 def _run(place, arguments):
-    import fault_scenarios
+    from helpers import fault_scenarios
 
     chosen = fault_scenarios.scenarios(place / "inputs") + fault_scenarios.install_scenarios(place / "models")
     if arguments.only:

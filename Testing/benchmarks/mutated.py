@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from common import REPOSITORY, Bar, bars_as_dicts, report_bars, write_json
+from common import Bar, bars_as_dicts, report_bars, write_json
 from mutations import cases, write_originals
 
 LEAST_CASES = 500

@@ -6,16 +6,12 @@ the tests' DICOM writer, not by the engine.
 
 import gzip
 import struct
-import sys
 import zlib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Callable
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 BOMB_BYTES = 2**28
 ABSURD = ["nan", "inf", "-1", "0", "1e300", "99999999999999999999", "", "abc", "1e-300", "2147483648", "-inf", "\xff\xfe"]
@@ -99,9 +95,9 @@ def cases(originals, seed):
 
 def write_originals(folder):
     """Write the head in every format into ``folder``, and its face as ``face.nii.gz``."""
-    import dicom_maker
     import nibabel
     import SimpleITK as sitk
+    from helpers import dicom_maker
 
     image, face = head_image()
     for name, packed in (("head.nii", False), ("head.nii.gz", True), ("raw.nrrd", False), ("packed.nrrd", True),

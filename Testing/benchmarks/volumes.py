@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from common import check_folder
+from common import CHECK_DATA
 from scipy import ndimage as ndi
 
 COLUMNS = 512
@@ -44,7 +44,7 @@ def source_name():
 
 
 def _native():
-    return check_folder() / "native" / "pycerr-hn1_image.nii.gz"
+    return CHECK_DATA / "native" / "pycerr-hn1_image.nii.gz"
 
 
 def read_source():

@@ -10,12 +10,15 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "CTADeface"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from helpers.paths import ENGINE, RESOURCES, ROOT  # noqa: E402
+
+sys.path.insert(0, str(ENGINE))
 
 PUBLIC_HEAD = "invesalius-cranium"
 PICTURE = ROOT / "Resources" / "validation.png"
-CITED = ROOT / "CTADeface" / "Resources" / "identity.json"
+CITED = RESOURCES / "identity.json"
 BEGIN, END = "<!-- validation -->", "<!-- end of validation -->"
 
 

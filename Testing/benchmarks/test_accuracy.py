@@ -1,0 +1,33 @@
+"""The bundled model with refinement against the reference masks of real heads, where these are at hand."""
+
+import numpy as np
+import pytest
+from helpers.paths import CHECK_DATA
+
+from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.network.host import NetworksHere
+
+HEADS = sorted(CHECK_DATA.glob("*/*_image.nii.gz"))
+LEAST_DICE = 0.80
+LEAST_MEAN_DICE = 0.90
+
+pytestmark = pytest.mark.skipif(not HEADS, reason="the check heads are not beside the repository and may not be in it")
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return {}
+
+
+@pytest.mark.parametrize("path", HEADS, ids=lambda p: p.name.removesuffix("_image.nii.gz"))
+def test_dice_of_each_head(path, scores):
+    mask = face_mask(read_volume(path), NetworksHere())
+    reference = read_volume(path.with_name(path.name.replace("_image", "_mask"))).stored > 0
+    scores[path.name] = 2 * (mask & reference).sum() / (mask.sum() + reference.sum())
+    assert scores[path.name] >= LEAST_DICE
+
+
+def test_mean_dice(scores):
+    assert len(scores) == len(HEADS)
+    assert np.mean(list(scores.values())) >= LEAST_MEAN_DICE

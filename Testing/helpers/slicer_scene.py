@@ -1,0 +1,43 @@
+"""What the tests of the Slicer layer share: where the module is, and volumes in the scene."""
+
+import numpy as np
+from helpers import phantom
+from helpers.paths import ENGINE
+
+MODULE = ENGINE / "CTADeface.py"
+TURNED = np.array([[-1.0, 0, 0, 12], [0, 1, 0, 5], [0, 0, -1, 40], [0, 0, 0, 1]])
+
+
+def add_volume(hu, name="Head", matrix=None):
+    """A volume node with ``hu`` (k, j, i) at the phantom's spacing, or with an IJK-to-RAS ``matrix``."""
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    slicer.util.updateVolumeFromArray(node, hu)
+    matrix = np.diag([phantom.SPACING_MM] * 3 + [1.0]) if matrix is None else matrix
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
+    return node
+
+
+def add_scan(scan, name="Head"):
+    """A volume node with the engine's ``Volume`` ``scan`` in HU."""
+    return add_volume(scan.to_hu(scan.stored).astype(np.int16), name, scan.geometry.affine())
+
+
+def add_transform(slicer, matrix):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    return node
+
+
+def face_by_hand(slicer, volume, mask):
+    from CTADefaceLib.slicer_module.scene import face_segment
+
+    node = face_segment.new_face(volume)
+    face_segment.set_mask(node, mask, volume)
+    return node
+
+
+def node_ids(slicer):
+    return {node.GetID() for node in slicer.util.getNodes("*").values()}

@@ -1,0 +1,38 @@
+"""The module's logic for its tests, on the real scene; see slicer_host for the rest."""
+
+import pytest
+from helpers.slicer_scene import MODULE, add_volume, face_by_hand
+
+
+@pytest.fixture(scope="module")
+def module(host):
+    host.load_module(MODULE)
+    import CTADeface
+
+    yield CTADeface
+    from CTADefaceLib.slicer_module.shared_worker import stop_worker
+
+    stop_worker()
+
+
+@pytest.fixture
+def slicer(host):
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    return slicer
+
+
+@pytest.fixture
+def logic(module, slicer):
+    return module.CTADefaceLogic()
+
+
+@pytest.fixture
+def head(slicer, parts):
+    return add_volume(parts[0])
+
+
+@pytest.fixture
+def masked(slicer, head, parts):
+    return face_by_hand(slicer, head, parts[1])

@@ -1,0 +1,141 @@
+"""The panel's preview: what is shown, what follows edits, and what the user gets back."""
+
+import numpy as np
+import pytest
+from helpers.slicer_scene import node_ids
+
+
+def test_preview_follows_edits_and_never_touches_the_volume(host, slicer, panel, head, masked):
+    before = slicer.util.arrayFromVolume(head).copy()
+    panel.ui.defacedButton.click()
+    shown = slicer.util.getNode("CTADeface preview")
+    first = slicer.util.arrayFromVolume(shown).copy()
+    panel.ui.growButton.click()
+    grown = panel.logic.faceMask(head)
+    assert host.spin(lambda: not np.array_equal(first, slicer.util.arrayFromVolume(shown)), 10)
+    assert len(np.unique(slicer.util.arrayFromVolume(shown)[grown])) == 1
+    panel.ui.followCheckBox.checked = False
+    second = slicer.util.arrayFromVolume(shown).copy()
+    panel.ui.growButton.click()
+    host.spin(1.0)
+    assert np.array_equal(second, slicer.util.arrayFromVolume(shown))
+    assert np.array_equal(before, slicer.util.arrayFromVolume(head))
+
+
+def test_key_goes_round_the_previews(panel, masked):
+    states = []
+    for _ in range(4):
+        panel.preview_section.next()
+        states.append(panel.logic.preview.state)
+    assert states == ["original", "mask", "defaced", "original"]
+    panel.ui.originalButton.click()
+    assert panel.logic.preview.state is None and not panel.ui.originalButton.checked
+
+
+def renderings(slicer):
+    return [n for n in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode") if n.GetVisibility()]
+
+
+def test_each_preview_shows_one_rendering_and_the_mask_only_when_asked(slicer, panel, head, masked):
+    for button, volume_name, with_mask in ((panel.ui.originalButton, "Head", False), (panel.ui.maskButton, "Head", True),
+                                           (panel.ui.defacedButton, "CTADeface preview", False)):
+        button.click()
+        visible = renderings(slicer)
+        assert [n.GetDisplayableNode().GetName() for n in visible] == [volume_name]
+        assert visible[0].GetVolumePropertyNode().GetScalarOpacity().GetValue(217.6) == pytest.approx(0.676, abs=0.01)
+        assert bool(masked.GetDisplayNode().GetVisibility3D()) == with_mask
+
+
+def test_leaving_brings_back_the_users_layout_camera_and_renderings(host, slicer, panel, head, masked):
+    logic = slicer.modules.volumerendering.logic()
+    own = logic.CreateDefaultVolumeRenderingNodes(head)
+    own.SetVisibility(True)
+    manager = slicer.app.layoutManager()
+    manager.setLayout(6)
+    before = node_ids(slicer)
+    masked.GetDisplayNode().SetVisibility3D(False)
+    panel.ui.defacedButton.click()
+    assert manager.threeDWidget(0).mrmlViewNode().IsViewVisibleInLayout() and own.GetVisibility() == 0
+    panel.ui.obliqueButton.click()
+    host.leave(panel)
+    assert manager.layout == 6 and own.GetVisibility() == 1 and masked.GetDisplayNode().GetVisibility3D() == 0
+    assert not [i for i in node_ids(slicer) - before if slicer.mrmlScene.GetNodeByID(i).GetName().startswith("CTADeface")]
+    assert head.GetNumberOfDisplayNodes() == 2
+    host.enter(panel)
+    assert panel.logic.preview.state is None and panel.ui.defacedButton.enabled
+
+
+def test_preview_leaves_a_maximized_slice_view_and_comes_back_to_it(slicer, panel, head, masked):
+    manager = slicer.app.layoutManager()
+    layout, red = manager.layoutLogic().GetLayoutNode(), manager.sliceWidget("Red").mrmlSliceNode()
+    layout.AddMaximizedViewNode(red)
+    panel.ui.originalButton.click()
+    assert manager.threeDWidget(0).mrmlViewNode().IsViewVisibleInLayout()
+    panel.preview_section.hide()
+    assert layout.IsMaximizedViewNode(red) and not manager.threeDWidget(0).mrmlViewNode().IsViewVisibleInLayout()
+    layout.RemoveAllMaximizedViewNodes()
+
+
+def test_surface_of_the_mask_is_there_only_while_it_is_shown(slicer, panel, head, masked):
+    """Slicer makes it anew at every stroke of the brush."""
+    segmentation = masked.GetSegmentation()
+    assert not segmentation.ContainsRepresentation("Closed surface")
+    panel.ui.maskButton.click()
+    assert segmentation.ContainsRepresentation("Closed surface")
+    panel.ui.defacedButton.click()
+    assert not segmentation.ContainsRepresentation("Closed surface")
+    masked.CreateClosedSurfaceRepresentation()
+    panel.ui.maskButton.click()
+    panel.preview_section.hide()
+    assert segmentation.ContainsRepresentation("Closed surface")
+
+
+def test_camera_comes_back_and_buttons_turn_it(slicer, panel, head, masked):
+    view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
+    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view)
+    camera.SetPosition(11, 22, 33)
+    panel.ui.originalButton.click()
+    front = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    assert front[1] > 100 and abs(front[0]) < 1e-6 and abs(front[2]) < 1e-6
+    panel.ui.obliqueButton.click()
+    oblique = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    assert oblique[0] < -50 and oblique[1] > 50 and abs(oblique[2]) < 1e-6
+    panel.preview_section.hide()
+    assert camera.GetPosition() == (11, 22, 33)
+
+
+def test_closing_the_scene_in_a_preview_brings_back_the_layout(slicer, panel, head, masked):
+    manager = slicer.app.layoutManager()
+    manager.setLayout(6)
+    panel.ui.originalButton.click()
+    assert manager.layout != 6
+    slicer.mrmlScene.Clear(0)
+    assert manager.layout == 6 and panel.logic.preview.state is None
+
+
+def test_nothing_of_the_preview_can_be_chosen_elsewhere(slicer, panel, head, masked):
+    before = node_ids(slicer)
+    panel.ui.defacedButton.click()
+    made = [slicer.mrmlScene.GetNodeByID(i) for i in node_ids(slicer) - before]
+    assert len(made) >= 3 and all(node.GetHideFromEditors() and not node.GetSaveWithScene() for node in made
+                                  if not node.IsA("vtkMRMLStorageNode"))
+    assert all(node.GetName().startswith("CTADeface") for node in made if node.IsA("vtkMRMLVolumePropertyNode"))
+
+
+def test_a_volume_whose_first_display_is_the_previews_can_be_filled(slicer, panel, masked, parts):
+    from CTADefaceLib.slicer_module.scene import face_segment
+
+    bare = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Bare")
+    slicer.util.updateVolumeFromArray(bare, parts[0])
+    face_segment.set_mask(face_segment.new_face(bare), parts[1], bare)
+    panel.logic.showPreview(bare, state="original")
+    assert bare.GetDisplayNode().IsA("vtkMRMLVolumeRenderingDisplayNode")
+    assert panel.logic.applyFill(bare).GetName() == "Bare defaced"
+
+
+def test_a_preview_whose_volume_somebody_removed_is_made_again(slicer, panel, masked):
+    panel.ui.defacedButton.click()
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("CTADeface preview"))
+    panel.ui.originalButton.click()
+    panel.ui.defacedButton.click()
+    assert [n.GetDisplayableNode().GetName() for n in renderings(slicer)] == ["CTADeface preview"]
