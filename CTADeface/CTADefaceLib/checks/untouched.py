@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU
 from ..voxels.cells import expand
 from ..head.face_lines import FaceLines
+from ..voxels.hu import BONE_HU, SKIN_BORDER_HU, TISSUE_HU, VESSEL_HU
 from ..voxels.morphology import beside
-from ..face.refine import TISSUE_HU
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import ras_view
 from .check import graded
 from .place import ras_point
 
-# Contrast-filled vessels; bone starts in the same range and has a check of its own.
-VESSEL_HU = (150.0, 600.0)
 # The reference masks of the training heads touch it in up to 0.3 ml: single voxels of 5 mm at thin orbital roofs.
 SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
 # The reference masks take up to 13 ml of teeth and of 5 mm voxels at the border, and a mask grown by 1 mm takes the
@@ -26,7 +23,6 @@ SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
 SOME_BONE_ML, MUCH_BONE_ML = 4.0, 30.0
 BONE_GRID_MM = 2.0
 LARGE_BONE_MM3 = 30_000.0
-TISSUE_IN_FRONT_HU = -300.0
 
 
 @dataclass
@@ -69,7 +65,7 @@ def find_changes(volume, stored_after, mask, value, frame=None):
     changes = Changes(lines.place)
 
     def stays(hu, changed, box):
-        return (hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value)
+        return (hu > TISSUE_HU) & ~changed & (after[box] != value)
 
     front = None if lines.straight else _front(volume, before, after, stays, lines, beyond)
 
@@ -91,7 +87,7 @@ def find_changes(volume, stored_after, mask, value, frame=None):
         ends = part.foremost(stays(hu, changed, box)) if front is None else front - start
         wrong &= ~(part.in_front(ends, hu.shape[1]) & lines.between(beyond, box))
         if wrong.any():
-            wrong &= ~(_beside(face, planes)[:, start:] & (hu <= TISSUE_HU))
+            wrong &= ~(_beside(face, planes)[:, start:] & (hu <= SKIN_BORDER_HU))
         changes.note("outside", wrong, planes, start)
         changes.note("bright", wrong & (hu > VESSEL_HU[0]) & (hu < VESSEL_HU[1]), planes, start)
 
@@ -136,7 +132,7 @@ def brain_untouched(volume, stored_after, inside, steps):
     """ml of brain (tissue that the skull encloses, seen every 3 mm, as ``anatomy.brain`` says) whose values changed."""
     every = tuple(slice(None, None, n) for n in steps)
     # The air of the nose is enclosed too, and is levelled on purpose.
-    inside = inside & (volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_IN_FRONT_HU)
+    inside = inside & (volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU)
     hit = inside & (volume.ras()[every] != ras_view(stored_after, volume.geometry)[every])
     ml = hit.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
     seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000

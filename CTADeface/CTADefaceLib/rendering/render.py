@@ -16,6 +16,7 @@ from scipy import ndimage as ndi
 from ..errors import DeviceError, InputError, MissingPackages, OutputError
 from ..files.private import private_file
 from ..files.publish import publishing
+from ..voxels.hu import TISSUE_HU
 
 # Slicer's preset CT-Muscle: (HU, opacity); (HU, red, green, blue); the material; the background of its 3-D views.
 OPACITY_POINTS = ((-155.4, 0.0), (217.6, 0.676), (419.7, 0.833), (3071.0, 0.804))
@@ -25,7 +26,6 @@ AMBIENT, DIFFUSE, SPECULAR, SPECULAR_POWER = 0.1, 0.9, 0.2, 10.0
 BACKGROUND_BOTTOM, BACKGROUND_TOP = (0.757, 0.765, 0.910), (0.455, 0.471, 0.745)
 
 VIEW_ANGLE_DEG = 30.0
-TISSUE_HU = -300.0
 HU_RANGE = (-1024, 3071)
 HEAD_HEIGHT_MM = 260.0  # vertex to below the chin
 SKULL_HEIGHT_MM = 180.0  # vertex to above the shoulders
