@@ -14,7 +14,7 @@ from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.identity import measured, verdict, views
 from CTADefaceLib.cli.identity_command import table
-from CTADefaceLib.identity.detect import Box
+from CTADefaceLib.identity.recognition import Box
 from CTADefaceLib.api import _to_volume, face_mask
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.rendering.render import Focus, View, camera_pose, render_views

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..dicom.recognise import is_dicom
+from ..dicom.input_files import is_dicom
 
 COLUMNS = ("number", "kind", "plane", "images", "size", "pixel_mm", "series_number", "description", "problem")
 HEADINGS = ("NUMBER", "KIND", "PLANE", "IMAGES", "SIZE", "PIXEL MM", "SERIES NO.", "DESCRIPTION", "REMARK")

@@ -9,8 +9,7 @@ from ..errors import InputError
 from .deflated import refuse_bomb
 from .series_kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
 from .dicom_packages import need_pydicom
-from .recognise import is_dicom
-from .input_files import folder_and_study, study_uid
+from .input_files import folder_and_study, is_dicom, study_uid
 
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.

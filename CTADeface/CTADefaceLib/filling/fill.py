@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, MaskError
 from ..voxels.histogram import Histogram
-from ..voxels.hu import AIR_HU, TISSUE_HU
+from ..voxels.hu import AIR_HU, PARTIAL_VOLUME_HU, SKIN_BORDER_HU, TISSUE_HU
 from ..voxels.padding import is_padding, outside_circle
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import stored_order
@@ -84,8 +84,6 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
     if fill == "levelled":
         return _levelled(volume, mask, value, frame), value
     if fill != "published":
-        from .partial_volume import partial_volume_layer
-
         mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
     stored = np.empty_like(volume.stored)
 
@@ -97,6 +95,14 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
 
     for_slabs(replace, len(stored))
     return stored, value
+
+
+def partial_volume_layer(hu, mask):
+    """Voxels from -700 to -500 HU that share a face with ``mask``; bool, both arrays of one shape."""
+    # SciPy, which Slicer need not wait for when it starts.
+    from ..voxels.morphology import beside
+
+    return beside(mask) & ~mask & (hu > PARTIAL_VOLUME_HU) & (hu <= SKIN_BORDER_HU)
 
 
 def _levelled(volume, mask, value, frame):

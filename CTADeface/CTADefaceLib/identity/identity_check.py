@@ -13,9 +13,8 @@ from ..checks.check import SKIP, Check
 from ..errors import InputError
 from ..progress import Progress
 from ..rendering.render import tissue_focus
-from .detect import Box, Detector
-from .embed import Embedder, distance
 from .measured import measured, method_sentence
+from .recognition import Box, Detector, Embedder, distance
 from .verdict import judge
 from .views import VIEWS, box_mm, counts, draw_views, face_centre, frame
 

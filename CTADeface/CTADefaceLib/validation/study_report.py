@@ -10,9 +10,9 @@ from ..release.report import STYLE
 from .cited import cited
 from .figures import DPI, box_plot, montage
 from .methods import TITLES
-from .published import PAPER, PAPER_N
 from .results_store import finite, write_whole
 from .study_summary import Summary
+from .table_cells import PAPER, PAPER_N
 from .tables import all_tables, main_table
 
 NAMES = ("report.html", "report.pdf", "main_table.md", "tables.json", "identity.json")

@@ -88,7 +88,7 @@ class Summary:
         return np.array([np.nan if np.isnan(row).all() else np.nanmedian(row) for row in apart])
 
     def gallery(self, state, who, across):
-        """``gallery.identified`` of all originals as gallery, by one of ``identification.WHO``.
+        """``identification.identified`` of all originals as gallery, by one of ``WHO``.
 
         ``across``: always another view of the same pitch.
         """

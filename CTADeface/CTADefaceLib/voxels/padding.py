@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from .hu import PADDING_HU
-from .volume import ras_view
 
 # Share of the voxels outside of the circle that are none of padding nevertheless.
 MOST_UNPADDED = 0.01

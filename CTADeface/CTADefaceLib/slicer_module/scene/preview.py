@@ -7,7 +7,7 @@ first and brought back by ``hide``.
 import slicer
 
 from . import volumes
-from .hidden_nodes import add_hidden
+from .application import add_hidden
 from .users_view import UsersView
 
 PRESET = "CT-Muscle"
