@@ -17,7 +17,8 @@ from CTADefaceLib.cli.identity_command import table
 from CTADefaceLib.identity.recognition import Box
 from CTADefaceLib.api import _to_volume, face_mask
 from CTADefaceLib.progress import Progress
-from CTADefaceLib.rendering.render import Focus, View, camera_pose, render_views
+from CTADefaceLib.rendering.camera import Focus, View, camera_pose
+from CTADefaceLib.rendering.offscreen import render_views
 from CTADefaceLib.files.resources import resource
 
 FOCUS = Focus((0.0, 0.0, 0.0), 120.0)

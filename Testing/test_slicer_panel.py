@@ -354,7 +354,7 @@ def test_a_report_that_cannot_be_drawn_is_said_and_the_record_is_named(host, pan
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_png", no_picture)
     panel.ui.reportCheckBox.checked = panel.ui.exportMaskCheckBox.checked = True
     host.answers.append(str(tmp_path / "release" / "out.nrrd"))
     panel.ui.exportButton.click()

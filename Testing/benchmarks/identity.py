@@ -51,7 +51,7 @@ def examine(case, model, tools):
     from CTADefaceLib.head.pose import locate
     from CTADefaceLib.identity.views import VIEWS, draw_views, face_centre, frame
     from CTADefaceLib.api import face_mask
-    from CTADefaceLib.rendering.render import tissue_focus
+    from CTADefaceLib.rendering.camera import tissue_focus
 
     volume = read_volume(case.image)
     mask, head = face_mask(volume, model), locate(volume)

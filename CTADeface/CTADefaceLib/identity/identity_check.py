@@ -12,7 +12,7 @@ import numpy as np
 from ..checks.check import SKIP, Check
 from ..errors import InputError
 from ..progress import Progress
-from ..rendering.render import tissue_focus
+from ..rendering.camera import tissue_focus
 from .measured import measured, method_sentence
 from .recognition import Box, Detector, Embedder, distance
 from .verdict import judge
