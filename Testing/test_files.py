@@ -4,6 +4,8 @@ import gzip
 import os
 import resource
 import signal
+import subprocess
+import sys
 import zlib
 
 import nibabel
@@ -277,3 +279,22 @@ def test_temporary_folder_is_the_owners_and_goes_with_what_is_in_it(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError), temporary_folder(tmp_path / "absent", ".a-"):
         pass
+
+
+def test_while_nibabel_is_imported_other_threads_may_import_pydicom(tmp_path, array):
+    code = """
+import sys, threading
+class Meanwhile:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nibabel":
+            thread = threading.Thread(target=lambda: print(__import__("pydicom").__name__))
+            thread.start(), thread.join()
+sys.meta_path.insert(0, Meanwhile())
+from pathlib import Path
+from CTADefaceLib.files.read import read_volume
+read_volume(Path(sys.argv[1]))
+print("pydicom" in sys.modules, [type(finder).__name__ for finder in sys.meta_path if "Pydicom" in type(finder).__name__])
+"""
+    path = nifti(tmp_path / "a.nii", array, "<i2")
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split("\n")[:2] == ["pydicom", "True []"], done.stderr
