@@ -57,10 +57,9 @@ class Series:
 
 @dataclass
 class Found:
-    """What is below a source: ``series`` in order, and the number of files that are not DICOM."""
+    """What is below a source: ``series`` in order."""
 
     series: list = field(default_factory=list)
-    other_files: int = 0
 
 
 def find_series(source, progress=None):
@@ -78,11 +77,10 @@ def find_series(source, progress=None):
             progress.update(number / len(paths))
         header, problem = _read_header(path)
         if header is None and problem is None:
-            found.other_files += 1
-        elif header is not None and str(header.get("SOPClassUID", "")) == "1.2.840.10008.1.3.10":
+            continue  # not DICOM
+        if header is not None and str(header.get("SOPClassUID", "")) == "1.2.840.10008.1.3.10":
             continue  # a DICOMDIR only lists the files
-        else:
-            _add(groups, Instance(path, header), problem)
+        _add(groups, Instance(path, header), problem)
     found.series = sorted((series for group in groups.values() for series in group), key=_order)
     for number, series in enumerate(found.series, 1):
         series.number = number
