@@ -165,17 +165,18 @@ def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel
 
 
 def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, panel, monkeypatch):
-    from CTADefaceLib.slicer_module.packages import install as packages
+    from CTADefaceLib.slicer_module.packages.install import Declined
+    from CTADefaceLib.slicer_module.panel import packages_section
 
     asked = []
 
     def declined(**options):
         # Slicer handles clicks while pip runs.
         asked.append((options, panel.ui.segmentButton.isEnabled(), panel.ui.statusLabel.text))
-        raise packages.Declined("Nothing was installed.")
+        raise Declined("Nothing was installed.")
 
-    monkeypatch.setattr(packages, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
-    monkeypatch.setattr(packages, "install", declined)
+    monkeypatch.setattr(packages_section, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
+    monkeypatch.setattr(packages_section, "install", declined)
     panel.ui.segmentButton.click()
     assert panel.segment_section.job is None and not host.dialogs
     (options, enabled, text), = asked

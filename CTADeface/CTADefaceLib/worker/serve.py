@@ -113,7 +113,7 @@ def _progress(answer):
 def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     import numpy as np
 
-    from CTADefaceLib import api as pipeline
+    from CTADefaceLib.api import face_mask, require_face
     from CTADefaceLib.files.private import open_private
     from CTADefaceLib.voxels.memory import memory_warning
     from CTADefaceLib.progress import MODEL_STAGES
@@ -131,8 +131,8 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     warning = memory_warning(volume)
     if warning:
         answer(event="warning", text=warning)
-    mask = pipeline.face_mask(volume, model, device, mirroring, step_size, progress)
-    pipeline.require_face(mask, volume)
+    mask = face_mask(volume, model, device, mirroring, step_size, progress)
+    require_face(mask, volume)
     progress.enter("write")
     with open_private(folder / MASK_FILE, "wb") as stream:
         np.save(stream, np.packbits(mask))
