@@ -46,7 +46,7 @@ def limits(summary):
 
 
 def write_report(out, results, protocol, key, store):
-    """Write the report of ``run.run_study``'s ``results`` into the folder ``out``; returns the paths.
+    """Write the report of ``run_study.run_study``'s ``results`` into the folder ``out``; returns the paths.
 
     Raises: OSError as the folder gives; ``MissingPackages`` come earlier.
     """

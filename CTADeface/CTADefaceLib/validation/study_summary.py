@@ -14,7 +14,7 @@ DIMENSIONS = {"facenet": 512, "dlib": 128}
 
 @dataclass(frozen=True)
 class Summary:
-    """``results`` {head: {method: result}} as ``run.run_study`` gives, and the ``Protocol``. NaN: no result."""
+    """``results`` {head: {method: result}} as ``run_study.run_study`` gives, and the ``Protocol``. NaN: no result."""
 
     results: dict
     protocol: object
