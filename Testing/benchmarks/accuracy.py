@@ -12,7 +12,7 @@ import numpy as np
 from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts,
                     network_mask, report_bars, write_csv, write_json)
 from measure import peak_memory_since_reset, reset_peak_memory
-from CTADefaceLib.validation.metrics import dice, hausdorff95, surface_dice, surface_distances
+from CTADefaceLib.validation.measures import dice, hausdorff95, surface_dice, surface_distances
 
 LEAST_MEAN_DICE = 0.93
 LEAST_DICE = 0.88

@@ -26,12 +26,10 @@ from common import (
     write_csv,
     write_json,
 )
-from CTADefaceLib.validation import published
-from CTADefaceLib.validation.gallery import auc
-from CTADefaceLib.validation.identification import WHO, Identification
+from CTADefaceLib.validation.identification import WHO, Identification, auc
 from CTADefaceLib.validation.statistics import mcnemar_p, wilson
 from CTADefaceLib.validation.tables import auc_text
-from CTADefaceLib.validation.wording import rate_of
+from CTADefaceLib.validation.table_cells import PAPER_DETECTION, PUBLISHED_AUC, rate_of
 
 FILLS = ("published", "levelled")
 COLUMNS = 3  # yaws per pitch, the order of the views
@@ -55,7 +53,7 @@ def examine(case, model, tools):
     from CTADefaceLib.face.mask import face_mask
     from CTADefaceLib.network.host import NetworksHere
     from CTADefaceLib.network.model_run import ModelRun
-    from CTADefaceLib.rendering.render import tissue_focus
+    from CTADefaceLib.rendering.camera import tissue_focus
 
     volume = read_volume(case.image)
     mask, head = face_mask(volume, NetworksHere(), ModelRun(model)), locate(volume)
@@ -115,7 +113,7 @@ def originals(heads, views):
 
 
 def recognised(heads, fill, views):
-    """Defaced against originals in the same view: AUC by view of FaceNet, and ``who``: ``gallery.identified`` by head."""
+    """Defaced against originals in the same view: AUC by view of FaceNet, and ``who``: ``identification.identified`` by head."""
     pairs = [((fill, v), ("before", v)) for v in range(views)]
     own = [d for head in heads for d in distances(head, head, pairs)]
     others = [d for head in heads for other in heads if other is not head for d in distances(head, other, pairs)]
@@ -168,9 +166,9 @@ def report(heads, views):
         print(f"{fill}: verdicts " + ", ".join(f"{v} {verdicts.count(v)}" for v in sorted(set(verdicts))))
         figures[f"{fill} identity"] = result
     bars = [Bar("levelled fill, share of views with a face", figures["levelled"]["view_rate"], "<=",
-                published.DETECTION["ours-published"]),
+                PAPER_DETECTION["ours-published"]),
             Bar("levelled fill, AUC by view of own against others' originals",
-                figures["levelled identity"]["auc_by_view"], "<=", published.AUC["CTA-DEFACE"])]
+                figures["levelled identity"]["auc_by_view"], "<=", PUBLISHED_AUC["CTA-DEFACE"])]
     return figures, bars
 
 
@@ -183,8 +181,7 @@ def spread(values):
 
 
 def main(argv=None):
-    from CTADefaceLib.identity.detect import Detector
-    from CTADefaceLib.identity.embed import Embedder
+    from CTADefaceLib.identity.recognition import Detector, Embedder
     from CTADefaceLib.identity.views import VIEWS
     from CTADefaceLib.validation.faces import DlibEmbedder
 

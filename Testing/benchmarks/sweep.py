@@ -17,7 +17,7 @@ from common import write_csv
 
 FACE_LOGITS = (-2.0, -1.5, -1.0, -0.5, 0.0)
 SKIN_LOGITS = (-3.0, -2.0)
-TISSUE_HU = (-600.0, -500.0)
+SKIN_BORDER_HU = (-600.0, -500.0)
 
 
 def scores(image, reference, model, mirroring):
@@ -34,8 +34,8 @@ def scores(image, reference, model, mirroring):
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
     protected, inside = expand(*brain(volume), found.region).__getitem__, wanted[found.region]
     result = {("network", "", "", mirroring): _dice(found.logits > 0, inside, wanted)}
-    for face, skin, tissue in itertools.product(FACE_LOGITS, SKIN_LOGITS, TISSUE_HU):
-        refine.FACE_LOGIT, refine.SKIN_LOGIT, refine.TISSUE_HU = face, skin, tissue
+    for face, skin, tissue in itertools.product(FACE_LOGITS, SKIN_LOGITS, SKIN_BORDER_HU):
+        refine.FACE_LOGIT, refine.SKIN_LOGIT, refine.SKIN_BORDER_HU = face, skin, tissue
         mask = refine.refine(hu, found.logits, volume.geometry.ras_spacing(), protected, scale=LOGIT_SCALE)
         result[face, skin, tissue, mirroring] = _dice(mask, inside, wanted)
     return result

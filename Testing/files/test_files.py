@@ -4,6 +4,8 @@ import gzip
 import os
 import resource
 import signal
+import subprocess
+import sys
 import zlib
 
 import nibabel
@@ -259,3 +261,23 @@ def test_temporary_folder_is_the_owners_and_goes_with_what_is_in_it(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError), temporary_folder(tmp_path / "absent", ".a-"):
         pass
+
+
+def test_while_nibabel_is_imported_only_this_thread_has_no_pydicom(tmp_path):
+    # In nibabel's place, what tells who can import pydicom meanwhile.
+    (tmp_path / "nibabel.py").write_text("""
+import threading
+def look(who):
+    try:
+        print(who, __import__("pydicom").__name__)
+    except ImportError:
+        print(who, None)
+look("this")
+thread = threading.Thread(target=look, args=["other"])
+thread.start(), thread.join()
+""")
+    code = ("import sys; finders = list(sys.meta_path); sys.path.insert(0, sys.argv[1])\n"
+            "from CTADefaceLib.files.nifti import _nibabel\n"
+            "_nibabel(); print('pydicom' in sys.modules, sys.meta_path == finders)")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100)
+    assert done.stdout.split("\n")[:3] == ["this None", "other pydicom", "True True"], done.stderr

@@ -117,7 +117,7 @@ def test_a_bids_derivative_is_described_for_everybody(scan, tmp_path, umask):
 
 def test_pictures_and_results_of_a_validation(tmp_path):
     from CTADefaceLib.cli.identity_command import PictureWriter
-    from CTADefaceLib.rendering.render import write_png
+    from CTADefaceLib.rendering.pictures import write_png
     from CTADefaceLib.validation.results_store import Store
 
     PictureWriter(tmp_path / "pictures")

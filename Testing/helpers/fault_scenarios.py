@@ -11,7 +11,7 @@ from helpers import phantom
 from helpers.fault_points import Scenario
 
 from CTADefaceLib.release import gate as release
-from CTADefaceLib.rendering import render
+from CTADefaceLib.rendering import pictures
 from CTADefaceLib.batch import run_batch as batch_run
 from CTADefaceLib.batch.correct import correct, reject
 from CTADefaceLib.batch.review_queue import load_queue
@@ -143,7 +143,7 @@ def _must(code):
 
 def _without_drawing(command):
     def drawn(base):
-        render.before_after_png = lambda *_: b"a picture"
+        pictures.before_after_png = lambda *_: b"a picture"
         return command(base)
 
     return drawn
@@ -231,4 +231,4 @@ def _training(head, mask):
 
 def _picture(base):
     (base / "pictures").mkdir(exist_ok=True)
-    render.write_png(np.zeros((4, 4, 3), np.uint8), base / "pictures" / "a.png")
+    pictures.write_png(np.zeros((4, 4, 3), np.uint8), base / "pictures" / "a.png")

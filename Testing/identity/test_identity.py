@@ -14,12 +14,13 @@ from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.identity import measured, verdict, views
 from CTADefaceLib.cli.identity_command import table
-from CTADefaceLib.identity.detect import Box
+from CTADefaceLib.identity.recognition import Box
 from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.network.host import NetworksHere
 from CTADefaceLib.voxels.images import to_volume
 from CTADefaceLib.progress import Progress
-from CTADefaceLib.rendering.render import Focus, View, camera_pose, render_views
+from CTADefaceLib.rendering.camera import Focus, View, camera_pose
+from CTADefaceLib.rendering.offscreen import render_views
 from CTADefaceLib.files.resources import resource
 
 FOCUS = Focus((0.0, 0.0, 0.0), 120.0)

@@ -38,7 +38,7 @@ def test_info_describes_plan_and_dataset(trainer):
     info = folder.inspect_folder(trainer, "sample", "folder")
     assert (info.patch_size, info.spacing, info.spacing_zyx) == ((8, 8, 16), (4.0, 2.0, 1.0), (2.0, 1.0, 4.0))
     assert (info.clip_low, info.clip_high, info.mean, info.std) == (-900.0, 500.0, -50.0, 200.0)
-    assert (info.num_classes, info.face_label, info.labels) == (2, 1, {"background": 0, "face": 1})
+    assert (info.num_classes, info.face_channel, info.labels) == (2, 1, {"background": 0, "face": 1})
     assert folder.checksum(info) == hashlib.sha256((trainer / CHECKPOINT).read_bytes()).hexdigest()
 
 
@@ -194,13 +194,13 @@ def test_prefixed_weights_and_missing_mirror_axes(trainer):
 
 
 @pytest.mark.parametrize("labels, order, expected", [
-    ({"background": 0, "brain": 1, "FaceSkin": 2, "ignore": 3}, None, (2, 2, False, 3)),
-    ({"background": 0, "head": [1, 2], "face": [2]}, [5, 7], (7, 1, True, 2)),
-    ({"background": 0, "skin": [1]}, None, (1, 1, False, 2))])
+    ({"background": 0, "brain": 1, "FaceSkin": 2, "ignore": 3}, None, (2, False, 3)),
+    ({"background": 0, "head": [1, 2], "face": [2]}, [5, 7], (1, True, 2)),
+    ({"background": 0, "skin": [1]}, None, (1, False, 2))])
 def test_labels(trainer, labels, order, expected):
     write_json(trainer / "dataset.json", {**DATASET, "labels": labels, "regions_class_order": order})
     info = folder.inspect_folder(trainer, "m", "folder")
-    assert (info.face_label, info.face_channel, info.has_regions, info.num_classes) == expected
+    assert (info.face_channel, info.has_regions, info.num_classes) == expected
 
 
 def test_user_folder_follows_the_platform(monkeypatch, tmp_path):

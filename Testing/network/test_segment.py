@@ -87,7 +87,7 @@ def test_same_face_as_stock_nnunet(volume):
                                 perform_everything_on_device=False)
     predictor.initialize_from_trained_model_folder(str(model.info.folder), ("all",))
     ras = np.ascontiguousarray(volume.ras()).astype(np.float32)[None]
-    stock = predictor.predict_single_npy_array(ras, {"spacing": volume.geometry.ras_spacing()}) == model.info.face_label
+    stock = predictor.predict_single_npy_array(ras, {"spacing": volume.geometry.ras_spacing()}) == model.info.labels["face"]
     assert dice(stock, filled(predict_face(volume, network()), stock.shape)) >= 0.99
 
 

@@ -97,7 +97,7 @@ def test_a_demo_whose_picture_cannot_be_drawn_names_what_it_wrote(released, tmp_
     def no_picture(*_, **__):
         raise DeviceError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_picture", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_picture", no_picture)
     assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path), "--quiet"]) == 1
     said = capsys.readouterr()
     assert "OpenGL" in said.err and str(tmp_path / "hospital-only" / f"{NAME}_record.json") in said.out

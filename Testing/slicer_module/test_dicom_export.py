@@ -209,7 +209,7 @@ def test_the_record_tells_how_the_model_ran_and_a_failed_report_is_said(host, pa
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_png", no_picture)
     node, _mask = put_mask(panel)
     for key, value in (("device", "cuda"), ("mirroring", "True"), ("step_size", "0.75")):
         node.SetAttribute("CTADeface." + key, value)

@@ -133,7 +133,7 @@ def test_a_report_that_cannot_be_drawn_loses_neither_export_nor_record(logic, ma
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_png", no_picture)
     output, told = logic.applyFill(head, masked), []
     record = logic.exportVolume(output, tmp_path / "a" / "x.nii.gz", report=True, warn=told.append)
     assert record.is_file() and (tmp_path / "a" / "x.nii.gz").is_file()

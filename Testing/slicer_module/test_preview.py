@@ -42,7 +42,8 @@ def previews(host, head):
 
 def plain(hu, head, focus=None):
     """The same picture by plain VTK, as the shell's before/after picture is made."""
-    from CTADefaceLib.rendering.render import FRONTAL, render_views, tissue_focus
+    from CTADefaceLib.rendering.camera import FRONTAL, tissue_focus
+    from CTADefaceLib.rendering.offscreen import render_views
 
     focus = tissue_focus(head.to_hu(head.stored), head.geometry.affine())
     return render_views(hu, head.geometry.affine(), [FRONTAL], SIZE, focus)[0].astype(int)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers.paths import CHECK_DATA, ENGINE
 from CTADefaceLib.errors import InputError, MissingPackages
-from CTADefaceLib.validation import box, gallery, heads, identification, intervals, measures, metrics, protocol, retrained, statistics, results_store as store
+from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics, results_store as store
 from CTADefaceLib.validation.validation_packages import require_packages
 from CTADefaceLib.voxels.volume import Geometry, Volume
 
@@ -25,11 +25,11 @@ def test_metrics_of_two_cubes():
     first, second = np.zeros((2, 20, 20, 20), bool)
     first[5:15, 5:15, 5:15] = True
     second[5:15, 5:15, 7:17] = True
-    assert metrics.dice(first, second) == pytest.approx(0.8)
-    distances = metrics.surface_distances(first, second, (1.0, 1.0, 1.5))
-    assert metrics.hausdorff95(distances) == pytest.approx(3.0)
-    assert metrics.surface_dice(distances, 3.0) == 1.0 > metrics.surface_dice(distances, 1.0)
-    assert metrics.surface_distances(first, np.zeros_like(first), (1, 1, 1)) is None
+    assert measures.dice(first, second) == pytest.approx(0.8)
+    distances = measures.surface_distances(first, second, (1.0, 1.0, 1.5))
+    assert measures.hausdorff95(distances) == pytest.approx(3.0)
+    assert measures.surface_dice(distances, 3.0) == 1.0 > measures.surface_dice(distances, 1.0)
+    assert measures.surface_distances(first, np.zeros_like(first), (1, 1, 1)) is None
 
 
 def test_overlap_counts_tissue_only_where_a_mask_reaches_into_air():
@@ -79,18 +79,18 @@ def test_gallery_finds_own_heads_and_guesses_without_a_face():
     random = np.random.default_rng(0)
     originals = random.normal(size=(6, 4, 16))
     pairs = [(v, v) for v in range(4)]
-    near = gallery.identified(gallery.distance_matrix(originals + 0.01, originals, pairs), range(6))
+    near = identification.identified(identification.distance_matrix(originals + 0.01, originals, pairs), range(6))
     assert (near["rank1"], near["heads"], near["auc"]) == (6, 6, 1.0)
     assert near["chance"] == pytest.approx(1 / 6)
-    alike = gallery.identified(gallery.distance_matrix(np.zeros_like(originals), np.ones_like(originals), pairs),
+    alike = identification.identified(identification.distance_matrix(np.zeros_like(originals), np.ones_like(originals), pairs),
                                range(6))
     assert (alike["rank1"], alike["auc"]) == (0, 0.5)
     probes = originals.copy()
     probes[0], probes[1, 0] = np.nan, np.nan
-    distances = gallery.distance_matrix(probes, originals, pairs)
+    distances = identification.distance_matrix(probes, originals, pairs)
     assert np.isnan(distances[0]).all() and np.isfinite(distances[1]).all()
-    assert gallery.identified(distances, range(6))["heads"] == 5
-    assert gallery.auc([1, 4], [2, 3]) == 0.5
+    assert identification.identified(distances, range(6))["heads"] == 5
+    assert identification.auc([1, 4], [2, 3]) == 0.5
 
 
 def test_intervals_of_an_auc_come_from_heads_and_never_vanish():
@@ -98,7 +98,7 @@ def test_intervals_of_an_auc_come_from_heads_and_never_vanish():
     pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
     same, different = random.normal(size=n), random.normal(size=len(pairs))
     low, high = intervals.auc_interval(same, range(n), different, pairs)
-    assert low < 0.5 < high and low < gallery.auc(same, different) < high
+    assert low < 0.5 < high and low < identification.auc(same, different) < high
     again = intervals.auc_interval(np.repeat(same, 5), np.repeat(range(n), 5), np.repeat(different, 5),
                                    np.repeat(pairs, 5, axis=0))
     assert again == pytest.approx((low, high)), "more views of the same heads are not more heads"
@@ -117,7 +117,7 @@ def test_an_auc_interval_is_as_wide_as_the_auc_of_other_heads_varies():
     def drawn(seed):
         points = np.random.default_rng(seed).normal(size=(2, n, 3))
         distances = np.linalg.norm(points[0][:, None] - points[1][None], axis=2)
-        return gallery.identified(distances, range(n))
+        return identification.identified(distances, range(n))
 
     found = [drawn(seed) for seed in range(60)]
     assert np.mean([f["auc_low"] <= 0.5 <= f["auc_high"] for f in found]) >= 0.85

@@ -60,9 +60,9 @@ def test_mask_is_the_engines_and_the_second_volume_is_warm(worker, hu):
     wanted = segment_face((hu, Geometry.from_affine(AFFINE)))[0]
     assert np.array_equal(first["mask"], wanted != 0)
     assert {"segment", "refine"} & {stage for stage, _ in seen} and seen[-1][1] > seen[0][1]
-    pid = worker.process_id
+    pid = worker._process.pid
     second = worker.segment(hu[:, :, ::-1], AFFINE).wait()
-    assert worker.process_id == pid
+    assert worker._process.pid == pid
     assert second["mask"].any() and not np.array_equal(second["mask"], first["mask"])
     # The model stays in memory: only the first volume waits for it.
     assert second["stages"]["load model"] < first["stages"]["load model"] + first["stages"]["read"]
@@ -79,7 +79,7 @@ def test_original_voxels_leave_the_disk_as_soon_as_they_are_read(worker, tempora
 
 def test_cancel_kills_the_process_and_the_next_volume_works(worker, temporary, hu):
     job = worker.segment(hu, AFFINE)
-    pid = worker.process_id
+    pid = worker._process.pid
     assert until(lambda: job.poll() or job.stage != "start", 60) and not job.done
     job.cancel()
     assert not alive(pid)
@@ -91,7 +91,7 @@ def test_cancel_kills_the_process_and_the_next_volume_works(worker, temporary, h
 @pytest.mark.parametrize("signal_number, error", [(signal.SIGKILL, errors.OutOfMemory), (signal.SIGSEGV, errors.WorkerDied)])
 def test_sudden_death_is_told_and_leaves_nothing(worker, temporary, hu, signal_number, error):
     job = worker.segment(hu, AFFINE)
-    os.kill(worker.process_id, signal_number)
+    os.kill(worker._process.pid, signal_number)
     with pytest.raises(error, match="memory" if error is errors.OutOfMemory else "exit code"):
         job.wait()
     assert not list(temporary.iterdir())
@@ -162,7 +162,7 @@ def test_idle_worker_ends_and_is_started_again(temporary, hu):
 def test_worker_and_its_files_are_gone_when_the_application_is_killed(temporary, hu):
     code = ("import numpy as np, sys, time, tempfile; tempfile.tempdir = sys.argv[1]\n"
             "from CTADefaceLib.worker.client import Worker\n"
-            "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1])); print(w.process_id, flush=True)\n"
+            "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1])); print(w._process.pid, flush=True)\n"
             "time.sleep(60)")
     np.save(temporary / "hu.npy", hu)
     process = subprocess.Popen([sys.executable, "-c", code, str(temporary), str(temporary / "hu.npy")],
@@ -201,7 +201,7 @@ def test_launcher_and_its_child_are_both_killed_by_cancel(temporary, launcher, h
     worker = Worker(python=launcher)
     assert worker.segment(hu, AFFINE).wait()["mask"].any()
     job = worker.segment(hu, AFFINE)
-    pid = worker.process_id
+    pid = worker._process.pid
     child = children(pid)[0]
     job.cancel()
     assert until(lambda: not alive(pid) and not alive(child), 1)
@@ -211,8 +211,8 @@ def test_launcher_and_its_child_are_both_killed_by_cancel(temporary, launcher, h
 def test_death_behind_a_launcher_is_told_and_leaves_nothing(temporary, launcher, hu):
     worker = Worker(python=launcher)
     job = worker.segment(hu, AFFINE)
-    assert until(lambda: children(worker.process_id))
-    os.kill(children(worker.process_id)[0], signal.SIGKILL)
+    assert until(lambda: children(worker._process.pid))
+    os.kill(children(worker._process.pid)[0], signal.SIGKILL)
     with pytest.raises(errors.WorkerDied, match="exit abnormally.*memory"):
         job.wait()
     assert not list(temporary.iterdir())

@@ -119,7 +119,7 @@ def merged(entry, line):
     return {**line, "attempts": attempts}
 
 
-def facts(results, relative):
+def facts_of(results, relative):
     """What a line tells of a case that ended with these ``Result``s; of several (series), the gravest status counts, and
     mask, record and report are those of the gravest that has a mask, for the person who looks at it.
     """

@@ -12,10 +12,10 @@ from ..files.private import private_folder
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from ..models.store import find_model
-from . import manifest as noted
 from .correct import reject
 from .find import describe_bids, excluded_folders, find_cases, is_bids, places
 from .case_kinds import run_case, wanted_of_case
+from .manifest import BLOCKED, DONE, MASK_ONLY, NAME, STARTED, STOPPED, VERSION, Manifest, facts_of, merged, now
 from .overlap import LANES, Lane
 from .batch_progress import BatchProgress
 from .review_queue import REJECTED, item_of
@@ -67,7 +67,7 @@ class Batch:
         self._where = places(source, target, options.records, options.masks)
         self._options, self._retry, self._engine = options, retry_failed, engine or Here()
         self._show, self._told, self._warn = show, told, warn
-        self._manifest = noted.Manifest(self._where.hospital / noted.NAME)
+        self._manifest = Manifest(self._where.hospital / NAME)
         self._running, self._stopping = {}, False
 
     def run(self):
@@ -115,19 +115,19 @@ class Batch:
         for entry in entries.values():
             if entry.get("review") == REJECTED and entry.get("outputs"):
                 reject(self._manifest.path, item_of(self._manifest, entry), entry.get("by"))
-            if entry.get("status") == noted.STARTED:
+            if entry.get("status") == STARTED:
                 name = Path(entry["case"])
                 for folder in {name.parent, name, Path(entry.get("folder", "."))}:
                     recover(self._where.hospital / folder)
 
     def _begin(self, header):
         """Write the first line, or refuse to mix two batches in one folder."""
-        now = self._what_it_is()
+        batch = self._what_it_is()
         if header is None:
-            self._manifest.add({"manifest": noted.VERSION, "time": noted.now(), **now,
+            self._manifest.add({"manifest": VERSION, "time": now(), **batch,
                                 "output": self._manifest.relative(self._where.target)})
             return
-        for key, value in now.items():
+        for key, value in batch.items():
             # Manifests of before do not tell everything.
             before = header.get(key, value)
             if before != value and not (key == "model" and self._retry):
@@ -145,24 +145,24 @@ class Batch:
     def _is_open(self, case):
         """Is the case still to be run?"""
         entry = self._entries.get(case.id)
-        if entry is None or entry["status"] in (noted.STARTED, noted.STOPPED):
+        if entry is None or entry["status"] in (STARTED, STOPPED):
             return True
         if has_changed(entry.get("stamp"), self._stamp(case)):
             # What a person decided was about another input; but what was taken out comes back only on demand.
             return entry.get("review") != REJECTED or self._retry
         if entry.get("review"):
             return False
-        if entry["status"] == noted.MASK_ONLY and not self._options.mask_only:
+        if entry["status"] == MASK_ONLY and not self._options.mask_only:
             # The masks were made first, now the volumes are wanted.
             return True
-        if entry["status"] in noted.DONE:
+        if entry["status"] in DONE:
             return not self._has_results(entry)
         return self._retry
 
     def _deaths(self, case):
         """How often this program died while it ran the case; of a cluster, the scheduler counts that."""
         entry = self._entries.get(case.id) or {}
-        return entry["attempts"] if entry.get("status") == noted.STARTED and not self._engine.shared else 0
+        return entry["attempts"] if entry.get("status") == STARTED and not self._engine.shared else 0
 
     def _has_results(self, entry):
         kept = entry["outputs"] or [entry["mask"]]
@@ -197,8 +197,8 @@ class Batch:
         # Of before the run: what changes while it lasts is a change.
         stamp = self._stamp(case)
         # What there is after a killed or stopped run was written by it, and what is left of a finished one too.
-        ours = entry.get("status") in (noted.STARTED, noted.STOPPED) or (
-            (entry.get("status") in noted.DONE or bool(entry.get("outputs")))
+        ours = entry.get("status") in (STARTED, STOPPED) or (
+            (entry.get("status") in DONE or bool(entry.get("outputs")))
             and not has_changed(entry.get("stamp"), stamp))
         deaths = self._deaths(case)
         if deaths >= MOST_DEATHS and not self._retry:
@@ -215,7 +215,7 @@ class Batch:
             return
         while self._running and deaths >= DEATHS_UNTIL_ALONE:
             self._collect()
-        self._entries[case.id] = noted.merged(self._entries.get(case.id), self._add(case, noted.STARTED))
+        self._entries[case.id] = merged(self._entries.get(case.id), self._add(case, STARTED))
         # A worker that was killed may have published a part: what is there now is known to be ours.
         options = replace(options, overwrite=options.overwrite or self._engine.shared)
         future = self._engine.submit(case, self._where, options, self._progress.of(case.id), self._warn)
@@ -225,16 +225,16 @@ class Batch:
         """Remove the mask that was kept of a blocked case; refuse what others have written."""
         wanted = wanted_of_case(case, self._where, options)
         mask = self._manifest.resolved(entry.get("mask"))
-        if entry.get("status") == noted.BLOCKED and mask in wanted:
+        if entry.get("status") == BLOCKED and mask in wanted:
             mask.unlink(missing_ok=True)
-        if entry.get("status") == noted.MASK_ONLY:
+        if entry.get("status") == MASK_ONLY:
             # That run has written nothing else.
             refuse_existing([path for path in wanted if path != mask], self._options.overwrite)
         refuse_existing(wanted, options.overwrite)
 
     def _add(self, case, status, **facts):
         line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
-                "status": status, "time": noted.now(), "outputs": self._released(case), **facts}
+                "status": status, "time": now(), "outputs": self._released(case), **facts}
         if case.kind == "dicom":
             line["folder"] = case.folder
         self._manifest.add(line)
@@ -253,17 +253,17 @@ class Batch:
             case, stamp = self._running.pop(future)
             error = Cancelled() if future.cancelled() else future.exception()
             if isinstance(error, Cancelled):
-                self._entries[case.id] = self._add(case, noted.STOPPED)
+                self._entries[case.id] = self._add(case, STOPPED)
                 if not self._stopping:
                     raise CTADefaceError("The scheduler gave up its cases, or is gone; the same command continues.")
             else:
                 self._note(case, [failure(case.id, error)] if error else future.result(), stamp)
 
     def _note(self, case, results, stamp):
-        facts = noted.facts(results, self._manifest.relative)
+        facts = facts_of(results, self._manifest.relative)
         facts["outputs"] += [path for path in self._released(case) if path not in facts["outputs"]]
         line = self._add(case, **facts, stamp=stamp)
-        self._entries[case.id] = noted.merged(self._entries.get(case.id), line)
+        self._entries[case.id] = merged(self._entries.get(case.id), line)
         self._progress.ended(case.id, line["error"] is not None)
         self._told(line)
 

@@ -5,8 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..dicom.dicom_packages import no_values_in_warnings
-from ..dicom.recognise import is_dicom
-from ..dicom.input_files import folder_and_study, study_in, study_uid
+from ..dicom.input_files import folder_and_study, is_dicom, study_in, study_uid
 from ..files.read import EXTENSIONS
 from .find import Case, folders_of
 

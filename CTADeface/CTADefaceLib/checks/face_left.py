@@ -11,7 +11,8 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..head.atlas import SKIN_MM, ZONES, atlas
-from ..head.skin import TISSUE_HU, Skin
+from ..head.skin import Skin
+from ..voxels.hu import TISSUE_HU
 from .check import SKIP, Check, graded
 
 # Skin that goes in fewer of the annotated heads is not asked for; from there on it counts the more, up to all of its area.

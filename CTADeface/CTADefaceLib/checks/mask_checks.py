@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..filling.fill import MOST_FILL_HU
+from ..voxels.hu import TISSUE_HU
 from ..head.atlas import SKIN_LOW_MM, SKIN_MM
 from ..head.view import HeadView
 from ..voxels.morphology import bounding_box
@@ -71,10 +71,10 @@ def mask_filled(volume, stored_after, mask, value):
     count = sum(for_slabs(lambda planes: int(np.count_nonzero(unfilled(planes))), len(mask)))
     hu = float(value) * volume.slope + volume.intercept
     text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
-    if hu > MOST_FILL_HU:
+    if hu > TISSUE_HU:
         text = f"The fill of {hu:.0f} HU looks like tissue, so the face can still be seen; fill with air. {text}"
     return graded("mask_filled", count, "voxels", text, first_place(unfilled(slice(None)), volume) if count else None,
-                  fail=count > 0 or hu > MOST_FILL_HU)
+                  fail=count > 0 or hu > TISSUE_HU)
 
 
 def first_place(mask, volume):

@@ -2,23 +2,18 @@
 
 import numpy as np
 
-from ..voxels.anatomy import BONE_HU
-from ..head.skin import TISSUE_HU
+from ..voxels.hu import AIR_HU, BONE_HU, PLAIN_AIR_HU, SOFT_TISSUE_HU, TISSUE_HU, WATER_HU
 from .check import FAIL, PASS, SKIP, Check, graded
 from .place import coarse
 
 # Soft tissue of every CT lies around water; what is scaled in another way has its peak elsewhere.
-SOFT_TISSUE_HU = (-200.0, 300.0)
-WATER_HU = (-150.0, 150.0)
 PEAK_BIN_HU = 10.0
-AIR_HU = -850.0
 LEAST_AIR_SHARE = 0.005
 
 # Bone within this depth of the foremost one is the face's or the forehead's.
 FACE_DEPTH_MM = 45.0
 # Head mm: lines from in front of the face to behind the jaw's angles, every 3 mm.
 HEIGHTS_MM, ALONG_MM, BESIDE_MM = np.arange(-90.0, 91.0, 3.0), np.arange(36.0, -110.0, -1.0), np.arange(-39.0, 40.0, 3.0)
-OUTSIDE_HU = -1000.0
 NAKED_MM = 2.0
 # Such lines: 0 to 0.18 of all on the training heads, 0.39 and more once their reference masks are filled
 # (``Testing/benchmarks/checks.py``).
@@ -30,7 +25,7 @@ def input_is_ct(volume):
     """Are the numbers HU: air far below water, and the peak of soft tissue near water (-150 to 150 HU)?"""
     hu = volume.to_hu(coarse(volume.stored, volume))
     tissue = hu[(hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])]
-    air = np.count_nonzero(hu < AIR_HU) / hu.size
+    air = np.count_nonzero(hu < PLAIN_AIR_HU) / hu.size
     if tissue.size == 0 or air < LEAST_AIR_SHARE:
         return graded("input_is_ct", air, "share", "There is no air or no soft tissue as a CT in HU has it.",
                       fail=True)
@@ -71,7 +66,7 @@ def already_defaced(view):
     """
     lines = np.stack(np.meshgrid(HEIGHTS_MM, ALONG_MM, BESIDE_MM, indexing="ij")[::-1], -1)
     volume = view.volume
-    hu = volume.to_hu(view.profile(volume.stored, lines, volume.from_hu(OUTSIDE_HU)))
+    hu = volume.to_hu(view.profile(volume.stored, lines, volume.from_hu(AIR_HU)))
     tissue, bone = hu > TISSUE_HU, hu > BONE_HU
     # The first along each line; ``ALONG_MM`` runs backwards from in front of the face.
     skin, first = tissue.argmax(1), bone.argmax(1)

@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU
 from ..voxels.cells import expand
 from ..head.face_lines import FaceLines
+from ..voxels.hu import BONE_HU, SKIN_BORDER_HU, TISSUE_HU, VESSEL_HU
 from ..voxels.morphology import beside
-from ..face.refine import TISSUE_HU
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import ras_view
 from .check import graded
 from .place import ras_point
 
-# Contrast-filled vessels; bone starts in the same range and has a check of its own.
-VESSEL_HU = (150.0, 600.0)
 # The reference masks of the training heads touch it in up to 0.3 ml: single voxels of 5 mm at thin orbital roofs.
 SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
 # The reference masks take up to 13 ml of teeth and of 5 mm voxels at the border, and a mask grown by 1 mm takes the
@@ -26,7 +23,6 @@ SOME_BRAIN_ML, MUCH_BRAIN_ML = 0.3, 1.0
 SOME_BONE_ML, MUCH_BONE_ML = 4.0, 30.0
 BONE_GRID_MM = 2.0
 LARGE_BONE_MM3 = 30_000.0
-TISSUE_IN_FRONT_HU = -300.0
 
 
 @dataclass
@@ -63,55 +59,73 @@ def find_changes(volume, stored_after, mask, value, frame=None):
     the mask. Behind that and far from the mask nothing may.
     """
     lines = FaceLines(volume, mask, frame)
-    before, after, face = (lines.view(array) for array in (volume.stored, stored_after, mask))
-    bone_cells, steps = large_bone(lines.volume)
-    beyond = lines.planes(face)
-    changes = Changes(lines.place)
+    comparison, changes = _Comparison(volume, stored_after, mask, value, lines), Changes(lines.place)
+    for_slabs(lambda planes: comparison.count(planes, changes), len(comparison.before))
+    return changes
 
-    def stays(hu, changed, box):
-        return (hu > TISSUE_IN_FRONT_HU) & ~changed & (after[box] != value)
 
-    front = None if lines.straight else _front(volume, before, after, stays, lines, beyond)
+class _Comparison:
+    """A volume ``before`` and ``after`` a fill with the stored ``value``, as views (S, A, R) along the lines of its face."""
 
-    def look(planes):
-        changed = before[planes] != after[planes]
+    def __init__(self, volume, stored_after, mask, value, lines):
+        self._volume, self._value, self._lines = volume, value, lines
+        self.before, self.after, self._face = (lines.view(array) for array in (volume.stored, stored_after, mask))
+        self._bone_cells, self._bone_steps = large_bone(lines.volume)
+        self._beyond = lines.planes(self._face)
+        # Such lines cross the slabs.
+        self._front = None if lines.straight else self._foremost_tissue()
+
+    def count(self, planes, changes):
+        """Add what differs in some planes to ``changes``."""
+        changed = self.before[planes] != self.after[planes]
         rows = np.flatnonzero(changed.any(0).any(1))
         if rows.size == 0:
             return
         # From the rearmost changed row on, to the front of the image.
         start = int(rows[0])
-        box = planes, slice(start, face.shape[1]), slice(0, face.shape[2])
-        hu, changed, inside_face = volume.to_hu(np.ascontiguousarray(before[box])), changed[:, start:], face[box]
-        bone = changed & (hu > BONE_HU)
-        if bone.any():
-            bone &= expand(bone_cells, steps, box)
-        changes.note("bone", bone, planes, start)
-        wrong = changed & ~inside_face
-        part = lines.within(box)
-        ends = part.foremost(stays(hu, changed, box)) if front is None else front - start
-        wrong &= ~(part.in_front(ends, hu.shape[1]) & lines.between(beyond, box))
-        if wrong.any():
-            wrong &= ~(_beside(face, planes)[:, start:] & (hu <= TISSUE_HU))
+        box = planes, slice(start, changed.shape[1]), slice(0, changed.shape[2])
+        hu, changed = self._hu(box), changed[:, start:]
+        changes.note("bone", self._in_large_bone(hu, changed, box), planes, start)
+        wrong = self._unexplained(hu, changed, box)
         changes.note("outside", wrong, planes, start)
         changes.note("bright", wrong & (hu > VESSEL_HU[0]) & (hu < VESSEL_HU[1]), planes, start)
 
-    for_slabs(look, len(before))
-    return changes
+    def _hu(self, part):
+        return self._volume.to_hu(np.ascontiguousarray(self.before[part]))
 
+    def _stays(self, hu, changed, part):
+        """Tissue that the fill has left."""
+        return (hu > TISSUE_HU) & ~changed & (self.after[part] != self._value)
 
-def _front(volume, before, after, stays, lines, beyond):
-    """The row of the foremost tissue that stays on each slanted line, -1 without any; such lines cross the slabs."""
-    found = np.empty(before.shape, bool)
+    def _in_large_bone(self, hu, changed, box):
+        bone = changed & (hu > BONE_HU)
+        if bone.any():
+            bone &= expand(self._bone_cells, self._bone_steps, box)
+        return bone
 
-    def look(planes):
-        part = before[planes]
-        found[planes] = stays(volume.to_hu(np.ascontiguousarray(part)), part != after[planes], planes)
-        # In whole voxels a line may leave the planes for a step, and what lies there is not levelled.
-        found[planes] &= lines.between(beyond, (planes, *whole[1:]))
+    def _unexplained(self, hu, changed, box):
+        """What changed though neither the mask nor what lies in front of the head nor the layer beside the mask explains it."""
+        planes, start = box[0], box[1].start
+        wrong = changed & ~self._face[box]
+        part = self._lines.within(box)
+        ends = part.foremost(self._stays(hu, changed, box)) if self._front is None else self._front - start
+        wrong &= ~(part.in_front(ends, hu.shape[1]) & self._lines.between(self._beyond, box))
+        if wrong.any():
+            wrong &= ~(_beside(self._face, planes)[:, start:] & (hu <= SKIN_BORDER_HU))
+        return wrong
 
-    whole = tuple(slice(0, n) for n in before.shape)
-    for_slabs(look, len(before))
-    return lines.within(whole).foremost(found)
+    def _foremost_tissue(self):
+        """The row of the foremost tissue that stays on each slanted line, -1 without any."""
+        found = np.empty(self.before.shape, bool)
+        whole = tuple(slice(0, n) for n in found.shape)
+
+        def look(planes):
+            found[planes] = self._stays(self._hu(planes), self.before[planes] != self.after[planes], planes)
+            # In whole voxels a line may leave the planes for a step, and what lies there is not levelled.
+            found[planes] &= self._lines.between(self._beyond, (planes, *whole[1:]))
+
+        for_slabs(look, len(found))
+        return self._lines.within(whole).foremost(found)
 
 
 def _beside(face, planes):
@@ -136,7 +150,7 @@ def brain_untouched(volume, stored_after, inside, steps):
     """ml of brain (tissue that the skull encloses, seen every 3 mm, as ``anatomy.brain`` says) whose values changed."""
     every = tuple(slice(None, None, n) for n in steps)
     # The air of the nose is enclosed too, and is levelled on purpose.
-    inside = inside & (volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_IN_FRONT_HU)
+    inside = inside & (volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU)
     hit = inside & (volume.ras()[every] != ras_view(stored_after, volume.geometry)[every])
     ml = hit.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
     seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000

@@ -50,7 +50,7 @@ def _public_head() -> Path:
 def _draw(original: Path, defaced: str, picture: Path, overwrite: bool) -> None:
     from ..files.private import private_folder
     from ..files.read import read_volume
-    from ..rendering.render import before_after_picture
+    from ..rendering.pictures import before_after_picture
 
     private_folder(picture.parent, Path(defaced).parent)
     before, after = read_volume(original), read_volume(defaced)

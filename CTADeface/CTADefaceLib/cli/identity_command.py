@@ -77,7 +77,7 @@ class PictureWriter:
             raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from None
 
     def __call__(self, view, before, after):
-        from ..rendering.render import picture_grid, write_png
+        from ..rendering.pictures import picture_grid, write_png
 
         pictures = [outlined(*pair) for pair in ((before, view.boxes_before), (after, view.boxes_after))]
         write_png(picture_grid([pictures]), picture_path(self._folder, view))

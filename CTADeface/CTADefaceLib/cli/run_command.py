@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..dicom.recognise import is_dicom
+from ..dicom.input_files import is_dicom
 from ..errors import CTADefaceError
 from .shared import add_engine_options, add_private_option, guarded, options_of, print_result
 

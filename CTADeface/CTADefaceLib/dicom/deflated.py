@@ -4,7 +4,7 @@ import zlib
 
 from ..errors import InputError
 
-SYNTAX = b"1.2.840.10008.1.2.1.99"
+DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 # The transfer syntax stands among the first elements.
 HEAD_BYTES = 1024
 META_START, LENGTH_ELEMENT_BYTES = 132, 12
@@ -17,7 +17,7 @@ def refuse_bomb(path):
     """Raise ``InputError`` when a deflated DICOM file would unpack to far more than a CT does."""
     with open(path, "rb") as stream:
         head = stream.read(HEAD_BYTES)
-        if SYNTAX not in head:
+        if DEFLATED_SYNTAX not in head:
             return
         stream.seek(META_START + LENGTH_ELEMENT_BYTES + int.from_bytes(head[META_START + 8:META_START + 12], "little"))
         inflate, unpacked, room = zlib.decompressobj(-zlib.MAX_WBITS), 0, max(

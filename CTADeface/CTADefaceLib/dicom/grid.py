@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..voxels.hu import AIR_HU
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import Geometry, Volume
 
-AIR_HU = -1000.0
 MOST_PLANES = 2000
 # A slice thicker than the mask's own spacing is looked at in so many places of its depth.
 MOST_DEPTHS = 9

@@ -1,4 +1,7 @@
-"""One study alone of a folder that holds several is a source too, named like a file in it: FOLDER/study=UID."""
+"""Which inputs are DICOM, asked before anything heavy is imported, and of which study.
+
+One study alone of a folder that holds several is an input too, named like a file in it: FOLDER/study=UID.
+"""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,12 +11,26 @@ from urllib.parse import quote, unquote
 from .deflated import refuse_bomb
 from .dicom_packages import need_pydicom
 
+SUFFIXES = (".dcm", ".dicom", ".ima")
+MAGIC = b"DICM"
 # A folder (searched with its sub-folders), a study of one (``study_in``), a file, or a list of files.
 Source = Union[str, Path, list[str], list[Path]]
 
 STUDY = "study="
 # Files of which the study is remembered, as a folder of many studies is gone through for each of them.
 MOST_KNOWN = 100_000
+
+
+def is_dicom(path):
+    """Is ``path`` a folder, or a file that says (by name or content) that it is DICOM?"""
+    path = Path(path)
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(132)[128:] == MAGIC
+    except OSError:
+        return False
 
 
 def study_in(folder, uid):

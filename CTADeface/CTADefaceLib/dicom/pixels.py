@@ -4,8 +4,7 @@ import numpy as np
 
 from ..errors import InputError, MissingPackages, first_line
 from .codestream import require_frame_sizes
-from .deflated import SYNTAX as DEFLATED
-from .deflated import refuse_bomb
+from .deflated import DEFLATED_SYNTAX, refuse_bomb
 from .dicom_packages import INSTALL, need_pydicom
 
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
@@ -25,7 +24,7 @@ def require_room(path, header):
     sizes = frames, int(header.Rows), int(header.Columns)
     announced, size = 2 * int(np.prod(sizes, dtype=object)), path.stat().st_size
     syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
-    packed = syntax is not None and (syntax.is_compressed or str(syntax) == DEFLATED.decode())
+    packed = syntax is not None and (syntax.is_compressed or str(syntax) == DEFLATED_SYNTAX.decode())
     if min(sizes) < 1 or announced > (max(size * LARGEST_RATIO, ALWAYS_ROOM) if packed else size):
         raise InputError(f"{path.name} announces {' x '.join(map(str, sizes))} pixels, which its {size} bytes cannot hold; "
                          "export it again")

@@ -9,8 +9,7 @@ from ..errors import InputError
 from .deflated import refuse_bomb
 from .series_kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
 from .dicom_packages import need_pydicom
-from .recognise import is_dicom
-from .input_files import folder_and_study, study_uid
+from .input_files import folder_and_study, is_dicom, study_uid
 
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.
@@ -58,10 +57,9 @@ class Series:
 
 @dataclass
 class Found:
-    """What is below a source: ``series`` in order, and the number of files that are not DICOM."""
+    """What is below a source: ``series`` in order."""
 
     series: list = field(default_factory=list)
-    other_files: int = 0
 
 
 def find_series(source, progress=None):
@@ -79,11 +77,10 @@ def find_series(source, progress=None):
             progress.update(number / len(paths))
         header, problem = _read_header(path)
         if header is None and problem is None:
-            found.other_files += 1
-        elif header is not None and str(header.get("SOPClassUID", "")) == "1.2.840.10008.1.3.10":
+            continue  # not DICOM
+        if header is not None and str(header.get("SOPClassUID", "")) == "1.2.840.10008.1.3.10":
             continue  # a DICOMDIR only lists the files
-        else:
-            _add(groups, Instance(path, header), problem)
+        _add(groups, Instance(path, header), problem)
     found.series = sorted((series for group in groups.values() for series in group), key=_order)
     for number, series in enumerate(found.series, 1):
         series.number = number

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU
+from ..voxels.hu import BONE_HU
 from ..voxels.morphology import beside, bounding_box
 
 

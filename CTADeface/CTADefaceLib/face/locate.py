@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..voxels.morphology import beside, bounding_box, within
+from ..voxels.morphology import beside, bounding_box, evident_pieces, within
 from ..progress import Progress
 from ..voxels.volume import nested
 from ..network.model_grid import BACKGROUND_LOGIT, grid_shape, intensity
 from ..network.model_run import ModelRun
-from ..network.pieces import face_pieces
 from ..network.resample import from_model_grid, to_model_grid
 
 # Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
@@ -71,7 +70,7 @@ def _keep_face(logits, voxel_mm):
     The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.
     """
-    pieces = face_pieces(logits, ISLAND_REACH_MM, voxel_mm)
+    pieces = evident_pieces(logits, ISLAND_REACH_MM, voxel_mm)
     if pieces is None or pieces[0].sum() * np.prod(voxel_mm) < LEAST_FACE_ML * 1000:
         return None
     keep = pieces[1]

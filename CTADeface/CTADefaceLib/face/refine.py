@@ -9,12 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU, skeleton
+from ..voxels.anatomy import skeleton
 from ..voxels.cells import Cells
+from ..voxels.hu import BONE_HU, SKIN_BORDER_HU
 from ..voxels.morphology import bounding_box, near
 
-# Half way between air and skin: a voxel that is half skin is the skin's border.
-TISSUE_HU = -500.0
 LEAST_ISLAND_MM3 = 150.0
 LARGEST_HOLE_MM3 = 500.0
 # On held-out heads the network missed more face than it added, and a missed one is the worse error.
@@ -50,7 +49,7 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
         if protected is not None:
             forbidden[planes] |= protected((slice(box[0].start + planes.start, box[0].start + planes.stop), *box[1:]))
         likely = (odds > FACE_LOGIT * scale) | ((odds > SKIN_LOGIT * scale) & cells.spread(near_air, planes))
-        face[planes] = likely & (part > TISSUE_HU) & ~forbidden[planes]
+        face[planes] = likely & (part > SKIN_BORDER_HU) & ~forbidden[planes]
         counts[rows] = cells.count(face[planes])
 
     cells.for_slabs(propose)
@@ -73,7 +72,7 @@ def _surroundings(hu, logits, cells):
 
     def look(planes, rows):
         bone[rows] = cells.count(hu[planes] > BONE_HU)
-        air[rows] = cells.any(hu[planes] <= TISSUE_HU)
+        air[rows] = cells.any(hu[planes] <= SKIN_BORDER_HU)
 
     cells.for_slabs(look)
     with ThreadPoolExecutor(1) as pool:

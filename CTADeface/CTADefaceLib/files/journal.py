@@ -99,25 +99,15 @@ class Publication:
             return
         alone = len(moves) == 1 and is_one_step(moves[0], self._place.resolve())
         try:
-            for move in moves:
-                if move.temporary:
-                    if not move.public:
-                        # Other packages write as the umask says.
-                        make_private(Path(move.temporary))
-                    flush(move.temporary)
-                    move.made = seen(move.temporary)
+            _completed(moves)
             if not alone:
                 self._note({"moves": [asdict(move) for move in moves]})
-            for move in moves:
-                carry_out(move, keep=not alone)
-            for folder in {os.path.dirname(move.path) for move in moves}:
-                flush_folder(folder)
+            _carried_out(moves, keep=not alone)
         except BaseException:
             if not alone:
                 self._take_back(moves)
             raise
-        if not alone and (sys.platform == "win32" or any(
-                os.path.lexists(left) for move in moves for left in (move.old, move.near))):
+        if not alone and (sys.platform == "win32" or _leave_something(moves)):
             # What was replaced cannot come back once it goes. On Windows, the lock ends before its file can go.
             self._note({"done": True})
         self._end()
@@ -142,6 +132,29 @@ class Publication:
         if self._stream is not None:
             _clear(self._stream, self._moves)
             self._stream, self._moves = None, []
+
+
+def _completed(moves):
+    """Files and folders with their modes, and on the disk, before they get their names."""
+    for move in moves:
+        if move.temporary:
+            if not move.public:
+                # Other packages write as the umask says.
+                make_private(Path(move.temporary))
+            flush(move.temporary)
+            move.made = seen(move.temporary)
+
+
+def _carried_out(moves, keep):
+    for move in moves:
+        carry_out(move, keep=keep)
+    for folder in {os.path.dirname(move.path) for move in moves}:
+        flush_folder(folder)
+
+
+def _leave_something(moves):
+    """Is there anything replaced, or copied from another disk, that is still to go?"""
+    return any(os.path.lexists(left) for move in moves for left in (move.old, move.near))
 
 
 def recover(place):

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -68,15 +69,27 @@ def _errors(path):
 
 def _nibabel():
     """The package, imported without pydicom, which takes half of the time and serves its own DICOM reader only."""
-    hidden = not {"nibabel", "pydicom"} & sys.modules.keys()
+    hidden = None if {"nibabel", "pydicom"} & sys.modules.keys() else _WithoutPydicom()
     if hidden:
-        sys.modules["pydicom"] = None
+        sys.meta_path.insert(0, hidden)
     try:
         import nibabel
     finally:
         if hidden:
-            sys.modules.pop("pydicom")
+            sys.meta_path.remove(hidden)
     return nibabel
+
+
+class _WithoutPydicom:
+    """An import finder to which this thread has no pydicom, while every other thread may import it meanwhile."""
+
+    def __init__(self):
+        self._thread = threading.get_ident()
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "pydicom" and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError("pydicom is not for nibabel", name=name)
+        return None
 
 
 def _is_packed(path):

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import OutputError
 from ..voxels.volume import Volume
-from .gzip_stream import write_compressed
+from .deflate import write_compressed
 from .header_text import NIFTI_TEXT, without_dicom
 from .nifti import NiftiHeader
 from .private import private_file

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU
 from ..voxels.cells import Cells
+from ..voxels.hu import BONE_HU
 from ..voxels.morphology import bounding_box
 
 GRID_MM = 4.0

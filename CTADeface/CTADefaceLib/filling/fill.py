@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError, MaskError
 from ..voxels.histogram import Histogram
+from ..voxels.hu import AIR_HU, PARTIAL_VOLUME_HU, SKIN_BORDER_HU, TISSUE_HU
 from ..voxels.padding import is_padding, outside_circle
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import stored_order
@@ -19,9 +20,6 @@ from ..voxels.volume import stored_order
 FILLS = ("levelled", "percentile", "published", "air")
 DEFAULT_FILL = FILLS[0]
 FILL_PERCENTILE = 10
-AIR_HU = -1000.0
-# A percentile above this is no air: the background of such a volume is padding.
-MOST_FILL_HU = -300.0
 
 
 def parse_fill(text):
@@ -50,7 +48,8 @@ def fill_value(volume, fill=DEFAULT_FILL, histogram=None):
     # Stored values run the other way where the slope is negative.
     percent = FILL_PERCENTILE if volume.slope > 0 else 100 - FILL_PERCENTILE
     hu = _percentile(volume, percent, fill == "published", histogram) * volume.slope + volume.intercept
-    return volume.from_hu(AIR_HU if hu > MOST_FILL_HU and fill != "published" else hu)
+    # A percentile above this is no air: the background of such a volume is padding.
+    return volume.from_hu(AIR_HU if hu > TISSUE_HU and fill != "published" else hu)
 
 
 def _percentile(volume, percent, count_padding, histogram):
@@ -85,8 +84,6 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
     if fill == "levelled":
         return _levelled(volume, mask, value, frame), value
     if fill != "published":
-        from .partial_volume import partial_volume_layer
-
         mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
     stored = np.empty_like(volume.stored)
 
@@ -98,6 +95,14 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
 
     for_slabs(replace, len(stored))
     return stored, value
+
+
+def partial_volume_layer(hu, mask):
+    """Voxels from -700 to -500 HU that share a face with ``mask``; bool, both arrays of one shape."""
+    # SciPy, which Slicer need not wait for when it starts.
+    from ..voxels.morphology import beside
+
+    return beside(mask) & ~mask & (hu > PARTIAL_VOLUME_HU) & (hu <= SKIN_BORDER_HU)
 
 
 def _levelled(volume, mask, value, frame):

@@ -9,16 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU
 from .bone_border import before_bone
 from ..voxels.cells import Cells
 from ..errors import MaskError
 from ..head.face_lines import FaceLines
+from ..voxels.hu import BONE_HU, TISSUE_HU
 from ..voxels.morphology import opened, widened
 from ..voxels.slabs import for_slabs
 
-# Above noise and streaks in air, below fat.
-TISSUE_HU = -300.0
 # Tissue that stays is at least this large; what hovers in front of the face (a device, a rest of skin) is smaller.
 LEAST_BODY_MM3 = 20_000.0
 GRID_MM = 2.0

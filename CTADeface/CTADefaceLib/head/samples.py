@@ -2,15 +2,12 @@
 
 import numpy as np
 
+from ..voxels.hu import AIR_TO_SOFT_HU, PADDING_HU, SOFT_TO_BONE_HU
 from ..voxels.padding import is_padding
 from ..voxels.volume import ras_affine
 from .atlas import AIR, BONE, SOFT
 
 SAMPLE_MM = 6.0
-# Between air and fat; above muscle, contrast apart. Shifts of a hundred HU, as in cone beam CT, change little.
-AIR_HU, BONE_HU = -400.0, 200.0
-# No tissue, nor air: padding that the volume does not declare.
-LEAST_HU = -1500.0
 
 
 def samples(volume):
@@ -27,8 +24,8 @@ def samples(volume):
     stored = view[tuple(place.astype(np.int32).T)]
     hu = volume.to_hu(stored)
     kinds = np.full(hu.shape, SOFT, np.uint8)
-    kinds[hu < AIR_HU], kinds[hu > BONE_HU] = AIR, BONE
-    known = ~is_padding(volume, stored) & (hu > LEAST_HU)
+    kinds[hu < AIR_TO_SOFT_HU], kinds[hu > SOFT_TO_BONE_HU] = AIR, BONE
+    known = ~is_padding(volume, stored) & (hu > PADDING_HU)
     affine = ras_affine(volume)
     # The voxel with index i reaches from i - 0.5 to i + 0.5.
     points = (place[known] - 0.5) @ affine[:3, :3].T + affine[:3, 3]

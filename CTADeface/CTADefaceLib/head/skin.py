@@ -6,12 +6,10 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.anatomy import BONE_HU
+from ..voxels.hu import AIR_HU, BONE_HU, TISSUE_HU
 from .atlas import SKIN_MM
 from .view import HeadView, head_mm
 
-# Above noise and streaks in air, below fat.
-TISSUE_HU = -300.0
 # From in front of the skin to well behind any face, mm along its normal.
 DEPTHS_MM = np.arange(-4.5, 30.0, 1.5)
 NO_TISSUE_MM = 30.0
@@ -96,7 +94,7 @@ class Skin:
     def depth_of(self, stored, above_hu):
         """(N,) mm behind the old skin at which the first voxel of ``stored`` (k, j, i) above ``above_hu`` lies; 30 without."""
         volume = self.view.volume
-        found = volume.to_hu(self.view.profile(stored, self._lines, volume.from_hu(-1000.0))) > above_hu
+        found = volume.to_hu(self.view.profile(stored, self._lines, volume.from_hu(AIR_HU))) > above_hu
         return np.where(found.any(1), DEPTHS_MM[found.argmax(1)], NO_TISSUE_MM)
 
     def depth_within(self, mask):

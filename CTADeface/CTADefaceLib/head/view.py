@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..voxels.hu import AIR_HU
 from ..voxels.volume import ras_affine, ras_view
 from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
 from .frame import Frame
@@ -55,7 +56,7 @@ class HeadView:
     @cached_property
     def hu(self):
         """HU, (S, A, R); air outside of the image."""
-        return np.where(self.inside, self.volume.to_hu(self.seen(self.volume.stored)), -1000)
+        return np.where(self.inside, self.volume.to_hu(self.seen(self.volume.stored)), int(AIR_HU))
 
     def profile(self, array, points, outside):
         """Values of an array (k, j, i) at ``points`` (..., 3) in head mm, ``outside`` beyond the image."""

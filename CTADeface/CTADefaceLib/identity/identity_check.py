@@ -12,10 +12,9 @@ import numpy as np
 from ..checks.check import SKIP, Check
 from ..errors import InputError
 from ..progress import Progress
-from ..rendering.render import tissue_focus
-from .detect import Box, Detector
-from .embed import Embedder, distance
+from ..rendering.camera import tissue_focus
 from .measured import measured, method_sentence
+from .recognition import Box, Detector, Embedder, distance
 from .verdict import judge
 from .views import VIEWS, box_mm, counts, draw_views, face_centre, frame
 

@@ -10,7 +10,8 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..errors import MaskError
-from ..rendering.render import VIEW_ANGLE_DEG, View, camera_pose, render_views
+from ..rendering.camera import VIEW_ANGLE_DEG, View, camera_pose
+from ..rendering.offscreen import render_views
 
 PITCHES_DEG = (0, 10, 20, 30)
 YAWS_DEG = (-15, 0, 15)

@@ -41,7 +41,6 @@ class ModelInfo:
     transpose_forward: tuple = (0, 1, 2)
     transpose_backward: tuple = (0, 1, 2)
     labels: dict = field(default_factory=dict, hash=False)
-    face_label: int = 1
     face_channel: int = 1
     has_regions: bool = False
     num_classes: int = 2
@@ -216,13 +215,12 @@ def _read_labels(dataset):
             raise ModelError("dataset.json has labels made of regions but no matching 'regions_class_order'; use the "
                              "dataset.json that nnU-Net trained with.")
         return {"labels": labels, "has_regions": True, "num_classes": len(names),
-                "face_channel": position, "face_label": order[position]}
+                "face_channel": position}
     used = sorted({values[0] for values in foreground.values()})
     if used != list(range(1, len(used) + 1)):
         raise ModelError(f"The label values in dataset.json are {used} instead of 1, 2, ... without gaps; use the "
                          "dataset.json that nnU-Net trained with.")
-    face = foreground[faces[0]][0]
-    return {"labels": labels, "num_classes": len(used) + 1, "face_channel": face, "face_label": face}
+    return {"labels": labels, "num_classes": len(used) + 1, "face_channel": foreground[faces[0]][0]}
 
 
 def _label_values(name, value):

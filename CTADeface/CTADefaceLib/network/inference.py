@@ -63,8 +63,7 @@ def _face_box(odds, spacing):
     Without overlap of its patches the network sees pieces of face in shoulders and at seams.
     """
     # SciPy, which one patch does not need.
-    from ..voxels.morphology import bounding_box
-    from .pieces import face_pieces
+    from ..voxels.morphology import bounding_box, evident_pieces
 
-    pieces = face_pieces(odds, SEAM_REACH_MM, spacing, LEAST_EVIDENCE)
+    pieces = evident_pieces(odds, SEAM_REACH_MM, spacing, LEAST_EVIDENCE)
     return None if pieces is None else bounding_box(pieces[1])

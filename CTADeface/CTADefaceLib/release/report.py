@@ -34,7 +34,7 @@ def write_report(outgoing: Outgoing, record: dict, path: Path) -> None:
 
     Raises: DeviceError without vtk or OpenGL, OSError.
     """
-    from ..rendering.render import before_after_png, png
+    from ..rendering.pictures import before_after_png, png
 
     volume, left = outgoing.volume, outgoing.face_picture()
     picture = before_after_png(volume.to_hu(volume.stored), volume.to_hu(outgoing.stored), volume.geometry.affine())
@@ -47,7 +47,7 @@ def write_report(outgoing: Outgoing, record: dict, path: Path) -> None:
 def need_pictures():
     """Raise MissingPackages when a report could not be made, before anything else is done."""
     if importlib.util.find_spec("vtk") is None:
-        from ..rendering.render import NO_VTK
+        from ..rendering.offscreen import NO_VTK
 
         raise MissingPackages(NO_VTK)
 

@@ -20,8 +20,8 @@ from ..head.atlas import (
 from ..head.fit import Evidence
 from ..head.frame import Frame, rotation, rotation_vector
 from ..head.pose import locate
-from ..head.samples import AIR_HU, BONE_HU
-from ..head.skin import TISSUE_HU, Skin
+from ..head.skin import Skin
+from ..voxels.hu import AIR_HU, AIR_TO_SOFT_HU, SOFT_TO_BONE_HU, TISSUE_HU
 from ..head.view import SHAPE, HeadView, head_mm
 from ..validation.heads import find_cases
 from ..voxels.volume import Geometry, Volume, ras_affine, ras_view
@@ -121,7 +121,7 @@ def _shares(case, frame):
     index = np.linalg.inv(ras_affine(volume)) @ frame.inverse
     index = (places @ index[:3, :3].T + index[:3, 3]).T
     inside = ndi.map_coordinates(_known(volume).astype(np.float32), index, order=0).reshape(shape) > 0.5
-    air, bone = hu < AIR_HU, hu > BONE_HU
+    air, bone = hu < AIR_TO_SOFT_HU, hu > SOFT_TO_BONE_HU
     kinds = [ndi.map_coordinates(kind.astype(np.float32), index, order=1).reshape(shape) * inside
              for kind in (air, ~air & ~bone, bone)]
     return np.stack(kinds), inside
@@ -160,7 +160,7 @@ def _skins(evidence, case):
         frame = locate(turned, evidence)
         if frame is not None:
             skin = Skin(HeadView(turned, frame))
-            left = np.where(mask, volume.from_hu(-1000.0), volume.stored)
+            left = np.where(mask, volume.from_hu(AIR_HU), volume.stored)
             found.append(_spread(skin, skin.depth_of(left, TISSUE_HU)))
     return found
 

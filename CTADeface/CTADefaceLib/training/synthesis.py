@@ -8,15 +8,15 @@ devices, which belong to the face mask where they lie within ``DEVICE_REACH_MM``
 import numpy as np
 from scipy import ndimage as ndi
 
-AIR_HU = -1000.0
-BODY_HU = -300.0
+from ..voxels.hu import TISSUE_HU
+
 DEVICE_REACH_MM = 15.0
 PADDING_VALUES = (-1024.0, -2000.0, -2048.0, -3024.0)
 
 
 def body_mask(hu):
     """Largest connected component above -300 HU, filled slice by slice; bool (z, y, x)."""
-    labels, count = ndi.label(hu > BODY_HU)
+    labels, count = ndi.label(hu > TISSUE_HU)
     if count == 0:
         return np.zeros(hu.shape, bool)
     sizes = np.bincount(labels.ravel())

@@ -131,7 +131,7 @@ def _trained(work, training, held, plan, base, resume):
 
 def _hard(training, base, plan):
     """The ``plan.hard`` heads where the model to continue from has the lowest Dice."""
-    from .evaluate import evaluate
+    from .trained_model import evaluate
 
     if not (plan.hard and base):
         return []
@@ -143,8 +143,7 @@ def _hard(training, base, plan):
 
 def _packaged(trained, destination, plan, base, training, held, told):
     """Write the model folder, measured, under its name in one step; returns the evaluation."""
-    from .evaluate import evaluate, summarised
-    from .package import package_model
+    from .trained_model import evaluate, package_model, summarised
 
     partial = destination.with_name(f".{destination.name}.part")
     shutil.rmtree(partial, ignore_errors=True)

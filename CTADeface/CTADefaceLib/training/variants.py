@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage as ndi
 
+from ..voxels.hu import AIR_HU
 from . import synthesis
 
 MARGIN_MM = 24.0
@@ -51,8 +52,8 @@ def grow_dome(head, rng):
         if scale < 0.12:
             break
         offset = [c - c / scale for c in centre]
-        slices.append(ndi.affine_transform(base, np.diag([1 / scale] * 2), offset, order=1, cval=-1000))
-    air = np.full((int(30 / head.spacing[0]), *base.shape), -1000, np.float32)
+        slices.append(ndi.affine_transform(base, np.diag([1 / scale] * 2), offset, order=1, cval=AIR_HU))
+    air = np.full((int(30 / head.spacing[0]), *base.shape), AIR_HU, np.float32)
     hu = np.concatenate([head.hu[:top + 1], np.array(slices, np.float32).reshape(-1, *base.shape), air])
     face = np.zeros(hu.shape, bool)
     face[:top + 1] = head.face[:top + 1]
@@ -83,7 +84,7 @@ def pose(head, spacing, angles_deg, scale):
     def resample(source, default):
         return sitk.GetArrayFromImage(sitk.Resample(source, grid[0], grid[1], sitk.sitkLinear, *grid[3:], default))
 
-    return resample(image, -1000.0), resample(mask, 0.0) > 0.5
+    return resample(image, AIR_HU), resample(mask, 0.0) > 0.5
 
 
 def crop_field_of_view(hu, face, spacing, rng, kind):

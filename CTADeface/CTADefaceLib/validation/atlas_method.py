@@ -17,12 +17,12 @@ import numpy as np
 
 from ..voxels.anatomy import brain
 from ..errors import InputError, MissingPackages
+from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import ras_view
 from .validation_packages import INSTALL
 
 TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only.nii.gz"
 FACE = "t1_mask.nii.gz"
-TISSUE_HU = -300.0
 LEAST_BRAIN_ML = 150.0
 BLUR_MM = 4.0
 MARGIN_MM = 24.0

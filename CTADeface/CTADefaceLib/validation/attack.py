@@ -10,11 +10,11 @@ of soft tissue over what is left: the yardstick. Errors are medians over the fac
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import Volume, foremost, ras_view
 
 NOISE_HU = 12.0
 NOISE_VOXELS = 0.6
-TISSUE_HU = -300.0
 MOST_FREQUENT = 8
 MOVES_MM = np.arange(-30.0, 30.5, 0.5)
 FLAT_HU = 0.5

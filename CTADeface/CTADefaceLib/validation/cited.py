@@ -12,7 +12,7 @@ PROBE = "ours-levelled"
 
 
 def cited(summary, key):
-    """dict for JSON; ``figures`` is empty when the run has none of the method. ``key`` as ``store.run_key`` gives."""
+    """dict for JSON; ``figures`` is empty when the run has none of the method. ``key`` as ``results_store.run_key`` gives."""
     own = "" if summary.protocol == read_protocol() else " --protocol FILE"
     figures = []
     if PROBE in summary.states:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..voxels.anatomy import BONE_HU
+from ..voxels.hu import BONE_HU
 from ..voxels.volume import foremost, ras_view
 from .nose import Head
 

@@ -9,8 +9,7 @@ detection and so has all heads.
 
 import numpy as np
 
-from ..identity.detect import Box, Detector
-from ..identity.embed import Embedder, crop
+from ..identity.recognition import Box, Detector, Embedder, crop
 from ..identity.views import box_mm, counts
 from .validation_packages import new_dlib_network, new_hog_detector, new_onnx_detector
 

@@ -10,10 +10,10 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..voxels.cells import expand
+from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import foremost, ras_view
 
 LINE_MM = 3.0
-TISSUE_HU = -300.0
 # How far the tip of the nose stands in front of the skin at both sides of it, close by and farther off, and above it.
 NOSE_CLOSE_MM, NOSE_SIDE_MM, NOSE_ABOVE_MM = 14.0, 25.0, 35.0
 MOST_CLOSE_MM, MOST_ABOVE_MM = 15.0, 15.0

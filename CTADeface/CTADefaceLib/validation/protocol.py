@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..errors import InputError
-from ..rendering.render import View
+from ..rendering.camera import View
 from ..files.resources import resource
 from .methods import METHODS
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..voxels.hu import AIR_HU, BONE_HU, MORE_AIR_THAN_TISSUE_HU, MUSCLE_HU, TISSUE_HU
 from ..voxels.volume import Volume, ras_view
 
 ELEVATION = np.deg2rad(np.arange(-76.0, 63.0, 2.0))
 AZIMUTH = np.deg2rad(np.arange(-86.0, 87.0, 2.0))
 RADIUS_MM = np.arange(20.0, 140.0, 1.0)
-TISSUE_HU, BONE_HU, MUSCLE_HU = -300.0, 300.0, 0.0
 # The skin ends the mask, and before it lies air.
-SKIN_WITHIN_MM, AIR_MM, AIR_HU = 8, (3, 8), -500.0
+SKIN_WITHIN_MM, AIR_MM = 8, (3, 8)
 # Skin that the file still shows is not removed: that is for the checks to find.
 SHOWN_MM = 1.0
 # What the tissue behind the border is, in steps from it, mm.
@@ -54,10 +54,10 @@ def cast(volume, mask, stored_after, frame):
     skin = _skin(before, end)
     # Beyond the removed skin come chest and shoulders, of which the ray says nothing.
     beyond = (np.arange(RADIUS_MM.size) > end[..., None] + SKIN_WITHIN_MM) & (end >= 0)[..., None]
-    after[beyond] = -1000.0
+    after[beyond] = AIR_HU
     # Bone stays as it was; its surface is read from the original, so that what goes beside it does not move it.
-    bone = np.where(inside, -1000.0, before)
-    bone[beyond] = -1000.0
+    bone = np.where(inside, AIR_HU, before)
+    bone[beyond] = AIR_HU
     left = outermost(after, TISSUE_HU)
     skin[skin - left < SHOWN_MM] = np.nan
     zone = frame.zones((_directions() * np.nan_to_num(skin)[..., None]).reshape(-1, 3)).reshape(skin.shape)
@@ -92,7 +92,7 @@ def _points(frame, spacing):
 
 
 def _along(array, geometry, points, order=1):
-    outside = 0 if order == 0 else -1000
+    outside = 0 if order == 0 else AIR_HU
     return ndi.map_coordinates(ras_view(array, geometry), points, np.float32, order, mode="constant", cval=outside)
 
 
@@ -103,7 +103,7 @@ def _skin(hu, end):
         here = np.clip(end + step, 0, RADIUS_MM.size - AIR_MM[1] - 1)
         inner, outer = (np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in (0, 1))
         air = np.mean([np.take_along_axis(hu, (here + n)[..., None], -1)[..., 0] for n in range(*AIR_MM)], 0)
-        hit = (end >= 0) & np.isnan(skin) & (inner > TISSUE_HU) & (outer <= TISSUE_HU) & (air < AIR_HU)
+        hit = (end >= 0) & np.isnan(skin) & (inner > TISSUE_HU) & (outer <= TISSUE_HU) & (air < MORE_AIR_THAN_TISSUE_HU)
         skin[hit] = (RADIUS_MM[here] + (inner - TISSUE_HU) / np.maximum(inner - outer, 1.0))[hit]
     return skin
 

@@ -25,7 +25,7 @@ ATTACKERS = {"distances": 1.0, "elements": 1e-3}
 
 
 def retrained(probes, gallery, pairs):
-    """{attacker: (heads, heads) matrix for ``gallery.identified``}; NaN for heads that have no view or are too few.
+    """{attacker: (heads, heads) matrix for ``identification.identified``}; NaN for heads that have no view or are too few.
 
     Parameters: ``probes`` and ``gallery`` lists by recogniser of (heads, views, numbers), NaN for a view that is not
     there; ``pairs`` of (probe's view, gallery's view).

@@ -15,7 +15,7 @@ from ..head.pose import locate
 from ..head.skin import Skin
 from ..head.view import HeadView
 from ..identity.views import draw_views, face_centre, frame
-from ..rendering.render import tissue_focus
+from ..rendering.camera import tissue_focus
 from .attack import noisy
 from .heads import read_case
 from .measures import attacked, left_and_lost, overlap
@@ -117,7 +117,7 @@ def run_study(cases, store, protocol, faces, model=None, say=lambda text: None):
 
 
 def _computed(study, name, original, key, store, head):
-    from ..rendering.render import write_png
+    from ..rendering.pictures import write_png
 
     started = time.monotonic()
     try:

@@ -10,9 +10,9 @@ from ..release.report import STYLE
 from .cited import cited
 from .figures import DPI, box_plot, montage
 from .methods import TITLES
-from .published import PAPER, PAPER_N
 from .results_store import finite, write_whole
 from .study_summary import Summary
+from .table_cells import PAPER, PAPER_N
 from .tables import all_tables, main_table
 
 NAMES = ("report.html", "report.pdf", "main_table.md", "tables.json", "identity.json")
@@ -46,7 +46,7 @@ def limits(summary):
 
 
 def write_report(out, results, protocol, key, store):
-    """Write the report of ``run.run_study``'s ``results`` into the folder ``out``; returns the paths.
+    """Write the report of ``run_study.run_study``'s ``results`` into the folder ``out``; returns the paths.
 
     Raises: OSError as the folder gives; ``MissingPackages`` come earlier.
     """

@@ -14,7 +14,7 @@ DIMENSIONS = {"facenet": 512, "dlib": 128}
 
 @dataclass(frozen=True)
 class Summary:
-    """``results`` {head: {method: result}} as ``run.run_study`` gives, and the ``Protocol``. NaN: no result."""
+    """``results`` {head: {method: result}} as ``run_study.run_study`` gives, and the ``Protocol``. NaN: no result."""
 
     results: dict
     protocol: object
@@ -88,7 +88,7 @@ class Summary:
         return np.array([np.nan if np.isnan(row).all() else np.nanmedian(row) for row in apart])
 
     def gallery(self, state, who, across):
-        """``gallery.identified`` of all originals as gallery, by one of ``identification.WHO``.
+        """``identification.identified`` of all originals as gallery, by one of ``WHO``.
 
         ``across``: always another view of the same pitch.
         """

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import published as paper
 from .faces import DETECTORS
 from .identification import ALL, RETRAINED, WHO
 from .methods import ORIGINAL, TITLES
 from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
-from .wording import estimate, mean_sd, median_range, p_text, percent, quartiles, rate, rate_of
+from .table_cells import (
+    PAPER, PAPER_DETECTION, PAPER_DICE, PAPER_DICE_SD, PAPER_MINUTES, PAPER_MINUTES_ON, PAPER_N, PUBLISHED_AUC, estimate, mean_sd,
+    median_range, p_text, percent, quartiles, rate, rate_of)
 
 PAIRS = ((ORIGINAL, "box-published"), (ORIGINAL, "atlas-published"), (ORIGINAL, "ours-published"),
          (ORIGINAL, "ours-levelled"), ("box-published", "ours-published"), ("box-published", "ours-levelled"),
@@ -40,9 +41,9 @@ def all_tables(summary):
 
 def main_table(summary):
     """What the README shows."""
-    before, after = (percent(paper.DETECTION[state]) for state in (ORIGINAL, "ours-published"))
-    rows = [[f"CTA-DEFACE, {paper.PAPER}", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}", "", "",
-             f"{after} (before: {before})", "", "", "", f"{paper.AUC['CTA-DEFACE']:.2f}*", "", ""]]
+    before, after = (percent(PAPER_DETECTION[state]) for state in (ORIGINAL, "ours-published"))
+    rows = [[f"CTA-DEFACE, {PAPER}", str(PAPER_N), f"{PAPER_DICE:.2f} ± {PAPER_DICE_SD:.2f}", "", "",
+             f"{after} (before: {before})", "", "", "", f"{PUBLISHED_AUC['CTA-DEFACE']:.2f}*", "", ""]]
     rows += [_main_row(summary, state) for state in summary.states]
     return Table("Main results", ["Method", "n", "Dice", "Skin left, %", "Tissue lost, ml", "MTCNN finds a face",
                                   "FaceNet distance", "Rank-1", "AUC", "AUC, retrained", "Attack, mm off",
@@ -76,7 +77,7 @@ def _main_row(summary, state):
 
 
 def auc_text(found):
-    """The AUC of ``gallery.identified`` with its interval."""
+    """The AUC of ``identification.identified`` with its interval."""
     return estimate(found["auc"], found["auc_low"], found["auc_high"], 2)
 
 
@@ -84,7 +85,7 @@ def mask_table(summary):
     """Segmentation: Dice as the paper, and what it did not report."""
     keys = (("dice", 3), ("dice_tissue", 3), ("hd95_mm", 1), ("surface_dice", 3), ("over_ml", 0), ("missed_ml", 0),
             ("residual_skin", 2), ("brain_ml", 2), ("bone_ml", 1))
-    rows = [[f"CTA-DEFACE, {paper.PAPER}", str(paper.PAPER_N), f"{paper.DICE:.2f} ± {paper.DICE_SD:.2f}",
+    rows = [[f"CTA-DEFACE, {PAPER}", str(PAPER_N), f"{PAPER_DICE:.2f} ± {PAPER_DICE_SD:.2f}",
              *[NOT_REPORTED] * (len(keys) - 1)]]
     rows += [[TITLES[name], _number(summary.measure(name, "dice")),
               *[mean_sd(summary.measure(name, key), digits) for key, digits in keys]]
@@ -109,7 +110,7 @@ def detection_table(summary, detector):
         both = there & ~np.isnan(summary.found(ORIGINAL, detector)[:, 0])
         raw_p.append(None if state == ORIGINAL or not both.any()
                      else mcnemar_p(any_before[both], _any(filtered)[both]))
-        published = paper.DETECTION.get(state) if detector == "mtcnn" else None
+        published = PAPER_DETECTION.get(state) if detector == "mtcnn" else None
         rows.append([TITLES[state], f"{100 * published:.0f} %" if published else NOT_REPORTED,
                      rate(raw[there, front]), rate(filtered[there, front]), rate(_any(raw)[there]),
                      rate(_any(filtered)[there]), _views(raw[there]), _views(filtered[there])])
@@ -183,7 +184,7 @@ def posthoc_table(summary, figure):
 
 def gallery_table(summary):
     """Identification, which the paper lacks."""
-    rows = [[f"{name}, published by others", "", "", "", "", f"{auc:.2f}"] for name, auc in paper.AUC.items()]
+    rows = [[f"{name}, published by others", "", "", "", "", f"{auc:.2f}"] for name, auc in PUBLISHED_AUC.items()]
     for who, title in WHO.items():
         for across in (False, True):
             for state in summary.states:
@@ -220,8 +221,8 @@ def attack_table(summary):
 def time_table(summary):
     rows = []
     for name in summary.protocol.methods:
-        published = paper.MINUTES.get(name)
-        rows.append([TITLES[name], f"{published:g} min{paper.MINUTES_ON[name]}" if published else NOT_REPORTED,
+        published = PAPER_MINUTES.get(name)
+        rows.append([TITLES[name], f"{published:g} min{PAPER_MINUTES_ON[name]}" if published else NOT_REPORTED,
                      _number(summary.seconds(name)), median_range(summary.seconds(name), 1),
                      median_range(summary.seconds(name, "mask_cpu_seconds"), 1),
                      median_range(summary.seconds(name, "fill_seconds"), 2)])

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import ndimage as ndi
 
+from .hu import BONE_HU
 from .morphology import keep_large
 
-BONE_HU = 300.0
 LEAST_BONE_MM3 = 400.0
 LARGEST_DEVICE_MM3 = 30_000.0
 BRAIN_GRID_MM = 3.0

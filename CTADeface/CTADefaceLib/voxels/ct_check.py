@@ -3,10 +3,9 @@
 import numpy as np
 
 from ..errors import InputError
+from .hu import MORE_AIR_THAN_TISSUE_HU, SOFT_TISSUE_HU
 from .slabs import for_slabs
 
-AIR_HU = -500.0
-TISSUE_HU = (-200.0, 300.0)
 LEAST_TISSUE_SHARE = 0.002
 
 
@@ -39,16 +38,16 @@ class CtCheck:
             raise InputError(f"{name}: has {sum(bad)} voxels that are NaN or infinite; "
                              "export it again or replace them by air (-1000 HU).")
         lowest, highest, tissue = min(low), max(high), sum(tissue)
-        if lowest > AIR_HU:
+        if lowest > MORE_AIR_THAN_TISSUE_HU:
             raise InputError(f"{name}: values {lowest:.0f} to {highest:.0f} are not CT numbers in HU (no air); "
                              "give a CT volume with its rescale slope and intercept applied.")
-        if tissue < LEAST_TISSUE_SHARE * size or highest < TISSUE_HU[0]:
+        if tissue < LEAST_TISSUE_SHARE * size or highest < SOFT_TISSUE_HU[0]:
             raise InputError(f"{name}: values {lowest:.0f} to {highest:.0f} HU hold no soft tissue; "
                              "give a CT volume with a head in view.")
 
 
 def _soft_tissue(hu):
-    return (hu > TISSUE_HU[0]) & (hu < TISSUE_HU[1])
+    return (hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])
 
 
 def check_ct(volume):

@@ -4,10 +4,8 @@ import math
 
 import numpy as np
 
-from .volume import ras_view
+from .hu import PADDING_HU
 
-# Lower than any noise around air.
-PADDING_HU = -1500.0
 # Share of the voxels outside of the circle that are none of padding nevertheless.
 MOST_UNPADDED = 0.01
 

@@ -55,10 +55,6 @@ class Worker:
     def busy(self):
         return self._job is not None
 
-    @property
-    def process_id(self):
-        return self._process.pid if self.running else None
-
     def segment(self, array, affine, name="volume", model=None, device="cpu", mirroring=False, step_size=0.5):
         """Begin to segment the face.
 

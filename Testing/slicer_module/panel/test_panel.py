@@ -81,7 +81,7 @@ def test_worker_that_dies_is_explained_and_the_log_can_be_copied(host, slicer, p
     from CTADefaceLib.slicer_module.shared_worker import shared_worker
 
     panel.ui.segmentButton.click()
-    os.kill(shared_worker().process_id, signal.SIGSEGV)
+    os.kill(shared_worker()._process.pid, signal.SIGSEGV)
     assert host.spin(lambda: panel.segment_section.job is None, SECONDS)
     assert host.dialogs[-1].kind == "error" and "worker process died" in host.dialogs[-1].text
     panel.ui.copyLogButton.click()
@@ -164,17 +164,18 @@ def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel
 
 
 def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, panel, monkeypatch):
-    from CTADefaceLib.slicer_module.packages import install as packages
+    from CTADefaceLib.slicer_module.packages.install import Declined
+    from CTADefaceLib.slicer_module.panel import packages_section
 
     asked = []
 
     def declined(**options):
         # Slicer handles clicks while pip runs.
         asked.append((options, panel.ui.segmentButton.isEnabled(), panel.ui.statusLabel.text))
-        raise packages.Declined("Nothing was installed.")
+        raise Declined("Nothing was installed.")
 
-    monkeypatch.setattr(packages, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
-    monkeypatch.setattr(packages, "install", declined)
+    monkeypatch.setattr(packages_section, "state", lambda: type("State", (), {"ready": False, "reason": "torch is missing"})())
+    monkeypatch.setattr(packages_section, "install", declined)
     panel.ui.segmentButton.click()
     assert panel.segment_section.job is None and not host.dialogs
     (options, enabled, text), = asked
@@ -353,7 +354,7 @@ def test_a_report_that_cannot_be_drawn_is_said_and_the_record_is_named(host, pan
     def no_picture(*_):
         raise OSError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.rendering.render.before_after_png", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_png", no_picture)
     panel.ui.reportCheckBox.checked = panel.ui.exportMaskCheckBox.checked = True
     host.answers.append(str(tmp_path / "release" / "out.nrrd"))
     panel.ui.exportButton.click()

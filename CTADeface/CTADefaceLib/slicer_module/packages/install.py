@@ -177,7 +177,9 @@ def _pip_ensure():
 
 def _pip_install(lines, wheel_folder, site_packages, pip):
     if pip is None:
-        from slicer.util import pip_install as pip
+        from slicer.util import pip_install
+
+        pip = pip_install
     offline = ["--no-index", "--find-links", str(wheel_folder)] if wheel_folder else []
     with _pins(lines, site_packages) as pins:
         pip([*lines, *offline, "-c", str(pins)])

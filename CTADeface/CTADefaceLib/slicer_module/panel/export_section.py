@@ -7,7 +7,7 @@ import slicer
 
 from ...errors import Cancelled, ChecksFailed
 from ..scene import face_segment, slice_views
-from ..export import node_export as outgoing
+from ..export.node_export import mask_path
 from .parameters import NUMBER, chosen_fill
 from ..texts import _
 from ..scene.volumes import from_dicom
@@ -70,15 +70,15 @@ class ExportSection:
         self.panel.update()
 
     def _write(self, output, path):
-        mask_path = outgoing.mask_path(path) if self.ui.exportMaskCheckBox.checked else None
-        if mask_path is not None and mask_path.exists() and not slicer.util.confirmYesNoDisplay(
-                _("{path} exists already. Replace it?").format(path=mask_path), windowTitle="CTADeface"):
+        mask_file = mask_path(path) if self.ui.exportMaskCheckBox.checked else None
+        if mask_file is not None and mask_file.exists() and not slicer.util.confirmYesNoDisplay(
+                _("{path} exists already. Replace it?").format(path=mask_file), windowTitle="CTADeface"):
             return
         with slicer.util.WaitCursor():
             problems = []
-            record = self._checked(self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_path is not None,
+            record = self._checked(self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_file is not None,
                                    warn=problems.append)
-        self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_path, record) if p)))
+        self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_file, record) if p)))
         self._warn(problems)
 
     def _on_export_dicom(self, *_checked):

@@ -2,7 +2,8 @@
 
 from contextlib import contextmanager
 
-from ..packages import install as packages
+from ..packages.install import Declined, ensure_for, install, repair
+from ..packages.installed import state
 from ..texts import _
 from .section import errors_shown
 
@@ -10,16 +11,16 @@ from .section import errors_shown
 class PackagesSection:
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
-        self.ui.installButton.connect("clicked(bool)", lambda _checked=False: self._do(packages.install))
-        self.ui.repairButton.connect("clicked(bool)", lambda _checked=False: self._do(packages.repair))
+        self.ui.installButton.connect("clicked(bool)", lambda _checked=False: self._do(install))
+        self.ui.repairButton.connect("clicked(bool)", lambda _checked=False: self._do(repair))
         self.ui.packagesSection.connect("contentsCollapsed(bool)", lambda collapsed: self.look())
 
     def look(self):
         """Say what is missing; only while the section is open, as it reads many files."""
         if not self.ui.packagesSection.collapsed:
-            state = packages.state()
-            self.ui.packagesLabel.text = _("All packages are installed.") if state.ready else state.reason
-            self.ui.installButton.enabled = not state.ready
+            now = state()
+            self.ui.packagesLabel.text = _("All packages are installed.") if now.ready else now.reason
+            self.ui.installButton.enabled = not now.ready
 
     def open(self):
         self.ui.packagesSection.collapsed = False
@@ -27,11 +28,11 @@ class PackagesSection:
 
     def ensure(self):
         """Install what is missing, after asking. Returns False when the user declined. Raises: PackageError."""
-        return packages.state().ready or self._agreed(packages.install)
+        return state().ready or self._agreed(install)
 
     def ensure_for(self, use, purpose):
         """The same for what one ``use`` needs beyond the rest, ``purpose`` in words."""
-        return self._agreed(packages.ensure_for, use, purpose)
+        return self._agreed(ensure_for, use, purpose)
 
     def _do(self, action):
         with errors_shown(self.panel):
@@ -42,7 +43,7 @@ class PackagesSection:
         try:
             with self._panel_off():
                 action(*arguments, wheel_folder=self.ui.wheelFolderEdit.currentPath or None)
-        except packages.Declined as error:
+        except Declined as error:
             self.ui.statusLabel.text = str(error)
             self.panel.log(str(error))
             return False

@@ -5,7 +5,8 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from ...filling.fill import AIR_HU, FILLS
+from ...filling.fill import FILLS
+from ...voxels.hu import AIR_HU
 
 NUMBER = "number"
 

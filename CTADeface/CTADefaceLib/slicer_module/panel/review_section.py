@@ -3,7 +3,7 @@
 import qt
 import slicer
 
-from ...batch import review_queue as queueing
+from ...batch.review_queue import CORRECTED, failed_checks, filtered, next_item, next_open, previous_item, reviewed
 from ...checks.check import TITLES
 from ...errors import ChecksFailed
 from ...filling.fill import FILLS
@@ -73,11 +73,11 @@ class ReviewSection:
 
     def next(self):
         """The case after the one at hand, among those that the filter lets through."""
-        self._step(queueing.next_item)
+        self._step(next_item)
 
     def previous(self):
         """The case before."""
-        self._step(queueing.previous_item)
+        self._step(previous_item)
 
     def _on_next(self):
         self._do(self.next)
@@ -99,12 +99,12 @@ class ReviewSection:
         if parameters.fill == NUMBER:
             parameters.fillNumber = float(fill)
         self._list_filters()
-        self._show(queueing.next_open(self.review.queue) or queueing.next_item(self.review.queue))
+        self._show(next_open(self.review.queue) or next_item(self.review.queue))
 
     def _filter(self):
         shown = self._shown()
         if self.review.item not in shown:
-            self._show(queueing.next_item(shown))
+            self._show(next_item(shown))
 
     def _step(self, find):
         shown, item = self._shown(), self.review.item
@@ -146,10 +146,10 @@ class ReviewSection:
     def _decided(self):
         item = self.review.item
         self.panel.log(f"{item.case}: {DECISIONS[item.review]}")
-        if item.review == queueing.CORRECTED and item.error:
+        if item.review == CORRECTED and item.error:
             # Of a study, not all was released: that stays in view.
             return
-        following = queueing.next_open(self._shown(), item.case if item in self._shown() else None)
+        following = next_open(self._shown(), item.case if item in self._shown() else None)
         if following is not None:
             self._show(following)
 
@@ -180,7 +180,7 @@ class ReviewSection:
         box.clear()
         for text, key in ((_("All cases"), ALL), (_("Not reviewed yet"), OPEN), (_("Blocked or failed"), NOT_RELEASED)):
             box.addItem(text, key)
-        for name, count in queueing.failed_checks(self.review.queue).items():
+        for name, count in failed_checks(self.review.queue).items():
             box.addItem(_("Failed: {check} ({count})").format(check=_(TITLES[name]), count=count), name)
 
     def _shown(self):
@@ -188,15 +188,15 @@ class ReviewSection:
         box = self.ui.reviewFilterComboBox
         queue, key = self.review.queue, box.itemData(box.currentIndex)
         if key == OPEN:
-            return queueing.filtered(queue, open_only=True)
+            return filtered(queue, open_only=True)
         if key == NOT_RELEASED:
             return [item for item in queue if item.status in ("blocked", "failed")]
-        return queue if key in (None, ALL) else queueing.filtered(queue, check=key)
+        return queue if key in (None, ALL) else filtered(queue, check=key)
 
     def _text(self):
         if not self.review.manifest:
             return _("Open the folder <output>-hospital-only of a finished batch.")
-        done, count = queueing.reviewed(self.review.queue)
+        done, count = reviewed(self.review.queue)
         text = _("{done} of {count} reviewed.").format(done=done, count=count)
         item = self.review.item
         if item is None:

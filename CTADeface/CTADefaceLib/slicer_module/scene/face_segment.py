@@ -5,7 +5,7 @@ import slicer
 import vtk
 
 from ...errors import MaskError
-from .hidden_nodes import add_hidden
+from .application import add_hidden
 from ..texts import _
 from .volumes import grid_to_ras, move_in_hierarchy
 

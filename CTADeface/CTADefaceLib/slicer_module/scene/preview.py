@@ -7,7 +7,7 @@ first and brought back by ``hide``.
 import slicer
 
 from . import volumes
-from .hidden_nodes import add_hidden
+from .application import add_hidden
 from .users_view import UsersView
 
 PRESET = "CT-Muscle"
@@ -49,7 +49,7 @@ class Preview:
 
     def look(self, name):
         """Turn the camera: 'front' or 'oblique', the patient upright and the head filling the view."""
-        from ...rendering.render import FRONTAL, OBLIQUE, aim_camera, tissue_focus
+        from ...rendering.camera import FRONTAL, OBLIQUE, aim_camera, tissue_focus
 
         if self._focus is None:
             self._focus = tissue_focus(slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume))
