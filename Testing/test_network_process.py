@@ -15,7 +15,7 @@ import torch
 
 from CTADefaceLib.errors import Cancelled, DeviceError, ModelError, WorkerDied
 from CTADefaceLib.progress import Progress
-from CTADefaceLib.child_process.pipe import LENGTH, MARK
+from CTADefaceLib.child_process.pipe import header
 from CTADefaceLib.models import loader
 from CTADefaceLib.child_process.start import LIBRARY_PARENT
 from CTADefaceLib.network.host import NetworksApart, NetworksHere
@@ -147,7 +147,7 @@ def test_an_error_can_be_made_again_without_torch(error):
 
 @posix
 @pytest.mark.parametrize("said, told", [
-    (MARK + LENGTH.pack(1000) + b"half", r"code 3"), (MARK + LENGTH.pack(14) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
+    (header([1000]) + b"half", r"code 3"), (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
 def test_an_answer_that_is_cut_off_or_unknown_is_told(networks, tmp_path, monkeypatch, said, told):
     (tmp_path / "sitecustomize.py").write_text(
         f"import os; os.read(0, 1); os.write(1, {said!r}); os.close(1); os._exit(3)")

@@ -13,7 +13,7 @@ import phantom
 import pytest
 
 from CTADefaceLib import errors, segment_face
-from CTADefaceLib.child_process.pipe import LENGTH, MARK
+from CTADefaceLib.child_process.pipe import header
 from CTADefaceLib.worker.client import Worker
 from CTADefaceLib.voxels.volume import Geometry
 
@@ -188,8 +188,8 @@ def test_what_libraries_print_does_not_reach_the_application(temporary, tmp_path
 
 
 @pytest.mark.parametrize("said, told", [
-    (MARK + LENGTH.pack(1000) + b"half", "worker process died"),
-    (MARK + LENGTH.pack(14) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
+    (header([1000]) + b"half", "worker process died"),
+    (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
 def test_an_answer_that_is_cut_off_or_unknown_is_told_and_leaves_nothing(temporary, tmp_path_factory, hu, said, told):
     code = f"import os; os.write(1, {said!r}); os._exit(3)"
     worker = Worker(environment=with_site(tmp_path_factory.mktemp("site"), code))

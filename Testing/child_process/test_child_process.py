@@ -5,9 +5,10 @@ import pickle
 import signal
 import time
 
+import numpy as np
 import pytest
 
-from CTADefaceLib.child_process.pipe import LENGTH, MARK, Pipe, Unreadable
+from CTADefaceLib.child_process.pipe import MARK, Pipe, Unreadable, header
 from CTADefaceLib.child_process.start import start_child
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -38,7 +39,7 @@ def told_what_only_it_knows(pipe):
 
 def half(pipe):
     pipe.send("whole")
-    pipe._sending.write({mark!r} + {length!r} + b"half"); pipe._sending.flush()
+    pipe._sending.write({header!r} + b"half"); pipe._sending.flush()
     os.kill(os.getpid(), 9)
 
 def parent_of_another(pipe):
@@ -54,7 +55,7 @@ def standard_input(pipe):
 @pytest.fixture
 def start(tmp_path):
     """Starts a function of ``SERVED``; its standard error is the file ``log``."""
-    (tmp_path / "served.py").write_text(SERVED.format(mark=MARK, length=LENGTH.pack(100)))
+    (tmp_path / "served.py").write_text(SERVED.format(header=header([100])))
     children = []
 
     def start(name, *arguments, **options):
@@ -80,7 +81,7 @@ def ends():
 
 def framed(message):
     pickled = pickle.dumps(message)
-    return MARK + LENGTH.pack(len(pickled)) + pickled
+    return header([len(pickled)]) + pickled
 
 
 def now(pipe, seconds=10):
@@ -136,6 +137,7 @@ def test_what_lies_between_messages_is_skipped_wherever_it_is_cut(ends, noise):
 
 
 def test_waiting_and_not_waiting_may_alternate(start):
+    """Also with a message that is larger than the pipe."""
     child = start("echo", "a word")
     assert child.pipe.receive() == ("a word",)
     for message in (b"x" * 5_000_000, {"k": (1, 2.5, None)}):
@@ -143,6 +145,19 @@ def test_waiting_and_not_waiting_may_alternate(start):
         assert child.pipe.receive() == message
         child.pipe.send(message)
         assert now(child.pipe) == ([message], False)
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_arrays_arrive_as_they_were_and_may_be_written_to(start, waiting):
+    child = start("echo")
+    child.pipe.receive()
+    whole = np.random.default_rng(0).normal(size=(80, 70, 60)).astype(np.float32)
+    sent = {"C": whole, "F": whole.T, "a part": whole[::2, 1:], "none": whole[:0], "one": np.float64(3), "bits": whole > 0}
+    child.pipe.send(sent)
+    heard = child.pipe.receive() if waiting else now(child.pipe)[0][0]
+    for name, array in sent.items():
+        assert heard[name].dtype == array.dtype and np.array_equal(heard[name], array)
+    assert heard["C"].flags.writeable and heard["C"].flags.aligned and heard["F"].flags.f_contiguous
 
 
 def test_what_a_library_prints_goes_to_the_log(start, tmp_path):
