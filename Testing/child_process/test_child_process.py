@@ -1,5 +1,6 @@
 """Child processes and what is said to them: whole messages whatever else is printed, and no process that is left over."""
 
+import itertools
 import os
 import pickle
 import signal
@@ -7,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-
 from CTADefaceLib.child_process.pipe import MARK, Pipe, Unreadable, header
 from CTADefaceLib.child_process.start import start_child
 
@@ -129,7 +129,7 @@ def test_what_lies_between_messages_is_skipped_wherever_it_is_cut(ends, noise):
     pipe, sender = ends
     said, heard = noise + framed("one") + noise + framed(2) + noise, []
     cuts = (0, len(noise) - 1, len(noise) + 5, len(noise) + len(framed("one")) + 4, len(said))
-    for start, stop in zip(cuts, cuts[1:]):
+    for start, stop in itertools.pairwise(cuts):
         for block in range(start, stop, 50_000):
             sender.write(said[block:min(block + 50_000, stop)])
             heard += pipe.received_now()[0]

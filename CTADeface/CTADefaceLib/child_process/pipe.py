@@ -11,9 +11,11 @@ import io
 import os
 import pickle
 import struct
+import sys
 import threading
 from collections import deque
-from typing import BinaryIO
+from contextlib import suppress
+from typing import IO, Any, cast
 
 MARK = b"\0CTADeface message\0"
 NUMBER = struct.Struct("<Q")
@@ -29,10 +31,10 @@ class Unreadable(Exception):
 class Pipe:
     """Messages come from ``receiving`` and go to ``sending``, two binary streams that it owns."""
 
-    def __init__(self, receiving: BinaryIO, sending: BinaryIO) -> None:
+    def __init__(self, receiving: IO[bytes], sending: IO[bytes]) -> None:
         self._receiving, self._sending = receiving, sending
         # Below the buffer, which would wait until it is full.
-        self._source = getattr(receiving, "raw", receiving)
+        self._source = cast(io.RawIOBase, getattr(receiving, "raw", receiving))
         self._sending_now = threading.Lock()
         self._block = memoryview(bytearray(BLOCK_BYTES))
         # What has arrived: bytes of no message yet, the message under way, and the parts of those that are whole.
@@ -51,14 +53,14 @@ class Pipe:
                 self._sending.write(part)
             self._sending.flush()
 
-    def receive(self) -> object:
+    def receive(self) -> Any:
         """The next message, waited for. Raises: EOFError when the other end is closed, Unreadable."""
         while not self._whole:
             if not self._read(wait=True):
                 raise EOFError("The other end of the pipe is closed.")
         return _unpickled(self._whole.popleft())
 
-    def received_now(self) -> tuple[list[object], bool]:
+    def received_now(self) -> tuple[list[Any], bool]:
         """(the messages that have arrived since, True when there will be no more); waits for nothing.
 
         Raises: Unreadable.
@@ -72,11 +74,9 @@ class Pipe:
 
     def close(self) -> None:
         """Close both ends of ours; what the other process has not read is lost."""
-        try:
+        # It may have died before it had read everything.
+        with suppress(OSError):
             self._sending.close()
-        except OSError:
-            # It died before it had read everything.
-            pass
         self._receiving.close()
 
     def _read(self, wait: bool) -> int | None:
@@ -176,7 +176,7 @@ def private_pipes() -> Pipe:
     return pipe
 
 
-def _unpickled(parts: list[bytearray]) -> object:
+def _unpickled(parts: list[bytearray]) -> Any:
     try:
         return pickle.loads(parts[0], buffers=parts[1:])
     except Exception as error:
@@ -184,27 +184,28 @@ def _unpickled(parts: list[bytearray]) -> object:
 
 
 def _read_into(source: io.RawIOBase, room: memoryview) -> int | None:
-    if os.name == "posix":
+    if sys.platform != "win32":
         os.set_blocking(source.fileno(), True)
     return source.readinto(room)
 
 
 def _read_now_into(source: io.RawIOBase, room: memoryview) -> int | None:
     """The number of bytes; 0 when the other end is closed, None when there is nothing yet."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         waiting = _waiting_on_windows(source.fileno())
         return source.readinto(room[:waiting]) if waiting else waiting
     os.set_blocking(source.fileno(), False)
     return source.readinto(room)
 
 
-def _waiting_on_windows(descriptor: int) -> int | None:
-    """How many bytes can be read at once; 0 when the other end is closed, None when there are none yet."""
-    # Anonymous pipes cannot be polled there in any other way.
+if sys.platform == "win32":
     import _winapi
     import msvcrt
 
-    try:
-        return _winapi.PeekNamedPipe(msvcrt.get_osfhandle(descriptor), 0)[0] or None
-    except OSError:
-        return 0
+    def _waiting_on_windows(descriptor: int) -> int | None:
+        """How many bytes can be read at once; 0 when the other end is closed, None when there are none yet."""
+        # Anonymous pipes cannot be polled there in any other way.
+        try:
+            return int(_winapi.PeekNamedPipe(msvcrt.get_osfhandle(descriptor), 0)[0]) or None
+        except OSError:
+            return 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 from .pipe import Pipe, private_pipes
 
@@ -24,13 +24,22 @@ KILL_SECONDS = 1.0
 class Child:
     """A running child process: ``process``, and ``pipe`` to talk with it. ``start_child`` makes one."""
 
-    def __init__(self, process: subprocess.Popen, with_descendants: bool) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], with_descendants: bool) -> None:
+        assert process.stdout is not None and process.stdin is not None
         self.process, self.pipe = process, Pipe(process.stdout, process.stdin)
         self._with_descendants = with_descendants
 
     @property
     def running(self) -> bool:
+        """Is the process alive?"""
         return self.process.poll() is None
+
+    def exit_code(self) -> int | None:
+        """How it ended, once its pipe is closed; waited for a moment, None when it has not ended by then."""
+        try:
+            return self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
 
     def end(self) -> None:
         """Kill it at once, unless it has ended already, and close its pipe."""
@@ -43,7 +52,7 @@ class Child:
 
 
 def start_child(function: str, *arguments: str, python: str | os.PathLike = sys.executable,
-                environment: Mapping[str, str] | None = None, log: BinaryIO | None = None,
+                environment: Mapping[str, str] | None = None, log: IO[bytes] | None = None,
                 own_session: bool = False) -> Child:
     """Start ``function(pipe, *arguments)`` in a process of its own.
 
@@ -53,9 +62,11 @@ def start_child(function: str, *arguments: str, python: str | os.PathLike = sys.
     with it. The child ends when ours does, in whatever way that happens, if ``function`` ends with its pipe.
     Raises: OSError when it cannot be started.
     """
-    options: dict = {}
-    if own_session:
-        options = {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NO_WINDOW}
+    options: dict[str, Any] = {}
+    if own_session and sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NO_WINDOW
+    elif own_session:
+        options["start_new_session"] = True
     process = subprocess.Popen([str(python), "-c", BOOTSTRAP, str(LIBRARY_PARENT), function, *arguments],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, **options)
     return Child(process, with_descendants=own_session)
@@ -73,17 +84,18 @@ def serve_parent(function: str, *arguments: str) -> None:
     os._exit(0)
 
 
-def _kill_tree(process: subprocess.Popen) -> None:
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     """Kill ``process`` and everything that it started (PythonSlicer is a launcher: its child does the work)."""
-    if os.name == "posix":
+    if sys.platform == "win32":
+        # A hospital may forbid taskkill: the child then ends with the launcher, as its standard input does.
+        if process.poll() is None:
+            with suppress(OSError):
+                subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
+                               creationflags=subprocess.CREATE_NO_WINDOW)
+    else:
         # It has ended; macOS then refuses.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    elif process.poll() is None:
-        # A hospital may forbid taskkill: the child then ends with the launcher, as its standard input does.
-        with suppress(OSError):
-            subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
-                           creationflags=subprocess.CREATE_NO_WINDOW)
     try:
         process.wait(KILL_SECONDS)
     except subprocess.TimeoutExpired:

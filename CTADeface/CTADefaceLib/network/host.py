@@ -150,7 +150,7 @@ class NetworksApart:
         """As ``run``, for a request that always gets the same answer."""
         key = (request, name, *arguments)
         if key not in self._known:
-            self._known[key] = self.run(*key)
+            self._known[key] = self.run(request, name, *arguments)
         return self._known[key]
 
     def run(self, request: str, name: str | None, *arguments: object, progress: StageProgress | None = None) -> Any:
@@ -200,9 +200,10 @@ class NetworksApart:
                              "packages of CTADeface again.") from error
 
     def _died(self, child: Child) -> WorkerDied:
+        code = child.exit_code()
         self.end()
-        return WorkerDied(f"The process of the network ended without an answer (code {child.process.returncode}); most "
-                          "often memory ran out: close other programs, or crop the volume to the head.")
+        return WorkerDied(f"The process of the network ended without an answer (code {code}); most often memory ran out: "
+                          "close other programs, or crop the volume to the head.")
 
 
 class _NetworkApart:

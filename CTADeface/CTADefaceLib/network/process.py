@@ -35,8 +35,9 @@ def _answer(pipe: Pipe, networks: NetworksHere, request: str, model: str | None,
     try:
         found = networks.network(model)
         if request == "log_odds":
+            data, device, mirroring, step_size = arguments
             progress.enter(request)
-            _say(pipe, ANSWER, found.log_odds(*arguments, progress.part(0, 1)))
+            _say(pipe, ANSWER, found.log_odds(data, device, mirroring, step_size, progress.part(0, 1)))
         elif request != "begin":
             _say(pipe, ANSWER, found.info if request == "info" else found.device(*arguments))
     except Exception as error:
@@ -55,7 +56,7 @@ def _say(pipe: Pipe, kind: int, content: object) -> None:
 
 def portable(error: Exception) -> Exception:
     """``error``, or one with its message where another process might need torch to make it again."""
-    if type(error).__module__ in ("builtins", "CTADefaceLib.errors"):
-        if all(isinstance(part, PLAIN) for part in (*error.args, *vars(error).values())):
-            return error
+    is_known = type(error).__module__ in ("builtins", "CTADefaceLib.errors")
+    if is_known and all(isinstance(part, PLAIN) for part in (*error.args, *vars(error).values())):
+        return error
     return RuntimeError(f"{type(error).__name__}: {error}")

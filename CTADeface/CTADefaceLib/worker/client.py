@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ import numpy as np
 
 from .. import errors
 from ..child_process.pipe import Unreadable
-from ..child_process.start import KILL_SECONDS, Child, start_child
+from ..child_process.start import Child, start_child
 from ..files.private import open_private
 from .serve import MASK_FILE, VOLUME_FILE
 
@@ -70,7 +69,7 @@ class Worker:
             with open_private(self._path(VOLUME_FILE), "wb") as stream:
                 np.save(stream, np.ascontiguousarray(array))
         except OSError as error:
-            place = Path(self._folder.name).parent
+            place = self._path(VOLUME_FILE).parent.parent
             self._stop()
             raise errors.OutputError(f"The temporary folder {place} cannot hold the volume "
                                      f"({error.strerror or error}); free space on that disk.") from error
@@ -120,7 +119,7 @@ class Worker:
         self._job = Job(self, finish)
         # If it died just now, polling finds out how.
         with suppress(OSError):
-            self._child.pipe.send(command)
+            self._serving.pipe.send(command)
         return self._job
 
     def _with_mask(self, answer: dict, shape: tuple[int, ...]) -> dict:
@@ -128,7 +127,13 @@ class Worker:
         self._path(MASK_FILE).unlink()
         return {**answer, "mask": np.unpackbits(packed, count=int(np.prod(shape))).reshape(shape).view(bool)}
 
+    @property
+    def _serving(self) -> Child:
+        assert self._child is not None, "Nothing is asked of a process that has not been started."
+        return self._child
+
     def _path(self, name: str) -> Path:
+        assert self._folder is not None
         return Path(self._folder.name, name)
 
     def _stop(self) -> None:
@@ -161,7 +166,7 @@ class Job:
         if self.done:
             return True
         try:
-            answers, ended = self._worker._child.pipe.received_now()
+            answers, ended = self._worker._serving.pipe.received_now()
             for answer in answers:
                 self._take(answer)
         except Unreadable as error:
@@ -182,6 +187,7 @@ class Job:
             time.sleep(interval)
         if self.error is not None:
             raise self.error
+        assert self.result is not None
         return self.result
 
     def cancel(self) -> None:
@@ -207,16 +213,13 @@ class Job:
         self._worker._job = None
 
     def _why_it_died(self) -> errors.CTADefaceError:
-        try:
-            code = self._worker._child.process.wait(KILL_SECONDS)
-        except subprocess.TimeoutExpired:
-            code = "none"
+        code = self._worker._serving.exit_code()
         said = [line.strip() for line in self._worker.log().splitlines() if line.strip()][-1:]
         # Slicer's launcher does not tell by which signal its child ended.
         abnormal = said and "exit abnormally" in said[0]
         if code in (-9, 137) or (abnormal and self.warnings):
             return errors.OutOfMemory("The system ended the worker process, most likely because memory ran out; close "
                                       "other programs or crop the volume to the head.")
-        why = ", ".join([f"exit code {code}", *said])
+        why = ", ".join([f"exit code {'none' if code is None else code}", *said])
         return errors.WorkerDied(f"The worker process died ({why}); close other programs in case memory ran out, try "
                                  "again, and repair the Python packages if it happens again.")

@@ -61,7 +61,7 @@ class Serving:
 
     def answer(self, command: str, **arguments: object) -> None:
         """Answer one command; what goes wrong is an answer too."""
-        commands = {"segment": self.segment, "install_model": self.install_model}
+        commands: dict[str, Callable[..., dict]] = {"segment": self.segment, "install_model": self.install_model}
         try:
             self._say({"event": "done", **commands[command](**arguments)})
         except Exception as error:
