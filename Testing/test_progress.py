@@ -80,8 +80,8 @@ def test_the_worker_tells_the_same(small_cranium, tmp_path):
     serve.REPORT_INTERVAL_S = -1
     try:
         np.save(tmp_path / serve.VOLUME_FILE, sitk.GetArrayFromImage(small_cranium))
-        said = serve._segment(tmp_path, lambda **answer: answers.append(answer), "head",
-                              Geometry.from_image(small_cranium).affine(), None, "cpu", False, 0.5)
+        said = serve.Serving(tmp_path, answers.append).segment(
+            "head", Geometry.from_image(small_cranium).affine(), None, "cpu", False, 0.5)
     finally:
         serve.REPORT_INTERVAL_S = serve_interval
     from CTADefaceLib.progress import Report

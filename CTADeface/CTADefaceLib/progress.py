@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 # Share of the wall time that each stage takes on a CPU, for one fraction over all.
 STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.20, "fill": 0.05, "check": 0.10, "write": 0.15}
@@ -19,6 +20,16 @@ class Report:
     stage: str
     fraction: float
     seconds_left: float | None
+
+
+class StageProgress(Protocol):
+    """What a step of a run is given to tell how far it is within the stage of the whole run: ``Progress`` or a part."""
+
+    def update(self, fraction: float) -> None:
+        """Report ``fraction`` (0 to 1) of the step. Raises: Cancelled."""
+
+    def part(self, low: float, high: float) -> "StageProgress":
+        """A view that maps its own 0 to 1 onto ``low`` to ``high`` of this one."""
 
 
 class Progress:

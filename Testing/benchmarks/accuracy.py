@@ -9,8 +9,7 @@ import sys
 import time
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts,
-                    network_mask, report_bars, write_csv, write_json)
+from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts, network_mask, networks, report_bars, write_csv, write_json)
 from measure import peak_memory_since_reset, reset_peak_memory
 from CTADefaceLib.validation.measures import dice, hausdorff95, surface_dice, surface_distances
 
@@ -30,7 +29,6 @@ def measure_case(case, model, no_refine):
     """All figures of one head as a dict; with ``no_refine`` also the Dice of the network's mask before refinement."""
     from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.face.mask import face_mask
-    from CTADefaceLib.network.host import NetworksHere
     from CTADefaceLib.network.model_run import ModelRun
 
     volume, reference = read_volume(case.image), read_volume(case.mask)
@@ -39,7 +37,7 @@ def measure_case(case, model, no_refine):
     wanted = np.asarray(reference.stored) != 0
     reset_peak_memory()
     started = time.monotonic()
-    mask = face_mask(volume, NetworksHere(), ModelRun(model))
+    mask = face_mask(volume, networks(), ModelRun(model))
     seconds, peak = time.monotonic() - started, peak_memory_since_reset()
     row = {"case": case.name, "subset": case.subset, "dice": dice(mask, wanted)}
     if no_refine:
@@ -101,10 +99,9 @@ def main(argv=None):
     columns = [c for c in COLUMNS if c[0] != "dice_network" or args.no_refine]
     width = max(24, *(len(case.name) + 2 for case in cases))
 
-    from CTADefaceLib.network.host import load_model
 
     # Before the clock starts: a user's later heads find the model in memory too.
-    load_model(args.model)
+    networks().loaded(args.model)
     print_head(columns, width)
     rows = []
     for case in cases:

@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, report_bars, write_csv,
-                    write_json)
+from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, networks, report_bars, write_csv, write_json)
 from helpers.paths import CHECK_DATA
 
 LEAST_ERROR_MM = 10.0
@@ -27,14 +26,13 @@ def rays_of(case, model, with_reference):
     """``Rays`` of one levelled head."""
     from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.face.mask import face_mask
-    from CTADefaceLib.network.host import NetworksHere
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.validation.face_frame import face_frame
     from CTADefaceLib.validation.heads import read_case
     from CTADefaceLib.validation.rays import cast
 
     volume, reference = read_case(case)
-    mask = reference if with_reference else face_mask(volume, NetworksHere(), ModelRun(model))
+    mask = reference if with_reference else face_mask(volume, networks(), ModelRun(model))
     return cast(volume, mask, filled(volume, mask, "levelled")[0], face_frame(volume, reference))
 
 
@@ -74,12 +72,11 @@ def boundary_of(case, model, seed):
     """One row per head: the attacker's error for each fill, and the yardstick."""
     from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.face.mask import face_mask
-    from CTADefaceLib.network.host import NetworksHere
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.validation.attack import boundary_error, noisy
 
     volume = noisy(read_volume(case.image), seed)
-    mask, row = face_mask(volume, NetworksHere(), ModelRun(model)), {"case": case.name}
+    mask, row = face_mask(volume, networks(), ModelRun(model)), {"case": case.name}
     for fill in FILLS:
         found = boundary_error(volume, mask, fill)
         row |= {"lines": found["lines"], f"{fill}_clue": found["clue"], f"{fill}_moved_mm": found["moved_mm"],

@@ -8,6 +8,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -59,15 +60,23 @@ def find_cases(folder, names=None):
         raise SystemExit(f"{error} --data or CTADEFACE_CHECK_DATA does.") from None
 
 
+@cache
+def networks():
+    """Holds the models of a benchmark: each is loaded once."""
+    from CTADefaceLib.network.host import NetworksHere
+
+    return NetworksHere()
+
+
 def network_mask(volume, name=None):
     """The face before refinement, bool (k, j, i): where the network's log-odds, as the pipeline gets them, exceed 0."""
     import numpy as np
     from CTADefaceLib.face.locate import predict_face
-    from CTADefaceLib.network.host import LEAST_FULL_RESOLUTION_MM, network
+    from CTADefaceLib.network.host import LEAST_FULL_RESOLUTION_MM
     from CTADefaceLib.voxels.volume import ras_view
 
-    chosen = network(name)
-    locator = network() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
+    chosen = networks().network(name)
+    locator = networks().network() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
     found = predict_face(volume, chosen, locator=locator)
     mask = np.zeros(volume.stored.shape, bool)
     if found is not None:

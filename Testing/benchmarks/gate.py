@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-from common import Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, report_bars, write_csv, write_json
+from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, networks, report_bars, write_csv, write_json)
 from sabotage import KINDS, TURNS, FaceOf, shown_cm2, turned
 
 LEAST_SHOWN_CM2 = 3.0
@@ -51,11 +51,9 @@ class Judge:
 
         self.volume = as_volume(hu, spacing)
         from CTADefaceLib.face.mask import face_mask
-        from CTADefaceLib.network.host import NetworksHere
-        from CTADefaceLib.network.model_run import ModelRun
 
         self.survey = surveyed(self.volume)
-        self.own = face_mask(self.volume, NetworksHere())
+        self.own = face_mask(self.volume, networks())
 
     def verdict(self, mask, fill):
         """(names of the checks that stop it, HU after the fill or None where it refuses the mask, cm2 of skin left)."""

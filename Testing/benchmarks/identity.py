@@ -20,6 +20,7 @@ from common import (
     add_run_options,
     bars_as_dicts,
     find_cases,
+    networks,
     machine_facts,
     model_facts,
     report_bars,
@@ -51,12 +52,11 @@ def examine(case, model, tools):
     from CTADefaceLib.head.pose import locate
     from CTADefaceLib.identity.views import VIEWS, draw_views, face_centre, frame
     from CTADefaceLib.face.mask import face_mask
-    from CTADefaceLib.network.host import NetworksHere
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.rendering.camera import tissue_focus
 
     volume = read_volume(case.image)
-    mask, head = face_mask(volume, NetworksHere(), ModelRun(model)), locate(volume)
+    mask, head = face_mask(volume, networks(), ModelRun(model)), locate(volume)
     if not mask.any():
         return None
     index_to_ras = volume.geometry.affine()

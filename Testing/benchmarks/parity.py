@@ -19,8 +19,7 @@ import sys
 
 import numpy as np
 import torch
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts,
-                    network_mask, report_bars, write_csv, write_json)
+from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts, network_mask, networks, report_bars, write_csv, write_json)
 from CTADefaceLib.validation.measures import dice
 
 LEAST_DICE = 0.99
@@ -108,9 +107,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     cases = find_cases(args.data, args.cases)
 
-    from CTADefaceLib.network.host import load_model
 
-    model = load_model(args.model)
+    model = networks().loaded(args.model)
     with _silence():
         predictor = load_stock(model.info.folder)
     print(f"{model.info.folder.name}: loaded by stock nnU-Net as -f {FOLD}, trainer {predictor.trainer_name}")

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import write_csv
+from common import networks, write_csv
 
 FACE_LOGITS = (-2.0, -1.5, -1.0, -0.5, 0.0)
 SKIN_LOGITS = (-3.0, -2.0)
@@ -27,10 +27,11 @@ def scores(image, reference, model, mirroring):
     from CTADefaceLib.voxels.cells import expand
     from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.face.locate import predict_face
+    from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.network.resample import LOGIT_SCALE
 
     volume, wanted = read_volume(image), read_volume(reference).ras() != 0
-    found = predict_face(volume, model, mirroring=mirroring)
+    found = predict_face(volume, model, ModelRun(mirroring=mirroring))
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[found.region]))
     protected, inside = expand(*brain(volume), found.region).__getitem__, wanted[found.region]
     result = {("network", "", "", mirroring): _dice(found.logits > 0, inside, wanted)}
@@ -53,9 +54,8 @@ def main(argv=None):
     parser.add_argument("--mirroring", action="store_true", help="also with mirroring")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     args = parser.parse_args(argv)
-    from CTADefaceLib.network.host import network
 
-    model, table = network(args.model), {}
+    model, table = networks().network(args.model), {}
     for name in json.loads(args.split.read_text())["held_out"]:
         for mirroring in (False, True) if args.mirroring else (False,):
             files = (args.data / f"{name}_{kind}.nii.gz" for kind in ("image", "mask"))

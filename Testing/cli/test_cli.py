@@ -107,7 +107,7 @@ def test_a_reason_to_override_is_for_one_case_only(scan, tmp_path, capsys):
 
 
 def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("CTADefaceLib.network.host._load", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("CTADefaceLib.models.loader.load_model", lambda *_: pytest.fail("a model was loaded"))
     volume, mask = read_volume(scan), read_volume(box).stored
     reasons = [f"--override={check}=a box on purpose" for check in
                ("mask_size", "mask_place", *ZONES, "residual_skin", "brain", "bone")]

@@ -136,10 +136,11 @@ def test_cancelling_leaves_nothing(cranium, tmp_path, stage, given_mask):
 
 def test_preloading_leaves_the_garbage_collector_on():
     """In a process of its own, as torch is imported only once."""
-    code = ("import gc, threading; from CTADefaceLib.network import host as models; models.begin();"
+    code = ("import gc, threading; from CTADefaceLib.network.host import NetworksHere;"
+            "networks = NetworksHere(); networks.begin();"
             "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
             "assert gc.isenabled() and gc.get_freeze_count() > 100_000; n = gc.get_freeze_count();"
-            "models.begin('none');"
+            "networks.begin('none');"
             "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
             "assert gc.isenabled() and gc.get_freeze_count() == n; print('done')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

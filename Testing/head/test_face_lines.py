@@ -11,8 +11,7 @@ from CTADefaceLib.head.face_lines import FaceLines, fits
 from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.head.frame import Frame, rotation
 from CTADefaceLib.face.mask import face_mask
-from CTADefaceLib.network.host import NetworksHere
-from CTADefaceLib.network import host as models
+from CTADefaceLib.network.host import NetworksHere, overview_model
 from CTADefaceLib.face.survey import surveyed
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_affine, ras_view, stored_order
 
@@ -195,7 +194,7 @@ def test_a_head_that_lies_otherwise_than_its_image_says_is_segmented_and_filled(
     step[:3, :3] = turn_of(QUARTERS[turn])
     geometry = Geometry.from_affine(step @ np.diag([*spacing[::-1], 1.0]))
     volume = Volume(hu, geometry)
-    survey = surveyed(volume, models.overview_model(None))
+    survey = surveyed(volume, overview_model(None))
     mask = face_mask(volume, NetworksHere(), survey=survey)
     assert 2 * np.count_nonzero(mask & face) / (mask.sum() + face.sum()) > 0.95
     stored, value = filled(volume, mask, "levelled", survey.histogram, survey.frame)

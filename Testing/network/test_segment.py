@@ -7,13 +7,15 @@ import torch
 
 from CTADefaceLib.face.locate import predict_face
 from CTADefaceLib.network.model_grid import BACKGROUND_LOGIT, spline_weights
-from CTADefaceLib.network.host import load_model, network
+from CTADefaceLib.network.host import NetworksHere
 from CTADefaceLib.network.inference import _face_box
 from CTADefaceLib.network.resample import from_model_grid, linear_weights, to_model_grid
 from CTADefaceLib.network.sliding_window import sliding_window_logits
 from CTADefaceLib.voxels.volume import Geometry, Volume
 
 NO_NORMALISATION = (-5000.0, 5000.0, 0.0, 1.0)
+
+NETWORKS = NetworksHere()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_the_network_is_that_of_stock_nnunet():
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    model = load_model()
+    model = NETWORKS.loaded()
     plan = PlansManager(str(model.info.folder / "plans.json")).get_configuration(model.configuration)
     stock = get_network_from_plans(
         plan.network_arch_class_name, plan.network_arch_init_kwargs, plan.network_arch_init_kwargs_req_import, 1,
@@ -82,13 +84,13 @@ def test_same_face_as_stock_nnunet(volume):
     """The reference is ``nnUNetPredictor`` itself with the same weights, without mirroring."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    model = load_model()
+    model = NETWORKS.loaded()
     predictor = nnUNetPredictor(tile_step_size=0.5, use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False,
                                 perform_everything_on_device=False)
     predictor.initialize_from_trained_model_folder(str(model.info.folder), ("all",))
     ras = np.ascontiguousarray(volume.ras()).astype(np.float32)[None]
     stock = predictor.predict_single_npy_array(ras, {"spacing": volume.geometry.ras_spacing()}) == model.info.labels["face"]
-    assert dice(stock, filled(predict_face(volume, network()), stock.shape)) >= 0.99
+    assert dice(stock, filled(predict_face(volume, NETWORKS.network()), stock.shape)) >= 0.99
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def windows():
 
     Of an image two patches high.
     """
-    model, data = load_model(), torch.randn(100, 70, 70).cumsum(0) / 5
+    model, data = NETWORKS.loaded(), torch.randn(100, 70, 70).cumsum(0) / 5
 
     def around(planes):
         box = (slice(*planes), slice(5, 60), slice(5, 60))
@@ -141,12 +143,12 @@ def test_face_box_holds_torn_and_second_faces_but_no_shoulders():
 
 def test_a_large_model_runs_only_where_the_locator_found_a_face(volume):
     shape = volume.ras().shape
-    whole = filled(predict_face(volume, network()), shape)
-    located = predict_face(volume, network(), locator=network())
+    whole = filled(predict_face(volume, NETWORKS.network()), shape)
+    located = predict_face(volume, NETWORKS.network(), locator=NETWORKS.network())
     assert np.prod(located.logits.shape) < 0.8 * np.prod(shape)
     assert dice(whole, filled(located, shape)) > 0.9
 
 
 def test_no_tissue_means_no_patch_and_no_face(volume):
     empty = Volume(np.full_like(volume.stored, -1000), volume.geometry)
-    assert predict_face(empty, network()) is None
+    assert predict_face(empty, NETWORKS.network()) is None

@@ -13,7 +13,7 @@ import pytest
 from helpers import phantom
 
 from CTADefaceLib import errors, segment_face
-from CTADefaceLib.worker import serve
+from CTADefaceLib.child_process.pipe import header
 from CTADefaceLib.worker.client import Worker
 from CTADefaceLib.voxels.volume import Geometry
 
@@ -47,6 +47,10 @@ def alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def process_id(worker):
+    return worker._child.process.pid
+
+
 def until(condition, seconds=10):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
@@ -60,9 +64,9 @@ def test_mask_is_the_engines_and_the_second_volume_is_warm(worker, hu):
     wanted = segment_face((hu, Geometry.from_affine(AFFINE)))[0]
     assert np.array_equal(first["mask"], wanted != 0)
     assert {"segment", "refine"} & {stage for stage, _ in seen} and seen[-1][1] > seen[0][1]
-    pid = worker._process.pid
+    pid = process_id(worker)
     second = worker.segment(hu[:, :, ::-1], AFFINE).wait()
-    assert worker._process.pid == pid
+    assert process_id(worker) == pid
     assert second["mask"].any() and not np.array_equal(second["mask"], first["mask"])
     # The model stays in memory: only the first volume waits for it.
     assert second["stages"]["load model"] < first["stages"]["load model"] + first["stages"]["read"]
@@ -79,7 +83,7 @@ def test_original_voxels_leave_the_disk_as_soon_as_they_are_read(worker, tempora
 
 def test_cancel_kills_the_process_and_the_next_volume_works(worker, temporary, hu):
     job = worker.segment(hu, AFFINE)
-    pid = worker._process.pid
+    pid = process_id(worker)
     assert until(lambda: job.poll() or job.stage != "start", 60) and not job.done
     job.cancel()
     assert not alive(pid)
@@ -91,7 +95,7 @@ def test_cancel_kills_the_process_and_the_next_volume_works(worker, temporary, h
 @pytest.mark.parametrize("signal_number, error", [(signal.SIGKILL, errors.OutOfMemory), (signal.SIGSEGV, errors.WorkerDied)])
 def test_sudden_death_is_told_and_leaves_nothing(worker, temporary, hu, signal_number, error):
     job = worker.segment(hu, AFFINE)
-    os.kill(worker._process.pid, signal_number)
+    os.kill(process_id(worker), signal_number)
     with pytest.raises(error, match="memory" if error is errors.OutOfMemory else "exit code"):
         job.wait()
     assert not list(temporary.iterdir())
@@ -104,24 +108,12 @@ def test_a_program_that_ends_at_once_is_told_and_leaves_nothing(temporary, hu, m
     def slow(*arguments):
         # So large a volume that the process has ended before it is asked.
         save(*arguments)
-        worker._process.wait()
+        worker._child.process.wait()
 
     monkeypatch.setattr(np, "save", slow)
     with pytest.raises(errors.WorkerDied, match="exit code 1"):
         worker.segment(hu, AFFINE).wait()
     assert not list(temporary.iterdir()) and not worker.busy
-
-
-def test_commands_are_heard_whole_and_without_waiting_in_a_read():
-    reading, writing = os.pipe()
-    with open(reading, "rb", 0) as stream, open(writing, "wb", 0) as sender:
-        heard = serve._lines(stream)
-        sender.write(b"one\ntw")
-        assert next(heard) == b"one" and not os.get_blocking(reading)
-        sender.write(b"o\nthree\n")
-        assert [next(heard), next(heard)] == [b"two", b"three"]
-        sender.close()
-        assert list(heard) == []
 
 
 def test_engines_errors_come_back_as_what_they_are(worker, hu):
@@ -159,19 +151,64 @@ def test_idle_worker_ends_and_is_started_again(temporary, hu):
     assert not list(temporary.iterdir())
 
 
-def test_worker_and_its_files_are_gone_when_the_application_is_killed(temporary, hu):
+@pytest.mark.parametrize("when", ["busy", "idle"])
+def test_worker_and_its_files_are_gone_when_the_application_is_killed(temporary, hu, when):
     code = ("import numpy as np, sys, time, tempfile; tempfile.tempdir = sys.argv[1]\n"
             "from CTADefaceLib.worker.client import Worker\n"
-            "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1])); print(w._process.pid, flush=True)\n"
-            "time.sleep(60)")
+            "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1]))\n"
+            "while sys.argv[3] == 'idle' and not j.poll(): time.sleep(0.02)\n"
+            "print(w._child.process.pid, flush=True); time.sleep(60)")
     np.save(temporary / "hu.npy", hu)
-    process = subprocess.Popen([sys.executable, "-c", code, str(temporary), str(temporary / "hu.npy")],
+    process = subprocess.Popen([sys.executable, "-c", code, str(temporary), str(temporary / "hu.npy"), when],
                                stdout=subprocess.PIPE, text=True)
     pid = int(process.stdout.readline())
     process.kill()
-    process.wait()
+    process.communicate()
     assert until(lambda: not alive(pid), 60)
     assert [p.name for p in temporary.iterdir()] == ["hu.npy"]
+
+
+def with_site(folder, code):
+    """The environment of a process that runs ``code`` before anything of ours."""
+    (folder / "sitecustomize.py").write_text(code)
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def test_what_libraries_print_does_not_reach_the_application(temporary, tmp_path_factory, hu):
+    noise = ("import os, threading, time\n"
+             "def chatter():\n"
+             "    while True:\n"
+             "        os.write(1, b'{\"event\": \"done\"}\\n\\0CTADeface'); print('chatter', flush=True); time.sleep(0.005)\n"
+             "threading.Thread(target=chatter, daemon=True).start(); time.sleep(0.1)\n")
+    worker = Worker(environment=with_site(tmp_path_factory.mktemp("site"), noise))
+    job = worker.segment(hu, AFFINE)
+    assert job.wait()["mask"].any() and "chatter" in job.log
+    assert worker.segment(hu, AFFINE).wait()["mask"].any()
+    worker.close()
+
+
+@pytest.mark.parametrize("said, told", [
+    (header([1000]) + b"half", "worker process died"),
+    (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
+def test_an_answer_that_is_cut_off_or_unknown_is_told_and_leaves_nothing(temporary, tmp_path_factory, hu, said, told):
+    code = f"import os; os.write(1, {said!r}); os._exit(3)"
+    worker = Worker(environment=with_site(tmp_path_factory.mktemp("site"), code))
+    with pytest.raises(errors.WorkerDied, match=told):
+        worker.segment(hu, AFFINE).wait()
+    assert not worker.busy and not worker.running and not list(temporary.iterdir())
+    worker.close()
+
+
+def test_an_error_that_only_torch_knows_comes_back_as_its_text(temporary, tmp_path_factory, hu):
+    folder = tmp_path_factory.mktemp("site") / "torch"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("class Odd(Exception): pass\nraise Odd('odd on purpose')")
+    worker = Worker(environment={**os.environ, "PYTHONPATH": str(folder.parent)})
+    with pytest.raises(errors.WorkerDied, match="Odd: odd on purpose"):
+        worker.segment(hu, AFFINE).wait()
+    # It lives on.
+    assert worker.running
+    worker.close()
 
 
 LAUNCHER = """#!{python}
@@ -201,7 +238,7 @@ def test_launcher_and_its_child_are_both_killed_by_cancel(temporary, launcher, h
     worker = Worker(python=launcher)
     assert worker.segment(hu, AFFINE).wait()["mask"].any()
     job = worker.segment(hu, AFFINE)
-    pid = worker._process.pid
+    pid = process_id(worker)
     child = children(pid)[0]
     job.cancel()
     assert until(lambda: not alive(pid) and not alive(child), 1)
@@ -211,8 +248,8 @@ def test_launcher_and_its_child_are_both_killed_by_cancel(temporary, launcher, h
 def test_death_behind_a_launcher_is_told_and_leaves_nothing(temporary, launcher, hu):
     worker = Worker(python=launcher)
     job = worker.segment(hu, AFFINE)
-    assert until(lambda: children(worker._process.pid))
-    os.kill(children(worker._process.pid)[0], signal.SIGKILL)
+    assert until(lambda: children(process_id(worker)))
+    os.kill(children(process_id(worker))[0], signal.SIGKILL)
     with pytest.raises(errors.WorkerDied, match="exit abnormally.*memory"):
         job.wait()
     assert not list(temporary.iterdir())

@@ -57,7 +57,7 @@ def command() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] != ["run"]:
         sys.exit(main())
-    from ..network.process import NetworksApart
+    from ..network.host import NetworksApart
 
     code = main(networks=NetworksApart())
     sys.stdout.flush()

@@ -1,99 +1,235 @@
-"""The models in memory, each loaded once: in this process, or (shell) in one of its own."""
+"""Who holds the models in memory, each loaded once: this process, or (shell) one of its own."""
+
+from __future__ import annotations
 
 import gc
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ..child_process.pipe import Unreadable
+from ..child_process.start import Child, start_child
 from ..errors import WorkerDied
+from ..progress import StageProgress
+
+if TYPE_CHECKING:
+    # Needed for the types alone: the shell starts the other process before it imports anything large.
+    import numpy as np
+
+    from ..models.folder import ModelInfo
+    from ..models.loader import LoadedModel
 
 LEAST_FULL_RESOLUTION_MM = 2.0
-
-# A second caller waits for the one that already loads the same model.
-_loading = threading.Lock()
-_apart = None
-
-
-@lru_cache(maxsize=2)
-def _load(folder, stamp):
-    from ..models.loader import load_model
-    from ..models.store import find_model
-
-    return load_model(find_model(folder))
+MOST_MODELS_KEPT = 2
+# What the process of networks says: the fraction of a request that is done, its answer, or what was raised.
+PROGRESS, ANSWER, ERROR = range(3)
 
 
-def load_model(name=None):
-    """``LoadedModel`` called ``name`` (None: the bundled one) or in the folder ``name``, kept in this process."""
-    from ..models.store import find_model
+class RunnableNetwork(Protocol):
+    """The network of a model, wherever it runs; ``info`` describes the model."""
 
-    info = find_model(name)
-    stamps = tuple(path.stat().st_mtime_ns for path in info.checkpoints)
-    with _loading:
-        return _load(str(info.folder), stamps)
+    info: ModelInfo
 
+    def device(self, name: str) -> str:
+        """The name of the device that 'auto' or ``name`` means. Raises: DeviceError."""
 
-def network(name=None):
-    """The ``Network`` of a model, or what asks the process in which it runs. Raises: ModelError, DeviceError."""
-    if _apart is not None:
-        return _apart.network(name)
-    model = load_model(name)
-    from .inference import Network
+    def log_odds(self, data: np.ndarray, device: str = "cpu", mirroring: bool = False, step_size: float = 0.5,
+                 progress: StageProgress | None = None) -> np.ndarray:
+        """Log-odds of face against the best other class, float32 (S, A, R).
 
-    return Network(model)
+        Parameters: ``data`` float32 (S, A, R), normalised, on the model's grid; ``device`` 'cpu', 'cuda', 'mps' or
+        'auto'; ``mirroring`` test-time mirroring; ``step_size`` of the sliding window in patches, above 0 and at
+        most 1. Raises: DeviceError, Cancelled, WorkerDied.
+        """
 
 
-def overview_model(name=None):
-    """``ModelInfo`` of the model that sees the whole volume: a full-resolution model leaves that to the bundled one."""
+class Networks(Protocol):
+    """Held by whoever runs cases, and handed to each of them; not for two threads at once."""
+
+    def begin(self, name: str | None = None) -> None:
+        """Begin to load a model in the background; what goes wrong is raised by the later ``network``."""
+
+    def network(self, name: str | None = None) -> RunnableNetwork:
+        """The network of the model called ``name`` or in the folder ``name`` (None: the bundled one).
+
+        Raises: ModelError, DeviceError, WorkerDied.
+        """
+
+    def volume_done(self) -> None:
+        """Say that a volume has got its face: no network is needed any more for it."""
+
+
+def overview_model(name: str | None = None) -> ModelInfo:
+    """The model that sees the whole volume: a full-resolution model leaves that to the bundled one. Raises: ModelError."""
     from ..models.store import find_model
 
     info = find_model(name)
     return find_model() if min(info.spacing) < LEAST_FULL_RESOLUTION_MM else info
 
 
-def keep_apart():
-    """From now on networks run in a process of their own; for a process that does not live longer than its work."""
-    global _apart
-    from .process import NetworkProcess
+class NetworksHere:
+    """Networks in this process: each model is loaded once, and the last two are kept. For any number of threads."""
 
-    _apart = NetworkProcess()
+    def __init__(self) -> None:
+        # A second caller waits for the one that already loads the same model.
+        self._loading = threading.Lock()
+        self._load = lru_cache(maxsize=MOST_MODELS_KEPT)(_load)
+
+    def begin(self, name: str | None = None) -> None:
+        """As ``Networks.begin``; what exists after torch's first import is never searched for garbage."""
+        def load() -> None:
+            with suppress(Exception), _collector_spared():
+                # First: the survey of what was read waits for it, while torch is needed only after that.
+                import scipy.ndimage  # noqa: F401
+
+                self.loaded(name)
+
+        threading.Thread(target=load, daemon=True).start()
+
+    def network(self, name: str | None = None) -> RunnableNetwork:
+        """As ``Networks.network``. Raises: ModelError, DeviceError."""
+        model = self.loaded(name)
+        # torch, which has been imported by now.
+        from .inference import Network
+
+        return Network(model)
+
+    def loaded(self, name: str | None = None) -> LoadedModel:
+        """The model itself. Raises: ModelError, DeviceError (torch is missing or too old)."""
+        from ..models.store import find_model
+
+        info = find_model(name)
+        stamps = tuple(path.stat().st_mtime_ns for path in info.checkpoints)
+        with self._loading:
+            return self._load(str(info.folder), stamps)
+
+    def volume_done(self) -> None:
+        """Nothing: models stay for the next volume."""
 
 
-def begin_apart(name=None, volumes=1):
-    """Where networks run apart: start the process and load a model, for so many volumes; as ``begin``."""
-    if _apart is not None:
-        _apart.volumes_to_come = volumes
-        begin(name)
+class NetworksApart:
+    """Networks in a process of their own, started when first needed; for one thread.
 
+    Importing torch takes as long as reading a scan, and both want Python's lock; and torch's memory is free again when
+    the process ends. It ends with ours in whatever way that ends, as its pipe then closes.
 
-def segmented():
-    """A volume has got its face: a process of networks ends with the last one, for its memory is needed."""
-    if _apart is not None:
-        _apart.volume_done()
-
-
-def begin(name=None):
-    """Begin to load a model in the background; what goes wrong is raised by the later ``network``.
-
-    In this process: what exists after torch's first import is never searched for garbage.
+    Parameters: ``volumes_to_come``: when so many are done, the process ends, for its memory is needed; asked again, it
+    starts again.
     """
-    if _apart is not None:
+
+    def __init__(self, volumes_to_come: int = 1) -> None:
+        self.volumes_to_come = volumes_to_come
+        self._child: Child | None = None
+        self._known: dict[tuple, Any] = {}
+
+    def begin(self, name: str | None = None) -> None:
+        """As ``Networks.begin``; nothing where a process runs already."""
         with suppress(WorkerDied):
-            _apart.begin(name)
-        return
+            self._running_child(name)
 
-    def load():
-        with suppress(Exception), _collector_spared():
-            # First: the survey of what was read waits for it, while torch is needed only after that.
-            import scipy.ndimage  # noqa: F401
+    def network(self, name: str | None = None) -> RunnableNetwork:
+        """As ``Networks.network``. Raises: ModelError, DeviceError, WorkerDied."""
+        return _NetworkApart(self, name, self.ask("info", name))
 
-            load_model(name)
+    def volume_done(self) -> None:
+        """As ``Networks.volume_done``: the process ends with the last of ``volumes_to_come``."""
+        self.volumes_to_come -= 1
+        if self.volumes_to_come < 1:
+            self.end()
 
-    threading.Thread(target=load, daemon=True).start()
+    def end(self) -> None:
+        """End the process, if there is one, and give its memory back."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+    def ask(self, request: str, name: str | None, *arguments: object) -> Any:
+        """As ``run``, for a request that always gets the same answer."""
+        key = (request, name, *arguments)
+        if key not in self._known:
+            self._known[key] = self.run(request, name, *arguments)
+        return self._known[key]
+
+    def run(self, request: str, name: str | None, *arguments: object, progress: StageProgress | None = None) -> Any:
+        """The answer to a request about the model ``name``.
+
+        Raises: what was raised there; WorkerDied, or what ``progress`` raises, and then the process is gone.
+        """
+        child = self._running_child(name)
+        try:
+            self._send(child, request, name, *arguments)
+            kind, content = self._received(child)
+            while kind == PROGRESS:
+                if progress is not None:
+                    progress.update(content)
+                kind, content = self._received(child)
+        except BaseException:
+            # An answer that nobody reads any more would be taken for the next one.
+            self.end()
+            raise
+        if kind == ERROR:
+            raise content
+        return content
+
+    def _running_child(self, name: str | None) -> Child:
+        if self._child is None:
+            try:
+                self._child = start_child("CTADefaceLib.network.process:serve")
+            except OSError as error:
+                raise WorkerDied(f"The process of the network cannot be started ({error.strerror or error}); "
+                                 "close other programs.") from error
+            self._send(self._child, "begin", name)
+        return self._child
+
+    def _send(self, child: Child, *request: object) -> None:
+        try:
+            child.pipe.send(request)
+        except OSError:
+            raise self._died(child) from None
+
+    def _received(self, child: Child) -> Any:
+        try:
+            return child.pipe.receive()
+        except (EOFError, OSError):
+            raise self._died(child) from None
+        except Unreadable as error:
+            raise WorkerDied(f"The answer of the network's process cannot be read here ({error}); install the Python "
+                             "packages of CTADeface again.") from error
+
+    def _died(self, child: Child) -> WorkerDied:
+        code = child.exit_code()
+        self.end()
+        return WorkerDied(f"The process of the network ended without an answer (code {code}); most often memory ran out: "
+                          "close other programs, or crop the volume to the head.")
+
+
+class _NetworkApart:
+    """A ``RunnableNetwork`` in the process of ``networks``."""
+
+    def __init__(self, networks: NetworksApart, name: str | None, info: ModelInfo) -> None:
+        self._networks, self._name, self.info = networks, name, info
+
+    def device(self, name: str) -> str:
+        return self._networks.ask("device", self._name, name)
+
+    def log_odds(self, data: np.ndarray, device: str = "cpu", mirroring: bool = False, step_size: float = 0.5,
+                 progress: StageProgress | None = None) -> np.ndarray:
+        return self._networks.run("log_odds", self._name, data, device, mirroring, step_size, progress=progress)
+
+
+def _load(folder: str, stamps: tuple[int, ...]) -> LoadedModel:
+    """The model in ``folder``, whose checkpoints were last changed at ``stamps``."""
+    from ..models.loader import load_model
+    from ..models.store import find_model
+
+    return load_model(find_model(folder))
 
 
 @contextmanager
-def _collector_spared():
+def _collector_spared() -> Iterator[None]:
     """While torch is imported: its modules are a million objects that stay, not to be searched again and again."""
     if "torch" in sys.modules:
         # Freezing again might keep the garbage of earlier cases.
@@ -105,18 +241,3 @@ def _collector_spared():
         gc.freeze()
     finally:
         gc.enable()
-
-
-class Networks:
-    pass
-
-
-class NetworksHere(Networks):
-    def begin(self, name=None):
-        begin(name)
-
-    def network(self, name=None):
-        return network(name)
-
-    def volume_done(self):
-        pass

@@ -1,1 +1,1 @@
-"""Segmentation in a process of its own: ``client`` in Slicer, ``serve`` in the process; JSON lines between them."""
+"""Segmentation in a process of its own: ``client`` in Slicer, ``serve`` in the process."""

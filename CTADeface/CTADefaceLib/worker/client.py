@@ -3,13 +3,13 @@
 Nothing here blocks or needs a thread: ``Job.poll`` is called now and then, by a timer or in a loop.
 """
 
+from __future__ import annotations
+
 import atexit
-import json
 import os
-import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,18 +17,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from .. import errors
+from ..child_process.pipe import Unreadable
+from ..child_process.start import Child, start_child
 from ..files.private import open_private
-from .pipe import lines_now, make_non_blocking
 from .serve import MASK_FILE, VOLUME_FILE
 
 IDLE_SECONDS = 600
 LOG_FILE = "worker.log"
 LOG_TAIL_BYTES = 20_000
-KILL_SECONDS = 1.0
-LIBRARY_PARENT = Path(__file__).resolve().parents[2]
-# -c instead of -m: PythonSlicer sets PYTHONPATH itself.
-BOOTSTRAP = ("import sys; sys.path.insert(0, sys.argv[1]); "
-             "from CTADefaceLib.worker.serve import main; main(sys.argv[2], float(sys.argv[3]))")
 
 
 class Worker:
@@ -38,24 +34,28 @@ class Worker:
     ``idle_seconds`` after which it ends by itself.
     """
 
-    def __init__(self, python=sys.executable, environment=None, idle_seconds=IDLE_SECONDS):
-        self._command = [str(python), "-c", BOOTSTRAP, str(LIBRARY_PARENT)]
+    def __init__(self, python: str | os.PathLike = sys.executable, environment: Mapping[str, str] | None = None,
+                 idle_seconds: float = IDLE_SECONDS) -> None:
+        self._python = python
         self._environment = {**(os.environ if environment is None else environment), "PYTHONUTF8": "1"}
         self._idle_seconds = idle_seconds
-        self._process = self._folder = self._job = None
-        self._unread = b""
+        self._child: Child | None = None
+        self._folder: TemporaryDirectory | None = None
+        self._job: Job | None = None
         atexit.register(self.close)
 
     @property
-    def running(self):
+    def running(self) -> bool:
         """Is the process alive?"""
-        return self._process is not None and self._process.poll() is None
+        return self._child is not None and self._child.running
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
+        """Is a request under way?"""
         return self._job is not None
 
-    def segment(self, array, affine, name="volume", model=None, device="cpu", mirroring=False, step_size=0.5):
+    def segment(self, array: np.ndarray, affine: np.ndarray, name: str = "volume", model: str | None = None,
+                device: str = "cpu", mirroring: bool = False, step_size: float = 0.5) -> Job:
         """Begin to segment the face.
 
         Parameters: ``array`` (k, j, i) in HU; ``affine`` 4x4 from (i, j, k) to RAS mm; the others as for
@@ -69,7 +69,7 @@ class Worker:
             with open_private(self._path(VOLUME_FILE), "wb") as stream:
                 np.save(stream, np.ascontiguousarray(array))
         except OSError as error:
-            place = Path(self._folder.name).parent
+            place = self._path(VOLUME_FILE).parent.parent
             self._stop()
             raise errors.OutputError(f"The temporary folder {place} cannot hold the volume "
                                      f"({error.strerror or error}); free space on that disk.") from error
@@ -78,12 +78,12 @@ class Worker:
                          affine=np.asarray(affine, float).tolist(), model=model, device=device, mirroring=mirroring,
                          step_size=step_size)
 
-    def install_model(self, path, name=None, overwrite=False):
+    def install_model(self, path: str | os.PathLike, name: str | None = None, overwrite: bool = False) -> Job:
         """Begin to install a model from a folder or zip; ``Job.result["model"]`` is its name."""
         self._begin()
         return self._ask(lambda answer: answer, command="install_model", path=str(path), name=name, overwrite=overwrite)
 
-    def log(self):
+    def log(self) -> str:
         """The end of what the process has written to standard error since it started."""
         if self._folder is None:
             return ""
@@ -91,71 +91,58 @@ class Worker:
             stream.seek(max(os.path.getsize(stream.name) - LOG_TAIL_BYTES, 0))
             return stream.read().decode("utf-8", "replace")
 
-    def close(self):
+    def close(self) -> None:
         """End the process and remove its files."""
         if self._job is not None:
             self._job.cancel()
         self._stop()
 
-    def _begin(self):
+    def _begin(self) -> None:
         if self.busy:
             raise errors.WorkerDied("A volume is being processed already; wait until it is done, or cancel it.")
         if not self.running:
             self._stop()
             self._start()
 
-    def _start(self):
+    def _start(self) -> None:
         self._folder = TemporaryDirectory(prefix="CTADeface-", ignore_cleanup_errors=True)
-        options = {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NO_WINDOW}
         try:
             with open_private(self._path(LOG_FILE), "wb") as log:
-                self._process = subprocess.Popen(
-                    [*self._command, self._folder.name, str(self._idle_seconds)], stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE, stderr=log, env=self._environment, **options)
+                self._child = start_child("CTADefaceLib.worker.serve:serve", self._folder.name, str(self._idle_seconds),
+                                          python=self._python, environment=self._environment, log=log, own_session=True)
         except OSError as error:
             self._stop()
             raise errors.WorkerDied(f"The worker process cannot be started ({error.strerror or error}); "
                                     "reinstall the application.") from error
-        make_non_blocking(self._process.stdout)
-        self._unread = b""
 
-    def _ask(self, finish, **command):
+    def _ask(self, finish: Callable[[dict], dict], **command: object) -> Job:
         self._job = Job(self, finish)
-        try:
-            self._process.stdin.write(json.dumps(command).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            # It died just now; polling finds out how.
-            pass
+        # If it died just now, polling finds out how.
+        with suppress(OSError):
+            self._serving.pipe.send(command)
         return self._job
 
-    def _answers(self):
-        """(answers that have arrived, True when there will be no more)."""
-        lines, self._unread, ended = lines_now(self._process.stdout, self._unread)
-        # Slicer's launcher may say something too.
-        return [json.loads(line) for line in lines if line.startswith(b"{")], ended
-
-    def _with_mask(self, answer, shape):
+    def _with_mask(self, answer: dict, shape: tuple[int, ...]) -> dict:
         packed = np.load(self._path(MASK_FILE))
         self._path(MASK_FILE).unlink()
         return {**answer, "mask": np.unpackbits(packed, count=int(np.prod(shape))).reshape(shape).view(bool)}
 
-    def _path(self, name):
+    @property
+    def _serving(self) -> Child:
+        assert self._child is not None, "Nothing is asked of a process that has not been started."
+        return self._child
+
+    def _path(self, name: str) -> Path:
+        assert self._folder is not None
         return Path(self._folder.name, name)
 
-    def _stop(self):
-        """Kill the process with all its children, remove its folder. Returns the exit code if it had ended before."""
-        code = None
-        if self._process is not None:
-            code = self._process.poll()
-            kill_tree(self._process)
-            with suppress(OSError):  # of a process that died at once, what was asked is still to be sent
-                self._process.stdin.close()
-            self._process.stdout.close()
+    def _stop(self) -> None:
+        """Kill the process with all its children, remove its folder."""
+        if self._child is not None:
+            self._child.end()
         if self._folder is not None:
             self._folder.cleanup()
-        self._process = self._folder = None
-        return code
+        self._child = self._folder = None
 
 
 class Job:
@@ -164,25 +151,35 @@ class Job:
     When ``done``, either ``result`` (a dict) or ``error`` (a ``CTADefaceError``) is set.
     """
 
-    def __init__(self, worker, finish):
+    def __init__(self, worker: Worker, finish: Callable[[dict], dict]) -> None:
         self._worker, self._finish = worker, finish
-        self.stage, self.fraction, self.seconds_left = "start", 0.0, None
-        self.warnings, self.log = [], ""
-        self.done, self.result, self.error = False, None, None
+        self.stage, self.fraction = "start", 0.0
+        self.seconds_left: float | None = None
+        self.warnings: list[str] = []
+        self.log = ""
+        self.done = False
+        self.result: dict | None = None
+        self.error: errors.CTADefaceError | None = None
 
-    def poll(self):
+    def poll(self) -> bool:
         """Take in what the process has said since; returns ``done``."""
         if self.done:
             return True
-        answers, ended = self._worker._answers()
-        for answer in answers:
-            self._take(answer)
+        try:
+            answers, ended = self._worker._serving.pipe.received_now()
+            for answer in answers:
+                self._take(answer)
+        except Unreadable as error:
+            self._end(error=errors.WorkerDied(f"The answer of the worker process cannot be read here ({error}); repair "
+                                              "the Python packages."))
+            self._worker._stop()
+            return True
         if ended and not self.done:
             self._end(error=self._why_it_died())
             self._worker._stop()
         return self.done
 
-    def wait(self, each=None, interval=0.05):
+    def wait(self, each: Callable[[Job], object] | None = None, interval: float = 0.05) -> dict:
         """Poll every ``interval`` s until done, calling ``each(job)``; returns ``result`` or raises ``error``."""
         while not self.poll():
             if each is not None:
@@ -190,15 +187,16 @@ class Job:
             time.sleep(interval)
         if self.error is not None:
             raise self.error
+        assert self.result is not None
         return self.result
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Kill the process and all its children at once; ``error`` is then ``Cancelled``."""
         if not self.done:
             self._end(error=errors.Cancelled())
             self._worker._stop()
 
-    def _take(self, answer):
+    def _take(self, answer: dict) -> None:
         event = answer.pop("event")
         if event == "progress":
             self.stage, self.fraction, self.seconds_left = (answer[k] for k in ("stage", "fraction", "seconds_left"))
@@ -209,39 +207,19 @@ class Job:
         else:
             self._end(result=self._finish(answer))
 
-    def _end(self, result=None, error=None):
+    def _end(self, result: dict | None = None, error: errors.CTADefaceError | None = None) -> None:
         self.log = self._worker.log()
         self.done, self.result, self.error = True, result, error
         self._worker._job = None
 
-    def _why_it_died(self):
-        try:
-            code = self._worker._process.wait(KILL_SECONDS)
-        except subprocess.TimeoutExpired:
-            code = "none"
+    def _why_it_died(self) -> errors.CTADefaceError:
+        code = self._worker._serving.exit_code()
         said = [line.strip() for line in self._worker.log().splitlines() if line.strip()][-1:]
         # Slicer's launcher does not tell by which signal its child ended.
         abnormal = said and "exit abnormally" in said[0]
         if code in (-9, 137) or (abnormal and self.warnings):
             return errors.OutOfMemory("The system ended the worker process, most likely because memory ran out; close "
                                       "other programs or crop the volume to the head.")
-        why = ", ".join([f"exit code {code}", *said])
+        why = ", ".join([f"exit code {'none' if code is None else code}", *said])
         return errors.WorkerDied(f"The worker process died ({why}); close other programs in case memory ran out, try "
                                  "again, and repair the Python packages if it happens again.")
-
-
-def kill_tree(process):
-    """Kill ``process`` and everything that it started (PythonSlicer is a launcher: its child does the work)."""
-    if os.name == "posix":
-        # It has ended; macOS then refuses.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    elif process.poll() is None:
-        # A hospital may forbid taskkill: the child then ends with the launcher, as its standard input does.
-        with suppress(OSError):
-            subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
-                           creationflags=subprocess.CREATE_NO_WINDOW)
-    try:
-        process.wait(KILL_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()

@@ -1,88 +1,134 @@
-"""The worker: answers commands from standard input one after the other and keeps the model in memory.
+"""The worker: answers commands one after the other and keeps the model in memory.
 
-A command and each answer is one line of JSON. Voxels travel as uncompressed files in the private folder that is
-given on the command line: ``volume.npy`` in, ``mask.npy`` (packed bits) out. When standard input ends, which
-it does when Slicer ends in whatever way, the folder is removed and the process exits.
+A command and each answer is a dict of plain values. Voxels travel as uncompressed files in the private folder that is
+given on the command line: ``volume.npy`` in, ``mask.npy`` (packed bits) out. When the pipe is closed, which it is when
+Slicer ends in whatever way, the folder is removed and the process exits.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import queue
 import shutil
-import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from .pipe import lines_now, make_non_blocking
+# Nothing here may need a package: a missing one is told as the answer to a command.
+from .. import __version__, errors
+from ..child_process.pipe import Pipe
+from ..files.private import open_private
+from ..network.host import NetworksHere
+from ..progress import MODEL_STAGES, Progress, Report
 
 VOLUME_FILE = "volume.npy"
 MASK_FILE = "mask.npy"
 REPORT_INTERVAL_S = 0.1
-LISTEN_INTERVAL_S = 0.05
 OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
-def main(folder, idle_seconds):
-    """Serve until standard input ends or nothing was asked for ``idle_seconds``."""
-    answers = _answers()
-    commands = queue.Queue()
-    threading.Thread(target=_listen, args=(commands, folder), daemon=True).start()
+def serve(pipe: Pipe, folder: str, idle_seconds: str) -> None:
+    """Serve until ``pipe`` is closed or nothing was asked for ``idle_seconds``; ``folder`` is the private one."""
+    commands: queue.Queue = queue.Queue()
+    threading.Thread(target=_listen, args=(pipe, commands, folder), daemon=True).start()
+    serving = Serving(Path(folder), pipe.send)
     while True:
         try:
-            command = commands.get(timeout=idle_seconds)
+            command = commands.get(timeout=float(idle_seconds))
         except queue.Empty:
             return
-        _answer(command, Path(folder), answers)
+        serving.answer(**command)
 
 
-def _answers():
-    """A function that writes one answer; what libraries print goes to the log (standard error) instead."""
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def answer(**content):
-        stream.write(json.dumps(content) + "\n")
-        stream.flush()
-
-    return answer
-
-
-def _listen(commands, folder):
-    for line in _lines(sys.stdin.buffer):
-        commands.put(json.loads(line))
+def _listen(pipe: Pipe, commands: queue.Queue, folder: str) -> None:
+    # Whatever goes wrong with the pipe, nobody listens any more.
+    with suppress(Exception):
+        while True:
+            commands.put(pipe.receive())
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
-def _lines(stream):
-    """The lines of a pipe until it ends, without waiting in a read.
+class Serving:
+    """Answers commands: ``say`` is called with each answer, a dict whose ``event`` is progress, warning, done or error."""
 
-    On Windows a library that asks for the standard handles while it is loaded, as OpenBLAS does, waits until no other
-    thread reads from them: importing numpy would never end (numpy/numpy#24290).
-    """
-    make_non_blocking(stream)
-    rest, ended = b"", False
-    while not ended:
-        lines, rest, ended = lines_now(stream, rest)
-        yield from lines
-        if not lines:
-            time.sleep(LISTEN_INTERVAL_S)
+    def __init__(self, folder: Path, say: Callable[[dict], None]) -> None:
+        self._folder, self._say = folder, say
+        self._networks = NetworksHere()
+
+    def answer(self, command: str, **arguments: object) -> None:
+        """Answer one command; what goes wrong is an answer too."""
+        commands: dict[str, Callable[..., dict]] = {"segment": self.segment, "install_model": self.install_model}
+        try:
+            self._say({"event": "done", **commands[command](**arguments)})
+        except Exception as error:
+            traceback.print_exc()
+            self._say({"event": "error", **_what(error)})
+
+    def segment(self, name: str, affine: list[list[float]], model: str | None, device: str, mirroring: bool,
+                step_size: float) -> dict:
+        """Segment the volume in the folder, whose (i, j, k) ``affine`` (4x4) maps to RAS mm; the mask is left there."""
+        import numpy as np
+
+        from ..face.mask import face_mask, require_face
+        from ..network.model_run import ModelRun
+        from ..voxels.memory import memory_warning
+        from ..voxels.volume import Geometry, Volume
+
+        progress = self._progress()
+        progress.begin("read", *MODEL_STAGES, "write")
+        progress.enter("read")
+        self._networks.begin(model)
+        stored = np.load(self._folder / VOLUME_FILE)
+        # The original face is on the disk no longer than needed.
+        (self._folder / VOLUME_FILE).unlink()
+        volume = Volume(stored, Geometry.from_affine(affine), name=name)
+        warning = memory_warning(volume)
+        if warning:
+            self._say({"event": "warning", "text": warning})
+        mask = face_mask(volume, self._networks, ModelRun(model, device, mirroring, step_size), progress)
+        require_face(mask, volume)
+        progress.enter("write")
+        with open_private(self._folder / MASK_FILE, "wb") as stream:
+            np.save(stream, np.packbits(mask))
+        progress.finish()
+        return {"mask_ml": float(volume.geometry.millilitres(np.count_nonzero(mask))), "stages": progress.seconds,
+                "mirroring": mirroring, "step_size": step_size, **self._who(model, device)}
+
+    def install_model(self, path: str, name: str | None, overwrite: bool) -> dict:
+        """Install the model in the folder or zip ``path``."""
+        from ..models.store import install_model
+
+        progress = self._progress()
+        progress.begin("read", "load model")
+        return {"model": install_model(path, name, overwrite, progress).name}
+
+    def _who(self, model: str | None, device: str) -> dict:
+        from ..models.folder import checksum
+
+        network = self._networks.network(model)
+        return {"model": network.info.name, "model_sha256": checksum(network.info), "device": network.device(device),
+                "version": __version__}
+
+    def _progress(self) -> Progress:
+        last = 0.0
+
+        def report(state: Report) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= REPORT_INTERVAL_S:
+                last = now
+                self._say({"event": "progress", "stage": state.stage, "fraction": state.fraction,
+                           "seconds_left": state.seconds_left})
+
+        return Progress(report)
 
 
-def _answer(command, folder, answer):
-    try:
-        answer(event="done", **COMMANDS[command.pop("command")](folder, answer, **command))
-    except Exception as error:
-        traceback.print_exc()
-        answer(event="error", **_what(error))
-
-
-def _what(error):
+def _what(error: Exception) -> dict[str, str]:
     """``kind`` (the class in ``errors`` that says best what went wrong) and ``text`` for a person."""
-    from CTADefaceLib import errors
-
     text = str(error) or type(error).__name__
     if isinstance(error, errors.CTADefaceError):
         return {"kind": type(error).__name__, "text": text}
@@ -94,72 +140,3 @@ def _what(error):
                                                    "install the Python packages of CTADeface."}
     return {"kind": "WorkerDied", "text": f"Unexpected {type(error).__name__}: {text.splitlines()[0]}; "
                                           "please report it with the log."}
-
-
-def _progress(answer):
-    from CTADefaceLib.progress import Progress
-
-    last = [0.0]
-
-    def report(state):
-        now = time.monotonic()
-        if now - last[0] >= REPORT_INTERVAL_S:
-            last[0] = now
-            answer(event="progress", stage=state.stage, fraction=state.fraction, seconds_left=state.seconds_left)
-
-    return Progress(report)
-
-
-def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
-    import numpy as np
-
-    from CTADefaceLib.face.mask import face_mask, require_face
-    from CTADefaceLib.network.host import NetworksHere
-    from CTADefaceLib.network.model_run import ModelRun
-    from CTADefaceLib.files.private import open_private
-    from CTADefaceLib.voxels.memory import memory_warning
-    from CTADefaceLib.progress import MODEL_STAGES
-    from CTADefaceLib.network import host as models
-    from CTADefaceLib.voxels.volume import Geometry, Volume
-
-    progress = _progress(answer)
-    progress.begin("read", *MODEL_STAGES, "write")
-    progress.enter("read")
-    models.begin(model)
-    stored = np.load(folder / VOLUME_FILE)
-    # The original face is on the disk no longer than needed.
-    (folder / VOLUME_FILE).unlink()
-    volume = Volume(stored, Geometry.from_affine(affine), name=name)
-    warning = memory_warning(volume)
-    if warning:
-        answer(event="warning", text=warning)
-    mask = face_mask(volume, NetworksHere(), ModelRun(model, device, mirroring, step_size), progress)
-    require_face(mask, volume)
-    progress.enter("write")
-    with open_private(folder / MASK_FILE, "wb") as stream:
-        np.save(stream, np.packbits(mask))
-    progress.finish()
-    return {"mask_ml": volume.geometry.millilitres(np.count_nonzero(mask)), "stages": progress.seconds,
-            "mirroring": mirroring, "step_size": step_size, **_who(model, device)}
-
-
-def _who(model, device):
-    from CTADefaceLib import __version__
-    from CTADefaceLib.models.folder import checksum
-    from CTADefaceLib.network import host as models
-
-    network = models.network(model)
-    return {"model": network.info.name, "model_sha256": checksum(network.info), "device": network.device(device),
-            "version": __version__}
-
-
-def _install_model(folder, answer, path, name, overwrite):
-    from CTADefaceLib.models.store import install_model
-
-    progress = _progress(answer)
-    progress.begin("read", "load model")
-    info = install_model(path, name, overwrite, progress)
-    return {"model": info.name}
-
-
-COMMANDS = {"segment": _segment, "install_model": _install_model}

@@ -81,7 +81,7 @@ def test_worker_that_dies_is_explained_and_the_log_can_be_copied(host, slicer, p
     from CTADefaceLib.slicer_module.shared_worker import shared_worker
 
     panel.ui.segmentButton.click()
-    os.kill(shared_worker()._process.pid, signal.SIGSEGV)
+    os.kill(shared_worker()._child.process.pid, signal.SIGSEGV)
     assert host.spin(lambda: panel.segment_section.job is None, SECONDS)
     assert host.dialogs[-1].kind == "error" and "worker process died" in host.dialogs[-1].text
     panel.ui.copyLogButton.click()

@@ -1,0 +1,102 @@
+"""Starts a function of this library in a child process of its own, and ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from .pipe import Pipe, private_pipes
+
+LIBRARY_PARENT = Path(__file__).resolve().parents[2]
+# -c instead of -m: PythonSlicer sets PYTHONPATH itself.
+BOOTSTRAP = ("import sys; sys.path.insert(0, sys.argv[1]); "
+             "from CTADefaceLib.child_process.start import serve_parent; serve_parent(*sys.argv[2:])")
+KILL_SECONDS = 1.0
+
+
+class Child:
+    """A running child process: ``process``, and ``pipe`` to talk with it. ``start_child`` makes one."""
+
+    def __init__(self, process: subprocess.Popen[bytes], with_descendants: bool) -> None:
+        assert process.stdout is not None and process.stdin is not None
+        self.process, self.pipe = process, Pipe(process.stdout, process.stdin)
+        self._with_descendants = with_descendants
+
+    @property
+    def running(self) -> bool:
+        """Is the process alive?"""
+        return self.process.poll() is None
+
+    def exit_code(self) -> int | None:
+        """How it ended, once its pipe is closed; waited for a moment, None when it has not ended by then."""
+        try:
+            return self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> None:
+        """Kill it at once, unless it has ended already, and close its pipe."""
+        if self._with_descendants:
+            _kill_tree(self.process)
+        else:
+            self.process.kill()
+            self.process.wait()
+        self.pipe.close()
+
+
+def start_child(function: str, *arguments: str, python: str | os.PathLike = sys.executable,
+                environment: Mapping[str, str] | None = None, log: IO[bytes] | None = None,
+                own_session: bool = False) -> Child:
+    """Start ``function(pipe, *arguments)`` in a process of its own.
+
+    Parameters: ``function`` as "CTADefaceLib.room.module:name", called with the child's ``Pipe``; ``python`` the
+    interpreter; ``environment`` its variables (None: ours); ``log`` takes its standard error (None: ours does);
+    ``own_session`` keeps it out of our terminal (no signal from there, no window), and then all that it starts ends
+    with it. The child ends when ours does, in whatever way that happens, if ``function`` ends with its pipe.
+    Raises: OSError when it cannot be started.
+    """
+    options: dict[str, Any] = {}
+    if own_session and sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NO_WINDOW
+    elif own_session:
+        options["start_new_session"] = True
+    process = subprocess.Popen([str(python), "-c", BOOTSTRAP, str(LIBRARY_PARENT), function, *arguments],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, **options)
+    return Child(process, with_descendants=own_session)
+
+
+def serve_parent(function: str, *arguments: str) -> None:
+    """The child process from its first line to its last."""
+    pipe = private_pipes()
+    # A shell sends Ctrl-C to both; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    module, name = function.split(":")
+    getattr(import_module(module), name)(pipe, *arguments)
+    # At once: taking torch's modules apart would take long, and a thread may still wait for the pipe.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill ``process`` and everything that it started (PythonSlicer is a launcher: its child does the work)."""
+    if sys.platform == "win32":
+        # A hospital may forbid taskkill: the child then ends with the launcher, as its standard input does.
+        if process.poll() is None:
+            with suppress(OSError):
+                subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
+                               creationflags=subprocess.CREATE_NO_WINDOW)
+    else:
+        # It has ended; macOS then refuses.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
