@@ -2,15 +2,16 @@
 
 Each attacker learns on other heads that were defaced in the same way, and knows the head's frame. ``depth map``: the
 mean depth of skin over the file's border, or over its bone, for each direction. ``ray``: gradient boosting on what each
-ray meets: position, bone, and with the file also the tissue left, the curvature of both, and the HU behind the border.
-``wide``: the same with all that lies up to 16 degrees around the ray, and the shape of the whole head.
+ray meets: position, bone, the tissue left, the curvature of both, and the HU behind the border. ``wide``: the same with
+all that lies up to 16 degrees around the ray, and the shape of the whole head.
 
-What bone tells stays in every file; the gain is what the rest of the file adds to it. The skin that stays around the
-face tells of the face too, whatever the fill: ``AROUND`` is the wide attacker who has bone and that skin, but not the
-border where the face was.
+What bone tells stays in every file; the gain is what the rest of the file adds to it. Every source has the same attacker
+with as many features, so that no one guesses better by its means alone: to ``SKULL`` the file is one of which only bone is
+left. The skin that stays around the face tells of the face too, whatever the fill: ``AROUND`` has that skin, and bone where
+the face was.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -72,6 +73,33 @@ class Shapes:
         return self.axes @ (smoothed(map_, SMOOTH[0])[::2, ::2].ravel() - self.mean)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What an attacker may know of a head, as in ``Rays`` and ``Surface``; ``skin`` is there to learn from.
+
+    ``around``: the skin that stays, spread over the face.
+    """
+
+    skin: np.ndarray
+    bone: np.ndarray
+    left: np.ndarray
+    muscle: np.ndarray
+    behind: np.ndarray
+    around: np.ndarray
+    planes: np.ndarray
+
+    @classmethod
+    def of(cls, head, source):
+        shows, of_bone = vars(head.file), vars(head.skull)
+        if source == SKULL:
+            return cls(head.skin, head.bone, **of_bone, around=np.zeros(head.bone.shape), planes=np.zeros(2))
+        around = smoothed(np.where(head.removed, np.nan, head.file.left), SMOOTH[0])
+        if source == FILE:
+            return cls(head.skin, head.bone, **shows, around=around, planes=head.planes)
+        mixed = {name: np.where(head.removed, of_bone[name], shows[name]) for name in shows}
+        return cls(head.skin, head.bone, **mixed, around=around, planes=np.zeros(2))
+
+
 class Attacker:
     """Predicts ``Rays.skin`` from ``source``: ``SKULL``, ``AROUND`` or ``FILE``.
 
@@ -84,7 +112,7 @@ class Attacker:
     def fit(self, heads):
         """Learn from ``heads``, a list of ``Rays``; returns itself."""
         heads = [self._seen(h) for h in heads]
-        seen = () if not self.wide else ("bone",) if self.source == SKULL else ("bone", "left")
+        seen = ("bone", "left", "around") if self.wide else ()
         self._shapes = {name: Shapes.of([getattr(h, name) for h in heads]) for name in seen}
         self._learn_depths(heads)
         parts = [(self._features(h)[lines], self._bases(h)[:, lines], h.skin[lines])
@@ -103,23 +131,17 @@ class Attacker:
                         for model, base in zip(self._models, bases)], 0)
 
     def _seen(self, head):
-        """What this attacker may know of ``head``; the skin is there to learn from."""
-        if self.source != AROUND:
-            return head
-        gone = head.removed
-        left = np.where(gone, smoothed(np.where(gone, np.nan, head.left), SMOOTH[0]), head.left)
-        return replace(head, left=left, muscle=np.zeros(left.shape), behind=np.zeros_like(head.behind),
-                       planes=np.zeros_like(head.planes))
+        return Seen.of(head, self.source)
 
     def mapped(self, head):
         """mm of the skin, from the mean depth of tissue over what served best in each direction: bone, or what is left."""
+        head = self._seen(head)
         return np.take_along_axis(self._borders(head) + self._depths, self._best[None], 0)[0]
 
     def _borders(self, head):
         """What the depth may be counted from, (n, elevation, azimuth): bone at three scales, nothing, what is left."""
         bone = [smoothed(head.bone, sigma) for sigma in SMOOTH]
-        left = [smoothed(head.left, SMOOTH[0])] if self.source != SKULL else []
-        return np.stack([*bone, np.zeros(head.bone.shape), *left])
+        return np.stack([*bone, np.zeros(head.bone.shape), smoothed(head.left, SMOOTH[0])])
 
     def _learn_depths(self, heads):
         depth = np.stack([h.skin - self._borders(h) for h in heads])
@@ -131,19 +153,19 @@ class Attacker:
 
     def _bases(self, head):
         """Maps from which the skin's distance is learnt, (2, elevation, azimuth)."""
-        first = smoothed(head.bone, SMOOTH[1])
-        return np.stack([first, smoothed(head.left, SMOOTH[0]) if self.source != SKULL else smoothed(head.bone, SMOOTH[0])])
+        return np.stack([smoothed(head.bone, SMOOTH[1]), smoothed(head.left, SMOOTH[0])])
 
     def _features(self, head):
         """(elevation, azimuth, features)."""
         shape = head.bone.shape
         maps = [*np.broadcast_arrays(ELEVATION[:, None], AZIMUTH[None]), np.broadcast_to(np.abs(AZIMUTH), shape),
-                *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0)]
+                *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0),
+                *_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
+                *head.behind, smoothed(head.left - head.muscle, 4.0)]
         whole = [number for name, shapes in self._shapes.items() for number in shapes(getattr(head, name))]
-        if self.source != SKULL:
-            maps += [*_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
-                     *head.behind, smoothed(head.left - head.muscle, 4.0)]
-            whole += [*head.planes] if self.wide else []
+        if self.wide:
+            maps.append(head.around)
+            whole += [*head.planes]
         return np.stack([*maps, *(np.full(shape, number) for number in whole)], -1).astype(np.float32)
 
 
