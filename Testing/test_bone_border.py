@@ -87,9 +87,12 @@ def test_without_bone_nothing_more_goes():
 
 
 def test_skin_right_below_the_mask_goes_too_and_none_below_the_lowest_plane():
-    volume, mask, _ = jaw(20.0)
-    after = filled(volume, mask, "levelled")[0]
+    volume, mask, _ = jaw(34.0)
+    # It ends above the lowest skin.
+    mask[:JAW_LOW - 8] = False
+    after, value = filled(volume, mask, "levelled")
     lost = (after != volume.stored) & ~mask & (volume.stored > -300)
     lowest = np.flatnonzero(mask.any((1, 2)))[0]
+    assert find_changes(volume, after, mask, value).outside == 0
     assert lost[lowest - 4:lowest].any()
     assert not lost[:lowest - int(BELOW_MM / MM)].any()
