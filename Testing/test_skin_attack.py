@@ -75,6 +75,20 @@ def test_gains_are_told_per_zone_and_in_all():
     assert np.isnan(rows[1]["ray gain_mm"])
 
 
+def test_interval_of_a_gain_is_over_heads():
+    random = np.random.default_rng(0)
+
+    def guesses(gain):
+        file = random.normal(2, 0.1, 50)
+        return skin_attack.Guesses(np.zeros(50, int), {(name, source): file if source == "file" else file + gain
+                                                       for name, sources in skin_attack.GAINS.items() for source in sources})
+
+    wide, narrow = (skin_attack.gains([guesses(gain) for gain in of_heads])[-1]
+                    for of_heads in ([0, 1] * 5, [0.5] * 10))
+    assert wide["ray gain_low_mm"] < 0.4 and wide["ray gain_high_mm"] > 0.6
+    assert 0.4 < narrow["ray gain_low_mm"] <= narrow["ray gain_mm"] <= narrow["ray gain_high_mm"] < 0.6
+
+
 @pytest.mark.skipif(not CHECK_DATA.exists(), reason="the check heads are not beside the repository and may not be in it")
 def test_rays_of_a_real_head_see_its_skin_and_nothing_of_it_afterwards():
     from CTADefaceLib.fill import filled

@@ -26,6 +26,8 @@ OFFSETS = (3, 8)
 COMPONENTS = 8
 # For training, every n-th ray of a head.
 EVERY = 2
+# Of heads, for the intervals.
+DRAWS = 200
 TREES, LEAVES, LEARNING_RATE, LEAST_RAYS = 120, 24, 0.12, 60
 
 
@@ -223,22 +225,36 @@ def cross_validated(heads, folds=3):
 def gains(guesses):
     """Rows of dicts, one per zone and one of all.
 
-    ``zone``, ``rays``, and per attacker of ``GAINS`` the median |error| in mm from each source (``"ray file_mm"``) and
-    how much better the file is than the skull (``"ray gain_mm"``) and, for ``wide``, than skull and skin around
-    (``"wide border_mm"``).
+    ``zone``, ``rays``, and per attacker of ``GAINS`` the median |error| in mm from each source (``"ray file_mm"``), how
+    much better the file is than the skull (``"ray gain_mm"``, with its 95 % interval over heads, ``"ray gain_low_mm"`` and
+    ``"ray gain_high_mm"``) and, for ``wide``, than skull and skin around (``"wide border_mm"``).
     """
-    zone = np.concatenate([g.zone for g in guesses])
-    errors = {key: np.concatenate([g.errors[key] for g in guesses]) for key in guesses[0].errors}
     rows = []
     for number, name in [*enumerate(ZONES), (None, "all")]:
-        part = np.ones(zone.shape, bool) if number is None else zone == number
-        row = {"zone": name, "rays": int(part.sum())}
+        parts = [np.ones(g.zone.shape, bool) if number is None else g.zone == number for g in guesses]
+        row = {"zone": name, "rays": int(sum(part.sum() for part in parts))}
         for attacker, sources in GAINS.items():
-            found = {source: float(np.median(errors[attacker, source][part])) if part.any() else np.nan
-                     for source in sources}
+            errors = {source: [g.errors[attacker, source][part] for g, part in zip(guesses, parts)] for source in sources}
+            found = {source: _median(of_heads) for source, of_heads in errors.items()}
             row |= {f"{attacker} {source}_mm": mm for source, mm in found.items()}
             row[f"{attacker} gain_mm"] = found[SKULL] - found[FILE]
+            row[f"{attacker} gain_low_mm"], row[f"{attacker} gain_high_mm"] = _interval(errors[SKULL], errors[FILE])
             if AROUND in found:
                 row[f"{attacker} border_mm"] = found[AROUND] - found[FILE]
         rows.append(row)
     return rows
+
+
+def _median(of_heads):
+    errors = np.concatenate(of_heads)
+    return float(np.median(errors)) if errors.size else np.nan
+
+
+def _interval(skull, file):
+    """95 % interval of the gain: the rays of one head are not independent, so heads are drawn."""
+    used = [n for n, errors in enumerate(skull) if errors.size]
+    if not used:
+        return np.nan, np.nan
+    drawn = np.random.default_rng(0).choice(used, (DRAWS, len(used)))
+    found = [_median([skull[n] for n in heads]) - _median([file[n] for n in heads]) for heads in drawn]
+    return tuple(float(limit) for limit in np.quantile(found, (0.025, 0.975)))
