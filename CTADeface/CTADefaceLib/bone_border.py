@@ -20,7 +20,7 @@ GRID_MM = 4.0
 BALL_MM = 50.0
 # Smaller pieces are metal, streaks or noise.
 LEAST_BONE_MM3 = 3000.0
-# No tissue goes farther behind the mask than this, nearer to its rear than this, or higher above its lowest slice.
+# No tissue goes farther from the mask than this, nearer to its rear than this, or higher above its lowest slice.
 DEEPEST_MM, REAR_MM, HIGHEST_MM = 20.0, 25.0, 60.0
 # How far around that bone is looked at.
 MARGIN_MM = 25.0
