@@ -1,8 +1,8 @@
 """Below the jaw the mask ends some millimetres under the skin, and so its inner border is the skin's shape again.
 
 The levelled fill ends at bone there: at a surface that a large ball, rolled over jaw, hyoid bone and spine from
-outside, cannot pass. It is made of bone alone, so that it tells nothing else about the skin. It goes on into the neck as
-far as levelling does.
+outside, cannot pass. It is made of bone alone, so that it tells nothing else about the skin, but where it would lie farther
+from the mask than tissue may go. It goes on into the neck as far as levelling does.
 """
 
 from dataclasses import dataclass
