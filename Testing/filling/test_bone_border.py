@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib.filling.bone_border import before_bone
+from CTADefaceLib.filling.bone_border import DEEPEST_MM, before_bone
 from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.filling.fill import filled
+from CTADefaceLib.head.face_lines import BELOW_MM
 from CTADefaceLib.voxels.volume import Geometry, Volume, foremost, ras_view
 
 MM = 2.0
@@ -64,7 +65,7 @@ def test_bone_and_what_lies_behind_it_stay_and_the_checks_agree():
     beyond = changed & ~mask & (volume.stored > -300)
     assert beyond.any() and not (changed & bone).any()
     # No farther behind the mask than it says, with the size of a cell.
-    far = ndi.distance_transform_edt(~mask, MM) > 15 + 2 * 4
+    far = ndi.distance_transform_edt(~mask, MM) > DEEPEST_MM + 2 * 4
     assert not (beyond & far).any()
     # The spine, and all that lies at its depth.
     assert not (beyond & (np.arange(SHAPE[1]) * MM < 62)[:, None]).any()
@@ -83,3 +84,15 @@ def test_without_bone_nothing_more_goes():
     volume, mask, _ = jaw(20.0)
     soft = Volume(np.minimum(volume.stored, 100), volume.geometry)
     assert not before_bone(soft, ras_view(mask, soft.geometry), (MM,) * 3).hit.any()
+
+
+def test_skin_right_below_the_mask_goes_too_and_none_below_the_lowest_plane():
+    volume, mask, _ = jaw(34.0)
+    # It ends above the lowest skin.
+    mask[:JAW_LOW - 8] = False
+    after, value = filled(volume, mask, "levelled")
+    lost = (after != volume.stored) & ~mask & (volume.stored > -300)
+    lowest = np.flatnonzero(mask.any((1, 2)))[0]
+    assert find_changes(volume, after, mask, value).outside == 0
+    assert lost[lowest - 4:lowest].any()
+    assert not lost[:lowest - int(BELOW_MM / MM)].any()

@@ -1,12 +1,14 @@
 """The trained attackers: they find the skin where the file shows it, and gain nothing from a file that does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.paths import CHECK_DATA
 
 from CTADefaceLib.validation import skin_attack
 from CTADefaceLib.validation.face_frame import ZONES, face_frame
-from CTADefaceLib.validation.rays import AZIMUTH, ELEVATION, Rays, cast
+from CTADefaceLib.validation.rays import AZIMUTH, ELEVATION, Rays, Surface, cast
 
 SHAPE = ELEVATION.size, AZIMUTH.size
 
@@ -24,8 +26,8 @@ def heads(count, telling, seed=0):
         removed = np.zeros(SHAPE, bool)
         removed[15:-15, 15:-15] = True
         zone = np.broadcast_to(np.arange(SHAPE[1]) % len(ZONES), SHAPE)
-        made.append(Rays(np.where(removed, skin, np.nan), removed, zone, bone, left + random.normal(0, 0.3, SHAPE), left,
-                         np.zeros((3, *SHAPE)), np.zeros(2)))
+        file, skull = (Surface(shown, shown, np.zeros((3, *SHAPE))) for shown in (left + random.normal(0, 0.3, SHAPE), bone))
+        made.append(Rays(np.where(removed, skin, np.nan), removed, zone, bone, file, skull, np.zeros(2)))
     return made
 
 
@@ -50,6 +52,20 @@ def test_a_border_that_follows_bone_adds_nothing():
         assert abs(found[name, "skull"] - found[name, "file"]) < 0.5
 
 
+def test_every_source_has_as_many_features_so_that_none_gains_by_its_means():
+    learnt = heads(4, telling=False)
+    attackers = [skin_attack.Attacker(source).fit(learnt) for source in skin_attack.GAINS["wide"]]
+    assert len({a._models[0].n_features_in_ for a in attackers}) == 1
+
+
+def test_of_a_file_with_nothing_but_bone_both_know_the_same():
+    head = heads(1, telling=False)[0]
+    bare = replace(head, file=head.skull, removed=np.ones(SHAPE, bool))
+    skull, file = (skin_attack.Seen.of(bare, source) for source in (skin_attack.SKULL, skin_attack.FILE))
+    for name in ("bone", "left", "muscle", "behind"):
+        assert np.array_equal(getattr(skull, name), getattr(file, name))
+
+
 def test_gains_are_told_per_zone_and_in_all():
     errors = {(name, source): np.array([1.0, 3.0] if source == "file" else [4.0, 4.0])
               for name, sources in skin_attack.GAINS.items() for source in sources}
@@ -57,6 +73,20 @@ def test_gains_are_told_per_zone_and_in_all():
     assert [row["zone"] for row in rows] == [*ZONES, "all"]
     assert rows[0]["ray gain_mm"] == 3 and rows[9]["wide border_mm"] == 1 and rows[-1]["depth map gain_mm"] == 2
     assert np.isnan(rows[1]["ray gain_mm"])
+
+
+def test_interval_of_a_gain_is_over_heads():
+    random = np.random.default_rng(0)
+
+    def guesses(gain):
+        file = random.normal(2, 0.1, 50)
+        return skin_attack.Guesses(np.zeros(50, int), {(name, source): file if source == "file" else file + gain
+                                                       for name, sources in skin_attack.GAINS.items() for source in sources})
+
+    wide, narrow = (skin_attack.gains([guesses(gain) for gain in of_heads])[-1]
+                    for of_heads in ([0, 1] * 5, [0.5] * 10))
+    assert wide["ray gain_low_mm"] < 0.4 and wide["ray gain_high_mm"] > 0.6
+    assert 0.4 < narrow["ray gain_low_mm"] <= narrow["ray gain_mm"] <= narrow["ray gain_high_mm"] < 0.6
 
 
 @pytest.mark.skipif(not CHECK_DATA.exists(), reason="the check heads are not beside the repository and may not be in it")
@@ -70,7 +100,7 @@ def test_rays_of_a_real_head_see_its_skin_and_nothing_of_it_afterwards():
     seen = np.isfinite(rays.skin)
     assert seen.sum() > 3000 and set(rays.zone[seen]) == set(range(len(ZONES)))
     # What is left lies behind the skin, and skin over the forehead is thinner than over the cheeks.
-    depth = rays.skin - rays.left
+    depth = rays.skin - rays.file.left
     assert np.nanmin(depth[seen]) >= 1 and seen.sum() > 0.7 * rays.removed.sum()
     forehead, cheek = (np.nanmedian(depth[seen & (rays.zone == ZONES.index(z))]) for z in ("forehead", "right cheek"))
     assert 2 < forehead < cheek < 25

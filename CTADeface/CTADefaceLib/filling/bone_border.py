@@ -1,7 +1,8 @@
 """Below the jaw the mask ends some millimetres under the skin, and so its inner border is the skin's shape again.
 
 The levelled fill ends at bone there: at a surface that a large ball, rolled over jaw, hyoid bone and spine from
-outside, cannot pass. It is made of bone alone, so that it tells nothing else about the skin.
+outside, cannot pass. It is made of bone alone, so that it tells nothing else about the skin, but where it would lie farther
+from the mask than tissue may go. It goes on into the neck as far as levelling does.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..head.face_lines import BELOW_MM
 from ..voxels.cells import Cells
 from ..voxels.hu import BONE_HU
 from ..voxels.morphology import bounding_box
@@ -18,8 +20,8 @@ GRID_MM = 4.0
 BALL_MM = 50.0
 # Smaller pieces are metal, streaks or noise.
 LEAST_BONE_MM3 = 3000.0
-# No tissue goes farther behind the mask than this, nearer to its rear than this, or higher above its lowest slice.
-DEEPEST_MM, REAR_MM, HIGHEST_MM = 15.0, 25.0, 60.0
+# No tissue goes farther from the mask than this, nearer to its rear than this, or higher above its lowest slice.
+DEEPEST_MM, REAR_MM, HIGHEST_MM = 20.0, 25.0, 60.0
 # How far around that bone is looked at.
 MARGIN_MM = 25.0
 
@@ -65,7 +67,9 @@ def before_bone(volume, face, spacing):
     reach = bounding_box(mask)
     rows = slice(reach[1].start + 1 + int(REAR_MM / cells.spacing[1]), reach[1].stop)
     allowed = np.zeros_like(near)
-    allowed[reach[0].start:reach[0].start + int(HIGHEST_MM / cells.spacing[0]), rows] = True
+    lowest, up, down = reach[0].start, *(int(mm / cells.spacing[0]) for mm in (HIGHEST_MM, BELOW_MM))
+    # The skin next to the mask, down to the plane where levelling ends, would tell how full the skin above it was.
+    allowed[max(lowest - down, 0):lowest + up, rows] = True
     return BeforeBone(box, cells, near & allowed & ~_rolled_over(_large(bone, cells), cells.spacing))
 
 

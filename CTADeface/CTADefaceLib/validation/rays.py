@@ -24,29 +24,45 @@ BEHIND_MM = ((0, 4), (4, 9), (9, 16))
 
 
 @dataclass(frozen=True)
+class Surface:
+    """``left``: outermost tissue; ``muscle``: outermost above 0 HU; ``behind``: (3, ...) HU behind ``left``."""
+
+    left: np.ndarray
+    muscle: np.ndarray
+    behind: np.ndarray
+
+    @classmethod
+    def of(cls, hu):
+        """That of HU (elevation, azimuth, radius)."""
+        left = outermost(hu, TISSUE_HU)
+        return cls(left, outermost(hu, MUSCLE_HU), _behind(hu, left))
+
+
+@dataclass(frozen=True)
 class Rays:
     """Maps (elevation, azimuth) of one defaced head.
 
     ``skin``: where the removed skin was, NaN on rays without; ``removed``: bool, the ray passes the mask; ``zone``: index
-    into ``face_frame.ZONES``; ``bone``: outermost bone; ``left``: outermost tissue of the file; ``muscle``: outermost
-    above 0 HU; ``behind``: (3, ...) HU behind ``left``; ``planes``: mm from the origin, upwards and forwards in the
-    image, of the mask's lowest slice and its rearmost plane, which the levelled region shows.
+    into ``face_frame.ZONES``; ``bone``: outermost bone; ``file``: what the released file shows; ``skull``: what it would
+    show if it had nothing but bone; ``planes``: mm from the origin, upwards and forwards in the image, of the mask's
+    lowest slice and its rearmost plane, which the levelled region shows.
     """
 
     skin: np.ndarray
     removed: np.ndarray
     zone: np.ndarray
     bone: np.ndarray
-    left: np.ndarray
-    muscle: np.ndarray
-    behind: np.ndarray
+    file: Surface
+    skull: Surface
     planes: np.ndarray
 
 
 def cast(volume, mask, stored_after, frame):
     """``Rays`` of a ``Volume``, its mask (bool, k, j, i), its stored values after the fill, and its ``FaceFrame``."""
     points = _points(frame, volume.geometry.ras_spacing())
-    before = _along(volume.to_hu(volume.stored), volume.geometry, points)
+    hu = volume.to_hu(volume.stored)
+    before = _along(hu, volume.geometry, points)
+    skull = _along(np.where((hu > BONE_HU) & ~mask, hu, AIR_HU), volume.geometry, points)
     released = Volume(stored_after, volume.geometry, volume.slope, volume.intercept)
     after = _along(released.to_hu(stored_after), volume.geometry, points)
     inside = _along(mask.astype(np.uint8), volume.geometry, points, order=0) > 0
@@ -54,18 +70,17 @@ def cast(volume, mask, stored_after, frame):
     skin = _skin(before, end)
     # Beyond the removed skin come chest and shoulders, of which the ray says nothing.
     beyond = (np.arange(RADIUS_MM.size) > end[..., None] + SKIN_WITHIN_MM) & (end >= 0)[..., None]
-    after[beyond] = AIR_HU
+    after[beyond] = skull[beyond] = AIR_HU
     # Bone stays as it was; its surface is read from the original, so that what goes beside it does not move it.
     bone = np.where(inside, AIR_HU, before)
     bone[beyond] = AIR_HU
-    left = outermost(after, TISSUE_HU)
-    skin[skin - left < SHOWN_MM] = np.nan
+    file = Surface.of(after)
+    skin[skin - file.left < SHOWN_MM] = np.nan
     zone = frame.zones((_directions() * np.nan_to_num(skin)[..., None]).reshape(-1, 3)).reshape(skin.shape)
     spacing = volume.geometry.ras_spacing()
     used = np.argwhere(ras_view(mask, volume.geometry)).min(0)
     planes = np.array([used[0] * spacing[0] - frame.origin[0], used[1] * spacing[1] - frame.origin[1]])
-    return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), left, outermost(after, MUSCLE_HU), _behind(after, left),
-                planes)
+    return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), file, Surface.of(skull), planes)
 
 
 def outermost(hu, threshold):

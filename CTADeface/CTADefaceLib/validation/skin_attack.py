@@ -2,15 +2,16 @@
 
 Each attacker learns on other heads that were defaced in the same way, and knows the head's frame. ``depth map``: the
 mean depth of skin over the file's border, or over its bone, for each direction. ``ray``: gradient boosting on what each
-ray meets: position, bone, and with the file also the tissue left, the curvature of both, and the HU behind the border.
-``wide``: the same with all that lies up to 16 degrees around the ray, and the shape of the whole head.
+ray meets: position, bone, the tissue left, the curvature of both, and the HU behind the border. ``wide``: the same with
+all that lies up to 16 degrees around the ray, and the shape of the whole head.
 
-What bone tells stays in every file; the gain is what the rest of the file adds to it. The skin that stays around the
-face tells of the face too, whatever the fill: ``AROUND`` is the wide attacker who has bone and that skin, but not the
-border where the face was.
+What bone tells stays in every file; the gain is what the rest of the file adds to it. Every source has the same attacker
+with as many features, so that no one guesses better by its means alone: to ``SKULL`` the file is one of which only bone is
+left. The skin that stays around the face tells of the face too, whatever the fill: ``AROUND`` has that skin, and bone where
+the face was.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -25,6 +26,10 @@ OFFSETS = (3, 8)
 COMPONENTS = 8
 # For training, every n-th ray of a head.
 EVERY = 2
+# Of heads, for the intervals.
+DRAWS = 200
+# Share of rays with a value, after smoothing, from which on the smoothed value is taken.
+LEAST_WEIGHT = 0.02
 TREES, LEAVES, LEARNING_RATE, LEAST_RAYS = 120, 24, 0.12, 60
 
 
@@ -34,12 +39,13 @@ def smoothed(map_, sigma):
     if not known.any():
         return np.full(map_.shape, 80.0)
     values = np.where(known, map_, 0.0)
-    # Twice: the second one, wide, is for where nothing is near.
+    result, enough = np.zeros(map_.shape), np.zeros(map_.shape, bool)
+    # Wider ones for where nothing is near; the widest takes what is left.
     for width in (sigma, 12.0, 40.0):
         weight = ndi.gaussian_filter(known.astype(float), width, mode="nearest")
         part = ndi.gaussian_filter(values, width, mode="nearest") / np.maximum(weight, 1e-9)
-        result = part if width == sigma else np.where(enough, result, part)
-        enough = weight > 0.02 if width == sigma else enough | (weight > 0.02)
+        result = np.where(enough, result, part)
+        enough |= weight > LEAST_WEIGHT
     return result
 
 
@@ -72,6 +78,33 @@ class Shapes:
         return self.axes @ (smoothed(map_, SMOOTH[0])[::2, ::2].ravel() - self.mean)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What an attacker may know of a head, as in ``Rays`` and ``Surface``; ``skin`` is there to learn from.
+
+    ``around``: the skin that stays, spread over the face.
+    """
+
+    skin: np.ndarray
+    bone: np.ndarray
+    left: np.ndarray
+    muscle: np.ndarray
+    behind: np.ndarray
+    around: np.ndarray
+    planes: np.ndarray
+
+    @classmethod
+    def of(cls, head, source):
+        shows, of_bone = vars(head.file), vars(head.skull)
+        if source == SKULL:
+            return cls(head.skin, head.bone, **of_bone, around=np.zeros(head.bone.shape), planes=np.zeros(2))
+        around = smoothed(np.where(head.removed, np.nan, head.file.left), SMOOTH[0])
+        if source == FILE:
+            return cls(head.skin, head.bone, **shows, around=around, planes=head.planes)
+        mixed = {name: np.where(head.removed, of_bone[name], shows[name]) for name in shows}
+        return cls(head.skin, head.bone, **mixed, around=around, planes=np.zeros(2))
+
+
 class Attacker:
     """Predicts ``Rays.skin`` from ``source``: ``SKULL``, ``AROUND`` or ``FILE``.
 
@@ -84,7 +117,7 @@ class Attacker:
     def fit(self, heads):
         """Learn from ``heads``, a list of ``Rays``; returns itself."""
         heads = [self._seen(h) for h in heads]
-        seen = () if not self.wide else ("bone",) if self.source == SKULL else ("bone", "left")
+        seen = ("bone", "left", "around") if self.wide else ()
         self._shapes = {name: Shapes.of([getattr(h, name) for h in heads]) for name in seen}
         self._learn_depths(heads)
         parts = [(self._features(h)[lines], self._bases(h)[:, lines], h.skin[lines])
@@ -103,23 +136,17 @@ class Attacker:
                         for model, base in zip(self._models, bases)], 0)
 
     def _seen(self, head):
-        """What this attacker may know of ``head``; the skin is there to learn from."""
-        if self.source != AROUND:
-            return head
-        gone = head.removed
-        left = np.where(gone, smoothed(np.where(gone, np.nan, head.left), SMOOTH[0]), head.left)
-        return replace(head, left=left, muscle=np.zeros(left.shape), behind=np.zeros_like(head.behind),
-                       planes=np.zeros_like(head.planes))
+        return Seen.of(head, self.source)
 
     def mapped(self, head):
         """mm of the skin, from the mean depth of tissue over what served best in each direction: bone, or what is left."""
+        head = self._seen(head)
         return np.take_along_axis(self._borders(head) + self._depths, self._best[None], 0)[0]
 
     def _borders(self, head):
         """What the depth may be counted from, (n, elevation, azimuth): bone at three scales, nothing, what is left."""
         bone = [smoothed(head.bone, sigma) for sigma in SMOOTH]
-        left = [smoothed(head.left, SMOOTH[0])] if self.source != SKULL else []
-        return np.stack([*bone, np.zeros(head.bone.shape), *left])
+        return np.stack([*bone, np.zeros(head.bone.shape), smoothed(head.left, SMOOTH[0])])
 
     def _learn_depths(self, heads):
         depth = np.stack([h.skin - self._borders(h) for h in heads])
@@ -131,19 +158,19 @@ class Attacker:
 
     def _bases(self, head):
         """Maps from which the skin's distance is learnt, (2, elevation, azimuth)."""
-        first = smoothed(head.bone, SMOOTH[1])
-        return np.stack([first, smoothed(head.left, SMOOTH[0]) if self.source != SKULL else smoothed(head.bone, SMOOTH[0])])
+        return np.stack([smoothed(head.bone, SMOOTH[1]), smoothed(head.left, SMOOTH[0])])
 
     def _features(self, head):
         """(elevation, azimuth, features)."""
         shape = head.bone.shape
         maps = [*np.broadcast_arrays(ELEVATION[:, None], AZIMUTH[None]), np.broadcast_to(np.abs(AZIMUTH), shape),
-                *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0)]
+                *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0),
+                *_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
+                *head.behind, smoothed(head.left - head.muscle, 4.0)]
         whole = [number for name, shapes in self._shapes.items() for number in shapes(getattr(head, name))]
-        if self.source != SKULL:
-            maps += [*_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
-                     *head.behind, smoothed(head.left - head.muscle, 4.0)]
-            whole += [*head.planes] if self.wide else []
+        if self.wide:
+            maps.append(head.around)
+            whole += [*head.planes]
         return np.stack([*maps, *(np.full(shape, number) for number in whole)], -1).astype(np.float32)
 
 
@@ -201,22 +228,36 @@ def cross_validated(heads, folds=3):
 def gains(guesses):
     """Rows of dicts, one per zone and one of all.
 
-    ``zone``, ``rays``, and per attacker of ``GAINS`` the median |error| in mm from each source (``"ray file_mm"``) and
-    how much better the file is than the skull (``"ray gain_mm"``) and, for ``wide``, than skull and skin around
-    (``"wide border_mm"``).
+    ``zone``, ``rays``, and per attacker of ``GAINS`` the median |error| in mm from each source (``"ray file_mm"``), how
+    much better the file is than the skull (``"ray gain_mm"``, with its 95 % interval over heads, ``"ray gain_low_mm"`` and
+    ``"ray gain_high_mm"``) and, for ``wide``, than skull and skin around (``"wide border_mm"``).
     """
-    zone = np.concatenate([g.zone for g in guesses])
-    errors = {key: np.concatenate([g.errors[key] for g in guesses]) for key in guesses[0].errors}
     rows = []
     for number, name in [*enumerate(ZONES), (None, "all")]:
-        part = np.ones(zone.shape, bool) if number is None else zone == number
-        row = {"zone": name, "rays": int(part.sum())}
+        parts = [np.ones(g.zone.shape, bool) if number is None else g.zone == number for g in guesses]
+        row = {"zone": name, "rays": int(sum(part.sum() for part in parts))}
         for attacker, sources in GAINS.items():
-            found = {source: float(np.median(errors[attacker, source][part])) if part.any() else np.nan
-                     for source in sources}
+            errors = {source: [g.errors[attacker, source][part] for g, part in zip(guesses, parts)] for source in sources}
+            found = {source: _median(of_heads) for source, of_heads in errors.items()}
             row |= {f"{attacker} {source}_mm": mm for source, mm in found.items()}
             row[f"{attacker} gain_mm"] = found[SKULL] - found[FILE]
+            row[f"{attacker} gain_low_mm"], row[f"{attacker} gain_high_mm"] = _interval(errors[SKULL], errors[FILE])
             if AROUND in found:
                 row[f"{attacker} border_mm"] = found[AROUND] - found[FILE]
         rows.append(row)
     return rows
+
+
+def _median(of_heads):
+    errors = np.concatenate(of_heads)
+    return float(np.median(errors)) if errors.size else np.nan
+
+
+def _interval(skull, file):
+    """95 % interval of the gain: the rays of one head are not independent, so heads are drawn."""
+    used = [n for n, errors in enumerate(skull) if errors.size]
+    if not used:
+        return np.nan, np.nan
+    drawn = np.random.default_rng(0).choice(used, (DRAWS, len(used)))
+    found = [_median([skull[n] for n in heads]) - _median([file[n] for n in heads]) for heads in drawn]
+    return tuple(float(limit) for limit in np.quantile(found, (0.025, 0.975)))
