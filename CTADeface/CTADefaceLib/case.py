@@ -18,7 +18,7 @@ from .files.publish import output_paths, place_of, publishing, refuse_existing
 from .files.read import read_volume
 from .files.write import write_like, write_mask
 from .memory import warn_of_memory
-from .pipeline import face_mask, mask_on_grid, require_face
+from .pipeline import face_mask, mask_on_grid, require_face, with_ears
 from .progress import MODEL_STAGES, Progress
 from .records.folder import masks_folder, new_mask_path, records_folder, require_no_mask
 from .records.record import voxels_sha256
@@ -32,7 +32,7 @@ class Options:
     """How a case is run; the same names as the shell's options.
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
-    outside of the one that is given away (see ``records.folder``); ``second_opinion`` asks the model about a ``mask``
+    outside of the one that is given away (see ``records.folder``); ``ears``: both ears go too; ``second_opinion`` asks the model about a ``mask``
     that was given, for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of
     the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``;
     ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
@@ -46,6 +46,7 @@ class Options:
     fill: str | float = filling.DEFAULT_FILL
     mask: str | None = None
     mask_only: bool = False
+    ears: bool = False
     second_opinion: bool = True
     overwrite: bool = False
     mirroring: bool = False
@@ -241,22 +242,24 @@ def _survey(volume, options, progress):
 
 def _find_mask(volume, options, progress, survey):
     if options.mask is None:
-        mask = face_mask(volume, options.model, options.device, options.mirroring, options.step_size, progress, survey)
+        mask = face_mask(volume, options.model, options.device, options.mirroring, options.step_size, progress, survey,
+                         options.ears)
         require_face(mask, volume)
         return mask
     survey.check()
-    return mask_on_grid(read_volume(options.mask), volume)
+    return with_ears(mask_on_grid(read_volume(options.mask), volume), survey, options.ears)
 
 
 def _release(volume, mask, wanted, options, progress, result, survey, before):
     progress.enter("fill")
-    stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame)
+    ears = survey.ears if options.ears else None
+    stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame, ears)
     result.fill, result.fill_hu = str(options.fill), round(float(value) * volume.slope + volume.intercept, 2)
     progress.enter("check")
     model, proposal = _proposed(volume, mask, options)
     outgoing = Outgoing(
         volume, mask, stored, value, settings_of(options, result), model, proposal, options.override, options.by,
-        seconds=progress.seconds, before=before, survey=survey,
+        seconds=progress.seconds, before=before, survey=survey, ears=ears,
         opinion=second_opinion(volume, options, survey) if proposal is None else None,
         names={"input": Path(result.input).name, "defaced": wanted[0].name} if options.record_names else None)
     checks = outgoing.checks
@@ -291,7 +294,7 @@ def settings_of(options, result):
     """The record's settings of a ``Result``."""
     return {"fill": options.fill, "fill_hu": result.fill_hu, "device": result.device,
             "mirroring": options.mirroring, "step_size": options.step_size,
-            "mask": "model" if options.mask is None else "file"}
+            "mask": "model" if options.mask is None else "file", "ears": options.ears}
 
 
 def model_facts(name):

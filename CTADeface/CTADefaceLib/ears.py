@@ -5,7 +5,6 @@ As the face is levelled along its own direction, the sides are levelled to later
 ear, everything outside of the tissue that stays goes, air with its noise and partial volumes included.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
@@ -19,7 +18,7 @@ from .volume import ras_affine, ras_view
 
 SIDES = {"right_ear": 1, "left_ear": -1}
 # What a mask has so far below the surface, where the ear stands, is the ear's and not the face's.
-OF_EAR_MM, OF_EAR_CELLS = 8.0, 2
+OF_EAR_MM, OF_EAR_CELLS = pinna.DEEPEST_MM + 2.0, 2
 # Voxels are looked up on maps of this spacing.
 MAP_MM = 0.5
 # Head mm to lateral from which on voxels are looked at: below the flattest head's side.
@@ -183,7 +182,7 @@ class Ear:
         return self._beyond(self.surface.height, pinna.ellipse(pinna.REACH_MM))
 
     def levelled(self, mask):
-        """Bool: outside of all tissue that stays on each line, given what of the ``mask`` lies in this part."""
+        """Bool: what of the ``mask`` (this part of it) is the ear's, and what lies outside of all tissue that stays on its line."""
         place, lateral = self._places
         stored, outside = self.part_of(self.volume.stored), self.outside
         stays = outside & ~mask
@@ -195,7 +194,10 @@ class Ear:
         line = ((s // step) * columns + a // step).astype(np.int32)
         last = np.full(rows * columns, -np.inf, np.float32)
         np.maximum.at(last, line[place[stays]], lateral[stays])
-        return outside & (lateral > last[line][place])
+        result = lateral > last[line][place]
+        result &= outside
+        result |= mask & self.zone
+        return result
 
     @property
     def _line_mm(self):

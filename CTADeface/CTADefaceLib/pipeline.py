@@ -30,10 +30,11 @@ class Defaced:
     checks: list
 
 
-def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None, survey=None):
+def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None, survey=None, ears=False):
     """Face mask, bool (k, j, i), of a ``Volume``; all False when there is no face in view.
 
-    Parameters: ``survey``: the finished ``Survey`` of the volume, where there is one already.
+    Parameters: ``survey``: the finished ``Survey`` of the volume, where there is one already; ``ears``: with both
+    pinnae (module ``ears``).
     Raises: ``InputError`` (not a CT), ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
     progress = progress or Progress()
@@ -42,8 +43,18 @@ def face_mask(volume, model=None, device="cpu", mirroring=False, step_size=0.5, 
         progress.enter("read")
         survey = surveyed(volume, models.overview_model(model), progress)
     survey.check()
+    mask = _found_mask(volume, survey, model, (model, device, mirroring, step_size, progress))
+    return with_ears(mask, survey, ears)
+
+
+def with_ears(mask, survey, ears=True):
+    """``mask`` (bool (k, j, i)) and, if wanted, the pinnae of the volume of a ``Survey``; an empty mask stays empty."""
+    return survey.ears.added_to(mask) if ears and mask.any() else mask
+
+
+def _found_mask(volume, survey, model, settings):
+    progress = settings[-1]
     progress.enter("load model")
-    settings = model, device, mirroring, step_size, progress
     with ThreadPoolExecutor(1) as pool:
         # What needs no network, on the core that waits while it is loaded; the head's frame is for the checks.
         inside = pool.submit(lambda: survey.brain)
@@ -144,39 +155,45 @@ def mask_on_grid(mask, volume):
     return given.as_mask()
 
 
-def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None):
+def segment_face(image, model=None, device="cpu", mirroring=False, step_size=0.5, progress=None, ears=False):
     """Face mask of a head CT.
 
     Parameters: ``image`` a ``SimpleITK.Image`` in HU, or ``(array (k, j, i), Geometry)``; ``model`` a
-    model's name or folder (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'.
+    model's name or folder (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'; ``ears``: the mask also holds both pinnae.
     Returns: uint8 mask (1 = face) in the same form and on the same grid; empty when no face is in view.
     Raises: ``InputError``, ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
     volume, progress = _to_volume(image), progress or Progress()
     progress.begin("read", *MODEL_STAGES)
-    mask = face_mask(volume, model, device, mirroring, step_size, progress)
+    mask = face_mask(volume, model, device, mirroring, step_size, progress, ears=ears)
     progress.finish()
     return _like(image, mask.astype(np.uint8))
 
 
-def fill_face(image, mask, fill=filling.DEFAULT_FILL, progress=None):
+def fill_face(image, mask, fill=filling.DEFAULT_FILL, progress=None, ears=False):
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``fill``.
+
+    Parameters: ``ears``: the mask holds the ears too, which are levelled to lateral.
 
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill, ``Cancelled``.
     """
     volume, progress = _to_volume(image), progress or Progress()
     progress.begin("fill")
     progress.enter("fill")
+    from .ears import Ears
+
     frame = locate(volume) if fill == "levelled" else None
-    stored = filling.filled(volume, mask_on_grid(mask, volume), fill, frame=frame)[0]
+    of_ears = Ears(volume, frame) if ears and fill == "levelled" else None
+    stored = filling.filled(volume, mask_on_grid(mask, volume), fill, frame=frame, ears=of_ears)[0]
     progress.finish()
     return _like(image, stored)
 
 
-def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress=None, **options):
+def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress=None, ears=False, **options):
     """Segment (unless ``mask`` is given), fill, and check; ``options`` as for ``segment_face``.
 
-    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless.
+    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``ears``: both ears go
+    too, also with a ``mask``, to which they are added.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
@@ -191,15 +208,16 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress
     progress.enter("read")
     survey = surveyed(volume, models.overview_model(options.get("model")) if mask is None else None)
     if mask is None:
-        found = face_mask(volume, progress=progress, **options, survey=survey)
+        found = face_mask(volume, progress=progress, **options, survey=survey, ears=ears)
         require_face(found, volume)
     else:
         survey.check()
-        found = mask_on_grid(mask, volume)
+        found = with_ears(mask_on_grid(mask, volume), survey, ears)
     progress.enter("fill")
-    stored, value = filling.filled(volume, found, fill, survey.histogram, survey.frame)
+    of_ears = survey.ears if ears else None
+    stored, value = filling.filled(volume, found, fill, survey.histogram, survey.frame, of_ears)
     progress.enter("check")
-    checks = run_checks(volume, found, stored, value, survey)
+    checks = run_checks(volume, found, stored, value, survey, ears=of_ears)
     require_passed(checks, overrides, volume.name)
     progress.finish()
     return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(np.count_nonzero(found)), checks)

@@ -27,7 +27,7 @@ class Outgoing:
     ``make_record``; ``seconds`` by stage; ``identity`` what ``check_identity`` found, None if it was not asked;
     ``before`` a ``Future`` of the SHA-256 of the original's voxels, where it is computed already; ``survey`` the
     original's ``Survey``, where there is one; ``opinion`` what a model calls face, where a mask was given that was not made
-    from its proposal.
+    from its proposal; ``ears`` the original's ``Ears``, where they were to go too.
     """
 
     volume: object
@@ -45,6 +45,7 @@ class Outgoing:
     before: Future | None = None
     survey: object = None
     opinion: np.ndarray | None = None
+    ears: object = None
 
     @cached_property
     def checks(self):
@@ -52,7 +53,7 @@ class Outgoing:
         from .checks.every import run_checks
 
         known = self.proposal if self.opinion is None else self.opinion
-        return run_checks(self.volume, self.mask, self.stored, self.value, self.survey, known)
+        return run_checks(self.volume, self.mask, self.stored, self.value, self.survey, known, self.ears)
 
     def face_picture(self):
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""

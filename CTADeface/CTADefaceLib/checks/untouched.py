@@ -54,18 +54,20 @@ class Changes:
                     self.places[kind] = self.ras_of((int(s) + planes.start, int(a) + offset, int(r)))
 
 
-def find_changes(volume, stored_after, mask, value, frame=None):
+def find_changes(volume, stored_after, mask, value, frame=None, ears=None):
     """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain
     them.
 
     A voxel outside of the mask may change when it lies before all tissue that stays on its line and between the planes
     (module ``face_lines``; ``frame`` is the head's): air, devices. Or when it is the layer of less than half skin beside
-    the mask. Behind that and far from the mask nothing may.
+    the mask. Behind that and far from the mask nothing may. With ``ears`` (``Ears``), air beside them may, too.
     """
-    lines = FaceLines(volume, mask, frame)
+    face_alone = mask if ears is None else ears.taken_from(mask)
+    lines = FaceLines(volume, face_alone, frame)
     before, after, face = (lines.view(array) for array in (volume.stored, stored_after, mask))
     bone_cells, steps = large_bone(lines.volume)
-    beyond = lines.planes(face)
+    beyond = lines.planes(lines.view(face_alone))
+    beside_ears = None if ears is None else lines.view(ears.beside())
     changes = Changes(lines.place)
 
     def stays(hu, changed, box):
@@ -90,6 +92,8 @@ def find_changes(volume, stored_after, mask, value, frame=None):
         part = lines.within(box)
         ends = part.foremost(stays(hu, changed, box)) if front is None else front - start
         wrong &= ~(part.in_front(ends, hu.shape[1]) & lines.between(beyond, box))
+        if beside_ears is not None:
+            wrong &= ~(beside_ears[box] & (hu <= TISSUE_IN_FRONT_HU))
         if wrong.any():
             wrong &= ~(_beside(face, planes)[:, start:] & (hu <= TISSUE_HU))
         changes.note("outside", wrong, planes, start)

@@ -113,10 +113,11 @@ def _find_face(plan, given, options, progress, warn):
         if given is not None:
             return _persons_face(given(volume), chosen, volume, stack)
         if options.mask is not None:
-            return _face_of_file(options.mask, chosen, volume, stack)
+            return _face_of_file(options, chosen, volume, stack)
         seen = volume if stack.upright else upright(volume, stack)
         survey = surveyed(seen, models.overview_model(options.model), progress)
-        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress, survey)
+        mask = face_mask(seen, options.model, options.device, options.mirroring, options.step_size, progress, survey,
+                         options.ears)
         if mask.any():
             own, survey = (mask, survey) if stack.upright else (None, None)
             return Face(mask, seen.geometry, chosen, volume, "model", own, model=model_facts(options.model), survey=survey)
@@ -126,7 +127,8 @@ def _find_face(plan, given, options, progress, warn):
     require_face(mask, volume)
 
 
-def _face_of_file(path, chosen, volume, stack):
+def _face_of_file(options, chosen, volume, stack):
+    path = options.mask
     given = read_volume(path)
     mask = given.as_mask()
     if not mask_on_stack(mask, given.geometry, stack).any():

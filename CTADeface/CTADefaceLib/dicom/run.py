@@ -135,11 +135,16 @@ class Run:
         chosen = series.number == self.face.chosen.number
         survey = self.face.survey if chosen and self.face.survey else surveyed(volume)
         self.face.survey = None
-        stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame)
+        ears = survey.ears if options.ears else None
+        if ears is not None and self.face.source != "segmentation":
+            # A person's mask has what that person wants; here those of this series' own voxels are added.
+            mask = ears.added_to(mask)
+            result.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(mask)), 2)
+        stored, value = filling.filled(volume, mask, options.fill, survey.histogram, survey.frame, ears)
         hu = float(value) * volume.slope + volume.intercept
         result.fill, result.fill_hu = str(options.fill), round(hu, 2)
         changed = stored != volume.stored
-        outgoing = self._outgoing(series, volume, mask, stored, value, result, survey)
+        outgoing = self._outgoing(series, volume, mask, stored, value, result, survey, ears)
         if options.identity:
             outgoing.check_identity(progress.part(0.3, 0.5))
         meant = []
@@ -160,7 +165,7 @@ class Run:
         result.checks = [check.as_dict() for check in outgoing.checks]
         result.was_released(target, released)
 
-    def _outgoing(self, series, volume, mask, stored, value, result, survey):
+    def _outgoing(self, series, volume, mask, stored, value, result, survey, ears):
         options, own = self.options, series.number == self.face.chosen.number
         source = self.face.source if own else self.face.source + ", of another series"
         settings = settings_of(options, result) | self.face.how | {
@@ -170,7 +175,7 @@ class Run:
         proposal = mask if self.face.source == "model" else self.face.proposal if own else None
         return Outgoing(
             volume, mask, stored, value, settings, self.face.model, proposal, options.override, options.by,
-            seconds=dict(self.progress.seconds), survey=survey,
+            seconds=dict(self.progress.seconds), survey=survey, ears=ears,
             opinion=second_opinion(volume, options, survey) if self.face.source == "file" else None,
             names={"input": series.label, "defaced": series_folder(self.folder, series).name}
             if options.record_names else None)

@@ -53,15 +53,16 @@ class FaceLogic:
 
     def segmentFace(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                     model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                    progress: Callable[[Job], None] | None = None) -> SegmentationNode:
+                    progress: Callable[[Job], None] | None = None, ears: bool = False) -> SegmentationNode:
         """Propose a face mask and wait for it; the application stays responsive.
 
         Parameters: ``segmentationNode`` to write to (None: the volume's own, or a new one); ``model`` a name or folder
         (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'; ``progress`` called with the ``Job``
-        (``stage``, ``fraction``, ``seconds_left``, ``cancel()``) several times a second.
+        (``stage``, ``fraction``, ``seconds_left``, ``cancel()``) several times a second; ``ears``: the mask also holds
+        both ears, and what is made of it treats them as such.
         Returns: the segmentation node. Raises: ``CTADefaceError``s; the scene is then as before.
         """
-        job = self.startSegmentation(volumeNode, model, device, mirroring)
+        job = self.startSegmentation(volumeNode, model, device, mirroring, ears)
 
         def each(job):
             if progress is not None:
@@ -76,12 +77,12 @@ class FaceLogic:
         return self.finishSegmentation(job, volumeNode, segmentationNode)
 
     def startSegmentation(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-                          mirroring: bool = False) -> Job:
+                          mirroring: bool = False, ears: bool = False) -> Job:
         """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
         volume = volumes.engine_volume(volumeNode)
         check_ct(volume)
         return shared_worker().segment(volume.stored, volumes.grid_to_patient(volumeNode), volumeNode.GetName(),
-                                       model or None, device, mirroring)
+                                       model or None, device, mirroring, ears=ears)
 
     def finishSegmentation(self, job: Job, volumeNode: VolumeNode,
                            segmentationNode: SegmentationNode | None = None) -> SegmentationNode:
@@ -187,11 +188,15 @@ class FaceLogic:
     def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                      fill: str | float = filling.DEFAULT_FILL) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
-        return self._filled(volumeNode, self.faceMask(volumeNode, segmentationNode), fill)
+        return self._filled(volumeNode, segmentationNode, self.faceMask(volumeNode, segmentationNode), fill)
 
-    def _filled(self, volumeNode, mask, fill):
-        frame = volumes.head_frame(volumeNode) if fill == "levelled" else None
-        return filling.filled(volumes.engine_volume(volumeNode), mask, fill, frame=frame)[0]
+    def _filled(self, volumeNode, segmentationNode, mask, fill):
+        frame = ears = None
+        if fill == "levelled":
+            frame = volumes.head_frame(volumeNode)
+            if leaving.ears_wanted(segmentationNode or face_segment.find_face(volumeNode)):
+                ears = volumes.head_ears(volumeNode)
+        return filling.filled(volumes.engine_volume(volumeNode), mask, fill, frame=frame, ears=ears)[0]
 
     def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                   outputVolumeNode: VolumeNode | None = None, fill: str | float = filling.DEFAULT_FILL) -> VolumeNode:
@@ -226,7 +231,7 @@ class FaceLogic:
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         mask = self.faceMask(volumeNode, segmentation)
-        case = leaving.outgoing(volumeNode, segmentation, mask, self._filled(volumeNode, mask, fill), fill)
+        case = leaving.outgoing(volumeNode, segmentation, mask, self._filled(volumeNode, segmentation, mask, fill), fill)
         if identity:
             case.check_identity(_events())
         return case.checks
@@ -284,7 +289,7 @@ class FaceLogic:
         mask = self.faceMask(source, segmentation)
         options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
                           records=None if records is None else str(records), deidentify_headers=deidentifyHeaders,
-                          keep_private=keepPrivate)
+                          keep_private=keepPrivate, ears=leaving.ears_wanted(segmentation))
         if newSeries:
             case = leaving.outgoing(source, segmentation, mask, slicer.util.arrayFromVolume(volumeNode), fill, overrides, by)
             return [dicom_export.export_new_series(case, folder, options, _events())]
@@ -313,8 +318,9 @@ class FaceLogic:
                              f"{', '.join(EXPORT_EXTENSIONS)}.")
 
     def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-               fill: str | float = filling.DEFAULT_FILL, progress: Callable[[Job], None] | None = None) -> VolumeNode:
+               fill: str | float = filling.DEFAULT_FILL, progress: Callable[[Job], None] | None = None,
+               ears: bool = False) -> VolumeNode:
         """Segment and fill; returns the defaced volume node. Raises what the two raise."""
         filling.parse_fill(fill)
-        segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress)
+        segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress, ears=ears)
         return self.applyFill(volumeNode, segmentation, fill=fill)

@@ -17,7 +17,8 @@ from . import face_segment, volumes
 # Attribute of a defaced volume node.
 FILL = "CTADeface.Fill"
 # Attributes of a face segmentation, "CTADeface.<key>", as texts: how the model ran that proposed it.
-PROPOSED_BY = {"device": str, "mirroring": lambda text: text == "True", "step_size": float}
+PROPOSED_BY = {"device": str, "mirroring": lambda text: text == "True", "step_size": float,
+               "ears": lambda text: text == "True"}
 
 
 def mark(node, fill):
@@ -53,13 +54,19 @@ def how_proposed(segmentation):
     return {key: PROPOSED_BY[key](text) if text else None for key, text in noted.items()}
 
 
+def ears_wanted(segmentation):
+    """Was the mask of a face segmentation proposed with both ears?"""
+    return segmentation is not None and bool(how_proposed(segmentation)["ears"])
+
+
 def outgoing(source, segmentation, mask, stored, fill, overrides=None, by=None):
     """The engine's ``Outgoing`` of a volume node, its mask (bool) and its voxels after ``fill``."""
     volume = volumes.engine_volume(source)
     value = fill_value(volume, fill)
     settings = {"fill": fill, "fill_hu": round(float(value), 2), "mask": "segmentation", **how_proposed(segmentation)}
     return Outgoing(volume, mask, np.ascontiguousarray(stored), value, settings, model_of(segmentation),
-                    face_segment.proposal_mask(segmentation, source), overrides, by)
+                    face_segment.proposal_mask(segmentation, source), overrides, by,
+                    ears=volumes.head_ears(source) if ears_wanted(segmentation) else None)
 
 
 def export(case, path, overwrite=False, records=None, mask_path=None, report=False):

@@ -44,6 +44,13 @@ def head_frame(node):
     return _frames[node.GetID()][1]
 
 
+def head_ears(node):
+    """The ``ears.Ears`` of the head in a volume node."""
+    from ..ears import Ears
+
+    return Ears(engine_volume(node), head_frame(node))
+
+
 def grid_to_ras(node):
     """4x4 matrix from (i, j, k, 1) to RAS mm in the node's own coordinates, without its parent transform."""
     matrix = vtk.vtkMatrix4x4()

@@ -59,13 +59,14 @@ class Worker:
     def process_id(self):
         return self._process.pid if self.running else None
 
-    def segment(self, array, affine, name="volume", model=None, device="cpu", mirroring=False, step_size=0.5):
+    def segment(self, array, affine, name="volume", model=None, device="cpu", mirroring=False, step_size=0.5,
+                ears=False):
         """Begin to segment the face.
 
         Parameters: ``array`` (k, j, i) in HU; ``affine`` 4x4 from (i, j, k) to RAS mm; the others as for
         ``CTADefaceLib.segment_face``.
         Returns: ``Job`` whose ``result`` is a dict with ``mask`` (bool, shape of ``array``), ``mask_ml``, ``model``,
-        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``stages``. Raises: OutputError when the temporary
+        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``ears``, ``stages``. Raises: OutputError when the temporary
         folder is full, WorkerDied when the process cannot be started or is busy.
         """
         self._begin()
@@ -80,7 +81,7 @@ class Worker:
         shape = array.shape
         return self._ask(lambda answer: self._with_mask(answer, shape), command="segment", name=name,
                          affine=np.asarray(affine, float).tolist(), model=model, device=device, mirroring=mirroring,
-                         step_size=step_size)
+                         step_size=step_size, ears=ears)
 
     def install_model(self, path, name=None, overwrite=False):
         """Begin to install a model from a folder or zip; ``Job.result["model"]`` is its name."""

@@ -110,7 +110,7 @@ def _progress(answer):
     return Progress(report)
 
 
-def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
+def _segment(folder, answer, name, affine, model, device, mirroring, step_size, ears=False):
     import numpy as np
 
     from CTADefaceLib import pipeline
@@ -131,14 +131,14 @@ def _segment(folder, answer, name, affine, model, device, mirroring, step_size):
     warning = memory_warning(volume)
     if warning:
         answer(event="warning", text=warning)
-    mask = pipeline.face_mask(volume, model, device, mirroring, step_size, progress)
+    mask = pipeline.face_mask(volume, model, device, mirroring, step_size, progress, ears=ears)
     pipeline.require_face(mask, volume)
     progress.enter("write")
     with open_private(folder / MASK_FILE, "wb") as stream:
         np.save(stream, np.packbits(mask))
     progress.finish()
     return {"mask_ml": volume.geometry.millilitres(np.count_nonzero(mask)), "stages": progress.seconds,
-            "mirroring": mirroring, "step_size": step_size, **_who(model, device)}
+            "mirroring": mirroring, "step_size": step_size, "ears": ears, **_who(model, device)}
 
 
 def _who(model, device):
