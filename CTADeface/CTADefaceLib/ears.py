@@ -17,6 +17,8 @@ from .threads import for_slabs
 from .volume import ras_affine, ras_view
 
 SIDES = {"right_ear": 1, "left_ear": -1}
+# The surface is known to this: no nearer to it tissue goes.
+SURFACE_MM = 0.4
 # What a mask has so far below the surface, where the ear stands, is the ear's and not the face's.
 OF_EAR_MM, OF_EAR_CELLS = pinna.DEEPEST_MM + 2.0, 2
 # Voxels are looked up on maps of this spacing.
@@ -154,7 +156,7 @@ class Ear:
     def tissue(self):
         """Bool: what of the ear is tissue."""
         near = self._beyond(self.surface.height - pinna.DEEPEST_MM, self.surface.foot)
-        result, stored = self._beyond(self.surface.height, self.surface.foot), self.part_of(self.volume.stored)
+        result, stored = self._beyond(self.surface.height + SURFACE_MM, self.surface.foot), self.part_of(self.volume.stored)
 
         def look(planes):
             near[planes] &= self.volume.to_hu(stored[planes]) > TISSUE_HU

@@ -28,6 +28,7 @@ LEAST_PIECE_ML, LEAST_EAR_ML, LEAST_IN_VIEW = 0.2, 1.0, 0.9
 # Where an ear can stand.
 PLACE = np.array([-40, -170, 45]), np.array([58, -102, 119])
 BACK_MM, LOW_BACK_MM = -142, -12
+JAW_MM, LOW_JAW_MM = -114, -20
 SIDES = {"right": 1, "left": -1}
 
 
@@ -52,8 +53,9 @@ class Reference:
             (tissue, self.inside, 0), (tissue.swapaxes(0, 1), self.inside.swapaxes(0, 1), 1)))
         self.distance = np.maximum(across, along)
         place = np.all([(p >= low) & (p <= high) for p, low, high in zip(points, *PLACE)], 0)
-        # Low behind the ear lies the corner of the neck.
+        # The ear leans back: low behind it lies the corner of the neck, low before it the angle of the jaw.
         place &= (points[1] > BACK_MM) | (points[0] > LOW_BACK_MM)
+        place &= (points[1] < JAW_MM) | (points[0] > LOW_JAW_MM)
         self.in_view = float(self.inside[place].mean())
         labels, count = ndi.label(tissue & place & (across > STANDS_OUT_MM), np.ones((3, 3, 3)))
         large = np.bincount(labels.ravel(), minlength=count + 1) >= 1000 * LEAST_PIECE_ML * np.prod(frame.scale)

@@ -89,25 +89,36 @@ def head_side(hu, inside):
     foot = np.isin(labels, pieces[pieces > 0])
     foot = ndi.binary_dilation(foot, iterations=BESIDE_CELLS) & reach
     below = height[..., None] - lateral
-    undercut = tissue & foot[..., None] & (away > UNDERCUT_MM) & (below >= 0) & (below < DEEPEST_MM) & (hu < BONE_HU)
+    undercut = tissue & foot[..., None] & (below >= 0) & (hu < BONE_HU) & (lateral > (bone + OVER_BONE_MM)[..., None])
+    undercut &= (away > UNDERCUT_MM) & (below < DEEPEST_MM)
     return HeadSide(height.astype(np.float32), foot, undercut)
+
+
+def _pad(body, inside):
+    """The body, which goes on beyond the image and the grid, with a margin along S and A."""
+    if not inside.all():
+        body = body[tuple(ndi.distance_transform_edt(~inside, return_distances=False, return_indices=True))]
+    return np.pad(body, ((PAD_CELLS,) * 2, (PAD_CELLS,) * 2, (0, 0)), mode="edge")
+
+
+def away_from_ball(body, radius):
+    """mm from what a ball of that many mm reaches which rolls within a padded ``body``, without its margin; below 0 in there.
+
+    None without room for the ball.
+    """
+    middle = ndi.distance_transform_edt(body, GRID_MM) > radius
+    if not middle.any():
+        return None
+    away = ndi.distance_transform_edt(~middle, GRID_MM)[PAD_CELLS:-PAD_CELLS, PAD_CELLS:-PAD_CELLS]
+    # The border lies half a step beyond the last voxel.
+    return away - (radius + GRID_MM / 2)
 
 
 def _away(body, inside):
     """(S, A, L) mm from what a ball of ``BALL_MM`` reaches that rolls within the body, whose gaps are closed, below 0 in
     there; None without room for the ball."""
-    if not inside.all():
-        # Beyond the image the body goes on.
-        body = body[tuple(ndi.distance_transform_edt(~inside, return_distances=False, return_indices=True))]
-    body = np.pad(body, ((PAD_CELLS,) * 2, (PAD_CELLS,) * 2, (0, 0)), mode="edge")
-    closed = ndi.distance_transform_edt(~body, GRID_MM) <= GAPS_MM
-    closed = ndi.distance_transform_edt(closed, GRID_MM) > GAPS_MM
-    middle = ndi.distance_transform_edt(closed, GRID_MM) > BALL_MM
-    if not middle.any():
-        return None
-    away = ndi.distance_transform_edt(~middle, GRID_MM)[PAD_CELLS:-PAD_CELLS, PAD_CELLS:-PAD_CELLS]
-    # The border lies half a step beyond the last voxel.
-    return away - (BALL_MM + GRID_MM / 2)
+    closed = ndi.distance_transform_edt(~_pad(body, inside), GRID_MM) <= GAPS_MM
+    return away_from_ball(ndi.distance_transform_edt(closed, GRID_MM) > GAPS_MM, BALL_MM)
 
 
 def _outer_surface(away, lateral):
