@@ -24,6 +24,7 @@ LEAST_REMOVED, MOST_OTHER_ML = 0.99, 2.0
 # Head mm of the reference's slices: superior, anterior, lateral.
 LOW, HIGH = np.array([-42, -205, 0]), np.array([62, -45, 119])
 DISC_MM, CLOSING_MM, STANDS_OUT_MM = 25.0, 8.0, 2.0
+HANGS_MM = 8.0
 LEAST_PIECE_ML, LEAST_EAR_ML, LEAST_IN_VIEW = 0.2, 1.0, 0.9
 # Where an ear can stand.
 PLACE = np.array([-40, -170, 45]), np.array([58, -102, 119])
@@ -60,6 +61,9 @@ class Reference:
         labels, count = ndi.label(tissue & place & (across > STANDS_OUT_MM), np.ones((3, 3, 3)))
         large = np.bincount(labels.ravel(), minlength=count + 1) >= 1000 * LEAST_PIECE_ML * np.prod(frame.scale)
         large[0] = False
+        # A head holder does not hang on the head.
+        near = np.bincount(labels.ravel(), (across < HANGS_MM).ravel(), count + 1) > 0
+        large &= near
         self.pinna = large[labels]
 
     def voxels(self, grid, outside):
