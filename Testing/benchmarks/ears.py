@@ -193,7 +193,8 @@ def main():
                 rows.append({"case": case.name, "turn": turn, **row})
                 print(f"{case.name:20s} {turn:10s} {row['side']:5s} in view {row['in_view']:.2f}  pinna {row['pinna_ml']:5.1f} ml  "
                       f"removed {100 * row['removed']:6.2f} %  left {row['left_ml']:.2f}  head: gone {row['gone_ml']:5.1f}  "
-                      f"layer {row['layer_ml']:.2f}  other {row['other_ml']:.2f} ml{'' if row['judged'] else '  not judged'}", flush=True)
+                      f"layer {row['layer_ml']:.2f}  other {row['other_ml']:.2f} ml"
+                      f"{'' if row['judged'] else '  not judged'}", flush=True)
                 if args.pictures and turn == "upright":
                     args.pictures.mkdir(parents=True, exist_ok=True)
                     draw(args.pictures / f"{case.name}_{row['side']}.png", references[row["side"]][3], gone)

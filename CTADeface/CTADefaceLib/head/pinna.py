@@ -2,7 +2,8 @@
 
 Everything is seen on a grid of 2 mm around one ear in the head's own frame: arrays (S, A, L), L growing to lateral, and
 maps (S, A) of a height, the head mm from the middle of the head to lateral. A height map of the outermost tissue alone would
-not do: the pinna hangs over air behind it. So the skin is where air is first met on the way out of the bone.
+not do: the pinna hangs over air behind it. So the surface is what a ball reaches that rolls within the head and has no room
+in an ear, and around the ear it meets the skin, which is where air is first met on the way out of the bone.
 """
 
 from dataclasses import dataclass
