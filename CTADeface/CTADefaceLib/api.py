@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cases.options import Options
-from .cases.prepare import FILE, mask_by_model, prepare, second_opinion
+from .cases.prepare import FILE, mask_by_model, prepare, second_opinion, with_ears
 from .checks.check import Check, require_passed
 from .face.mask import face_mask, require_face
 from .face.survey import surveyed
@@ -33,25 +33,31 @@ class Defaced:
 
 
 def segment_face(image: Image, model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                 step_size: float = 0.5, progress: Progress | None = None) -> object:
+                 step_size: float = 0.5, progress: Progress | None = None, ears: bool = False) -> object:
     """Face mask of a head CT.
 
     Parameters: ``image`` a ``SimpleITK.Image`` in HU, or ``(array (k, j, i), Geometry)``; ``model`` a
-    model's name or folder (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'.
+    model's name or folder (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'; ``ears``: the
+    mask also holds both ears.
     Returns: uint8 mask (1 = face) in the same form and on the same grid; empty when no face is in view.
     Raises: ``InputError``, ``ModelError``, ``DeviceError``, ``Cancelled``.
     """
     volume, progress = to_volume(image), progress or Progress()
     progress.begin("read", *MODEL_STAGES)
-    mask = face_mask(volume, _networks, ModelRun(model, device, mirroring, step_size), progress)
+    progress.enter("read")
+    survey = surveyed(volume, overview_model(model), progress)
+    mask = face_mask(volume, _networks, ModelRun(model, device, mirroring, step_size), progress, survey)
+    if ears and mask.any():
+        mask = survey.ears.added_to(mask)
     progress.finish()
     return like(image, mask.astype(np.uint8))
 
 
 def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAULT_FILL,
-              progress: Progress | None = None) -> object:
+              progress: Progress | None = None, ears: bool = False) -> object:
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``filling.fill``.
 
+    Parameters: ``ears``: the mask holds both ears too, which are levelled to the sides.
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill, ``Cancelled``.
     """
     volume, progress = to_volume(image), progress or Progress()
@@ -59,7 +65,8 @@ def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAUL
     progress.enter("fill")
     survey = surveyed(volume)
     stored = filled(volume, mask_on_grid(mask, volume), fill, survey.histogram,
-                    survey.frame if fill == DEFAULT_FILL else None)[0]
+                    survey.frame if fill == DEFAULT_FILL else None,
+                    survey.ears if ears and fill == DEFAULT_FILL else None)[0]
     progress.finish()
     return like(image, stored)
 
@@ -70,7 +77,7 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
 
     Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``options`` model, device,
     mirroring and step_size as for ``segment_face``, and ``second_opinion`` (True): the checks ask the model about a mask
-    that was given.
+    that was given; ``ears`` (False): both ears go too, also with a mask, to which they are added.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
@@ -83,11 +90,13 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
     if mask is None:
         found = face_mask(volume, _networks, chosen.model_run, progress, scan.survey)
         require_face(found, volume)
+        found = with_ears(found, scan.survey, chosen)
         face = mask_by_model(found, _networks, chosen)
     else:
         scan.survey.check()
         found = mask_on_grid(mask, volume)
-        face = CaseMask(found, FILE, opinion=second_opinion(scan, _networks, chosen))
+        found = with_ears(found, scan.survey, chosen) if found.any() else found
+        face = CaseMask(found, FILE, opinion=second_opinion(scan, _networks, chosen), ears=chosen.ears)
     outgoing = prepare(scan, face, chosen, progress)
     require_passed(outgoing.checks, overrides, volume.name)
     progress.finish()

@@ -37,7 +37,7 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     manifest = manifest_at(manifest)
     where, fill = batch_of(manifest)
     # How the model ran that the person started from.
-    how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size")}
+    how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size", "ears")}
     wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True,
                      **{key: value for key, value in how.items() if value is not None})
     case = _study(item, manifest) if item.kind == "dicom" else find_case(where, item.case)

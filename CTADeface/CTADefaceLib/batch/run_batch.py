@@ -139,7 +139,8 @@ class Batch:
         """What all results of one batch must have in common, as the first line of its manifest tells it."""
         options = self._options
         what = {"input": self._manifest.relative(self._where.source), "fill": options.fill,
-                "deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private}
+                "deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private,
+                "ears": options.ears}
         return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case):
@@ -281,6 +282,8 @@ def _said(key, value):
         return "headers cleaned" if value else "headers kept"
     if key == "keep_private":
         return "private elements kept" if value else "private elements removed"
+    if key == "ears":
+        return "ears removed" if value else "ears kept"
     return f"{key} {value}"
 
 

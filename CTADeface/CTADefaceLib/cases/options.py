@@ -14,7 +14,7 @@ class Options:
     """How a case is run; the same names as the shell's options.
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
-    outside of the one that is given away (see ``release.hospital_folder``); ``second_opinion`` asks the model about a ``mask``
+    outside of the one that is given away (see ``release.hospital_folder``); ``ears``: both ears go too; ``second_opinion`` asks the model about a ``mask``
     that was given, for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of
     the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``;
     ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
@@ -28,6 +28,7 @@ class Options:
     fill: str | float = DEFAULT_FILL
     mask: str | None = None
     mask_only: bool = False
+    ears: bool = False
     second_opinion: bool = True
     overwrite: bool = False
     mirroring: bool = False

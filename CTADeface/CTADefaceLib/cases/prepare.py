@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..face.mask import face_mask
+from ..face.survey import Survey
 from ..filling.fill import fill_value, filled
 from ..models.folder import checksum
 from ..network.host import Networks
@@ -31,7 +32,8 @@ def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | N
     progress, survey = progress or Progress(), scan.survey
     progress.enter("fill")
     if stored is None:
-        stored, value = filled(scan.volume, face.mask, options.fill, survey.histogram, survey.frame)
+        ears = survey.ears if face.ears else None
+        stored, value = filled(scan.volume, face.mask, options.fill, survey.histogram, survey.frame, ears)
     else:
         value = fill_value(scan.volume, options.fill, survey.histogram)
     progress.enter("check")
@@ -54,9 +56,14 @@ def target_of(options: Options, path: str | Path, mask: Path | None = None) -> T
     return Target(Path(path), mask, options.records, options.overwrite, options.release, report=options.report)
 
 
+def with_ears(mask: np.ndarray, survey: Survey, options: Options) -> np.ndarray:
+    """``mask``, bool (k, j, i), and, where ``options`` ask for it, both ears of the scan."""
+    return survey.ears.added_to(mask) if options.ears else mask
+
+
 def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:
     """``CaseMask`` of a mask, bool (k, j, i), that a model made as ``options`` tell."""
-    return CaseMask(mask, MODEL, model_facts(networks, options.model), mask,
+    return CaseMask(mask, MODEL, model_facts(networks, options.model), mask, ears=options.ears,
                     settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)})
 
 

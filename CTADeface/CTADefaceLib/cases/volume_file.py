@@ -30,7 +30,7 @@ from ..voxels.images import mask_on_grid
 from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .options import Options
-from .prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of
+from .prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of, with_ears
 from .result import Result
 
 
@@ -145,13 +145,15 @@ def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progr
     if options.mask is None:
         mask = face_mask(volume, networks, options.model_run, progress, scan.survey)
         require_face(mask, volume)
-        return mask_by_model(mask, networks, options)
+        return mask_by_model(with_ears(mask, scan.survey, options), networks, options)
     scan.survey.check()
     mask, proposal, opinion = mask_on_grid(read_volume(options.mask), volume), None, None
+    if mask.any():
+        mask = with_ears(mask, scan.survey, options)
     if options.mask_only:
         return CaseMask(mask, FILE)
     if options.proposal is not None:
         proposal = mask_on_grid(read_volume(options.proposal), volume)
     else:
         opinion = second_opinion(scan, networks, options)
-    return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options))
+    return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options), options.ears)

@@ -15,6 +15,7 @@ TITLES = {
     "chin": "Chin covered", "right_jaw": "Right jaw line covered", "left_jaw": "Left jaw line covered",
     "submental": "Skin below the chin covered", "residual_skin": "Skin left in the face",
     "model_face": "What the model calls face", "brain": "Brain untouched", "bone": "Bone untouched", "vessels": "Vessels untouched", "outside": "Rest bit-identical",
+    "right_ear": "Right ear gone", "left_ear": "Left ear gone",
     "written_file": "File reads back", "identity": "Face recognition",
 }
 

@@ -7,22 +7,25 @@ import numpy as np
 from ..voxels.anatomy import brain
 from ..errors import MaskError
 from ..head.atlas import ZONES
+from ..head.ears import SIDES
 from ..head.pose import locate
 from ..head.skin import Skin
 from ..head.view import HeadView
 from .check import SKIP, Check
+from .ear_checks import ear_gone
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered
 from .mask_checks import mask_filled, mask_place, mask_size
 from .scan import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 
-def run_checks(volume, mask, stored_after, value, survey=None, proposal=None):
+def run_checks(volume, mask, stored_after, value, survey=None, proposal=None, ears=None):
     """List of ``Check``s of a fill.
 
     Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``stored_after`` its stored values after
     the fill, of the same shape and dtype; ``value`` the stored value that it filled in; ``survey`` the ``Survey`` of
-    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known.
+    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known; ``ears`` the volume's
+    ``Ears``, when they were to go too.
     Raises: MaskError for an empty mask or another shape.
     """
     if mask.shape != volume.stored.shape or np.shape(stored_after) != mask.shape:
@@ -34,8 +37,8 @@ def run_checks(volume, mask, stored_after, value, survey=None, proposal=None):
         inside = pool.submit(lambda: brain_untouched(
             volume, stored_after, *(brain(volume) if survey is None else survey.brain)))
         frame = locate(volume) if survey is None else survey.frame
-        changes = pool.submit(find_changes, volume, stored_after, mask, value, frame)
-        of_head = _checks_of_head(volume, mask, stored_after, value, frame, proposal)
+        changes = pool.submit(find_changes, volume, stored_after, mask, value, frame, ears)
+        of_head = _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears)
     changes = changes.result()
     return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
 
@@ -44,15 +47,21 @@ def run_checks(volume, mask, stored_after, value, survey=None, proposal=None):
 IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "model_face")
 
 
-def _checks_of_head(volume, mask, stored_after, value, frame, proposal):
+def _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears):
     checks = [input_is_ct(volume), head_found(frame), field_of_view(volume, mask), mask_size(volume, mask, frame),
               mask_filled(volume, stored_after, mask, value)]
     if frame is None:
-        return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in IN_FRAME)]
+        unknown = IN_FRAME if ears is None else (*IN_FRAME, *SIDES)
+        return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in unknown)]
+    gone = []
+    if ears is not None:
+        gone = [ear_gone(name, ears, stored_after) for name in SIDES]
+        # What a model calls face is asked about the face.
+        proposal = proposal if proposal is None else ears.taken_from(proposal)
     face = face_left(volume, stored_after, frame)
     view = face.skin.view
     return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
-            residual_skin(face), model_face(face, proposal)]
+            residual_skin(face), model_face(face, proposal), *gone]
 
 
 def face_left(volume, stored_after, frame):

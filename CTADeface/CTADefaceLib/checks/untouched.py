@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from functools import cached_property
+
 import numpy as np
 from scipy import ndimage as ndi
 
@@ -50,16 +52,21 @@ class Changes:
                     self.places[kind] = self.ras_of((int(s) + planes.start, int(a) + offset, int(r)))
 
 
-def find_changes(volume, stored_after, mask, value, frame=None):
+def find_changes(volume, stored_after, mask, value, frame=None, ears=None):
     """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain
     them.
 
     A voxel outside of the mask may change when it lies before all tissue that stays on its line and between the planes
     (module ``face_lines``; ``frame`` is the head's): air, devices. Or when it is the layer of less than half skin beside
-    the mask. Behind that and far from the mask nothing may.
+    the mask. Behind that and far from the mask nothing may. With ``ears`` (``Ears``), air beside them may, too.
     """
-    lines = FaceLines(volume, mask, frame)
+    face_alone = mask if ears is None else ears.taken_from(mask)
+    lines = FaceLines(volume, face_alone, frame)
     comparison, changes = _Comparison(volume, stored_after, mask, value, lines), Changes(lines.place)
+    if ears is not None:
+        comparison.leave_out(ears, face_alone)
+    # Found before the slabs are looked at by several threads.
+    comparison.front  # noqa: B018
     for_slabs(lambda planes: comparison.count(planes, changes), len(comparison.before))
     return changes
 
@@ -71,9 +78,12 @@ class _Comparison:
         self._volume, self._value, self._lines = volume, value, lines
         self.before, self.after, self._face = (lines.view(array) for array in (volume.stored, stored_after, mask))
         self._bone_cells, self._bone_steps = large_bone(lines.volume)
-        self._beyond = lines.planes(self._face)
-        # Such lines cross the slabs.
-        self._front = None if lines.straight else self._foremost_tissue()
+        self._beyond, self._beside_ears = lines.planes(self._face), None
+
+    def leave_out(self, ears, face_alone):
+        """Let air beside the ``Ears`` change too; ``face_alone`` is the mask without them, which has the planes."""
+        self._beyond = self._lines.planes(self._lines.view(face_alone))
+        self._beside_ears = self._lines.view(ears.beside())
 
     def count(self, planes, changes):
         """Add what differs in some planes to ``changes``."""
@@ -89,6 +99,11 @@ class _Comparison:
         wrong = self._unexplained(hu, changed, box)
         changes.note("outside", wrong, planes, start)
         changes.note("bright", wrong & (hu > VESSEL_HU[0]) & (hu < VESSEL_HU[1]), planes, start)
+
+    @cached_property
+    def front(self):
+        """What ``_foremost_tissue`` finds where lines cross the slabs, else None."""
+        return None if self._lines.straight else self._foremost_tissue()
 
     def _hu(self, part):
         return self._volume.to_hu(np.ascontiguousarray(self.before[part]))
@@ -108,8 +123,10 @@ class _Comparison:
         planes, start = box[0], box[1].start
         wrong = changed & ~self._face[box]
         part = self._lines.within(box)
-        ends = part.foremost(self._stays(hu, changed, box)) if self._front is None else self._front - start
+        ends = part.foremost(self._stays(hu, changed, box)) if self.front is None else self.front - start
         wrong &= ~(part.in_front(ends, hu.shape[1]) & self._lines.between(self._beyond, box))
+        if self._beside_ears is not None:
+            wrong &= ~(self._beside_ears[box] & (hu <= TISSUE_HU))
         if wrong.any():
             wrong &= ~(_beside(self._face, planes)[:, start:] & (hu <= SKIN_BORDER_HU))
         return wrong

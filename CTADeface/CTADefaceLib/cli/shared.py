@@ -33,6 +33,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
                         help="default levelled: also what lies in front of the face, so that the skin cannot be found "
                              "again; the others are reversible: 10th percentile without padding, exactly as published, "
                              "-1000 HU, or HU")
+    parser.add_argument("--ears", action="store_true", help="also remove both ears, down to the sides of the head")
     parser.add_argument("--mirroring", action="store_true", help="test-time mirroring: slower, slightly smoother")
     parser.add_argument("--step-size", type=float, default=0.5, help="sliding window step in patches (default 0.5)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
@@ -56,7 +57,7 @@ def options_of(args: argparse.Namespace) -> Options:
     from ..filling.fill import parse_fill
 
     return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
-                   mask_only=getattr(args, "mask_only", False),
+                   mask_only=getattr(args, "mask_only", False), ears=args.ears,
                    second_opinion=getattr(args, "second_opinion", True), overwrite=args.overwrite, mirroring=args.mirroring,
                    step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
                    records=args.records, masks=args.masks, report=args.report, identity=args.identity,

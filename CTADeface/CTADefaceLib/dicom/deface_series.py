@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..cases.options import Options
-from ..cases.prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of
+from ..cases.prepare import (FILE, SEGMENTATION, mask_by_model, model_settings, prepare, release_case, second_opinion,
+                             target_of, with_ears)
 from ..cases.result import MODEL, Result, failure
 from ..checks.check import Check
 from ..checks.written import written_file
@@ -118,6 +119,10 @@ class Run:
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
             raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
                             f"was made; run again with --series {series.number}.")
+        survey = self._survey(series, volume)
+        if self.face.source != SEGMENTATION:
+            # A person's mask holds what that person wants; here the ears of this series' own voxels are added.
+            mask = with_ears(mask, survey, self.options)
         result.given_mask, result.mask = self.options.mask and str(self.options.mask), str(mask_file)
         if self.options.mask_only:
             result.has_mask(volume, CaseMask(mask, self.face.source, self.face.model))
@@ -125,7 +130,7 @@ class Run:
                 write_mask_new(mask, volume.geometry, staged[0])
             result.status = "mask only"
             return
-        scan = self._scan(series, volume)
+        scan = self._scan(series, volume, survey)
         face = self._case_mask(series, scan, mask)
         result.has_mask(volume, face)
         outgoing = prepare(scan, face, self.options, progress.part(0.3, 0.5))
@@ -144,11 +149,14 @@ class Run:
             return volume, face.own
         return volume, mask_on_stack(face.mask, face.geometry, stack)
 
-    def _scan(self, series: Series, volume: Volume) -> Scan:
+    def _survey(self, series: Series, volume: Volume) -> Survey:
         survey = self.face.survey if series.number == self.face.chosen.number else None
         self.face.survey = None
+        return survey or surveyed(volume)
+
+    def _scan(self, series: Series, volume: Volume, survey: Survey) -> Scan:
         names = {"input": series.label, "defaced": series_folder(self.folder, series).name}
-        return Scan(volume, survey or surveyed(volume), names=names if self.options.record_names else None,
+        return Scan(volume, survey, names=names if self.options.record_names else None,
                     seconds=dict(self.progress.seconds))
 
     def _case_mask(self, series: Series, scan: Scan, mask: np.ndarray) -> CaseMask:
@@ -163,7 +171,8 @@ class Run:
             return replace(made, source=source, settings=settings | {"device": made.settings["device"]})
         # How a person edited a mask is known of that person's series only.
         return CaseMask(mask, source, face.model, face.proposal if own else None,
-                        second_opinion(scan, self.networks, options) if face.source == FILE else None, settings)
+                        second_opinion(scan, self.networks, options) if face.source == FILE else None, settings,
+                        options.ears)
 
 
 @dataclass

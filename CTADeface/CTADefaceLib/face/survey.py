@@ -68,6 +68,13 @@ class Survey:
 
         return locate(self._volume)
 
+    @cached_property
+    def ears(self):
+        """The ``Ears`` of the volume; found when first asked for."""
+        from ..head.ears import Ears
+
+        return Ears(self._volume, self.frame)
+
     def _shape(self, info):
         return grid_shape(self._volume.ras().shape, self._volume.geometry.ras_spacing(), info)
 

@@ -15,7 +15,7 @@ from ..voxels.histogram import Histogram
 from ..voxels.hu import AIR_HU, PARTIAL_VOLUME_HU, SKIN_BORDER_HU, TISSUE_HU
 from ..voxels.padding import is_padding, outside_circle
 from ..voxels.slabs import for_slabs
-from ..voxels.volume import stored_order
+from ..voxels.volume import ras_view, stored_order
 
 FILLS = ("levelled", "percentile", "published", "air")
 DEFAULT_FILL = FILLS[0]
@@ -65,12 +65,12 @@ def _percentile(volume, percent, count_padding, histogram):
     return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
 
 
-def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
+def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None, ears=None):
     """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
     Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as
     of ``fill_value``; ``frame`` the head's ``Frame`` (``head.locate``), for 'levelled', which goes by it where the head
-    does not look to anterior.
+    does not look to anterior; ``ears`` the volume's ``Ears`` when the mask has ears too, which are levelled to lateral.
     Padding inside the mask stays padding, except for 'published'; for 'levelled' that outside of the scanner's circle
     stays.
     Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
@@ -82,7 +82,7 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None):
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     value = fill_value(volume, fill, histogram)
     if fill == "levelled":
-        return _levelled(volume, mask, value, frame), value
+        return _levelled(volume, mask, value, frame, ears), value
     if fill != "published":
         mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
     stored = np.empty_like(volume.stored)
@@ -105,20 +105,28 @@ def partial_volume_layer(hu, mask):
     return beside(mask) & ~mask & (hu > PARTIAL_VOLUME_HU) & (hu <= SKIN_BORDER_HU)
 
 
-def _levelled(volume, mask, value, frame):
+def _levelled(volume, mask, value, frame, ears):
     from ..head.face_lines import FaceLines
     from .level import levelled_region
 
-    lines = FaceLines(volume, mask, frame)
-    box, region = levelled_region(volume, mask, lines)
+    face = mask if ears is None else ears.taken_from(mask)
+    if not face.any():
+        raise MaskError(f"{volume.name}: the mask holds ears only, so that no face would be removed; draw the face first.")
+    lines = FaceLines(volume, face, frame)
+    box, region = levelled_region(volume, face, lines)
+    sides = [] if ears is None else ears.levelled(mask)
     circle = outside_circle(volume)
     if circle is not None:
         # The scanner's, so along the image's axes.
-        outside = stored_order(np.broadcast_to(circle, volume.ras().shape), volume.geometry)
-        np.copyto(region, False, where=lines.view(outside)[box])
+        outside = np.broadcast_to(circle, volume.ras().shape)
+        np.copyto(region, False, where=lines.view(stored_order(outside, volume.geometry))[box])
+        for of_side, side in sides:
+            np.copyto(side, False, where=outside[of_side])
     # Only now, when what it took to find the region is free again.
     stored = np.empty_like(volume.stored)
     for_slabs(lambda planes: np.copyto(stored[planes], volume.stored[planes]), len(stored))
     part = lines.view(stored)[box]
     for_slabs(lambda planes: np.copyto(part[planes], value, where=region[planes]), len(region))
+    for of_side, side in sides:
+        np.copyto(ras_view(stored, volume.geometry)[of_side], value, where=side)
     return stored

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks.check import Check
 from ..face.survey import Survey
+from ..head.ears import Ears
 from ..progress import Progress
 from ..voxels.volume import Volume
 
@@ -36,7 +37,8 @@ class CaseMask:
     ``source`` 'model', 'file' or 'segmentation' (a person's), with ', of another series' where it was made on one;
     ``model`` {"name", "sha256"} of the model that made or proposed it; ``proposal`` that model's own mask, to measure a
     person's edits; ``opinion`` what a model calls face, where the mask was not made from its proposal; ``settings`` what
-    else the record's settings say: device, mirroring and step size of the model's run, as far as they are known.
+    else the record's settings say: device, mirroring and step size of the model's run, as far as they are known;
+    ``ears``: it holds both ears too.
     """
 
     mask: np.ndarray
@@ -45,6 +47,7 @@ class CaseMask:
     proposal: np.ndarray | None = None
     opinion: np.ndarray | None = None
     settings: dict = field(default_factory=dict)
+    ears: bool = False
 
 
 @dataclass
@@ -74,6 +77,11 @@ class Outgoing:
         return self.face.mask
 
     @property
+    def ears(self) -> Ears | None:
+        """The scan's ears, None where they stay."""
+        return self.scan.survey.ears if self.face.ears else None
+
+    @property
     def fill_hu(self) -> float:
         """The filled value in HU, as it is, not rounded."""
         return float(self.value) * self.volume.slope + self.volume.intercept
@@ -81,7 +89,8 @@ class Outgoing:
     @property
     def settings(self) -> dict:
         """The record's settings."""
-        return {"fill": self.fill, "fill_hu": round(self.fill_hu, 2), **self.face.settings, "mask": self.face.source}
+        return {"fill": self.fill, "fill_hu": round(self.fill_hu, 2), **self.face.settings, "mask": self.face.source,
+                "ears": self.face.ears}
 
     @cached_property
     def checks(self) -> list[Check]:
@@ -89,7 +98,7 @@ class Outgoing:
         from ..checks.every import run_checks
 
         known = self.face.proposal if self.face.opinion is None else self.face.opinion
-        return run_checks(self.volume, self.mask, self.stored, self.value, self.scan.survey, known)
+        return run_checks(self.volume, self.mask, self.stored, self.value, self.scan.survey, known, self.ears)
 
     def face_picture(self) -> np.ndarray | None:
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""

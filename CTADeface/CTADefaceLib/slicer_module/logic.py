@@ -55,15 +55,16 @@ class FaceLogic:
 
     def segmentFace(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                     model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                    progress: Callable[[Job], None] | None = None) -> SegmentationNode:
+                    progress: Callable[[Job], None] | None = None, ears: bool = False) -> SegmentationNode:
         """Propose a face mask and wait for it; the application stays responsive.
 
         Parameters: ``segmentationNode`` to write to (None: the volume's own, or a new one); ``model`` a name or folder
         (None: the bundled one); ``device`` 'cpu', 'cuda', 'mps' or 'auto'; ``progress`` called with the ``Job``
-        (``stage``, ``fraction``, ``seconds_left``, ``cancel()``) several times a second.
+        (``stage``, ``fraction``, ``seconds_left``, ``cancel()``) several times a second; ``ears``: the mask also holds
+        both ears, and what is made of it treats them as such.
         Returns: the segmentation node. Raises: ``CTADefaceError``s; the scene is then as before.
         """
-        job = self.startSegmentation(volumeNode, model, device, mirroring)
+        job = self.startSegmentation(volumeNode, model, device, mirroring, ears)
 
         def each(job):
             if progress is not None:
@@ -78,12 +79,12 @@ class FaceLogic:
         return self.finishSegmentation(job, volumeNode, segmentationNode)
 
     def startSegmentation(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-                          mirroring: bool = False) -> Job:
+                          mirroring: bool = False, ears: bool = False) -> Job:
         """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
         volume = volumes.engine_volume(volumeNode)
         check_ct(volume)
         return shared_worker().segment(volume.stored, volumes.grid_to_patient(volumeNode), volumeNode.GetName(),
-                                       model or None, device, mirroring)
+                                       model or None, device, mirroring, ears=ears)
 
     def finishSegmentation(self, job: Job, volumeNode: VolumeNode,
                            segmentationNode: SegmentationNode | None = None) -> SegmentationNode:
@@ -190,8 +191,10 @@ class FaceLogic:
                      fill: str | float = DEFAULT_FILL) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
         survey = volumes.survey_of(volumeNode)
-        return filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentationNode), fill, survey.histogram,
-                      survey.frame)[0]
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        ears = survey.ears if segmentation is not None and node_export.ears_wanted(segmentation) else None
+        return filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentation), fill, survey.histogram,
+                      survey.frame, ears)[0]
 
     def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                   outputVolumeNode: VolumeNode | None = None, fill: str | float = DEFAULT_FILL) -> VolumeNode:
@@ -282,7 +285,7 @@ class FaceLogic:
         source, segmentation, fill = node_export.origin(volumeNode)
         options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
                           records=None if records is None else str(records), deidentify_headers=deidentifyHeaders,
-                          keep_private=keepPrivate)
+                          keep_private=keepPrivate, ears=node_export.ears_wanted(segmentation))
         if newSeries:
             options.require_sound()
             case = self._prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
@@ -313,8 +316,9 @@ class FaceLogic:
                              f"{', '.join(EXPORT_EXTENSIONS)}.")
 
     def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-               fill: str | float = DEFAULT_FILL, progress: Callable[[Job], None] | None = None) -> VolumeNode:
+               fill: str | float = DEFAULT_FILL, progress: Callable[[Job], None] | None = None,
+               ears: bool = False) -> VolumeNode:
         """Segment and fill; returns the defaced volume node. Raises what the two raise."""
         parse_fill(fill)
-        segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress)
+        segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress, ears=ears)
         return self.applyFill(volumeNode, segmentation, fill=fill)

@@ -55,13 +55,13 @@ class Worker:
         return self._job is not None
 
     def segment(self, array: np.ndarray, affine: np.ndarray, name: str = "volume", model: str | None = None,
-                device: str = "cpu", mirroring: bool = False, step_size: float = 0.5) -> Job:
+                device: str = "cpu", mirroring: bool = False, step_size: float = 0.5, ears: bool = False) -> Job:
         """Begin to segment the face.
 
         Parameters: ``array`` (k, j, i) in HU; ``affine`` 4x4 from (i, j, k) to RAS mm; the others as for
         ``CTADefaceLib.segment_face``.
         Returns: ``Job`` whose ``result`` is a dict with ``mask`` (bool, shape of ``array``), ``mask_ml``, ``model``,
-        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``stages``. Raises: OutputError when the temporary
+        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``ears``, ``stages``. Raises: OutputError when the temporary
         folder is full, WorkerDied when the process cannot be started or is busy.
         """
         self._begin()
@@ -76,7 +76,7 @@ class Worker:
         shape = array.shape
         return self._ask(lambda answer: self._with_mask(answer, shape), command="segment", name=name,
                          affine=np.asarray(affine, float).tolist(), model=model, device=device, mirroring=mirroring,
-                         step_size=step_size)
+                         step_size=step_size, ears=ears)
 
     def install_model(self, path: str | os.PathLike, name: str | None = None, overwrite: bool = False) -> Job:
         """Begin to install a model from a folder or zip; ``Job.result["model"]`` is its name."""

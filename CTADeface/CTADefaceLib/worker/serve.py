@@ -69,11 +69,13 @@ class Serving:
             self._say({"event": "error", **_what(error)})
 
     def segment(self, name: str, affine: list[list[float]], model: str | None, device: str, mirroring: bool,
-                step_size: float) -> dict:
+                step_size: float, ears: bool = False) -> dict:
         """Segment the volume in the folder, whose (i, j, k) ``affine`` (4x4) maps to RAS mm; the mask is left there."""
         import numpy as np
 
         from ..face.mask import face_mask, require_face
+        from ..face.survey import surveyed
+        from ..network.host import overview_model
         from ..network.model_run import ModelRun
         from ..voxels.memory import memory_warning
         from ..voxels.volume import Geometry, Volume
@@ -89,14 +91,17 @@ class Serving:
         warning = memory_warning(volume)
         if warning:
             self._say({"event": "warning", "text": warning})
-        mask = face_mask(volume, self._networks, ModelRun(model, device, mirroring, step_size), progress)
+        survey = surveyed(volume, overview_model(model), progress)
+        mask = face_mask(volume, self._networks, ModelRun(model, device, mirroring, step_size), progress, survey)
         require_face(mask, volume)
+        if ears:
+            mask = survey.ears.added_to(mask)
         progress.enter("write")
         with open_private(self._folder / MASK_FILE, "wb") as stream:
             np.save(stream, np.packbits(mask))
         progress.finish()
         return {"mask_ml": float(volume.geometry.millilitres(np.count_nonzero(mask))), "stages": progress.seconds,
-                "mirroring": mirroring, "step_size": step_size, **self._who(model, device)}
+                "mirroring": mirroring, "step_size": step_size, "ears": ears, **self._who(model, device)}
 
     def install_model(self, path: str, name: str | None, overwrite: bool) -> dict:
         """Install the model in the folder or zip ``path``."""

@@ -20,7 +20,8 @@ from ..scene import face_segment, volumes
 # Attribute of a defaced volume node.
 FILL = "CTADeface.Fill"
 # Attributes of a face segmentation, "CTADeface.<key>", as texts: how the model ran that proposed it.
-PROPOSED_BY = {"device": str, "mirroring": lambda text: text == "True", "step_size": float}
+PROPOSED_BY = {"device": str, "mirroring": lambda text: text == "True", "step_size": float,
+               "ears": lambda text: text == "True"}
 
 
 def mark(node, fill):
@@ -64,7 +65,7 @@ def scan_of(source) -> Scan:
 def mask_of(segmentation, source, mask: np.ndarray) -> CaseMask:
     """The engine's ``CaseMask`` of a face segmentation; ``mask`` is its mask (bool) on the grid of the node ``source``."""
     return CaseMask(mask, SEGMENTATION, model_of(segmentation), face_segment.proposal_mask(segmentation, source),
-                    settings=how_proposed(segmentation))
+                    settings=how_proposed(segmentation), ears=ears_wanted(segmentation))
 
 
 @dataclass(frozen=True)

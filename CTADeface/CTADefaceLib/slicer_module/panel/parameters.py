@@ -17,6 +17,7 @@ class FaceParameters:
     inputVolume - The CT volume to deface.
     model - Name of the model; empty for the bundled one.
     device - Where the network runs.
+    ears - The mask also holds both ears.
     fill - What replaces the face; "number" takes fillNumber.
     fillNumber - In HU.
     followEdits - Update the preview of the defaced volume after each edit.
@@ -25,6 +26,7 @@ class FaceParameters:
     inputVolume: vtkMRMLScalarVolumeNode
     model: str = ""
     device: Annotated[str, Choice(["cpu", "cuda", "mps", "auto"])] = "cpu"
+    ears: bool = False
     fill: Annotated[str, Choice([*FILLS, NUMBER])] = FILLS[0]
     fillNumber: Annotated[float, WithinRange(-1024, 3071)] = AIR_HU
     followEdits: bool = True

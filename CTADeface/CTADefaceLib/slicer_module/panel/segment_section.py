@@ -100,7 +100,8 @@ class SegmentSection:
             if not self._may_replace() or not self.panel.packages_section.ensure():
                 return
             parameters, volume = self.panel.parameters, self.panel.volume
-            job = self.panel.logic.startSegmentation(volume, parameters.model, parameters.device)
+            job = self.panel.logic.startSegmentation(volume, parameters.model, parameters.device,
+                                                    ears=parameters.ears)
             self.panel.log(_("Segmenting {name} with {model} on {device}").format(
                 name=volume.GetName(), model=self.ui.modelComboBox.currentText, device=parameters.device))
             self._run(job, lambda done: self._segmented(done, volume))

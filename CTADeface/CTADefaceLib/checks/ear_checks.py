@@ -1,0 +1,42 @@
+"""Are the ears gone? Asked of what stands out from the head's sides, not of the mask."""
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..voxels.hu import TISSUE_HU
+from ..voxels.volume import ras_affine
+from .check import SKIP, Check, graded
+
+# Share of an ear's tissue that must be gone; ml of the largest connected rest.
+WARN_SHARE, FAIL_SHARE = 0.97, 0.9
+WARN_REST_ML, FAIL_REST_ML = 0.3, 1.0
+# What of its place must lie in the image, and how much must stand out there, for an ear to be in view.
+LEAST_IN_VIEW, LEAST_ML = 0.2, 0.3
+
+
+def ear_gone(name, ears, stored_after):
+    """Share of the tissue of one pinna (``head.ears.SIDES``) that is gone, and the largest connected rest.
+
+    Parameters: ``ears`` the ``Ears`` of the original volume; ``stored_after`` its stored values (k, j, i) after the fill.
+    """
+    ear = ears.of(name)
+    if ear is None or ear.in_view < LEAST_IN_VIEW:
+        return Check(name, SKIP, None, "share", "No ear is in view on this side.")
+    volume, tissue = ears.volume, ear.tissue
+    before = volume.geometry.millilitres(np.count_nonzero(tissue))
+    if before < LEAST_ML:
+        return Check(name, SKIP, None, "share", "No ear stands out on this side.")
+    rest = tissue & (volume.to_hu(ear.part_of(stored_after)) > TISSUE_HU)
+    labels, count = ndi.label(rest)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    share = volume.geometry.millilitres(np.count_nonzero(rest)) / before
+    largest = volume.geometry.millilitres(sizes.max(initial=0))
+    text = f"{100 * (1 - share):.0f} % of the ear is gone" + (f"; the largest rest has {largest:.2f} ml." if count else ".")
+    place = None
+    if count:
+        found = np.argwhere(labels == sizes.argmax())
+        index = found[len(found) // 2] + [part.start for part in ear.box]
+        place = tuple((ras_affine(volume) @ [*index, 1])[:3].tolist())
+    return graded(name, 1 - share, "share", text, place, fail=share > 1 - FAIL_SHARE or largest > FAIL_REST_ML,
+                  warn=share > 1 - WARN_SHARE or largest > WARN_REST_ML)

@@ -1,0 +1,168 @@
+"""The side of a head without its ear: a smooth surface that goes on from the skin around the ear, and where the ear stands.
+
+Everything is seen on a grid of 2 mm around one ear in the head's own frame: arrays (S, A, L), L growing to lateral, and
+maps (S, A) of a height, the head mm from the middle of the head to lateral. A height map of the outermost tissue alone would
+not do: the pinna hangs over air behind it. So the surface is what a ball reaches that rolls within the head and has no room
+in an ear, and around the ear it meets the skin, which is where air is first met on the way out of the bone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage as ndi
+from scipy.sparse import coo_matrix, diags
+from scipy.sparse.linalg import spsolve
+
+from ..voxels.hu import BONE_HU, TISSUE_HU
+
+GRID_MM = 2.0
+# Head mm (superior, anterior, lateral): what is looked at around one ear.
+LOW_MM, HIGH_MM = np.array([-50.0, -178.0, 30.0]), np.array([76.0, -76.0, 116.0])
+# Ellipses (S, A) around the middle of an ear: where it may stand, where its parts may reach, and what is levelled.
+MIDDLE_MM = np.array([8.0, -132.0])
+CORE_MM, REACH_MM = np.array([46.0, 33.0]), np.array([52.0, 42.0])
+# No pinna begins in front of this; what lies before is the cheek's.
+FRONT_MM = -100.0
+# An ear stands out by more than this; skin is smooth to this.
+STANDS_OUT_MM = 1.5
+# Tissue farther out from the head's side is a pillow or a holder.
+FARTHEST_MM = 45.0
+# A line leaves the skin where so much of it is air.
+GAP_MM = 2.5
+BESIDE_CELLS = 2
+# A ball that an ear has no room for; gaps that are closed before it rolls: ear canal, hollows, the air behind the ear.
+BALL_MM, GAPS_MM = 20.0, 6.0
+PAD_CELLS = 8
+# What hangs from the ear below the surface lies so far from what the ball reaches, and no deeper.
+UNDERCUT_MM, DEEPEST_MM = 2.0, 14.0
+# Skin that lies so near to what the ball reaches is known to be the head's.
+SKIN_MM = 2.0
+# Between bone and the surface stays this much.
+OVER_BONE_MM = 1.5
+
+
+def grid_axis(axis):
+    """Positions in head mm along one axis of the grid: 0 superior, 1 anterior, 2 lateral."""
+    return np.arange(LOW_MM[axis], HIGH_MM[axis] + GRID_MM / 2, GRID_MM)
+
+
+def ellipse(radii):
+    """Bool (S, A): inside of an ellipse around the middle of an ear."""
+    s, a = grid_axis(0)[:, None], grid_axis(1)
+    return ((s - MIDDLE_MM[0]) / radii[0]) ** 2 + ((a - MIDDLE_MM[1]) / radii[1]) ** 2 < 1
+
+
+@dataclass(frozen=True)
+class HeadSide:
+    """One side of a head: ``height`` float32 (S, A), head mm of its surface without ear; ``foot`` bool (S, A), the ear
+    stands here; ``undercut`` bool (S, A, L), below that surface, but hanging from the ear."""
+
+    height: np.ndarray
+    foot: np.ndarray
+    undercut: np.ndarray
+
+
+def head_side(hu, inside):
+    """``HeadSide`` of HU (S, A, L) on the grid of one ear, ``inside`` (bool) of the image; None where no skin is seen."""
+    lateral = grid_axis(2)
+    tissue = (hu > TISSUE_HU) & inside
+    body = _body(tissue)
+    outermost, skin, bone = _outermost(body, lateral), *_first_air(hu, body, lateral)
+    known = (skin > lateral[1]) & (skin < lateral[-2]) & inside.any(-1)
+    known &= np.abs(outermost - skin) < GAP_MM
+    # Where the image ends the body is cut, which is no skin.
+    edge = ndi.binary_dilation(~inside, iterations=1)
+    at = np.clip(np.rint((skin - lateral[0]) / GRID_MM), 0, len(lateral) - 1).astype(int)
+    known &= ~np.take_along_axis(edge, at[..., None], -1)[..., 0]
+    core, reach = ellipse(CORE_MM), ellipse(REACH_MM) & (grid_axis(1) < FRONT_MM)
+    away = _away(body, inside)
+    if away is None:
+        return None
+    rolled = _outer_surface(away, lateral)
+    known &= (np.abs(skin - rolled) < SKIN_MM) & ~core
+    height = np.maximum(rolled + _spread(np.where(known, skin - rolled, 0), known), bone + OVER_BONE_MM)
+    # In pieces too: thin cartilage between coarse voxels does not hang together.
+    near = tissue & (lateral < height[..., None] + FARTHEST_MM)
+    out = _outermost(near, lateral) > height + STANDS_OUT_MM
+    labels, _ = ndi.label(out & reach)
+    pieces = np.unique(labels[core & out])
+    foot = np.isin(labels, pieces[pieces > 0])
+    foot = ndi.binary_dilation(foot, iterations=BESIDE_CELLS) & reach
+    below = height[..., None] - lateral
+    undercut = tissue & foot[..., None] & (below >= 0) & (hu < BONE_HU) & (lateral > (bone + OVER_BONE_MM)[..., None])
+    undercut &= (away > UNDERCUT_MM) & (below < DEEPEST_MM)
+    return HeadSide(height.astype(np.float32), foot, undercut)
+
+
+def _pad(body, inside):
+    """The body, which goes on beyond the image and the grid, with a margin along S and A."""
+    if not inside.all():
+        body = body[tuple(ndi.distance_transform_edt(~inside, return_distances=False, return_indices=True))]
+    return np.pad(body, ((PAD_CELLS,) * 2, (PAD_CELLS,) * 2, (0, 0)), mode="edge")
+
+
+def away_from_ball(body, radius):
+    """mm from what a ball of that many mm reaches which rolls within a padded ``body``, without its margin; below 0 in there.
+
+    None without room for the ball.
+    """
+    middle = ndi.distance_transform_edt(body, GRID_MM) > radius
+    if not middle.any():
+        return None
+    away = ndi.distance_transform_edt(~middle, GRID_MM)[PAD_CELLS:-PAD_CELLS, PAD_CELLS:-PAD_CELLS]
+    # The border lies half a step beyond the last voxel.
+    return away - (radius + GRID_MM / 2)
+
+
+def _away(body, inside):
+    """(S, A, L) mm from what a ball of ``BALL_MM`` reaches that rolls within the body, whose gaps are closed, below 0 in
+    there; None without room for the ball."""
+    closed = ndi.distance_transform_edt(~_pad(body, inside), GRID_MM) <= GAPS_MM
+    return away_from_ball(ndi.distance_transform_edt(closed, GRID_MM) > GAPS_MM, BALL_MM)
+
+
+def _outer_surface(away, lateral):
+    """(S, A) head mm where ``away`` is 0 for the last time on each line."""
+    within = away <= 0
+    last = np.minimum((within * np.arange(1, within.shape[-1] + 1)).max(-1), within.shape[-1] - 1)[..., None]
+    low, high = (np.take_along_axis(away, np.maximum(at, 0), -1)[..., 0] for at in (last - 1, last))
+    return lateral[0] + GRID_MM * (last[..., 0] - 1 + np.clip(-low / np.maximum(high - low, 1e-3), 0, 1))
+
+
+def _body(tissue):
+    """The largest piece that comes from the middle of the head."""
+    labels, count = ndi.label(tissue)
+    sizes = np.bincount(labels[..., 0].ravel(), minlength=count + 1)
+    sizes[0] = 0
+    return labels == sizes.argmax() if sizes.any() else np.zeros_like(tissue)
+
+
+def _outermost(mask, lateral):
+    """(S, A) head mm of the last voxel of each line, one step below the grid without any."""
+    return lateral[0] - GRID_MM / 2 + GRID_MM * (mask * np.arange(1, mask.shape[-1] + 1, dtype=np.int16)).max(-1)
+
+
+def _first_air(hu, body, lateral):
+    """(head mm of the first air outside of the outermost bone, head mm of that bone), both (S, A)."""
+    labels, count = ndi.label(body & (hu > BONE_HU))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    bone = (labels == sizes.argmax()) & (count > 0)
+    deepest = _outermost(bone, lateral)
+    air = ~body & (lateral > deepest[..., None])
+    first = np.where(air.any(-1), air.argmax(-1), len(lateral) - 1)
+    outer = np.clip(first, 1, len(lateral) - 1)[..., None]
+    inner_hu, outer_hu = (np.take_along_axis(hu, at, -1)[..., 0] for at in (outer - 1, outer))
+    part = np.clip((inner_hu - TISSUE_HU) / np.maximum(inner_hu - outer_hu, 1), 0, 1)
+    return np.where(first > 0, lateral[outer[..., 0] - 1] + part * GRID_MM, lateral[0]), deepest
+
+
+def _spread(values, known):
+    """``values`` where ``known``, slightly smoothed, and elsewhere what a heated plate has between them."""
+    index = np.arange(values.size).reshape(values.shape)
+    pairs = np.concatenate([np.stack([index[:-1].ravel(), index[1:].ravel()]),
+                            np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()])], 1)
+    pairs = np.concatenate([pairs, pairs[::-1]], 1)
+    links = coo_matrix((np.ones(pairs.shape[1]), pairs), shape=(values.size, values.size)).tocsr()
+    system = diags(np.asarray(links.sum(1)).ravel() + known.ravel()) - links
+    return spsolve(system.tocsc(), (known * values).ravel()).reshape(values.shape)
