@@ -57,6 +57,11 @@ def how_proposed(segmentation):
     return {key: PROPOSED_BY[key](text) if text else None for key, text in noted.items()}
 
 
+def ears_wanted(segmentation) -> bool:
+    """Was the mask of a face segmentation proposed with both ears?"""
+    return segmentation is not None and bool(how_proposed(segmentation)["ears"])
+
+
 def scan_of(source) -> Scan:
     """The engine's ``Scan`` of a volume node."""
     return Scan(volumes.engine_volume(source), volumes.survey_of(source))
