@@ -43,6 +43,13 @@ def test_image_result_has_the_inputs_grid_and_type(small_cranium, face):
     assert len(np.unique(array(result.volume)[~outside])) == 1
 
 
+@pytest.mark.parametrize("given, options, verdict", [(False, {}, "pass"), (True, {}, "pass"),
+                                                     (True, {"second_opinion": False}, "not applicable")])
+def test_the_model_is_asked_about_a_given_mask_unless_told_not_to(small_cranium, face, given, options, verdict):
+    result = deface(small_cranium, face if given else None, **options)
+    assert next(check for check in result.checks if check.name == "model_face").verdict == verdict
+
+
 @pytest.mark.parametrize("orientation", ["LPS", "LAS", "PIR", "SRA", "ILP"])
 def test_mask_does_not_depend_on_the_stored_orientation(small_cranium, face, orientation):
     mask = segment_face(sitk.DICOMOrient(small_cranium, orientation))

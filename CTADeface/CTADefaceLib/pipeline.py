@@ -173,10 +173,11 @@ def fill_face(image, mask, fill=filling.DEFAULT_FILL, progress=None):
     return _like(image, stored)
 
 
-def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress=None, **options):
+def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress=None, second_opinion=True, **options):
     """Segment (unless ``mask`` is given), fill, and check; ``options`` as for ``segment_face``.
 
-    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless.
+    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``second_opinion`` asks the
+    model about a ``mask`` that was given, for the checks.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
@@ -199,7 +200,10 @@ def deface(image, mask=None, fill=filling.DEFAULT_FILL, overrides=None, progress
     progress.enter("fill")
     stored, value = filling.filled(volume, found, fill, survey.histogram, survey.frame)
     progress.enter("check")
-    checks = run_checks(volume, found, stored, value, survey)
+    opinion = found
+    if mask is not None:
+        opinion = face_mask(volume, survey=survey, **options) if second_opinion else None
+    checks = run_checks(volume, found, stored, value, survey, opinion)
     require_passed(checks, overrides, volume.name)
     progress.finish()
     return Defaced(_like(image, stored), _like(image, found.astype(np.uint8)), volume.geometry.millilitres(np.count_nonzero(found)), checks)
