@@ -32,6 +32,8 @@ WARN_SHARE, FAIL_SHARE = 0.3, 0.5
 RIM_MM, AT_SKIN_MM = 6.0, 3.0
 WARN_MODEL_CM2, FAIL_MODEL_CM2 = 0.8, 1.2
 TOUCHING = np.ones((3, 3, 3), bool)
+# Points of the grid of the skin within that distance of one.
+RIM = sum(step ** 2 for step in np.ogrid[-2:3, -2:3, -2:3]) * SKIN_MM ** 2 <= RIM_MM ** 2
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ def model_face(face, proposal):
     skin = face.skin
     depth = skin.depth_within(proposal)
     called = depth > 0
-    away = ndi.distance_transform_edt(~skin.spread(~called, False), SKIN_MM)[tuple(skin.index.T)]
-    known = called & (away > RIM_MM) & (skin.atlas_values(atlas().share) >= LEAST_SHARE) & (skin.bone_mm > BARE_MM)
+    near_rim = ndi.binary_dilation(skin.spread(~called, False), RIM)[tuple(skin.index.T)]
+    known = called & ~near_rim & (skin.atlas_values(atlas().share) >= LEAST_SHARE) & (skin.bone_mm > BARE_MM)
     left = known & face.too_near(depth) & (face.after_mm <= AT_SKIN_MM)
     labels, areas = _connected(skin, left, skin.area_cm2)
     worst = int(areas.argmax())
