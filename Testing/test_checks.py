@@ -200,6 +200,14 @@ def test_a_mask_that_ends_far_lower_on_the_forehead_is_not(rests):
     assert rests(lambda face: _above(face, 30.0))[1].verdict == "fail"
 
 
+def test_a_large_rest_is_stopped_also_where_faces_end_in_many_heads(rests, monkeypatch):
+    # No limit for small patches here, nor for what the average head knows.
+    monkeypatch.setattr("CTADefaceLib.checks.face.FAIL_MODEL_CM2", np.inf)
+    assert rests(lambda face: _above(face, 12.0))[1].verdict == "pass"
+    opinion = rests(lambda face: _above(face, 45.0))[1]
+    assert opinion.verdict == "fail" and opinion.value > 7
+
+
 def _above(face, mm):
     """The upper ``mm`` of a face."""
     return face.place[0] > face.place[0].ravel()[np.flatnonzero(face.mask.any((1, 2))).max()] - mm

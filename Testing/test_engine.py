@@ -43,7 +43,7 @@ def test_image_result_has_the_inputs_grid_and_type(small_cranium, face):
     assert len(np.unique(array(result.volume)[~outside])) == 1
 
 
-@pytest.mark.parametrize("given, options, verdict", [(False, {}, "pass"), (True, {}, "pass"),
+@pytest.mark.parametrize("given, options, verdict", [(False, {}, "not applicable"), (True, {}, "pass"),
                                                      (True, {"second_opinion": False}, "not applicable")])
 def test_the_model_is_asked_about_a_given_mask_unless_told_not_to(small_cranium, face, given, options, verdict):
     result = deface(small_cranium, face if given else None, **options)

@@ -52,7 +52,14 @@ def _checks_of_head(volume, mask, stored_after, value, frame, proposal):
     face = face_left(volume, stored_after, frame)
     view = face.skin.view
     return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
-            residual_skin(face), model_face(face, proposal)]
+            residual_skin(face), _opinion(face, mask, proposal)]
+
+
+def _opinion(face, mask, proposal):
+    """The check by a model's mask, which says nothing of itself."""
+    if proposal is mask:
+        return Check("model_face", SKIP, None, "cm2", "The mask is the model's own.")
+    return model_face(face, proposal)
 
 
 def face_left(volume, stored_after, frame):

@@ -31,9 +31,9 @@ WARN_SHARE, FAIL_SHARE = 0.3, 0.5
 # only what is left at the skin itself counts.
 RIM_MM, AT_SKIN_MM = 6.0, 3.0
 WARN_MODEL_CM2, FAIL_MODEL_CM2 = 0.8, 1.2
+# Where faces end in many heads, only a large patch far within the model's face is too much.
+FAR_RIM_MM, FAR_SHARE, FAIL_FAR_CM2 = 12.0, 0.5, 7.0
 TOUCHING = np.ones((3, 3, 3), bool)
-# Points of the grid of the skin within that distance of one.
-RIM = sum(step ** 2 for step in np.ogrid[-2:3, -2:3, -2:3]) * SKIN_MM ** 2 <= RIM_MM ** 2
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,7 @@ class FaceLeft:
     def sure_patch(self):
         """((N,) bool, cm2) of the largest connected patch that is left of the skin that nearly every face loses."""
         sure = self.left & (self.skin.atlas_values(atlas().share) >= SURE_SHARE)
-        labels, areas = _connected(self.skin, sure, self.skin.area_cm2)
-        worst = int(areas.argmax())
-        return sure & (labels == worst), float(areas[worst])
+        return _largest(self.skin, sure)
 
     @cached_property
     def share(self):
@@ -159,8 +157,7 @@ def residual_skin(face):
 
 
 def model_face(face, proposal):
-    """cm2 of the largest patch of skin that is left where a model, more than 6 mm within its mask, and nine of ten heads have
-    face.
+    """cm2 of the largest patch of skin that is left where a model, well within its mask, and most heads have face.
 
     Parameters: ``proposal`` the model's mask, bool (k, j, i), None where no model was asked.
     """
@@ -168,13 +165,26 @@ def model_face(face, proposal):
         return Check("model_face", SKIP, None, "cm2", "No model was asked about this face." if proposal is None else
                      "The model saw no face.")
     skin = face.skin
-    depth = skin.depth_within(proposal)
+    share, depth = skin.atlas_values(atlas().share), skin.depth_within(proposal)
     called = depth > 0
-    near_rim = ndi.binary_dilation(skin.spread(~called, False), RIM)[tuple(skin.index.T)]
-    known = called & ~near_rim & (skin.atlas_values(atlas().share) >= LEAST_SHARE) & (skin.bone_mm > BARE_MM)
-    left = known & face.too_near(depth) & (face.after_mm <= AT_SKIN_MM)
+    left = called & (skin.bone_mm > BARE_MM) & face.too_near(depth) & (face.after_mm <= AT_SKIN_MM)
+    sure, sure_cm2 = _largest(skin, left & (share >= LEAST_SHARE) & ~_near(skin, ~called, RIM_MM))
+    far, far_cm2 = _largest(skin, left & (share >= FAR_SHARE) & ~_near(skin, ~called, FAR_RIM_MM))
+    fail_far = far_cm2 > FAIL_FAR_CM2
+    where, value = (far, far_cm2) if fail_far else (sure, sure_cm2)
+    return graded("model_face", value, "cm2", f"Of what the model calls face, a patch of {value:.1f} cm2 is left.",
+                  face.middle(where), fail=fail_far or sure_cm2 > FAIL_MODEL_CM2, warn=sure_cm2 > WARN_MODEL_CM2)
+
+
+def _largest(skin, left):
+    """((N,) bool, cm2) of the largest connected patch of ``left``."""
     labels, areas = _connected(skin, left, skin.area_cm2)
     worst = int(areas.argmax())
-    return graded("model_face", areas[worst], "cm2", f"Of what the model calls face, a patch of {areas[worst]:.1f} cm2 is left.",
-                  face.middle(left & (labels == worst)), fail=areas[worst] > FAIL_MODEL_CM2,
-                  warn=areas[worst] > WARN_MODEL_CM2)
+    return left & (labels == worst), float(areas[worst])
+
+
+def _near(skin, points, mm):
+    """(N,) bool: within ``mm`` of one of the ``points`` (N,) of the skin."""
+    steps = int(mm / SKIN_MM)
+    ball = sum(step ** 2 for step in np.ogrid[(slice(-steps, steps + 1),) * 3]) * SKIN_MM ** 2 <= mm ** 2
+    return ndi.binary_dilation(skin.spread(points, False), ball)[tuple(skin.index.T)]
