@@ -31,8 +31,8 @@ WARN_SHARE, FAIL_SHARE = 0.3, 0.5
 # only what is left at the skin itself counts.
 RIM_MM, AT_SKIN_MM = 6.0, 3.0
 WARN_MODEL_CM2, FAIL_MODEL_CM2 = 0.8, 1.2
-# Where faces end in many heads, only a large patch far within the model's face is too much.
-FAR_RIM_MM, FAR_SHARE, FAIL_FAR_CM2 = 12.0, 0.5, 7.0
+# Where other heads end their faces, or where the face is only shaved, a larger patch farther in is.
+FAR_RIM_MM, FAIL_FAR_CM2 = 9.0, 2.0
 TOUCHING = np.ones((3, 3, 3), bool)
 
 
@@ -157,7 +157,8 @@ def residual_skin(face):
 
 
 def model_face(face, proposal):
-    """cm2 of the largest patch of skin that is left where a model, well within its mask, and most heads have face.
+    """cm2 of the largest patch of skin that is left where a model, well within its mask, has face; less is too much
+    where nine of ten heads have it too.
 
     Parameters: ``proposal`` the model's mask, bool (k, j, i), None where no model was asked.
     """
@@ -167,9 +168,10 @@ def model_face(face, proposal):
     skin = face.skin
     share, depth = skin.atlas_values(atlas().share), skin.depth_within(proposal)
     called = depth > 0
-    left = called & (skin.bone_mm > BARE_MM) & face.too_near(depth) & (face.after_mm <= AT_SKIN_MM)
-    sure, sure_cm2 = _largest(skin, left & (share >= LEAST_SHARE) & ~_near(skin, ~called, RIM_MM))
-    far, far_cm2 = _largest(skin, left & (share >= FAR_SHARE) & ~_near(skin, ~called, FAR_RIM_MM))
+    left = called & (skin.bone_mm > BARE_MM) & face.too_near(depth)
+    sure, sure_cm2 = _largest(skin, left & (face.after_mm <= AT_SKIN_MM) & (share >= LEAST_SHARE)
+                              & ~_near(skin, ~called, RIM_MM))
+    far, far_cm2 = _largest(skin, left & ~_near(skin, ~called, FAR_RIM_MM))
     fail_far = far_cm2 > FAIL_FAR_CM2
     where, value = (far, far_cm2) if fail_far else (sure, sure_cm2)
     return graded("model_face", value, "cm2", f"Of what the model calls face, a patch of {value:.1f} cm2 is left.",
