@@ -43,6 +43,18 @@ def test_image_result_has_the_inputs_grid_and_type(small_cranium, face):
     assert len(np.unique(array(result.volume)[~outside])) == 1
 
 
+def test_the_model_is_asked_about_a_given_mask_unless_told_not_to(small_cranium, face):
+    changed = sitk.Image(face)
+    changed[np.argwhere(array(face))[0][::-1].tolist()] = 0
+
+    def opinion(mask, **options):
+        return next(check for check in deface(small_cranium, mask, **options).checks if check.name == "model_face")
+
+    assert opinion(changed).verdict == "pass"
+    assert "No model" in opinion(changed, second_opinion=False).text
+    assert "model's own" in opinion(None).text and "model's own" in opinion(face).text
+
+
 @pytest.mark.parametrize("orientation", ["LPS", "LAS", "PIR", "SRA", "ILP"])
 def test_mask_does_not_depend_on_the_stored_orientation(small_cranium, face, orientation):
     mask = segment_face(sitk.DICOMOrient(small_cranium, orientation))

@@ -131,6 +131,18 @@ def summary(rows):
     return bad, passed, good, alarms
 
 
+def _alone(rows):
+    """Those of the rows that pass when the model is not asked."""
+    return [row for row in rows if set(row["by"].split()) <= {"model_face"}]
+
+
+def _alarms(good, kind):
+    """How many good masks of a kind were stopped, as text."""
+    rows = [row for row in good if row["kind"] == kind]
+    return (f"{sum(row['stopped'] for row in rows)} of {len(rows)} {kind} "
+            f"({len(rows) - len(_alone(rows))} without asking the model)")
+
+
 def _share_recognised(good):
     known = [row["defaced_again"] for row in good if row["defaced_again"] in ("pass", "warn", "fail")]
     return float(np.mean([verdict != "pass" for verdict in known])) if known else float("nan")
@@ -143,10 +155,12 @@ def main(argv=None):
     parser.add_argument("--turns", nargs="+", choices=TURNS, default=list(TURNS)[:7])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th head")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="of those, beginning with head N (0: the first)")
+    parser.add_argument("--count", type=int, metavar="N", help="at most N heads")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     args = parser.parse_args(argv)
     rows, started = [], time.monotonic()
-    cases = find_cases(args.data, args.cases)[::args.every]
+    cases = find_cases(args.data, args.cases)[args.first::args.every][:args.count]
     with ProcessPoolExecutor(args.processes) as pool:
         for case, found in zip(cases, pool.map(partial(examine, args.turns, args.kinds), cases)):
             rows += found
@@ -156,11 +170,8 @@ def main(argv=None):
             Bar("good masks that are stopped", len(alarms) / len(good), "<=", MOST_ALARMS),
             Bar("defaced heads that are recognised as such", _share_recognised(good), ">=", LEAST_AGAIN),
             Bar("outputs", len(rows), ">=", 600)]
-    alone = [row for row in bad if set(row["by"].split()) <= {"model_face"}]
-    print(f"\n{len(passed)} of {len(bad)} outputs that show a face passed ({len(alone)} without asking the model); "
-          f"{len(alarms)} of {len(good)} good masks were stopped: "
-          + ", ".join(f"{sum(row['kind'] == kind for row in alarms)} of {sum(row['kind'] == kind for row in good)} {kind}"
-                      for kind in GOOD))
+    print(f"\n{len(passed)} of {len(bad)} outputs that show a face passed ({len(_alone(bad))} without asking the model); "
+          f"{len(alarms)} of {len(good)} good masks were stopped: " + ", ".join(_alarms(good, kind) for kind in GOOD))
     code = report_bars(bars)
     write_csv(args.output / "gate.csv", rows)
     write_json(args.output / "gate.json", {"bars": bars_as_dicts(bars)})

@@ -149,6 +149,41 @@ def _eroded(mm):
     return lambda face, random: ndi.distance_transform_edt(face.mask, face.spacing) > mm
 
 
+def _thin(where, mm):
+    """Only the outer ``mm`` of a part of the face are left: lids, lips."""
+    return lambda face, random: face.mask & ~(where(face) & (face.below_skin <= mm))
+
+
+def _rolled(degrees):
+    """The mask turned about the tip of the nose, from the front."""
+
+    def sabotage(face, random):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        spacing = np.array(face.spacing)
+        matrix = np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]) * spacing / spacing[:, None]
+        return ndi.affine_transform(face.mask.astype(np.uint8), matrix, face.tip - matrix @ face.tip, order=0) > 0
+
+    return sabotage
+
+
+def _slanted(low, high):
+    def where(face):
+        up, _, side = face.place
+        return ((up + side) * np.sqrt(0.5) >= low) & ((up + side) * np.sqrt(0.5) <= high) & np.ones(face.mask.shape, bool)
+
+    return where
+
+
+def _spots(share, mm):
+    """Patches of any form and place, as of a weak network, are left: ``share`` of the face."""
+
+    def sabotage(face, random):
+        noise = ndi.gaussian_filter(random.normal(size=face.mask.shape).astype(np.float32), [mm / s for s in face.spacing])
+        return face.mask & (noise < np.quantile(noise[face.mask], 1 - share))
+
+    return sabotage
+
+
 def _third(low, high):
     def where(face):
         used = np.flatnonzero(face.mask.any((1, 2)))
@@ -202,6 +237,18 @@ KINDS = {
     "shifted up by 20 mm": (_shifted(20, 0, 0), "levelled"),
     "shifted to the right by 20 mm": (_shifted(0, 0, 20), "levelled"),
     "eroded by 6 mm": (_eroded(6), "percentile"),
+    "ball of 12 mm kept": (_blob(12), "levelled"),
+    "wing of the nose kept": (_keep(lambda f: f.near(-4, -14, 14, 13)), "levelled"),
+    "lips kept, 6 mm": (_thin(_box(-44, -12, -28, 28), 6), "levelled"),
+    "lids of the right eye kept, 6 mm": (_thin(_box(16, 46, 10, 50), 6), "percentile"),
+    "point of the chin kept": (_keep(_box(-84, -56, -18, 18)), "levelled"),
+    "right half of the nose kept": (_keep(_box(-10, 36, 0, 22)), "percentile"),
+    "left lower quarter kept": (_keep(_box(-300, -10, -300, -5)), "levelled"),
+    "slanted band kept": (_keep(_slanted(-8, 8)), "levelled"),
+    "turned by 20 degrees": (_rolled(20), "percentile"),
+    "shifted down by 20 mm": (_shifted(-20, 0, 0), "percentile"),
+    "a tenth kept in spots": (_spots(0.1, 10), "levelled"),
+    "a quarter kept in spots": (_spots(0.25, 7), "percentile"),
 }
 # (up, forward, right) axis of the turn and its degrees: upright, then yaw, pitch and roll.
 TURNS = {"upright": (0, 0, 0), "yaw 20": (20, 0, 0), "yaw -40": (-40, 0, 0), "pitch -20": (0, 0, -20), "pitch 40": (0, 0, 40),

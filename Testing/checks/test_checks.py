@@ -11,6 +11,7 @@ from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import face_left, run_checks
+from CTADefaceLib.checks.face import FAIL_PATCH_CM2, model_face, residual_skin
 from CTADefaceLib.checks.face_picture import face_picture
 from CTADefaceLib.checks.place import ras_point
 from CTADefaceLib.checks.scan import already_defaced, input_is_ct
@@ -163,6 +164,52 @@ def test_a_turned_head_is_judged_as_an_upright_one(case, degrees):
         after, value = filled(volume, given, frame=frame)
         found = {check.name for check in failed(run_checks(volume, given, after, value, proposal=good))}
         assert found >= wrong and bool(found) == bool(wrong)
+
+
+@pytest.fixture(scope="module")
+def rests(case):
+    """``rests(kept)``: (residual_skin, model_face) of a mask without the part ``kept(face)``; the model's own is whole."""
+    face = FaceOf(case.volume.ras(), np.ascontiguousarray(ras_view(case.mask, case.volume.geometry)),
+                  case.volume.geometry.ras_spacing())
+    frame = locate(case.volume)
+
+    def judged(kept):
+        mask = np.zeros_like(case.mask)
+        ras_view(mask, case.volume.geometry)[:] = face.mask & ~kept(face)
+        left = face_left(case.volume, filled(case.volume, mask, "percentile")[0], frame)
+        return residual_skin(left), model_face(left, case.mask)
+
+    return judged
+
+
+def test_a_rest_of_two_square_centimetres_at_the_tip_of_the_nose_is_stopped_also_without_a_model(rests):
+    skin, opinion = rests(lambda face: face.near(2, -4, 0, 8))
+    assert (skin.verdict, opinion.verdict) == ("fail", "fail")
+    # Too small for a patch elsewhere: it is stopped because every face goes there.
+    assert 1.5 < skin.value < FAIL_PATCH_CM2 and "nearly every face" in skin.text
+    assert np.linalg.norm(np.subtract(skin.place, opinion.place)) < 10
+
+
+def test_a_mask_that_ends_a_little_lower_on_the_forehead_than_the_models_is_as_good(rests):
+    skin, opinion = rests(lambda face: _above(face, 9.0))
+    assert (skin.verdict, opinion.verdict) == ("pass", "pass")
+
+
+def test_a_mask_that_ends_far_lower_on_the_forehead_is_not(rests):
+    assert rests(lambda face: _above(face, 30.0))[1].verdict == "fail"
+
+
+def test_a_large_rest_is_stopped_also_where_faces_end_in_many_heads(rests, monkeypatch):
+    # No limit for small patches here, nor for what the average head knows.
+    monkeypatch.setattr("CTADefaceLib.checks.face.FAIL_MODEL_CM2", np.inf)
+    assert rests(lambda face: _above(face, 9.0))[1].verdict == "pass"
+    opinion = rests(lambda face: _above(face, 45.0))[1]
+    assert opinion.verdict == "fail" and opinion.value > 2
+
+
+def _above(face, mm):
+    """The upper ``mm`` of a face."""
+    return face.place[0] > face.place[0].ravel()[np.flatnonzero(face.mask.any((1, 2))).max()] - mm
 
 
 def test_one_voxel_of_the_mask_left_is_noticed(case):

@@ -53,7 +53,9 @@ def _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears):
     if frame is None:
         unknown = IN_FRAME if ears is None else (*IN_FRAME, *SIDES)
         return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in unknown)]
-    gone = []
+    opinion, gone = None, []
+    if proposal is mask or (proposal is not None and np.array_equal(proposal, mask)):
+        opinion = Check("model_face", SKIP, None, "cm2", "The mask is the model's own.")
     if ears is not None:
         gone = [ear_gone(name, ears, stored_after) for name in SIDES]
         # What a model calls face is asked about the face.
@@ -61,7 +63,7 @@ def _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears):
     face = face_left(volume, stored_after, frame)
     view = face.skin.view
     return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
-            residual_skin(face), model_face(face, proposal), *gone]
+            residual_skin(face), opinion or model_face(face, proposal), *gone]
 
 
 def face_left(volume, stored_after, frame):

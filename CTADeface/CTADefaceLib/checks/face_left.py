@@ -24,13 +24,16 @@ DEPTH_SHARE, LEAST_DEPTH_MM = 0.6, 2.0
 BONE_REST_MM, BARE_MM = 3.0, 2.0
 # A zone of which less lies in the image is not judged.
 LEAST_IN_IMAGE, LEAST_ZONE_CM2 = 0.2, 2.0
-# cm2 of the largest connected patch, and share of a zone, that is left.
-WARN_PATCH_CM2, FAIL_PATCH_CM2 = 2.0, 4.0
+# cm2 of the largest connected patch, and share of a zone, that is left; of skin that nearly every face loses, less is too much.
+WARN_PATCH_CM2, FAIL_PATCH_CM2, FAIL_SURE_CM2 = 2.0, 4.0, 1.5
 WARN_SHARE, FAIL_SHARE = 0.3, 0.5
-# Two good masks of one face end a few millimetres apart: so near to where the model ends its face, skin may be left. Farther in
-# it is known to be face, and less of it is too much.
-RIM_MM = 9.0
-WARN_MODEL_CM2, FAIL_MODEL_CM2 = 1.0, 2.0
+# Two good masks of one face end a few millimetres apart: so near to where the model ends its face, skin may be left. Farther in,
+# where faces do not end in other heads either, a small patch of it is too much; masks of one face also differ in depth, so
+# only what is left at the skin itself counts.
+RIM_MM, AT_SKIN_MM = 6.0, 3.0
+WARN_MODEL_CM2, FAIL_MODEL_CM2 = 0.8, 1.2
+# Where other heads end their faces, or where the face is only shaved, a larger patch farther in is.
+FAR_RIM_MM, FAIL_FAR_CM2 = 9.0, 2.0
 TOUCHING = np.ones((3, 3, 3), bool)
 
 
@@ -88,6 +91,12 @@ class FaceLeft:
         return self._patches[1]
 
     @cached_property
+    def sure_patch(self):
+        """((N,) bool, cm2) of the largest connected patch that is left of the skin that nearly every face loses."""
+        sure = self.left & (self.skin.atlas_values(atlas().share) >= SURE_SHARE)
+        return _largest(self.skin, sure)
+
+    @cached_property
     def share(self):
         """Share of the face's skin, by area, that is left."""
         return float(self.area_cm2[self.left].sum() / max(self.area_cm2.sum(), 1e-9))
@@ -133,16 +142,24 @@ def zone_covered(name, face):
 
 
 def residual_skin(face):
-    """cm2 of the largest connected patch of the face's skin, over all zones, that is still there or only shaved."""
+    """cm2 of the largest connected patch of the face's skin, over all zones, that is still there or only shaved.
+
+    Where nearly every face goes, a smaller patch fails than elsewhere.
+    """
     worst = int(face.patch_cm2.argmax())
-    patch = float(face.patch_cm2[worst])
+    patch, place = float(face.patch_cm2[worst]), face.patches == worst if worst else None
     text = f"The largest patch of skin left has {patch:.1f} cm2; {100 * face.share:.0f} % of the face's skin is left in all."
-    return graded("residual_skin", patch, "cm2", text, face.middle(face.patches == worst) if worst else None,
-                  fail=patch > FAIL_PATCH_CM2, warn=patch > WARN_PATCH_CM2)
+    sure, sure_cm2 = face.sure_patch
+    if sure_cm2 > FAIL_SURE_CM2 and patch <= FAIL_PATCH_CM2:
+        place = sure
+        text = f"{text[:-1]}; {sure_cm2:.1f} cm2 are left in one piece where nearly every face goes."
+    return graded("residual_skin", patch, "cm2", text, None if place is None else face.middle(place),
+                  fail=patch > FAIL_PATCH_CM2 or sure_cm2 > FAIL_SURE_CM2, warn=patch > WARN_PATCH_CM2)
 
 
 def model_face(face, proposal):
-    """cm2 of the largest patch of skin that a model calls face, more than 9 mm within its mask, and that is left.
+    """cm2 of the largest patch of skin that is left where a model, well within its mask, has face; less is too much
+    where nine of ten heads have it too.
 
     Parameters: ``proposal`` the model's mask, bool (k, j, i), None where no model was asked.
     """
@@ -150,12 +167,27 @@ def model_face(face, proposal):
         return Check("model_face", SKIP, None, "cm2", "No model was asked about this face." if proposal is None else
                      "The model saw no face.")
     skin = face.skin
-    depth = skin.depth_within(proposal)
+    share, depth = skin.atlas_values(atlas().share), skin.depth_within(proposal)
     called = depth > 0
-    away = ndi.distance_transform_edt(~skin.spread(~called, False), SKIN_MM)[tuple(skin.index.T)]
-    left = called & (away > RIM_MM) & (skin.bone_mm > BARE_MM) & face.too_near(depth)
+    left = called & (skin.bone_mm > BARE_MM) & face.too_near(depth)
+    sure, sure_cm2 = _largest(skin, left & (face.after_mm <= AT_SKIN_MM) & (share >= LEAST_SHARE)
+                              & ~_near(skin, ~called, RIM_MM))
+    far, far_cm2 = _largest(skin, left & ~_near(skin, ~called, FAR_RIM_MM))
+    fail_far = far_cm2 > FAIL_FAR_CM2
+    where, value = (far, far_cm2) if fail_far else (sure, sure_cm2)
+    return graded("model_face", value, "cm2", f"Of what the model calls face, a patch of {value:.1f} cm2 is left.",
+                  face.middle(where), fail=fail_far or sure_cm2 > FAIL_MODEL_CM2, warn=sure_cm2 > WARN_MODEL_CM2)
+
+
+def _largest(skin, left):
+    """((N,) bool, cm2) of the largest connected patch of ``left``."""
     labels, areas = _connected(skin, left, skin.area_cm2)
     worst = int(areas.argmax())
-    return graded("model_face", areas[worst], "cm2", f"Of what the model calls face, a patch of {areas[worst]:.1f} cm2 is left.",
-                  face.middle(left & (labels == worst)), fail=areas[worst] > FAIL_MODEL_CM2,
-                  warn=areas[worst] > WARN_MODEL_CM2)
+    return left & (labels == worst), float(areas[worst])
+
+
+def _near(skin, points, mm):
+    """(N,) bool: within ``mm`` of one of the ``points`` (N,) of the skin."""
+    steps = int(mm / SKIN_MM)
+    ball = sum(step ** 2 for step in np.ogrid[(slice(-steps, steps + 1),) * 3]) * SKIN_MM ** 2 <= mm ** 2
+    return ndi.binary_dilation(skin.spread(points, False), ball)[tuple(skin.index.T)]

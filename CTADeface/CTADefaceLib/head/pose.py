@@ -97,23 +97,25 @@ class _Search:
         counts = np.bincount(flat, minlength=3 * int(np.prod(shape))).reshape(3, *shape).astype(np.float32)
         self._size = [fft.next_fast_len(int(n) + 2 * REACH + 1, True) for n in shape]
         self._image = fft.rfftn(counts, self._size, axes=(1, 2, 3))
-        offsets = (np.arange(2 * REACH + 1) - REACH) * CELL_MM
-        self._offsets = np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), -1)
         self._evidence = evidence.grids
 
     def score(self, turn):
         """(score, RAS mm of the head's middle) of the head turned by ``turn`` (rows are the head's axes)."""
-        head = self._offsets @ turn.T + MIDDLE_MM
-        index = np.rint((head - LOW_MM) / EVIDENCE_MM).astype(int)
-        inside = ((index >= 0) & (index < self._evidence.shape[1:])).all(-1)
-        turned = np.zeros((3, *inside.shape), np.float32)
-        turned[:, inside] = self._evidence[(slice(None), *index[inside].T)]
+        offsets = (np.arange(2 * REACH + 1) - REACH) * CELL_MM
+        x, y, z = offsets[:, None, None], offsets[:, None], offsets
+        flat = 0
+        for row, middle, low, size in zip(turn, MIDDLE_MM, LOW_MM, self._evidence.shape[1:]):
+            head = row[0] * x + row[1] * y + row[2] * z + middle
+            # The border of the evidence says nothing, and so stands for all that lies outside.
+            flat = flat * size + np.clip(np.rint((head - low) / EVIDENCE_MM), 0, size - 1).astype(np.intp)
+        turned = self._evidence.reshape(3, -1)[:, flat]
         product_ = self._image * np.conj(self._fft.rfftn(turned, self._size, axes=(1, 2, 3)))
         scores = self._fft.irfftn(product_.sum(0), self._size)
-        best = np.array(np.unravel_index(scores.argmax(), scores.shape))
+        highest = np.unravel_index(scores.argmax(), scores.shape)
+        best = np.array(highest)
         # Shifts below zero stand at the end.
         shift = np.where(best > np.array(self._size) - (2 * REACH + 1), best - self._size, best)
-        return float(scores.max()), self._low + (shift + REACH) * CELL_MM
+        return float(scores[highest]), self._low + (shift + REACH) * CELL_MM
 
     def climb(self, starts, base):
         """[(score, middle, turn)], best first: from the best ``starts`` (degrees) on top of ``base`` uphill."""
