@@ -258,7 +258,7 @@ def test_the_wanted_series_makes_the_mask_and_an_unknown_one_is_refused(tmp_path
         return np.zeros(volume.stored.shape, bool)
 
     monkeypatch.setattr(case, "face_mask", model)
-    monkeypatch.setattr(case.models, "begin", lambda name: None)
+    monkeypatch.setattr(case.NetworksHere, "begin", lambda networks, name=None: None)
     uid = str(pydicom.dcmread(next((tmp_path / "in" / "b").iterdir())).SeriesInstanceUID)
     for wanted in ("2", uid):
         with pytest.raises(MaskError, match="no face found"):
