@@ -241,7 +241,8 @@ def test_protocol_is_read_and_a_bad_one_refused(tmp_path):
     assert all(default.views[a].pitch_deg == default.views[b].pitch_deg for a, b in default.neighbours)
     bad = tmp_path / "bad.json"
     for change, message in (({"methods": ["nothing"]}, "unknown methods"), ({"published_view": "x"}, "published_view"),
-                            ({"more": 1}, "no protocol")):
+                            ({"more": 1}, "no protocol"), ({"pitches_deg": 5}, "no protocol"),
+                            ({"methods": 5}, "no protocol")):
         bad.write_text(json.dumps(default.as_dict() | change))
         with pytest.raises(InputError, match=message):
             protocol.read_protocol(bad)

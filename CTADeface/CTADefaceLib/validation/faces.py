@@ -1,4 +1,4 @@
-"""What two detectors and two recognisers make of the pictures of one head.
+"""Detect and recognise faces in the pictures of one head, with three detectors and two recognisers.
 
 Detectors: MTCNN as in ``identity``, MTCNN as another package has it (its weights converted from ipazc/mtcnn, run by
 ONNX Runtime), and dlib's frontal detector (histograms of oriented gradients: King, JMLR 2009;10:1755). Recognisers:
@@ -73,8 +73,8 @@ class Faces:
              originals: Sequence[ViewFaces] | None = None) -> list[ViewFaces]:
         """One dict a view, for JSON: ``boxes`` by detector, ``face`` and ``crop`` points by recogniser.
 
-        Parameters: ``pictures`` and ``frames`` (``identity.views.Frame``) by view; ``originals`` what this gave for the
-        original, None when these are its pictures. ``face`` is None where the original has no counted MTCNN box.
+        Parameters: ``pictures`` and ``frames`` (``identity.views.Frame``) by view; ``originals`` what this returned for
+        the original, None when these are its pictures. ``face`` is None where the original has no counted MTCNN box.
         """
         results = []
         for number, (picture, at) in enumerate(zip(pictures, frames, strict=True)):

@@ -1,8 +1,8 @@
-"""What one method did to one head: overlap with the reference, and what it took and left.
+"""Measure one method on one head: overlap with the reference, and what the fill took and left.
 
-The surface of a mask is its voxels with a neighbour (by face) outside of it; distances lie between voxel
-centres and each surface voxel counts once. Where voxels are larger than the tolerance of a surface Dice,
-only surface voxels that coincide agree.
+The surface of a mask is its voxels with a neighbour (by face) outside of it; distances are measured between voxel centres
+and each surface voxel counts once. Where voxels are larger than the tolerance of a surface Dice, only surface voxels that
+coincide agree.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Distances = tuple[np.ndarray, np.ndarray]
 def overlap(volume: Volume, mask: np.ndarray, reference: np.ndarray, protocol: Protocol) -> dict[str, float]:
     """Agreement of a mask with the reference, both bool (k, j, i).
 
-    ``dice`` of the masks as they are. Some methods' masks reach far into the air, which harms nobody: all else counts
-    tissue only (above ``protocol.tissue_hu``). ``over_ml``: tissue that goes though the reference keeps it;
-    ``missed_ml``: the other way round.
+    ``dice`` compares the masks as they are. Some methods' masks reach far into the air, which harms nobody: all other
+    figures count tissue only (above ``protocol.tissue_hu``). ``over_ml``: tissue that is removed though the reference
+    keeps it; ``missed_ml``: tissue that is kept though the reference removes it.
     """
     tissue = volume.to_hu(volume.stored) > protocol.tissue_hu
     ours, wanted = mask & tissue, reference & tissue
@@ -46,11 +46,11 @@ def overlap(volume: Volume, mask: np.ndarray, reference: np.ndarray, protocol: P
 
 
 def left_and_lost(volume: Volume, skin: Skin | None, mask: np.ndarray, after: np.ndarray,
-                  value: float) -> dict[str, float | None]:
-    """Residual skin and what else changed, by the product's own checks.
+                  value: float | np.generic) -> dict[str, float | None]:
+    """Residual skin, and changed brain and bone, by the product's own checks.
 
     Parameters: ``skin`` the ``head.skin.Skin`` of the original, None where no head was found in it; ``after`` the stored
-    values after the fill with ``value``. The residual skin is that of the average face: the method's own mask would
+    values after the fill with ``value``. The residual skin is judged by the average face: by its own mask a method would
     judge itself.
     """
     frame = skin.view.frame if skin else None
@@ -61,7 +61,7 @@ def left_and_lost(volume: Volume, skin: Skin | None, mask: np.ndarray, after: np
 
 def attacked(noisy_volume: Volume, mask: np.ndarray, fill: str | float,
              frame: Frame | None = None) -> dict[str, str | float | None]:
-    """``attack.boundary_error`` with its keys prefixed; Nones where the attack cannot be run, and why."""
+    """``attack.boundary_error`` with its keys prefixed; None, and the reason, where the attack cannot be run."""
     try:
         found, reason = boundary_error(noisy_volume, mask, fill, frame), "no line of skin in the mask"
     except MaskError as error:

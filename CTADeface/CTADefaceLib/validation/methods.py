@@ -1,4 +1,4 @@
-"""The compared methods: whose mask, and which fill.
+"""The compared methods: the source of the mask, and the fill.
 
 ``box`` and ``atlas`` reach to the edge of the image in front of the face, so that the published fill levels the air
 there too: the levelled fill would add nothing that belongs to these methods.

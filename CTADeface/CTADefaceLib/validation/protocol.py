@@ -1,5 +1,4 @@
-"""What is fixed before a run: views, sizes, thresholds, methods. The file ``Resources/validation.json`` explains
-itself.
+"""The protocol, which is fixed before a run: views, sizes, thresholds, methods. Default: ``Resources/validation.json``.
 
 ``face_width_mm`` and ``face_offset_mm`` filter boxes as ``identity.views`` does; ``crop_mm`` is the square around the
 face's centre that the gallery compares; ``published_view`` is the anterior view of the paper; ``tissue_hu`` bounds
@@ -80,14 +79,15 @@ def read_protocol(path: str | Path | None = None) -> Protocol:
         content = json.loads(path.read_text(encoding="utf-8"))
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
         protocol = Protocol(**values)
+        unknown = [name for name in protocol.methods if name not in METHODS]
+        views = [view.name for view in protocol.views]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a protocol file.") from None
     except (ValueError, TypeError, AttributeError) as error:
         names = ", ".join(field.name for field in fields(Protocol))
         raise InputError(f"{path}: is no protocol ({error}); it has the fields {names}.") from None
-    unknown = [name for name in protocol.methods if name not in METHODS]
     if unknown or not protocol.methods:
         raise InputError(f"{path}: unknown methods {unknown}; choose from {', '.join(METHODS)}.")
-    if protocol.published_view not in [view.name for view in protocol.views]:
+    if protocol.published_view not in views:
         raise InputError(f"{path}: published_view {protocol.published_view!r} is none of its views.")
     return protocol

@@ -1,4 +1,4 @@
-"""All heads, all methods: what is missing is computed, one head after the other, and kept as it is done.
+"""Run all methods on all heads, one head after the other; each result is kept at once, and only missing ones are computed.
 
 A method that finds nothing on a head, or fails, is a result too, with its reason; it is never dropped.
 """

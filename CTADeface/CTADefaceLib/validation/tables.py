@@ -1,4 +1,4 @@
-"""The report's tables, one for each figure of the paper and for what it lacks, as text cells."""
+"""The report's tables as text cells: one for each figure of the paper, and more for what the paper lacks."""
 
 from __future__ import annotations
 
