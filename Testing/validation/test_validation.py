@@ -1,8 +1,7 @@
-"""The validation: its numbers on made cases with known answers, and the whole command on three real heads."""
+"""The validation: its numbers on synthetic cases with known answers, and the whole command on three real heads."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.paths import CHECK_DATA, ENGINE
 from CTADefaceLib.errors import InputError, MissingPackages
-from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics, results_store as store
+from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics
+from CTADefaceLib.validation import results_store as store
 from CTADefaceLib.validation.validation_packages import require_packages
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers.paths import CHECK_DATA, ENGINE
 
 HEADS = ("pt_184", "pt_293", "pt_328")
 METHODS = ("reference-published", "ours-levelled", "box-published")
@@ -241,7 +241,8 @@ def test_protocol_is_read_and_a_bad_one_refused(tmp_path):
     assert all(default.views[a].pitch_deg == default.views[b].pitch_deg for a, b in default.neighbours)
     bad = tmp_path / "bad.json"
     for change, message in (({"methods": ["nothing"]}, "unknown methods"), ({"published_view": "x"}, "published_view"),
-                            ({"more": 1}, "no protocol")):
+                            ({"more": 1}, "no protocol"), ({"pitches_deg": 5}, "no protocol"),
+                            ({"methods": 5}, "no protocol")):
         bad.write_text(json.dumps(default.as_dict() | change))
         with pytest.raises(InputError, match=message):
             protocol.read_protocol(bad)
@@ -267,8 +268,8 @@ def test_comments_do_not_change_the_key_but_code_does():
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    """(run(out, environment) -> process, protocol) of three real heads with a small protocol."""
+def command(tmp_path_factory):
+    """The validation of three real heads with a small protocol, without the folder of the report."""
     try:
         require_packages()
         heads.find_cases(CHECK_DATA, HEADS)
@@ -282,66 +283,74 @@ def sample(tmp_path_factory):
     rules.write_text(json.dumps(protocol.read_protocol().as_dict() | {
         "methods": METHODS, "pitches_deg": [0], "yaws_deg": [0, 15], "size_pixels": 200}))
 
-    command = [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--protocol", str(rules), "--report"]
+    return [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--protocol", str(rules), "--report"]
 
-    def start(out):
-        return subprocess.Popen([*command, str(out)], env=os.environ | {"PYTHONPATH": str(ENGINE)},
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    return SimpleNamespace(start=start, out=folder / "out", folder=folder)
+@pytest.fixture(scope="module")
+def run(command, tmp_path_factory):
+    """One run of the command that is killed after three results and started again; each test below looks at it.
+
+    ``out`` the folder; ``before`` and ``after`` the times of the results at the kill and at the end, by head and method;
+    ``process`` the second one, with what it printed as ``stdout`` and ``stderr``.
+    """
+    out = tmp_path_factory.mktemp("report") / "out"
+    whole = [*command, str(out)]
+    environment = os.environ | {"PYTHONPATH": str(ENGINE)}
+    with subprocess.Popen(whole, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 300
+        while len(_results(out)) < 3 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    before = _times(out)
+    process = subprocess.run(whole, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    return SimpleNamespace(out=out, before=before, after=_times(out), process=process)
 
 
 def _results(out):
     return {(p.parent.name, p.stem): p for p in (out / "work").glob("*/*.json")}
 
 
-def test_three_heads_killed_half_way_go_on_and_nothing_is_computed_twice(sample):
-    process = sample.start(sample.out)
-    deadline = time.monotonic() + 300
-    while len(_results(sample.out)) < 3 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    before = {name: path.stat().st_mtime_ns for name, path in _results(sample.out).items()}
+def _times(out):
+    return {name: path.stat().st_mtime_ns for name, path in _results(out).items()}
+
+
+def test_three_heads_killed_half_way_go_on_and_nothing_is_computed_twice(run):
+    assert run.process.returncode == 0, run.process.stderr
     every = len(HEADS) * (1 + len(METHODS))
-    assert 3 <= len(before) < every
-    going_on = sample.start(sample.out)
-    out, errors = going_on.communicate(timeout=600)
-    assert going_on.returncode == 0, errors
-    after = {name: path.stat().st_mtime_ns for name, path in _results(sample.out).items()}
-    assert len(after) == every and {name: after[name] for name in before} == before
-    assert sum("/3 " in line for line in errors.splitlines()) == every - len(before)
-    assert "hospital only" in errors and str(sample.out / "report.pdf") in out
+    assert 3 <= len(run.before) < every
+    assert len(run.after) == every and {name: run.after[name] for name in run.before} == run.before
+    assert sum("/3 " in line for line in run.process.stderr.splitlines()) == every - len(run.before)
+    assert "hospital only" in run.process.stderr and str(run.out / "report.pdf") in run.process.stdout
 
 
-def test_report_holds_every_table_with_the_heads_numbers(sample):
-    content = json.loads((sample.out / "tables.json").read_text())
+def test_report_holds_every_table_with_the_heads_numbers(run):
+    content = json.loads((run.out / "tables.json").read_text())
     tables = {table["title"]: table for table in content["tables"]}
     assert all(len(row) == len(table["columns"]) for table in tables.values() for row in table["rows"])
     masks = {row[0]: row for row in tables["Masks and what the fills took (paper: Dice)"]["rows"]}
-    results = {name: json.loads(path.read_text()) for name, path in _results(sample.out).items()}
+    results = {name: json.loads(path.read_text()) for name, path in _results(run.out).items()}
     ours = [results[head, "ours-levelled"]["measures"] for head in HEADS]
     assert masks["Reference mask, published fill"][2].startswith("1.000")
     assert masks["CTADeface mask, levelled fill"][2].startswith(f"{np.mean([m['dice'] for m in ours]):.3f}")
     assert all(0.8 < m["dice"] < 1 and m["brain_ml"] < 1 for m in ours)
     assert {result["key"]["protocol"] for result in results.values()} == {content["key"]["protocol"]}
-    page = (sample.out / "report.html").read_text()
+    page = (run.out / "report.html").read_text()
     assert "http" not in page.replace("https://www.w3.org", "") and page.count("data:image/png;base64,") == 3
     assert all(head in page for head in HEADS) and "hospital only" in page
-    cited = json.loads((sample.out / "identity.json").read_text())
+    cited = json.loads((run.out / "identity.json").read_text())
     assert cited["made_of"] == content["key"] and {f["title"] for f in cited["figures"]} == {
         "FaceNet", "dlib", "All recognisers"}, "three heads are too few to learn from"
     main = tables["Main results"]
     assert main["columns"].count("AUC, retrained") == 1
-    assert (sample.out / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert (run.out / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_levelled_fill_tells_the_attacker_less_than_the_published_one_and_failures_are_listed(sample):
-    results = {name: json.loads(path.read_text()) for name, path in _results(sample.out).items()}
+def test_levelled_fill_tells_the_attacker_less_than_the_published_one_and_failures_are_listed(run):
+    results = {name: json.loads(path.read_text()) for name, path in _results(run.out).items()}
     for head in HEADS:
         levelled = results[head, "ours-levelled"]["measures"]
         assert levelled["attack_depth_only_mm"] - levelled["attack_moved_mm"] <= 0.5
     failed = [(head, method) for (head, method), result in results.items() if result.get("error")]
-    text = json.dumps(json.loads((sample.out / "tables.json").read_text())["tables"][-2])
+    text = json.dumps(json.loads((run.out / "tables.json").read_text())["tables"][-2])
     assert all(head in text for head, _ in failed)
-    shutil.rmtree(sample.out)

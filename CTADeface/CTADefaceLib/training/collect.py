@@ -1,58 +1,63 @@
-"""A scan and its corrected mask become one more case of an nnU-Net raw dataset, without what names the patient."""
+"""Add a scan and its corrected mask to an nnU-Net raw dataset as one more case, without what names the patient."""
+
+from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, MaskError
-from ..voxels.ct_check import check_ct
 from ..files.journal import recover
 from ..files.private import open_private, private_file
 from ..files.publish import publication
 from ..files.read import read_volume
 from ..files.write import write_new, write_new_mask
-from ..voxels.images import mask_on_grid
 from ..release.record import voxels_sha256
+from ..voxels.ct_check import check_ct
+from ..voxels.images import mask_on_grid
+from ..voxels.volume import Volume
 
 CASE = "head_{:04d}"
 ENDING = ".nii.gz"
-EMPTY = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1}, "numTraining": 0, "file_ending": ENDING,
-         # Beyond nnU-Net's own: to know a scan that is there already.
+EMPTY: dict[str, Any] = {
+         "channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1}, "numTraining": 0, "file_ending": ENDING,
+         # Not nnU-Net's: by it a scan that is in the dataset already is known.
          "voxels_sha256": {}}
 DATASET = "dataset.json"
 
 
-def add_case(image, mask, folder, overwrite=False):
+def add_case(image: str | Path | Volume, mask: str | Path | Volume, folder: str | Path, overwrite: bool = False) -> str:
     """Add a case to the raw dataset in ``folder``, which is made if need be; returns the case's neutral name.
 
     The image is stored in HU as int16, the mask as 0 and 1, each with the grid as the only header. The image shows the
-    face: the folder belongs to the hospital.
+    face: the folder must stay in the hospital.
 
     Parameters: ``image`` and ``mask`` paths of volume files or ``Volume``s on one grid; ``overwrite`` lets a new mask
     replace that of a scan that is in the dataset already.
     Raises: InputError, MaskError (other grid, or empty), OutputError.
     """
-    image, mask = (read_volume(given) if isinstance(given, (str, Path)) else given for given in (image, mask))
-    check_ct(image)
-    face = mask_on_grid(mask, image)
+    scan, drawn = (read_volume(given) if isinstance(given, (str, Path)) else given for given in (image, mask))
+    check_ct(scan)
+    face = mask_on_grid(drawn, scan)
     if not face.any():
-        raise MaskError(f"{mask.name}: the mask is empty; a case needs a face.")
-    hu = np.clip(np.rint(image.to_hu(image.stored)), -32768, 32767).astype(np.int16)
+        raise MaskError(f"{drawn.name}: the mask is empty; a case needs a face.")
+    hu = np.clip(np.rint(scan.to_hu(scan.stored)), -32768, 32767).astype(np.int16)
     folder = Path(folder)
     recover(folder)
     dataset = read_dataset(folder)
     known, code = dataset.setdefault("voxels_sha256", {}), voxels_sha256(hu)
     name = next((name for name, other in known.items() if other == code), None)
     if name is not None and not overwrite:
-        raise InputError(f"{image.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
+        raise InputError(f"{scan.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
     ending, new = dataset["file_ending"], name is None
     with publication(folder) as own:
         name = name or _free_name(folder, ending)
         label = folder / "labelsTr" / f"{name}{ending}"
         if new:
-            write_new(hu, image.geometry, private_file(own.stage(folder / "imagesTr" / f"{name}_0000{ending}")))
-        write_new_mask(face, image.geometry, own.stage(label, overwrite=not new))
+            write_new(hu, scan.geometry, private_file(own.stage(folder / "imagesTr" / f"{name}_0000{ending}")))
+        write_new_mask(face, scan.geometry, own.stage(label, overwrite=not new))
         known[name] = code
         dataset["numTraining"] = len({label, *label.parent.glob("*" + ending)})
         with open_private(own.stage(folder / DATASET, overwrite=True), encoding="utf-8") as stream:
@@ -60,7 +65,7 @@ def add_case(image, mask, folder, overwrite=False):
     return name
 
 
-def read_dataset(folder):
+def read_dataset(folder: str | Path) -> dict[str, Any]:
     """The dataset.json of a raw dataset, an empty one where there is none. Raises: InputError for another task."""
     path = Path(folder) / DATASET
     if not path.exists():
@@ -76,7 +81,7 @@ def read_dataset(folder):
     return dataset
 
 
-def _free_name(folder, ending):
+def _free_name(folder: Path, ending: str) -> str:
     number = 1
     while any((folder / sub / (CASE.format(number) + tail)).exists()
               for sub, tail in (("imagesTr", "_0000" + ending), ("labelsTr", ending))):

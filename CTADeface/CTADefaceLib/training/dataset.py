@@ -1,7 +1,10 @@
-"""Annotated heads to an nnU-Net raw dataset of synthetic variants."""
+"""Make an nnU-Net raw dataset of synthetic variants from annotated heads."""
+
+from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +31,10 @@ class AnnotatedHead:
     mask: Path
 
 
-def find_heads(data):
-    """All heads of a folder that have a mask, by name: of an nnU-Net raw dataset, else <case>_image/_mask.nii.gz.
+def find_heads(data: str | Path) -> list[AnnotatedHead]:
+    """All heads of a folder that have a mask, sorted by name.
+
+    The folder is an nnU-Net raw dataset, or holds <case>_image.nii.gz and <case>_mask.nii.gz.
 
     Raises: InputError when there is none.
     """
@@ -47,20 +52,20 @@ def find_heads(data):
     return heads
 
 
-def split_cases(names, hold_out_every):
+def split_cases(names: list[str], hold_out_every: int) -> tuple[list[str], list[str]]:
     """Deterministic split (training, held out): every n-th case is held out; 0 holds none out."""
     held = names[hold_out_every // 2::hold_out_every] if hold_out_every else []
     return [n for n in names if n not in held], held
 
 
-def _write(array, spacing, path):
+def _write(array: np.ndarray, spacing: float, path: Path) -> None:
     image = sitk.GetImageFromArray(array)
     image.SetSpacing([spacing] * 3)
     image.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1])
     sitk.WriteImage(image, str(path), True)
 
 
-def _write_variants(annotated, variants, folder, spacing, seed):
+def _write_variants(annotated: AnnotatedHead, variants: int, folder: Path, spacing: float, seed: int) -> int:
     """Write the variants of one head; returns how many were large enough to be written."""
     head = load_head(annotated.image, annotated.mask)
     key = int.from_bytes(hashlib.sha256(annotated.name.encode()).digest()[:8], "big")
@@ -76,13 +81,16 @@ def _write_variants(annotated, variants, folder, spacing, seed):
     return count
 
 
-def write_raw_dataset(training, held, dataset_folder, spacing, variants, seed, processes=1):
-    """Write imagesTr, labelsTr and dataset.json of variants of the ``AnnotatedHead``s ``training``, and split.json;
-    returns the number of variants. ``variants``: name of a head -> how many, the first one plain; ``processes`` that
-    share the heads.
+def write_raw_dataset(training: Sequence[AnnotatedHead], held: Sequence[AnnotatedHead], dataset_folder: str | Path,
+                      spacing: float, variants: Mapping[str, int], seed: int, processes: int = 1) -> int:
+    """Write imagesTr, labelsTr and dataset.json of variants of the heads ``training``, and split.json.
 
-    The random generator of a variant depends only on ``seed``, the case name and the variant's
-    number, so that adding a case changes no other.
+    The random generator of a variant depends only on ``seed``, the case's name and the variant's number, so that a case
+    that is added changes no other.
+
+    Parameters: ``spacing`` in mm, isotropic; ``variants`` name of a head -> number of its variants, of which the first is
+    plain; ``processes`` share the heads.
+    Returns: the number of variants written.
     """
     folder = Path(dataset_folder)
     for sub in ("imagesTr", "labelsTr"):

@@ -1,12 +1,16 @@
 """Make the average head that the checks find heads with: ``python -m CTADefaceLib.training.head_atlas HEADS -o FILE``.
 
 HEADS holds annotated heads, upright in RAS (``<case>_image`` and ``<case>_mask.nii.gz``). The first average lays the
-foremost points of their faces upon each other; then, for some rounds, each head is found with the last average and all are averaged anew, each
-also mirrored. At last the skin of every head, upright and turned, tells where a face begins and how deep it goes.
+foremost points of their faces upon each other. Then, for some rounds, each head is found with the previous average and
+all are averaged again, each also mirrored. Last, the skin of every head, upright and turned, tells where a face begins
+and how deep it goes.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,40 +20,51 @@ from scipy import ndimage as ndi
 
 from ..files.read import read_volume
 from ..head.atlas import (
-    DEPTH_UNIT, EVIDENCE_MM, EVIDENCE_UNIT, HIGH_MM, LOW_MM, NOSE_MM, SHARE_UNIT, SKIN_MM, ZONES, grid_axes, grid_shape)
+    DEPTH_UNIT,
+    EVIDENCE_MM,
+    EVIDENCE_UNIT,
+    HIGH_MM,
+    LOW_MM,
+    NOSE_MM,
+    SHARE_UNIT,
+    SKIN_MM,
+    ZONES,
+    grid_axes,
+    grid_shape,
+)
 from ..head.fit import Evidence
 from ..head.frame import Frame, rotation, rotation_vector
 from ..head.pose import locate
 from ..head.skin import Skin
-from ..voxels.hu import AIR_HU, AIR_TO_SOFT_HU, SOFT_TO_BONE_HU, TISSUE_HU
 from ..head.view import SHAPE, HeadView, head_mm
-from ..validation.heads import find_cases
+from ..validation.heads import Case, find_cases
+from ..voxels.hu import AIR_HU, AIR_TO_SOFT_HU, SOFT_TO_BONE_HU, TISSUE_HU
 from ..voxels.volume import Geometry, Volume, ras_affine, ras_view
 
 ROUNDS = 3
-# Where the foremost point of a face comes to lie: of some heads the nose, of others, chin up, the lips.
+# Where the foremost point of a face is laid: some heads' is the nose, others', with the chin up, the lips.
 FOREMOST_MM = np.array([0.0, 0.0, 8.0])
-# Shares of air, soft tissue and bone in general.
+# Shares of air, soft tissue and bone where nothing is known.
 PRIOR = np.array([0.5, 0.4, 0.1])[:, None, None, None]
-# Heads that the prior counts for, and the least share, so that nothing is impossible.
+# The prior counts as so many heads; no share is smaller than the least, so that nothing is impossible.
 PRIOR_HEADS, LEAST_SHARE = 8.0, 0.03
 MOST_NATS = 2.5
 # The neck bends: below a line from under the chin to under the occiput nothing is evidence for how the head is turned. Head
 # mm: (anterior, superior) of a point of the line, and how much it rises backwards.
 NECK_MM, NECK_RISES = (-30.0, -55.0), 0.4
-# Of a cut top slice: mm2 of body in it.
+# A top slice with more body than so many mm2 cuts the head.
 CUT_MM2 = 6_000.0
-# The skin's values reach so far from it, for heads that are not the average one.
+# The skin's values are carried so far from it, for heads that differ from the average one.
 SPREAD_MM = 9.0
 LEAST_HEADS = 8
 FAR_MM = 20.0
-# A face goes so deep, or deeper, in nine of ten heads.
+# The depth of the face is the one that nine of ten heads reach.
 DEPTH_QUANTILE = 0.1
 GONE_MM = 2.0
 TURN_DEGREES = 30.0
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("heads", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -73,33 +88,34 @@ def main(argv=None):
     print(f"{args.output}: {args.output.stat().st_size} bytes")
 
 
-def _read(case):
+def _read(case: Case) -> tuple[Volume, np.ndarray]:
     """(``Volume``, mask bool (k, j, i))."""
     return read_volume(case.image), read_volume(case.mask).as_mask()
 
 
-def _found(evidence, case):
+def _found(evidence: Evidence, case: Case) -> Frame | None:
     return locate(_read(case)[0], evidence)
 
 
-def _tip(case):
+def _tip(case: Case) -> np.ndarray:
     """RAS mm of the foremost point of the face mask of an upright head."""
     volume, mask = _read(case)
     points = np.argwhere(ras_view(mask, volume.geometry))
     return (ras_affine(volume) @ [*points[points[:, 1] == points[:, 1].max()].mean(0), 1])[:3]
 
 
-def _at_tip(tip):
+def _at_tip(tip: np.ndarray) -> Frame:
     """The frame of an upright head of average size with its foremost point at ``tip``."""
     matrix = np.eye(4)
     matrix[:3, 3] = FOREMOST_MM - tip
     return Frame(matrix, 0.0)
 
 
-def _centred(frames, tips):
+def _centred(frames: Sequence[Frame], tips: Sequence[np.ndarray]) -> list[Frame]:
     """The frames with the median foremost point at its place, no pitch and a scale of 1 on average.
 
-    The fit likes small heads a little, and those with much of their evidence in the box: round after round they would drift.
+    The fit prefers small heads a little, and those with much of their evidence in the box: the frames would drift from
+    round to round.
     ``tips`` (N, 3): RAS mm of the foremost points.
     """
     scale = np.exp(-np.mean([np.log(frame.scale) for frame in frames], 0))
@@ -112,7 +128,7 @@ def _centred(frames, tips):
     return [Frame(correct @ frame.matrix, frame.score) for frame in frames]
 
 
-def _shares(case, frame):
+def _shares(case: Case, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """(float32 (3, S, A, R), bool (S, A, R)): air, soft tissue and bone of one head on the grid, and where it is known."""
     shape = grid_shape(LOW_MM, HIGH_MM, EVIDENCE_MM)
     places = LOW_MM + EVIDENCE_MM * np.argwhere(np.ones(shape))[:, ::-1]
@@ -127,9 +143,10 @@ def _shares(case, frame):
     return np.stack(kinds), inside
 
 
-def average(heads):
+def average(heads: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """float32 (3, S, A, R): log-odds of air, soft tissue and bone over all ``_shares`` (see ``Atlas``)."""
-    shares = seen = 0
+    shape = grid_shape(LOW_MM, HIGH_MM, EVIDENCE_MM)
+    shares, seen = np.zeros((3, *shape), np.float32), np.zeros(shape)
     for share, inside in heads:
         shares, seen = shares + share + share[..., ::-1], seen + inside.astype(float) + inside[..., ::-1]
     smooth = np.stack([ndi.gaussian_filter(share, 0.7) for share in (shares + PRIOR_HEADS * PRIOR) / (seen + PRIOR_HEADS)])
@@ -139,8 +156,8 @@ def average(heads):
     return (np.clip(odds, -MOST_NATS, MOST_NATS) * head[:, :, None]).astype(np.float32)
 
 
-def _known(volume):
-    """Bool (S, A, R): without the empty slices above a cut top and below."""
+def _known(volume: Volume) -> np.ndarray:
+    """Bool (S, A, R): what the image shows of the head, without the slices above a cut top and below the body."""
     body = volume.to_hu(volume.ras()) > TISSUE_HU
     used = np.flatnonzero(body.any((1, 2)))
     known = np.ones(body.shape, bool)
@@ -151,8 +168,8 @@ def _known(volume):
     return known
 
 
-def _skins(evidence, case):
-    """[(mm of tissue that goes, skin here)] of a head as it is and turned by chance (see ``_spread``)."""
+def _skins(evidence: Evidence, case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(mm of tissue that goes, skin here)] of a head as it is and turned at random (see ``_spread``)."""
     volume, mask = _read(case)
     random, found = np.random.default_rng(len(case.name)), []
     for turn in (np.zeros(3), np.radians(random.uniform(-TURN_DEGREES, TURN_DEGREES, 3))):
@@ -165,7 +182,7 @@ def _skins(evidence, case):
     return found
 
 
-def skin_maps(heads):
+def skin_maps(heads: Iterable[list[tuple[np.ndarray, np.ndarray]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(depth mm, share, frequency), float (S, A, R) on the grid of the skin (see ``Atlas``), of all ``_skins``."""
     pairs = [pair for found in heads for pair in found]
     depths, where = (np.stack([array for pair in pairs for array in (pair[n], pair[n][..., ::-1])]) for n in (0, 1))
@@ -176,20 +193,20 @@ def skin_maps(heads):
     depth = np.take_along_axis(ordered, rank[None], 0)[0]
     enough = count >= LEAST_HEADS
     share = ((depths >= GONE_MM) & known).sum(0) / np.maximum(count, 1)
-    # A nose may be longer than all of them: what is known nearest holds, for skin that lies farther out or in.
+    # A nose may be longer than all of theirs: skin that lies farther out or in takes the nearest known value.
     away, nearest = ndi.distance_transform_edt(~enough, SKIN_MM, return_indices=True)
     depth, share = (np.where(away <= FAR_MM, values[tuple(nearest)], 0) for values in (np.maximum(depth, 0), share))
     return depth, share, where.mean(0)
 
 
-def turned_volume(volume, vector):
+def turned_volume(volume: Volume, vector: np.ndarray) -> Volume:
     """The same voxels in an image that is turned by a rotation vector (RAS, radians)."""
     turn = np.eye(4)
     turn[:3, :3] = rotation(vector)
     return Volume(volume.stored, Geometry.from_affine(turn @ volume.geometry.affine()), volume.slope, volume.intercept)
 
 
-def _spread(skin, depth):
+def _spread(skin: Skin, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(depth of the nearest skin within 9 mm, NaN beyond; bool: skin here), float16 and bool (S, A, R)."""
     here = skin.spread(np.ones(len(skin.index), bool), False)
     away, nearest = ndi.distance_transform_edt(~here, SKIN_MM, return_indices=True)
@@ -197,7 +214,7 @@ def _spread(skin, depth):
     return np.where((away <= SPREAD_MM), values, np.nan).astype(np.float16), here
 
 
-def zones():
+def zones() -> np.ndarray:
     """uint8 (S, A, R): which zone a point of the grid of the skin would belong to, 1 + index in ``ZONES``."""
     index = np.argwhere(np.ones(SHAPE, bool))
     right, _, height = (head_mm(index) - NOSE_MM).T

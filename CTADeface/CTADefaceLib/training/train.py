@@ -1,21 +1,30 @@
-"""A folder of annotated heads to a model folder: prepare, train, measure, package."""
+"""From a folder of annotated heads to a model folder: prepare, train, measure, package."""
+
+from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import InputError, OutputError
 from ..files.private import private_folder, private_umask
 
+if TYPE_CHECKING:
+    from ..models.loader import LoadedModel
+    from .dataset import AnnotatedHead
+
 DATASET_ID = 101
 DATASET_NAME = "Dataset101_Face"
 BUNDLED, SCRATCH = "bundled", "scratch"
+# By whether the training starts from a model.
 EPOCHS = {True: 30, False: 110}
 SPACING_MM = 3.0
-# Each process imports torch first.
+# Fewer variants are written faster by one process, since each imports torch first.
 WORTH_TWO_PROCESSES = 20
 PARTS = ("raw", "preprocessed", "results")
 EVALUATION = "evaluation.json"
@@ -23,15 +32,17 @@ EVALUATION = "evaluation.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is. ``start`` 'bundled', 'scratch', or a model's name or folder; ``epochs`` None: 30, or 110 from
-    scratch; ``held_out`` names, or None for every ``hold_out_every``-th head; ``spacing`` (mm) is for scratch only;
-    ``hard`` how many training heads, those where the start is worst, get twice the ``variants``.
+    """The settings of a training.
+
+    ``start`` 'bundled', 'scratch', or a model's name or folder; ``epochs`` None: 30, or 110 from scratch; ``held_out``
+    names of heads, or None for every ``hold_out_every``-th head; ``spacing`` (mm) is for scratch only; ``hard`` that many
+    training heads, those on which the start is worst, get twice the ``variants``.
     """
 
     start: str = BUNDLED
     epochs: int | None = None
     iterations: int = 50
-    held_out: tuple | None = None
+    held_out: tuple[str, ...] | None = None
     hold_out_every: int = 5
     variants: int = 7
     spacing: float = SPACING_MM
@@ -41,43 +52,46 @@ class Plan:
     learning_rate: float | None = None
 
 
-def train_model(data, destination, plan=Plan(), work=None, resume=False, log=None, told=lambda head, scores: None):
+def train_model(data: str | Path, destination: str | Path, plan: Plan = Plan(), work: str | Path | None = None,
+                resume: bool = False, log: TextIO | None = None,
+                told: Callable[[AnnotatedHead, dict[str, float]], None] = lambda head, scores: None) -> dict[str, Any]:
     """Train on the heads of ``data`` and write a model folder; returns the evaluation as a dict.
 
     Parameters: ``work`` folder of nnU-Net's files, which show faces (None: "<destination>-work", removed at the end);
-    ``resume`` continues a training that was stopped in there; ``log`` stream for what nnU-Net prints.
+    ``resume`` continues a training that was stopped there; ``log`` stream for what nnU-Net prints; ``told(head, scores)``
+    is called for each head held back.
     Raises: InputError, OutputError, ModelError.
     """
-    destination, own = Path(destination), work is None
-    work = destination.with_name(destination.name + "-work") if own else Path(work)
-    _refuse(destination, work, resume)
+    destination = Path(destination)
+    folder = destination.with_name(destination.name + "-work") if work is None else Path(work)
+    _refuse(destination, folder, resume)
     training, held = _split(data, plan)
     base = _base(plan)
-    _point_nnunet_to(work)
+    _point_nnunet_to(folder)
     with redirect_stdout(log):
         with private_umask():
-            trained = _trained(work, training, held, plan, base, resume)
+            trained = _trained(folder, training, held, plan, base, resume)
         evaluation = _packaged(trained, destination, plan, base, training, held, told)
-    if own:
+    if work is None:
         for part in PARTS:
-            shutil.rmtree(work / part)
-        work.rmdir()
+            shutil.rmtree(folder / part)
+        folder.rmdir()
     return evaluation
 
 
-def _refuse(destination, work, resume):
+def _refuse(destination: Path, work: Path, resume: bool) -> None:
     if destination.exists():
         raise OutputError(f"{destination}: exists already; choose another folder for the model.")
     if not resume and any((work / part).exists() for part in PARTS):
         raise OutputError(f"{work}: holds a training that was not finished; continue it with --resume, or remove it.")
 
 
-def _split(data, plan):
+def _split(data: str | Path, plan: Plan) -> tuple[list[AnnotatedHead], list[AnnotatedHead]]:
     """(heads to train with, heads held back). Raises: InputError."""
     from .dataset import find_heads, split_cases
 
     heads = find_heads(data)
-    held = plan.held_out
+    held: Sequence[str] | None = plan.held_out
     if held is None:
         held = split_cases([head.name for head in heads], plan.hold_out_every)[1]
     unknown = set(held) - {head.name for head in heads}
@@ -88,7 +102,7 @@ def _split(data, plan):
     return [head for head in heads if head.name not in held], [head for head in heads if head.name in held]
 
 
-def _base(plan):
+def _base(plan: Plan) -> LoadedModel | None:
     """The verified model to start from, None from scratch. Raises: ModelError."""
     if plan.start == SCRATCH:
         return None
@@ -98,8 +112,8 @@ def _base(plan):
     return verify_model(find_model(None if plan.start == BUNDLED else plan.start))
 
 
-def _point_nnunet_to(work):
-    """nnU-Net reads these variables once, on import."""
+def _point_nnunet_to(work: Path) -> None:
+    """Set nnU-Net's environment variables, which it reads once, on import."""
     for part in PARTS:
         private_folder(work / part, work)
         os.environ["nnUNet_" + part] = str(work / part)
@@ -107,8 +121,9 @@ def _point_nnunet_to(work):
     os.environ.setdefault("nnUNet_compile", "f")
 
 
-def _trained(work, training, held, plan, base, resume):
-    """nnU-Net's folder of the trained model."""
+def _trained(work: Path, training: Sequence[AnnotatedHead], held: Sequence[AnnotatedHead], plan: Plan,
+             base: LoadedModel | None, resume: bool) -> Path:
+    """Prepare and train; returns nnU-Net's folder of the trained model."""
     from . import trainer
     from .dataset import write_raw_dataset
 
@@ -129,8 +144,8 @@ def _trained(work, training, held, plan, base, resume):
                          plan.device, plan.learning_rate).parent
 
 
-def _hard(training, base, plan):
-    """The ``plan.hard`` heads where the model to continue from has the lowest Dice."""
+def _hard(training: Sequence[AnnotatedHead], base: LoadedModel | None, plan: Plan) -> list[AnnotatedHead]:
+    """The ``plan.hard`` heads on which the model to continue from has the lowest Dice."""
     from .trained_model import evaluate
 
     if not (plan.hard and base):
@@ -141,8 +156,9 @@ def _hard(training, base, plan):
     return hard
 
 
-def _packaged(trained, destination, plan, base, training, held, told):
-    """Write the model folder, measured, under its name in one step; returns the evaluation."""
+def _packaged(trained: Path, destination: Path, plan: Plan, base: LoadedModel | None, training: Sequence[AnnotatedHead],
+              held: Sequence[AnnotatedHead], told: Callable[[AnnotatedHead, dict[str, float]], None]) -> dict[str, Any]:
+    """Write the model folder with its evaluation, give it its name in one step, and return the evaluation."""
     from .trained_model import evaluate, package_model, summarised
 
     partial = destination.with_name(f".{destination.name}.part")

@@ -1,23 +1,27 @@
 """nnU-Net planning and training with a small network; import only after the nnUNet_* folders are set."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from nnunetv2.experiment_planning.plan_and_preprocess_api import (
-    extract_fingerprints, plan_experiments, preprocess)
+from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprints, plan_experiments, preprocess
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from ..errors import ModelError
-from ..models.folder import read_json, resolve_configuration
+from ..models.folder import ModelInfo, read_json, resolve_configuration
+from ..models.loader import LoadedModel
 from ..network.inference import resolve_device
 from ..network.sliding_window import half_precision
 
 CONFIGURATION = "3d_fullres"
 PLANS_NAME = "nnUNetPlans"
-# One patch of 80 voxels at 3 mm holds a whole head; the sizes are what two CPU cores can train.
+# One patch of 80 voxels at 3 mm holds a whole head; two CPU cores can train a network of these sizes.
 NETWORK = {
     "features_per_stage": [16, 32, 64, 128, 128],
     "strides": [[1, 1, 1]] + [[2, 2, 2]] * 4,
@@ -28,8 +32,9 @@ NETWORK = {
 }
 PATCH_SIZE = [80, 80, 80]
 LEARNING_RATE = 1e-3
-# Of a network that knows faces already.
+# For a network that knows faces already.
 FINE_TUNING_RATE = 2e-4
+CPU = torch.device("cpu")
 
 
 class FaceTrainer(nnUNetTrainer):
@@ -40,46 +45,48 @@ class FaceTrainer(nnUNetTrainer):
     the packaged checkpoint names the stock ``nnUNetTrainer``.
     """
 
-    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):
+    def __init__(self, plans: dict[str, Any], configuration: str, fold: int | str, dataset_json: dict[str, Any],
+                 device: torch.device = CPU) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.weight_decay = 1e-3
         self.num_val_iterations_per_epoch = 4
         self.save_every = 1
 
-    def initialize(self):
+    def initialize(self) -> None:
         super().initialize()
         # A quarter less time per iteration on a CPU; the checkpoint is the same.
         self.network.to(memory_format=torch.channels_last_3d)
         if self.device.type == "cpu":
             self.network.forward = half_precision(self.device)(self.network.forward)
 
-    def _build_loss(self):
+    def _build_loss(self) -> Callable[[list[torch.Tensor], list[torch.Tensor]], torch.Tensor]:
         loss = super()._build_loss()
         # Sums over a patch need more digits than bfloat16 has.
         return lambda outputs, target: loss([output.float() for output in outputs], target)
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
         optimizer = torch.optim.AdamW(self.network.parameters(), self.initial_lr, weight_decay=self.weight_decay)
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
 
-    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
+    # nnU-Net's name, which is overridden.
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
         rotation, dummy, initial, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         self.inference_allowed_mirroring_axes = (2,)
         return rotation, dummy, initial, (2,)
 
-    def plot_network_architecture(self):
-        """Needs a drawing package that training does not."""
+    def plot_network_architecture(self) -> None:
+        """Draw nothing: nnU-Net's own needs a drawing package that training does not."""
 
 
-def variant_spacing(info):
+def variant_spacing(info: ModelInfo) -> float:
     """Isotropic spacing in mm of the variants for a model: their voxels are as large as the model's."""
     return float(np.prod(info.spacing) ** (1 / 3))
 
 
-def plan(dataset_id, spacing, plans_path, base=None, processes=2):
-    """Fingerprint and stock plan at ``spacing`` mm isotropic; then the small network, or that of ``base``, is entered.
+def plan(dataset_id: int, spacing: float, plans_path: Path, base: LoadedModel | None = None, processes: int = 2) -> None:
+    """Make nnU-Net's fingerprint and plan at ``spacing`` mm isotropic, with the small network or that of ``base``.
 
-    Parameters: ``base`` the ``LoadedModel`` to continue from. Only what it was verified for is taken from its plan.
+    Parameters: ``base`` the model to continue from. Only what it was verified for is taken from its plan.
     Raises: ModelError.
     """
     extract_fingerprints([dataset_id], num_processes=processes, check_dataset_integrity=False)
@@ -98,8 +105,8 @@ def plan(dataset_id, spacing, plans_path, base=None, processes=2):
     preprocess([dataset_id], PLANS_NAME, configurations=(CONFIGURATION,), num_processes=(processes,))
 
 
-def _enter_base(plans, configuration, base):
-    """Grid, normalization and network of the model to continue from."""
+def _enter_base(plans: dict[str, Any], configuration: dict[str, Any], base: LoadedModel) -> None:
+    """Enter grid, normalization and network of the model to continue from."""
     info = base.info
     theirs = read_json(info.folder / "plans.json")
     settings = resolve_configuration(theirs, base.configuration)
@@ -113,11 +120,12 @@ def _enter_base(plans, configuration, base):
     intensities.update(percentile_00_5=info.clip_low, percentile_99_5=info.clip_high, mean=info.mean, std=info.std)
 
 
-def train(plans, dataset_json, epochs, iterations, seed, resume, base=None, device="cpu", learning_rate=None):
+def train(plans: dict[str, Any], dataset_json: dict[str, Any], epochs: int, iterations: int, seed: int, resume: bool,
+          base: LoadedModel | None = None, device: str = "cpu", learning_rate: float | None = None) -> Path:
     """Train fold 'all' for ``epochs`` of ``iterations`` each; returns the folder of the checkpoints.
 
     A checkpoint is written after every epoch; ``resume`` continues the latest, and may change ``epochs``
-    (the learning rate falls to zero over all of them). ``base``: the ``LoadedModel`` whose weights to begin with.
+    (the learning rate falls to zero over all of them). ``base``: the training begins with its weights.
     ``learning_rate`` None: 2e-4 from ``base``, else 1e-3.
     """
     torch.manual_seed(seed)

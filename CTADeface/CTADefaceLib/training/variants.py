@@ -1,6 +1,10 @@
-"""One annotated head in, one synthetic variant on the model's grid out (see ``synthesis``)."""
+"""Make a synthetic variant of an annotated head, on the model's grid (see ``synthesis``)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,10 +23,10 @@ class Head:
 
     hu: np.ndarray
     face: np.ndarray
-    spacing: tuple
+    spacing: tuple[float, ...]
 
 
-def load_head(image_path, mask_path):
+def load_head(image_path: str | Path, mask_path: str | Path) -> Head:
     """Read an image and its reference mask, both reoriented to RAS+ storage."""
     image, mask = (sitk.DICOMOrient(sitk.ReadImage(str(p)), "RAS") for p in (image_path, mask_path))
     if image.GetSize() != mask.GetSize():
@@ -31,15 +35,15 @@ def load_head(image_path, mask_path):
                 image.GetSpacing()[::-1])
 
 
-def can_grow_dome(head):
-    """True when the face mask ends below the uppermost slice, so that nothing above is face."""
+def can_grow_dome(head: Head) -> bool:
+    """Whether the face mask ends below the uppermost slice, so that nothing above is face."""
     tissue = np.nonzero((head.hu > -500).sum((1, 2)) > 50)[0]
     face = np.nonzero(head.face.any((1, 2)))[0]
     return face.size > 0 and (tissue.max() - face.max()) * head.spacing[0] > DOME_CLEARANCE_MM
 
 
-def grow_dome(head, rng):
-    """Close a skull that the field of view cut off: the last slice, shrunk towards the vertex."""
+def grow_dome(head: Head, rng: np.random.Generator) -> Head:
+    """Close a skull that the field of view cut off: its last slice is repeated, shrunk towards the vertex."""
     top = np.nonzero((head.hu > -500).sum((1, 2)) > 50)[0].max() - 1
     base = head.hu[top]
     height = rng.uniform(50, 105)
@@ -60,7 +64,7 @@ def grow_dome(head, rng):
     return Head(hu, face, head.spacing)
 
 
-def pose(head, spacing, angles_deg, scale):
+def pose(head: Head, spacing: float, angles_deg: Sequence[float] | np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Rotate (pitch, roll, yaw) about the face's centre, scale, and resample to isotropic mm."""
     image = sitk.GetImageFromArray(head.hu)
     image.SetSpacing([float(s) for s in head.spacing[::-1]])
@@ -79,15 +83,16 @@ def pose(head, spacing, angles_deg, scale):
                         for z in (low[0], high[0]) for y in (low[1], high[1]) for x in (low[2], high[2])])
     start = corners.min(0) - MARGIN_MM
     size = np.ceil((corners.max(0) + MARGIN_MM - start) / spacing).astype(int)
-    grid = [size.tolist(), transform, None, start.tolist(), [float(spacing)] * 3, np.eye(3).ravel().tolist()]
 
-    def resample(source, default):
-        return sitk.GetArrayFromImage(sitk.Resample(source, grid[0], grid[1], sitk.sitkLinear, *grid[3:], default))
+    def resample(source: sitk.Image, default: float) -> np.ndarray:
+        return sitk.GetArrayFromImage(sitk.Resample(source, size.tolist(), transform, sitk.sitkLinear, start.tolist(),
+                                                    [float(spacing)] * 3, np.eye(3).ravel().tolist(), default))
 
     return resample(image, AIR_HU), resample(mask, 0.0) > 0.5
 
 
-def crop_field_of_view(hu, face, spacing, rng, kind):
+def crop_field_of_view(hu: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.Generator,
+                       kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Cut the volume as hospitals do; ``kind``: head, top, bottom, brain or neck."""
     rows = np.nonzero(face.any((1, 2)))[0]
     low, high = int(rows.min()), int(rows.max()) + 1
@@ -113,46 +118,61 @@ def crop_field_of_view(hu, face, spacing, rng, kind):
     return hu[window], face[window]
 
 
-def draw_variant(head, spacing, rng):
+def draw_variant(head: Head, spacing: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A random variant: (HU int16, face uint8), both (z, y, x) at ``spacing`` mm isotropic."""
-    kind = rng.choice(["head", "top", "bottom", "brain", "neck"], p=[0.56, 0.12, 0.16, 0.08, 0.08])
-    domed = can_grow_dome(head)
-    if domed and (kind == "brain" or rng.random() < 0.8):
-        head = grow_dome(head, rng)
-    elif kind == "brain":
-        kind = "bottom"
+    head, kind = _field_of_view(head, rng)
     strong = rng.random() < 0.6 and kind not in ("brain", "neck")
     angles = rng.uniform(-30, 30, 3) if strong else rng.uniform(-8, 8, 3)
     hu, face = pose(head, spacing, angles, rng.uniform(0.85, 1.15))
     hu, face = crop_field_of_view(hu, face, spacing, rng, kind)
-    body = synthesis.body_mask(hu)
-
-    def chance(p):
-        return rng.random() < p
-
-    if chance(0.3):
-        hu = synthesis.sharpen(hu, rng)
-    if chance(0.4):
-        hu = synthesis.add_contrast(hu, body, spacing, rng)
-    if chance(0.3):
-        hu, face = synthesis.add_device(hu, body, face, spacing, rng)
-    if chance(0.5):
-        hu = synthesis.add_table(hu, body, spacing, rng)
-    if chance(0.5):
-        hu = synthesis.add_head_rest(hu, body, spacing, rng)
-    if chance(0.3):
-        hu = synthesis.add_metal(hu, face, spacing, rng)
-    if chance(0.25):
-        hu = synthesis.blur_slices(hu, spacing, rng)
-    if chance(0.6):
-        hu = synthesis.add_noise(hu, rng)
-    if chance(0.35):
-        hu, outside = synthesis.pad_outside_circle(hu, rng)
-        face = face & ~outside
+    hu, face = _with_objects(hu, face, spacing, rng)
+    hu, face = _as_scanned(hu, face, spacing, rng)
     return np.clip(hu, -3024, 3071).astype(np.int16), face.astype(np.uint8)
 
 
-def plain_variant(head, spacing):
+def _field_of_view(head: Head, rng: np.random.Generator) -> tuple[Head, str]:
+    """(the head, perhaps with a closed skull; a kind of field of view that it has room for)."""
+    kind = str(rng.choice(["head", "top", "bottom", "brain", "neck"], p=[0.56, 0.12, 0.16, 0.08, 0.08]))
+    if can_grow_dome(head) and (kind == "brain" or rng.random() < 0.8):
+        head = grow_dome(head, rng)
+    elif kind == "brain":
+        kind = "bottom"
+    return head, kind
+
+
+def _with_objects(hu: np.ndarray, face: np.ndarray, spacing: float,
+                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(hu, face) with a sharper kernel, contrast medium, a device, a table, a head rest and metal, each at random."""
+    body = synthesis.body_mask(hu)
+    if rng.random() < 0.3:
+        hu = synthesis.sharpen(hu, rng)
+    if rng.random() < 0.4:
+        hu = synthesis.add_contrast(hu, body, spacing, rng)
+    if rng.random() < 0.3:
+        hu, face = synthesis.add_device(hu, body, face, spacing, rng)
+    if rng.random() < 0.5:
+        hu = synthesis.add_table(hu, body, spacing, rng)
+    if rng.random() < 0.5:
+        hu = synthesis.add_head_rest(hu, body, spacing, rng)
+    if rng.random() < 0.3:
+        hu = synthesis.add_metal(hu, face, spacing, rng)
+    return hu, face
+
+
+def _as_scanned(hu: np.ndarray, face: np.ndarray, spacing: float,
+                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(hu, face) with thick slices, noise and padding outside the reconstruction circle, each at random."""
+    if rng.random() < 0.25:
+        hu = synthesis.blur_slices(hu, spacing, rng)
+    if rng.random() < 0.6:
+        hu = synthesis.add_noise(hu, rng)
+    if rng.random() < 0.35:
+        hu, outside = synthesis.pad_outside_circle(hu, rng)
+        face = face & ~outside
+    return hu, face
+
+
+def plain_variant(head: Head, spacing: float) -> tuple[np.ndarray, np.ndarray]:
     """The head itself on the model's grid, nothing added."""
     hu, face = pose(head, spacing, (0.0, 0.0, 0.0), 1.0)
     return hu.astype(np.int16), face.astype(np.uint8)

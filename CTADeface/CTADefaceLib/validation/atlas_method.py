@@ -8,49 +8,62 @@ view, else rigid, because a brain that is cut tells too little of its size. Coor
 ITK.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ..voxels.anatomy import brain
 from ..errors import InputError, MissingPackages
+from ..voxels.anatomy import brain
 from ..voxels.hu import TISSUE_HU
-from ..voxels.volume import ras_view
+from ..voxels.volume import Volume, ras_view
 from .validation_packages import INSTALL
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+AnyTransform = TypeVar("AnyTransform", bound="sitk.Transform")
+Linear = TypeVar("Linear", bound="sitk.Euler3DTransform | sitk.AffineTransform")
 
 TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only.nii.gz"
 FACE = "t1_mask.nii.gz"
 LEAST_BRAIN_ML = 150.0
 BLUR_MM = 4.0
 MARGIN_MM = 24.0
-# Where the bottom of the scan's brain may lie above the atlas's: the lower skull is open, and seen less surely.
+# How far above the atlas's bottom of the brain the scan's may lie: the lower skull is open, so that it is found less surely.
 STARTS_MM = (-30.0, -15.0, 0.0, 15.0, 30.0)
 ITERATIONS = 100
-# Of adult heads against the atlas; a brain that is cut can draw an affine transform far beyond.
+# Adult heads differ from the atlas by no more; a brain that is cut can draw an affine transform far beyond.
 SCALES = (0.8, 1.25)
 MOST_TURN_DEG = 30.0
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """``brain`` (float, blurred) and ``face`` (uint8, 1 = face) as SimpleITK images of one grid in MNI152 space."""
+    """``brain`` (float, blurred) and ``face`` (uint8, 1 = face) as SimpleITK images in MNI152 space.
 
-    brain: object
-    face: object
+    ``bottom_mm`` and ``middle``: the lowest slice and the centroid of the brain, LPS mm.
+    """
+
+    brain: sitk.Image
+    face: sitk.Image
     bottom_mm: float
-    middle: tuple
+    middle: tuple[float, float, float]
 
 
 @lru_cache(maxsize=1)
-def load_atlas():
+def load_atlas() -> Atlas:
     """The ``Atlas``. Raises: MissingPackages that names the pip command."""
     import SimpleITK as sitk
 
     spec = find_spec("caideface")
-    if spec is None:
+    if spec is None or spec.origin is None:
         raise MissingPackages(f"The atlas baselines need the package caideface; run:\n{INSTALL}")
     folder = Path(spec.origin).parent / "data"
     inside = sitk.ReadImage(str(folder / TEMPLATE)) > 0
@@ -61,12 +74,12 @@ def load_atlas():
     points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]])
               for index in (low, middle)]
     blurred = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), BLUR_MM)
-    # The registration takes the gradient of all of it, again and again: no finer than the scan's own brain.
+    # Each step of the registration takes the gradient of the whole image: no finer than the scan's own brain.
     return Atlas(sitk.Shrink(blurred, [3, 3, 3]), face, points[0][2], points[1])
 
 
-def register(volume):
-    """SimpleITK affine transform from points of the scan to points of the atlas, LPS mm.
+def register(volume: Volume) -> sitk.Euler3DTransform | sitk.AffineTransform:
+    """SimpleITK transform, rigid or affine, from points of the scan to points of the atlas, LPS mm.
 
     Parameters: ``volume`` a ``Volume``. Raises: InputError when too little of a brain is in view; MissingPackages.
     """
@@ -82,24 +95,26 @@ def register(volume):
                                               atlas.bottom_mm - low[2] + start))
         found.append(_optimised(coarse, atlas.brain, shift))
     best, shift = min(found, key=lambda pair: pair[0])
-    chosen = sitk.AffineTransform(3)
-    chosen.SetCenter(middle)
-    chosen.SetTranslation(shift.GetOffset())
-    for kind in (sitk.Euler3DTransform(), sitk.AffineTransform(3))[:2 if whole else 1]:
+    shifted = sitk.AffineTransform(3)
+    shifted.SetCenter(middle)
+    shifted.SetTranslation(shift.GetOffset())
+    chosen: sitk.Euler3DTransform | sitk.AffineTransform = shifted
+    kinds: list[sitk.Euler3DTransform | sitk.AffineTransform] = [sitk.Euler3DTransform(), sitk.AffineTransform(3)]
+    for kind in kinds[:2 if whole else 1]:
         metric, tried = _optimised(coarse, atlas.brain, _as(kind, chosen))
         if metric < best and _plausible(np.reshape(tried.GetMatrix(), (3, 3))):
             best, chosen = metric, tried
     return chosen
 
 
-def _plausible(matrix):
-    """Does a linear map (3, 3) turn and stretch no more than heads differ?"""
+def _plausible(matrix: np.ndarray) -> bool:
+    """Whether a linear map (3, 3) turns and stretches no more than heads differ."""
     left, scales, right = np.linalg.svd(matrix)
     turn = np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1)))
     return SCALES[0] <= scales.min() and scales.max() <= SCALES[1] and turn <= MOST_TURN_DEG
 
 
-def _as(kind, transform):
+def _as(kind: Linear, transform: sitk.Euler3DTransform | sitk.AffineTransform) -> Linear:
     """``transform`` as one of another ``kind``, with more freedom."""
     kind.SetCenter(transform.GetCenter())
     kind.SetMatrix(transform.GetMatrix())
@@ -107,7 +122,7 @@ def _as(kind, transform):
     return kind
 
 
-def _optimised(fixed, moving, start):
+def _optimised(fixed: sitk.Image, moving: sitk.Image, start: AnyTransform) -> tuple[float, AnyTransform]:
     """(metric, transform of the kind of ``start``) of mean squares from ``start`` on, which is changed."""
     import SimpleITK as sitk
 
@@ -121,10 +136,10 @@ def _optimised(fixed, moving, start):
     return method.GetMetricValue(), start
 
 
-def _scan_brain(volume):
-    """(the scan's brain, blurred, as a float SimpleITK image every 3 mm or so; is its top in view?).
+def _scan_brain(volume: Volume) -> tuple[sitk.Image, bool]:
+    """(the scan's brain, blurred, as a float SimpleITK image every 3 mm or so; whether its top is in view).
 
-    It reaches 24 mm further than the brain, but up and down not beyond the tissue.
+    The image reaches 24 mm further than the brain, but up and down not beyond the tissue.
     """
     import SimpleITK as sitk
 
@@ -148,7 +163,7 @@ def _scan_brain(volume):
     return sitk.SmoothingRecursiveGaussian(image, BLUR_MM), whole
 
 
-def _placed(image, volume, steps, start):
+def _placed(image: sitk.Image, volume: Volume, steps: Sequence[int], start: Sequence[int]) -> sitk.Image:
     """``image``, every n-th voxel of the RAS view from index ``start`` on, at its place in LPS mm."""
     matrix, shape = volume.geometry.affine(), volume.stored.shape[::-1]
     columns, origin = [], matrix[:3, 3].copy()
@@ -157,15 +172,15 @@ def _placed(image, volume, steps, start):
         origin += matrix[:3, axis] * (shape[axis] - 1) * backwards + column * step * first
         columns.append(column * step)
     lps = np.diag([-1.0, -1.0, 1.0])
-    columns = lps @ np.array(columns).T
-    spacing = np.linalg.norm(columns, axis=0)
+    steps_mm = lps @ np.array(columns).T
+    spacing = np.linalg.norm(steps_mm, axis=0)
     image.SetSpacing(spacing.tolist())
-    image.SetDirection((columns / spacing).ravel().tolist())
+    image.SetDirection((steps_mm / spacing).ravel().tolist())
     image.SetOrigin((lps @ origin).tolist())
     return image
 
 
-def warped(image, transform, volume):
+def warped(image: sitk.Image, transform: sitk.Transform, volume: Volume) -> np.ndarray:
     """A label image of the atlas on the volume's own grid by nearest neighbour, array (k, j, i); 0 beyond the atlas."""
     import SimpleITK as sitk
 
@@ -175,11 +190,12 @@ def warped(image, transform, volume):
     return sitk.GetArrayFromImage(found)
 
 
-def atlas_mask(volume, transform):
+def atlas_mask(volume: Volume, transform: sitk.Transform) -> np.ndarray:
     """The atlas's face mask on the scan, bool (k, j, i), without the scan's own brain, as caideface keeps it."""
     from ..voxels.cells import expand
 
     mask = warped(load_atlas().face, transform, volume) != 0
     view = ras_view(mask, volume.geometry)
-    view &= ~expand(*brain(volume), tuple(slice(0, n) for n in view.shape))
+    inside, steps = brain(volume)
+    view &= ~expand(inside, steps, tuple(slice(0, n) for n in view.shape))
     return mask

@@ -2,20 +2,27 @@
 
 A box in the space of a brain template is warped to the scan (nearest neighbour) and extended: in x every column that it
 touches; in y from its rearmost row to the front edge of the image; in z from the first slice of the image to the mean
-slice of the box. The template is the atlas of ``atlas``, not ICHSEG's own.
+slice of the box. The template is the atlas of ``atlas_method``, not ICHSEG's own.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
-from ..voxels.volume import ras_view
+from ..voxels.volume import Volume, ras_view
 from .atlas_method import load_atlas, warped
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 # RAS mm in the template.
 BOX_MM = ((-41.0, 39.0), (44.0, 91.0), (-71.0, -57.0))
 
 
-def template_box():
+def template_box() -> sitk.Image:
     """The box as a uint8 SimpleITK image on the atlas's grid."""
     import SimpleITK as sitk
 
@@ -30,10 +37,10 @@ def template_box():
     return image
 
 
-def box_mask(volume, transform):
+def box_mask(volume: Volume, transform: sitk.Transform) -> np.ndarray:
     """The extended box on the scan, bool (k, j, i).
 
-    Parameters: ``transform`` from the scan to the atlas (``atlas.register``).
+    Parameters: ``transform`` from the scan to the atlas (``atlas_method.register``).
     Raises: InputError when the warped box lies outside the scan.
     """
     box = ras_view(warped(template_box(), transform, volume), volume.geometry) != 0
@@ -42,10 +49,10 @@ def box_mask(volume, transform):
     return extended(box, volume)
 
 
-def extended(box, volume):
+def extended(box: np.ndarray, volume: Volume) -> np.ndarray:
     """The mask (k, j, i) that a warped ``box`` (S, A, R; not empty) is extended to."""
-    slices, rows, columns = (np.flatnonzero(box.any(tuple(a for a in range(3) if a != axis))) for axis in range(3))
+    rows, columns = np.flatnonzero(box.any((0, 2))), np.flatnonzero(box.any((0, 1)))
     mask = np.zeros(volume.stored.shape, bool)
-    mean = int(round(float(np.mean(np.nonzero(box)[0]))))
+    mean = round(float(np.mean(np.nonzero(box)[0])))
     ras_view(mask, volume.geometry)[:mean + 1, rows[0]:, columns] = True
     return mask

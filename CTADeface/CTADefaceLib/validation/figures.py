@@ -1,11 +1,21 @@
 """The report's pictures by matplotlib: box plots as Figs. 3 and 4 of the paper, and a montage as its Fig. 2."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .methods import ORIGINAL, TITLES
 from .tables import FIGURES, values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .results_store import Store
+    from .study_summary import Summary
 
 SHORT = {ORIGINAL: "Original", "reference-published": "Reference\npublished",
          "reference-levelled": "Reference\nlevelled",
@@ -19,11 +29,11 @@ class Picture:
     """A matplotlib ``figure`` with its ``title`` and the text below it."""
 
     title: str
-    figure: object
+    figure: Figure
     note: str
 
 
-def box_plot(summary, figure):
+def box_plot(summary: Summary, figure: str) -> Picture:
     """``Picture`` of one of ``tables.FIGURES``, each head a point."""
     from matplotlib.figure import Figure
 
@@ -41,17 +51,18 @@ def box_plot(summary, figure):
     return Picture(title, drawn, note)
 
 
-def montage(summary, store, heads=None):
+def montage(summary: Summary, store: Store, heads: Sequence[str] | None = None) -> Picture | None:
     """``Picture`` of heads (rows) by methods (columns), anterior view; None without pictures.
 
-    Parameters: ``store`` the run's ``store.Store``; ``heads`` names, by default the protocol's number of heads, those
+    Parameters: ``store`` the run's ``results_store.Store``; ``heads`` names, by default the protocol's number of heads, those
     with the finest voxels first, since coarse ones show little.
     """
     import SimpleITK as sitk
     from matplotlib.figure import Figure
 
-    rows = heads or sorted((h for h in summary.heads if summary.result(h, ORIGINAL)), key=lambda h: np.prod(
-        summary.result(h, ORIGINAL)["spacing_mm"]))[:summary.protocol.montage_heads]
+    originals = {head: found for head in summary.heads if (found := summary.result(head, ORIGINAL))}
+    finest = sorted(originals, key=lambda head: float(np.prod(originals[head]["spacing_mm"])))
+    rows = heads or finest[:summary.protocol.montage_heads]
     if not rows:
         return None
     drawn = Figure(figsize=(1.7 * len(summary.states), 1.8 * len(rows) + 0.4), layout="constrained")

@@ -1,9 +1,18 @@
 """Where the heads are: ``<name>_image.nii.gz`` with ``<name>_mask.nii.gz`` in a folder and its sub-folders."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..voxels.volume import Volume
 
 IMAGE_SUFFIX = "_image.nii.gz"
 MASK_SUFFIX = "_mask.nii.gz"
@@ -19,7 +28,7 @@ class Case:
     mask: Path
 
 
-def find_cases(folder, names=None):
+def find_cases(folder: str | Path, names: Collection[str] | None = None) -> list[Case]:
     """All ``Case``s below ``folder`` by subset and name, or only those in ``names``; InputError when one is missing."""
     folder = Path(folder).resolve()
     cases = []
@@ -35,10 +44,10 @@ def find_cases(folder, names=None):
     return cases
 
 
-def read_case(case):
+def read_case(case: Case) -> tuple[Volume, np.ndarray]:
     """(``Volume``, reference mask as bool (k, j, i)) of a ``Case``; InputError, MaskError (another grid)."""
-    from ..voxels.ct_check import check_ct
     from ..files.read import read_volume
+    from ..voxels.ct_check import check_ct
     from ..voxels.images import mask_on_grid
 
     volume = read_volume(case.image)

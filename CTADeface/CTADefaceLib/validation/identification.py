@@ -1,13 +1,17 @@
-"""Who is recognised? Each defaced head against a gallery of all originals.
+"""Whether defaced heads are recognised: each is compared with a gallery of all originals.
 
-By each recogniser, by all of them together, and by an attacker who learns. Every head was scanned once, so that a defaced
-head and its own original share noise, pose and field of view: the figures are an upper bound of what another scan or a
-photograph would give.
+Recognition is by each recogniser, by all of them together, and by an attacker who learns. Every head was scanned once, so
+that a defaced head and its own original share noise, pose and field of view: the figures are an upper bound of what
+another scan or a photograph would give.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -15,10 +19,26 @@ from .intervals import auc_interval, stretched
 from .retrained import ATTACKERS, retrained, stretch
 from .statistics import wilson
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 ALL = "all"
 RETRAINED = tuple(f"retrained-{name}" for name in ATTACKERS)
 WHO = {"facenet": "FaceNet", "dlib": "dlib", ALL: "All recognisers",
        "retrained-distances": "Retrained, distances", "retrained-elements": "Retrained, elements"}
+
+
+class Identified(TypedDict):
+    """How well heads are found in a gallery, see ``identified``."""
+
+    heads: int
+    rank1: int
+    rank1_low: float
+    rank1_high: float
+    auc: float
+    auc_low: float
+    auc_high: float
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -29,15 +49,15 @@ class Identification:
     (probe's view, gallery's view), which may be none.
     """
 
-    probes: dict
-    gallery: dict
-    pairs: tuple
+    probes: dict[str, np.ndarray]
+    gallery: dict[str, np.ndarray]
+    pairs: tuple[tuple[int, int], ...]
 
     @cached_property
-    def _learned(self):
+    def _learned(self) -> dict[str, np.ndarray]:
         return retrained(list(self.probes.values()), list(self.gallery.values()), self.pairs)
 
-    def _distances(self, who):
+    def _distances(self, who: str) -> np.ndarray:
         if not self.pairs:
             return _nobody(len(next(iter(self.probes.values()))))
         if who in RETRAINED:
@@ -46,14 +66,14 @@ class Identification:
             return fused([self._distances(name) for name in self.probes])
         return distance_matrix(self.probes[who], self.gallery[who], self.pairs)
 
-    def found(self, who):
+    def found(self, who: str) -> Identified:
         """``identified`` of one of ``WHO``."""
         distances = self._distances(who)
         heads = int(np.isfinite(distances.diagonal()).sum())
         return identified(distances, range(len(distances)), stretch(heads) if who in RETRAINED else 1.0)
 
 
-def auc(near, far):
+def auc(near: Sequence[float] | np.ndarray, far: Sequence[float] | np.ndarray) -> float:
     """ROC-AUC of telling ``near`` distances (same head) from ``far`` ones (different heads); NaN without any."""
     from sklearn.metrics import roc_auc_score
 
@@ -63,27 +83,26 @@ def auc(near, far):
     return float(roc_auc_score(same, -np.r_[near, far]))
 
 
-def distance_matrix(probes, gallery, pairs):
+def distance_matrix(probes: ArrayLike, gallery: ArrayLike, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """(probe heads, gallery heads): the median over ``pairs`` of views of the Euclidean distance of two heads.
 
     Parameters: ``probes`` and ``gallery`` (heads, views, numbers), NaN for a view that is not there; ``pairs`` of
     (probe's view, gallery's view). Without a pair that both have: NaN.
     """
-    probes, gallery = np.asarray(probes, float), np.asarray(gallery, float)
-    each = np.stack([np.linalg.norm(probes[:, None, a] - gallery[None, :, b], axis=2) for a, b in pairs])
+    first, second = np.asarray(probes, float), np.asarray(gallery, float)
+    each = np.stack([np.linalg.norm(first[:, None, a] - second[None, :, b], axis=2) for a, b in pairs])
     seen = np.isfinite(each).any(0)
     result = np.full(seen.shape, np.nan)
     result[seen] = np.nanmedian(each[:, seen], axis=0)
     return result
 
 
-def fused(matrices):
-    """One distance matrix of several recognisers': their mean, each in units of its own median; NaN where one has none.
-    """
+def fused(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of several recognisers' distance matrices, each in units of its own median; NaN where one has none."""
     return np.mean([m / np.nanmedian(m) if np.nanmedian(m) > 0 else m for m in matrices], axis=0)
 
 
-def identified(distances, own, stretch=1.0):
+def identified(distances: np.ndarray, own: Sequence[int], stretch: float = 1.0) -> Identified:
     """How well heads are found in the gallery, with 95 % intervals.
 
     Parameters: ``distances`` (probes, gallery); ``own`` for each probe the index of its own head in the gallery;
@@ -93,9 +112,12 @@ def identified(distances, own, stretch=1.0):
     against different heads with ``auc_low`` and ``auc_high`` (``intervals``). Probes without a finite distance to their
     own head are left out of ``heads``.
     """
-    same, heads, different, pairs, first, sizes = [], [], [], [], 0, []
+    same: list[float] = []
+    different: list[float] = []
+    pairs: list[tuple[int, int]] = []
+    heads, first, sizes = [], 0, []
     for row, mine in zip(distances, own, strict=True):
-        others = [n for n in np.flatnonzero(np.isfinite(row)) if n != mine]
+        others = [n for n in np.flatnonzero(np.isfinite(row)).tolist() if n != mine]
         if not np.isfinite(row[mine]) or not others:
             continue
         same.append(row[mine])
@@ -112,6 +134,6 @@ def identified(distances, own, stretch=1.0):
             "chance": float(np.mean(1 / np.array(sizes))) if sizes else math.nan}
 
 
-def _nobody(heads):
+def _nobody(heads: int) -> np.ndarray:
     """A distance matrix that says nothing of so many heads."""
     return np.full((heads, heads), np.nan)

@@ -5,17 +5,24 @@ as often as both of its heads were drawn. Few heads make the percentiles too nar
 Student's t demands (the expanded percentile interval: Hesterberg, Am Stat 2015;69:371).
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .statistics import wilson
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 SAMPLES = 2000
 SEED = 0
 
 
-def auc_interval(same, same_heads, different, different_heads, level=0.95):
+def auc_interval(same: ArrayLike, same_heads: ArrayLike, different: ArrayLike, different_heads: ArrayLike,
+                 level: float = 0.95) -> tuple[float, float]:
     """(low, high) of the ROC-AUC of telling near distances from far ones; (nan, nan) without either.
 
     Parameters: ``same`` (n,) distances of the heads ``same_heads`` (n,) to themselves; ``different`` (m,) distances of
@@ -27,7 +34,7 @@ def auc_interval(same, same_heads, different, different_heads, level=0.95):
     names, index = np.unique(np.r_[np.ravel(same_heads), np.ravel(different_heads)], return_inverse=True)
     mine, pairs = index[:len(same)], index[len(same):].reshape(-1, 2)
     order = np.argsort(different)
-    # Of the sorted ones the first that is as far as the own distance, and the first that is farther.
+    # The first of the sorted distances that is as far as the own one, and the first that is farther.
     places = [np.searchsorted(different[order], same, side) for side in ("left", "right")]
     random, found = np.random.default_rng(SEED), []
     for drawn in random.multinomial(len(names), np.full(len(names), 1 / len(names)), SAMPLES):
@@ -44,12 +51,12 @@ def auc_interval(same, same_heads, different, different_heads, level=0.95):
     return _bounded(float(low), float(high), heads, level)
 
 
-def stretched(value, low, high, factor):
+def stretched(value: float, low: float, high: float, factor: float) -> tuple[float, float]:
     """(low, high) ``factor`` times as far from ``value``, within 0 to 1."""
     return max(0.0, value - factor * (value - low)), min(1.0, value + factor * (high - value))
 
 
-def _tail(heads, level):
+def _tail(heads: int, level: float) -> float:
     """The share of draws beyond either limit."""
     from scipy.stats import norm, t
 
@@ -58,9 +65,10 @@ def _tail(heads, level):
     return float(norm.cdf(-math.sqrt(heads / (heads - 1)) * t.ppf((1 + level) / 2, heads - 1)))
 
 
-def _bounded(low, high, heads, level):
-    """No draw differs where every head is told from all others, or none is: the AUC is at least the share of heads that
-    are told from all, so that Wilson's interval of that share bounds it.
+def _bounded(low: float, high: float, heads: int, level: float) -> tuple[float, float]:
+    """The limits, or Wilson's where every head is told from all others, or none is, so that no draw differs.
+
+    The AUC is at least the share of heads that are told from all others: Wilson's interval of that share bounds it.
     """
     if low == high == 1:
         return wilson(heads, heads, level)[0], 1.0

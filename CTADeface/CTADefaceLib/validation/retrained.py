@@ -7,9 +7,12 @@ never in both.
 
 Two heads are compared by one model that saw neither (blocks of heads are left out two at a time; with blocks of one head
 this is leave-pair-out: Airola et al., Comput Stat Data Anal 2011;55:1828), and only within one model, since the scores of
-two models do not compare.
+two models cannot be compared.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -17,19 +20,20 @@ import numpy as np
 BLOCKS = 8
 # Below it the training part holds too few heads to learn from.
 LEAST_HEADS = 6
-# Of different heads, how many pairs a head gives at most.
+# A head gives at most so many pairs with other heads.
 MOST_OTHERS = 20
 SEED = 0
-# What each attacker looks at, and the inverse strength of his regularisation: few features need little of it.
+# The features that each attacker looks at, and the inverse strength of his regularisation: few features need little of it.
 ATTACKERS = {"distances": 1.0, "elements": 1e-3}
 
 
-def retrained(probes, gallery, pairs):
+def retrained(probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray],
+              pairs: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
     """{attacker: (heads, heads) matrix for ``identification.identified``}; NaN for heads that have no view or are too few.
 
     Parameters: ``probes`` and ``gallery`` lists by recogniser of (heads, views, numbers), NaN for a view that is not
     there; ``pairs`` of (probe's view, gallery's view).
-    Entry (i, j) is by how much less the defaced head i is like the original of j than like its own, 0 where i is j.
+    Entry (i, j) says by how much less the defaced head i is like the original of j than like its own, 0 where i is j.
     """
     heads = len(probes[0])
     usable = [n for n in range(heads) if all(_has_pair(p[n], g[n], pairs) for p, g in zip(probes, gallery))]
@@ -42,31 +46,32 @@ def retrained(probes, gallery, pairs):
         return {name: np.where(counts > 0, total / counts, np.nan) for name, total in sums.items()}
 
 
-def folds(heads):
+def folds(heads: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(heads to train on, heads to test on) for every two blocks of ``heads``; none when there are too few."""
     if len(heads) < LEAST_HEADS:
         return
     mixed = np.random.default_rng(SEED).permutation(heads)
-    for test in combinations(np.array_split(mixed, min(BLOCKS, len(heads))), 2):
-        test = np.sort(np.concatenate(test))
+    for blocks in combinations(np.array_split(mixed, min(BLOCKS, len(heads))), 2):
+        test = np.sort(np.concatenate(blocks))
         yield np.setdiff1d(mixed, test), test
 
 
-def stretch(heads):
-    """By how much longer the interval of an AUC is because models learned from heads that other models tested.
+def stretch(heads: int) -> float:
+    """The factor by which the interval of an AUC grows because models learned from heads that other models tested.
 
-    The square root of 1 + ``heads`` / training heads: Nadeau and Bengio, Mach Learn 2003;52:239, for as many folds as
+    It is the square root of 1 + ``heads`` / training heads: Nadeau and Bengio, Mach Learn 2003;52:239, for as many folds as
     test each head once.
     """
     blocks = min(BLOCKS, heads)
     return (1 + blocks / (blocks - 2)) ** 0.5 if heads >= LEAST_HEADS else 1.0
 
 
-def _has_pair(probe, original, pairs):
+def _has_pair(probe: np.ndarray, original: np.ndarray, pairs: Sequence[tuple[int, int]]) -> bool:
     return any(np.isfinite(probe[a]).all() and np.isfinite(original[b]).all() for a, b in pairs)
 
 
-def _scores(probes, gallery, pairs, train, test):
+def _scores(probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]],
+            train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
     """{attacker: (test heads, test heads) how sure he is that a defaced head and an original are the same one}."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -89,7 +94,7 @@ def _scores(probes, gallery, pairs, train, test):
     return {name: scores.reshape(len(test), len(test)) for name, scores in result.items()}
 
 
-def training_pairs(heads):
+def training_pairs(heads: np.ndarray) -> np.ndarray:
     """(n, 2) pairs of ``heads``: each with itself, and with others, at most ``MOST_OTHERS``."""
     random, found = np.random.default_rng(SEED), []
     for head in heads:
@@ -102,16 +107,18 @@ def training_pairs(heads):
 class Pairs:
     """Features of pairs of heads, mean over pairs of views; what a fill does to all heads is learned from ``train``."""
 
-    def __init__(self, probes, gallery, pairs, train):
+    def __init__(self, probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]],
+                 train: np.ndarray) -> None:
         first, second = (list(part) for part in zip(*pairs))
         self._sides = [(p[:, first], g[:, second], _mean(p[train][:, first]), _mean(g[train][:, second]))
                        for p, g in zip(probes, gallery)]
 
-    def features(self, heads):
+    def features(self, heads: np.ndarray) -> dict[str, np.ndarray]:
         """{attacker: (n, features)} of the pairs ``heads`` (n, 2) of a defaced head and an original.
 
-        ``distances``: of each recogniser the Euclidean one, and that and the cosine of the points less the mean point
-        of the training heads. ``elements``: these, and each number's absolute difference and product.
+        ``distances``: for each recogniser the Euclidean distance of the points, and the distance and the cosine of the
+        points less the mean point of the training heads. ``elements``: these, and the absolute difference and the product
+        of each number.
         """
         near, every = [], []
         for probes, gallery, probe_mean, original_mean in self._sides:
@@ -125,7 +132,7 @@ class Pairs:
         return {"distances": np.hstack(near), "elements": np.hstack([*near, *every])}
 
 
-def _mean(values, axis=0):
+def _mean(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Mean of the values that are there; NaN where none is."""
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):

@@ -1,14 +1,29 @@
 """The paper's tests, by scipy and statsmodels; a p that cannot be computed (no differences, too few heads) is None."""
 
+from __future__ import annotations
+
 import math
 import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 LEAST_PAIRS = 3
 
 
-def wilson(found, number, level=0.95):
+class PairedT(TypedDict):
+    """What ``paired_t`` found."""
+
+    shapiro_p: float | None
+    normal: bool | None
+    p: float | None
+
+
+def wilson(found: int, number: int, level: float = 0.95) -> tuple[float, float]:
     """(low, high) of Wilson's interval of ``found`` in ``number``; (nan, nan) of none."""
     from scipy.stats import binomtest
 
@@ -18,16 +33,16 @@ def wilson(found, number, level=0.95):
     return float(interval.low), float(interval.high)
 
 
-def mcnemar_p(before, after):
+def mcnemar_p(before: ArrayLike, after: ArrayLike) -> float:
     """Exact p of McNemar's test of paired Booleans."""
     from statsmodels.stats.contingency_tables import mcnemar
 
-    before, after = np.asarray(before, bool), np.asarray(after, bool)
-    table = [[int((a & b).sum()) for b in (after, ~after)] for a in (before, ~before)]
+    first, second = np.asarray(before, bool), np.asarray(after, bool)
+    table = [[int((a & b).sum()) for b in (second, ~second)] for a in (first, ~first)]
     return float(mcnemar(table, exact=True).pvalue)
 
 
-def friedman(groups):
+def friedman(groups: Sequence[np.ndarray]) -> float | None:
     """p of Friedman's test of equally long paired ``groups`` (three or more), or None."""
     from scipy.stats import friedmanchisquare
 
@@ -36,29 +51,35 @@ def friedman(groups):
     return _quiet(lambda: friedmanchisquare(*groups).pvalue)
 
 
-def signed_rank(groups, pairs):
+def signed_rank(groups: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]
+                ) -> dict[tuple[str, str], tuple[float | None, float | None]]:
     """Wilcoxon's signed-rank test of each of ``pairs`` of names of ``groups``: dict pair -> (p, p after Bonferroni)."""
-    from scipy.stats import wilcoxon
-
-    raw = [_quiet(lambda a=a, b=b: wilcoxon(groups[a], groups[b]).pvalue) if len(groups[a]) >= LEAST_PAIRS
-           and np.any(np.asarray(groups[a]) != np.asarray(groups[b])) else None for a, b in pairs]
+    raw = [_wilcoxon_p(groups[first], groups[second]) for first, second in pairs]
     return dict(zip(pairs, zip(raw, bonferroni(raw))))
 
 
-def bonferroni(values):
+def _wilcoxon_p(first: np.ndarray, second: np.ndarray) -> float | None:
+    from scipy.stats import wilcoxon
+
+    if len(first) < LEAST_PAIRS or not np.any(np.asarray(first) != np.asarray(second)):
+        return None
+    return _quiet(lambda: wilcoxon(first, second).pvalue)
+
+
+def bonferroni(values: Sequence[float | None]) -> list[float | None]:
     """p after Bonferroni's correction for as many tests as there are ``values``, None staying None."""
     from statsmodels.stats.multitest import multipletests
 
     if not values:
         return []
-    return [None if v is None else float(c) for v, c in zip(
-        values, multipletests([1.0 if v is None else v for v in values], method="bonferroni")[1])]
+    corrected = multipletests([1.0 if v is None else v for v in values], method="bonferroni")[1]
+    return [None if v is None else float(c) for v, c in zip(values, corrected)]
 
 
-def paired_t(first, second, alpha):
-    """dict of ``shapiro_p`` of the differences, ``normal`` (above ``alpha``) and ``p`` of the paired t-test.
+def paired_t(first: np.ndarray, second: np.ndarray, alpha: float) -> PairedT:
+    """``shapiro_p`` of the differences, ``normal`` (whether that is above ``alpha``) and ``p`` of the paired t-test.
 
-    Where the differences are not normal ``p`` is still given, and the signed-rank test is the one to read.
+    ``p`` is given also where the differences are not normal; there the signed-rank test is the one to read.
     """
     from scipy.stats import shapiro, ttest_rel
 
@@ -70,8 +91,8 @@ def paired_t(first, second, alpha):
             "p": _quiet(lambda: ttest_rel(first, second).pvalue)}
 
 
-def _quiet(test):
-    """A finite float, or None; scipy warns of ties and small samples, which n and the raw figures beside it show."""
+def _quiet(test: Callable[[], float]) -> float | None:
+    """A finite float, or None, without SciPy's warnings of ties and small samples, which n and the raw figures show."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,31 +1,43 @@
 """The report: one HTML page that loads nothing, a PDF, the tables for a README, and numbers as JSON."""
 
+from __future__ import annotations
+
 import base64
 import io
 import json
 import textwrap
+from collections.abc import Iterator, Sequence
 from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..release.report import STYLE
 from .cited import cited
-from .figures import DPI, box_plot, montage
-from .methods import TITLES
+from .figures import DPI, Picture, box_plot, montage
+from .methods import ORIGINAL, TITLES
 from .results_store import finite, write_whole
 from .study_summary import Summary
 from .table_cells import PAPER, PAPER_N
-from .tables import all_tables, main_table
+from .tables import Table, all_tables, main_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .protocol import Protocol
+    from .results_store import Key, Results, Store
 
 NAMES = ("report.html", "report.pdf", "main_table.md", "tables.json", "identity.json")
 WIDE = "body { max-width: 90em } table { font-size: 85% } figure { margin: 1em 0 } .note { color: #555 }"
 PAGE_INCHES = (11.7, 8.3)
-# Of a page's width, in letters.
+# Letters that fit into a line of text and into a row of a table, and rows that fit on a page.
 LINE_LETTERS, CELL_LETTERS, ROWS_A_PAGE = 150, 190, 22
 
 
-def limits(summary):
+def limits(summary: Summary) -> list[str]:
     """What the reader has to know of the figures, as sentences."""
     heads = len(summary.heads)
-    coarse = sum(bool(r := summary.result(h, "original")) and max(r["spacing_mm"][:2]) > 2 for h in summary.heads)
+    originals = [found for head in summary.heads if (found := summary.result(head, ORIGINAL))]
+    coarse = sum(max(found["spacing_mm"][:2]) > 2 for found in originals)
     return [
         f"n = {heads} heads (the paper: {PAPER_N}); p above 0.05 after correction do not show that two methods are "
         "alike.",
@@ -45,10 +57,10 @@ def limits(summary):
     ]
 
 
-def write_report(out, results, protocol, key, store):
+def write_report(out: Path, results: Results, protocol: Protocol, key: Key, store: Store) -> list[Path]:
     """Write the report of ``run_study.run_study``'s ``results`` into the folder ``out``; returns the paths.
 
-    Raises: OSError as the folder gives; ``MissingPackages`` come earlier.
+    Raises: OSError when the folder cannot be written.
     """
     summary = Summary(results, protocol)
     tables = all_tables(summary)
@@ -65,8 +77,8 @@ def write_report(out, results, protocol, key, store):
     return paths
 
 
-def html_page(summary, tables, pictures, key):
-    """All in one file."""
+def html_page(summary: Summary, tables: Sequence[Table], pictures: Sequence[Picture], key: Key) -> str:
+    """The whole report as one HTML page, pictures included."""
     parts = [_html_table(tables[0]), *(_html_picture(picture) for picture in pictures),
              *(_html_table(table) for table in tables[1:])]
     rules = "".join(f"<li>{escape(text)}</li>" for text in limits(summary))
@@ -85,14 +97,14 @@ def html_page(summary, tables, pictures, key):
 """
 
 
-def _html_table(table):
+def _html_table(table: Table) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     return (f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table>'
             f'<p class="note">{escape(table.note)}</p>')
 
 
-def _html_picture(picture):
+def _html_picture(picture: Picture) -> str:
     buffer = io.BytesIO()
     picture.figure.savefig(buffer, format="png", dpi=DPI)
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -101,14 +113,14 @@ def _html_picture(picture):
             f'<figcaption class="note">{escape(picture.note)}</figcaption></figure>')
 
 
-def markdown(table):
-    """A ``Table`` as GitHub shows it."""
+def markdown(table: Table) -> str:
+    """A ``Table`` in GitHub's Markdown."""
     lines = [table.columns, ["---"] * len(table.columns), *table.rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{table.note}\n"
 
 
-def pdf_pages(summary, tables, pictures):
-    """The same content as bytes of a PDF, a page for each table and picture."""
+def pdf_pages(summary: Summary, tables: Sequence[Table], pictures: Sequence[Picture]) -> bytes:
+    """The report as a PDF, one page for each table and picture."""
     from matplotlib.backends.backend_pdf import PdfPages
 
     buffer = io.BytesIO()
@@ -122,7 +134,7 @@ def pdf_pages(summary, tables, pictures):
     return buffer.getvalue()
 
 
-def _text_page(title, paragraphs):
+def _text_page(title: str, paragraphs: Sequence[str]) -> Figure:
     from matplotlib.figure import Figure
 
     page = Figure(figsize=PAGE_INCHES)
@@ -132,13 +144,13 @@ def _text_page(title, paragraphs):
     return page
 
 
-def _table_pages(table):
+def _table_pages(table: Table) -> Iterator[Figure]:
     """Figures of a ``Table``, as many as its rows need."""
     for start in range(0, len(table.rows), ROWS_A_PAGE):
         yield _table_page(table, table.rows[start:start + ROWS_A_PAGE])
 
 
-def _table_page(table, rows):
+def _table_page(table: Table, rows: Sequence[list[str]]) -> Figure:
     longest = [max(len(row[n]) for row in (*rows, [max(c.split(), key=len) for c in table.columns]))
                for n in range(len(table.columns))]
     # The square root spares narrow columns from one with sentences.
@@ -148,7 +160,7 @@ def _table_page(table, rows):
              for row in (table.columns, *rows)]
     lines = [max(cell.count("\n") + 1 for cell in row) for row in cells]
     page = _text_page(table.title, [table.note])
-    axes = page.add_axes([0.04, 0.04, 0.92, 0.74])
+    axes = page.add_axes((0.04, 0.04, 0.92, 0.74))
     axes.axis("off")
     drawn = axes.table(cells[1:], colLabels=cells[0], colWidths=widths, cellLoc="left", loc="upper left")
     drawn.auto_set_font_size(False)

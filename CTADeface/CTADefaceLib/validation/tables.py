@@ -1,16 +1,35 @@
-"""The report's tables, one for each figure of the paper and for what it lacks, as text cells."""
+"""The report's tables as text cells: one for each figure of the paper, and more for what the paper lacks."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .faces import DETECTORS
-from .identification import ALL, RETRAINED, WHO
+from .identification import ALL, RETRAINED, WHO, Identified
 from .methods import ORIGINAL, TITLES
 from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
+from .study_summary import Summary
 from .table_cells import (
-    PAPER, PAPER_DETECTION, PAPER_DICE, PAPER_DICE_SD, PAPER_MINUTES, PAPER_MINUTES_ON, PAPER_N, PUBLISHED_AUC, estimate, mean_sd,
-    median_range, p_text, percent, quartiles, rate, rate_of)
+    PAPER,
+    PAPER_DETECTION,
+    PAPER_DICE,
+    PAPER_DICE_SD,
+    PAPER_MINUTES,
+    PAPER_MINUTES_ON,
+    PAPER_N,
+    PUBLISHED_AUC,
+    estimate,
+    mean_sd,
+    median_range,
+    p_text,
+    percent,
+    quartiles,
+    rate,
+    rate_of,
+)
 
 PAIRS = ((ORIGINAL, "box-published"), (ORIGINAL, "atlas-published"), (ORIGINAL, "ours-published"),
          (ORIGINAL, "ours-levelled"), ("box-published", "ours-published"), ("box-published", "ours-levelled"),
@@ -24,12 +43,12 @@ class Table:
     """``rows`` are lists of text as long as ``columns``; the first cell names the row."""
 
     title: str
-    columns: list
-    rows: list
+    columns: list[str]
+    rows: list[list[str]]
     note: str = ""
 
 
-def all_tables(summary):
+def all_tables(summary: Summary) -> list[Table]:
     """List of ``Table``s of a ``Summary``, the main one first."""
     return [main_table(summary), mask_table(summary),
             *(detection_table(summary, detector) for detector in DETECTORS),
@@ -39,7 +58,7 @@ def all_tables(summary):
             failure_table(summary), head_table(summary)]
 
 
-def main_table(summary):
+def main_table(summary: Summary) -> Table:
     """What the README shows."""
     before, after = (percent(PAPER_DETECTION[state]) for state in (ORIGINAL, "ours-published"))
     rows = [[f"CTA-DEFACE, {PAPER}", str(PAPER_N), f"{PAPER_DICE:.2f} ± {PAPER_DICE_SD:.2f}", "", "",
@@ -56,7 +75,7 @@ def main_table(summary):
                  "0 for an irreversible fill.")
 
 
-def _main_row(summary, state):
+def _main_row(summary: Summary, state: str) -> list[str]:
     seen = summary.found(state, "mtcnn")
     there = ~np.isnan(seen[:, 0])
     known = summary.gallery(state, ALL, across=True)
@@ -76,13 +95,13 @@ def _main_row(summary, state):
             rate_of(known["rank1"], known["heads"]), auc_text(known), auc_text(learned), *cells[2]]
 
 
-def auc_text(found):
+def auc_text(found: Identified) -> str:
     """The AUC of ``identification.identified`` with its interval."""
     return estimate(found["auc"], found["auc_low"], found["auc_high"], 2)
 
 
-def mask_table(summary):
-    """Segmentation: Dice as the paper, and what it did not report."""
+def mask_table(summary: Summary) -> Table:
+    """Segmentation: Dice as in the paper, and figures that it did not report."""
     keys = (("dice", 3), ("dice_tissue", 3), ("hd95_mm", 1), ("surface_dice", 3), ("over_ml", 0), ("missed_ml", 0),
             ("residual_skin", 2), ("brain_ml", 2), ("bone_ml", 1))
     rows = [[f"CTA-DEFACE, {PAPER}", str(PAPER_N), f"{PAPER_DICE:.2f} ± {PAPER_DICE_SD:.2f}",
@@ -99,11 +118,12 @@ def mask_table(summary):
                  "that changed, the mask's own part included.")
 
 
-def detection_table(summary, detector):
+def detection_table(summary: Summary, detector: str) -> Table:
     """Fig. 3 of the paper as rates: the published view alone, and all views; raw and filtered."""
     front = summary.protocol.published_index
     any_before = _any(summary.found(ORIGINAL, detector))
-    rows, raw_p = [], []
+    rows: list[list[str]] = []
+    raw_p: list[float | None] = []
     for state in summary.states:
         filtered, raw = (summary.found(state, detector, filtered=f) for f in (True, False))
         there = ~np.isnan(filtered[:, 0])
@@ -128,7 +148,8 @@ def detection_table(summary, detector):
                  "they have no interval. McNemar: heads in some view, filtered, against the original.")
 
 
-FIGURES = {
+# Title, (heads,) by method, whether the original is shown too, note.
+FIGURES: dict[str, tuple[str, Callable[[Summary, str], np.ndarray], bool, str]] = {
     "probability": ("Detection probability (as Fig. 3)", lambda s, state: np.mean(s.probability(state), axis=1), True,
                     "MTCNN's confidence of the surest counted box, 0 without one, mean over the views of a head."),
     "distance": ("Distance to the original, FaceNet (as Fig. 4)", lambda s, state: s.distance(state, "facenet", "crop"),
@@ -137,20 +158,21 @@ FIGURES = {
 }
 
 
-def values(summary, figure):
+def values(summary: Summary, figure: str) -> tuple[list[str], dict[str, np.ndarray]]:
     """(states, {state: (heads,)}) of one of ``FIGURES``."""
     _, function, with_original, _ = FIGURES[figure]
     states = [s for s in summary.states if with_original or s != ORIGINAL]
     return states, {state: function(summary, state) for state in states}
 
 
-def figure_table(summary, figure):
-    """What a box plot shows, and Friedman's test over the heads that all methods have."""
+def figure_table(summary: Summary, figure: str) -> Table:
+    """The numbers of a box plot, and Friedman's test over the heads that all methods have."""
     title, _, _, note = FIGURES[figure]
     states, by_state = values(summary, figure)
     complete = np.all([np.isfinite(v) for v in by_state.values()], axis=0)
     p = friedman([v[complete] for v in by_state.values()])
-    columns, rows = ["Method", "Paper", "n", "Median (quartiles)"], []
+    columns = ["Method", "Paper", "n", "Median (quartiles)"]
+    rows: list[list[str]] = []
     extra = [("facenet", "face"), ("dlib", "crop"), ("dlib", "face")] if figure == "distance" else []
     columns += [f"{ {'facenet': 'FaceNet', 'dlib': 'dlib'}[r]}, {'MTCNN box' if k == 'face' else 'square'} (n)"
                 for r, k in extra]
@@ -163,7 +185,7 @@ def figure_table(summary, figure):
                  "for less detection and similarity than the baseline).")
 
 
-def posthoc_table(summary, figure):
+def posthoc_table(summary: Summary, figure: str) -> Table:
     """Pairwise tests after Friedman's."""
     title, (states, by_state) = FIGURES[figure][0], values(summary, figure)
     pairs = [pair for pair in PAIRS if all(state in states for state in pair)]
@@ -182,7 +204,7 @@ def posthoc_table(summary, figure):
                  rows, "The paired t-test counts only where the differences are normal.")
 
 
-def gallery_table(summary):
+def gallery_table(summary: Summary) -> Table:
     """Identification, which the paper lacks."""
     rows = [[f"{name}, published by others", "", "", "", "", f"{auc:.2f}"] for name, auc in PUBLISHED_AUC.items()]
     for who, title in WHO.items():
@@ -204,8 +226,8 @@ def gallery_table(summary):
                  "the ceiling of the recogniser.")
 
 
-def attack_table(summary):
-    """Can the skin be found again? (the paper lacks it)"""
+def attack_table(summary: Summary) -> Table:
+    """Whether the skin can be found again, which the paper lacks."""
     rows = [[TITLES[m], _number(summary.measure(m, "attack_moved_mm")),
              *[median_range(summary.measure(m, f"attack_{key}"), 1)
                for key in ("moved_mm", "as_shown_mm", "depth_only_mm")],
@@ -218,7 +240,8 @@ def attack_table(summary):
                  "average depth of tissue alone: the file tells nothing of the skin.")
 
 
-def time_table(summary):
+def time_table(summary: Summary) -> Table:
+    """Run times beside those of the paper."""
     rows = []
     for name in summary.protocol.methods:
         published = PAPER_MINUTES.get(name)
@@ -231,14 +254,16 @@ def time_table(summary):
                  "when the machine has other work; processor time is of all cores. Reference masks are given.")
 
 
-def failure_table(summary):
+def failure_table(summary: Summary) -> Table:
+    """Every result that is not there, and why."""
     rows = [[head, TITLES[method], reason] for head, method, reason in summary.failures] or [["none", "", ""]]
     return Table("Failures", ["Head", "Method", "Reason"], rows,
                  "A failed method has no result on that head: its n is smaller, and tests over several methods leave "
                  "the head out.")
 
 
-def head_table(summary):
+def head_table(summary: Summary) -> Table:
+    """The heads of the run."""
     rows = []
     for head in summary.heads:
         found = summary.result(head, ORIGINAL)
@@ -248,13 +273,13 @@ def head_table(summary):
     return Table("Heads", ["Head", "Subset", "Voxels", "Spacing mm", "Reference ml"], rows)
 
 
-def _views(found):
+def _views(found: np.ndarray) -> str:
     return f"{int(found.sum())}/{found.size}, {100 * found.mean():.0f} %" if found.size else ""
 
 
-def _any(found):
+def _any(found: np.ndarray) -> np.ndarray:
     return np.nan_to_num(found).max(axis=1) > 0
 
 
-def _number(array):
+def _number(array: np.ndarray) -> str:
     return str(int(np.isfinite(array).sum()))
