@@ -36,7 +36,7 @@ def prose(path):
 
 
 def commands(path):
-    """Each command of a document's ``bash`` blocks, as a list of words; brackets, as in [FILE], mean that a word may be left out."""
+    """Each command of a document's ``bash`` blocks, as a list of words; a word in brackets, as [FILE], may be left out."""
     lines = [line for block in blocks(path, "bash") for line in block.replace("\\\n", " ").splitlines()]
     parts = [part for line in lines for part in _uncommented(line).split(" && ")]
     return [shlex.split(part) for part in parts if part.strip()]
@@ -52,7 +52,7 @@ def inline(path):
 
 
 def links(path):
-    """(target, anchor) of each link and picture that leads into the repository; the target is a path, or None: this document."""
+    """(path, anchor) that each link and picture within the repository leads to."""
     for link in LINK.findall(prose(path)):
         link = re.sub(rf"^{REPOSITORY}/(blob|tree)/main/", f"{ROOT.as_posix()}/", link)
         if re.match(r"[a-z]+:", link):
