@@ -183,18 +183,19 @@ def write_models(folder):
 
 
 @pytest.fixture
-def in_copy(examples, tmp_path, monkeypatch):
-    """A function that goes to a fresh copy of the examples; installed models lie beside the copies."""
+def fresh(examples, tmp_path, monkeypatch):
+    """A function that goes to the examples' folder, where only they are left; models are installed for each test anew."""
     monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "models"))
-    copies = iter(range(1000))
+    monkeypatch.chdir(examples)
+    given = {"IN", "STUDY", "model", "hospital-only", "Dataset001_DEFACE.zip", "head.nii.gz", "head.nrrd", "other.nrrd",
+             "corrected_mask.nii.gz"}
 
-    def go():
-        folder = tmp_path / str(next(copies))
-        shutil.copytree(examples, folder)
-        monkeypatch.chdir(folder)
-        return folder
+    def clean():
+        for path in examples.iterdir():
+            if path.name not in given:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    return go
+    return clean
 
 
 def run_once():
@@ -208,17 +209,17 @@ def run_once():
 
 
 @pytest.mark.parametrize("path, lines", run_once(), ids=[name_of(path) for path, _lines in run_once()])
-def test_commands_run(path, lines, in_copy, networks, capsys):
+def test_commands_run(path, lines, fresh, networks, capsys):
     for words in lines:
-        in_copy()
+        fresh()
         options = ["--quiet"] if words[1] in ("run", "batch") else []
         assert main([*words[1:], *options], networks) == 0, f"{' '.join(words)}: {capsys.readouterr()}"
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=name_of)
-def test_python_runs(path, in_copy, networks, monkeypatch):
+def test_python_runs(path, fresh, networks, monkeypatch):
     monkeypatch.setattr("CTADefaceLib.api._networks", networks)
-    in_copy()
+    fresh()
     if path.name == "batch.md":
         # What the example looks at: a finished batch.
         assert main(["batch", "IN", "out", "--quiet"], networks) == 0
