@@ -17,7 +17,7 @@ from CTADefaceLib.dicom.free_texts import KEPT
 from CTADefaceLib.dicom.uids import NewUids
 from CTADefaceLib.dicom.vouched import remove_unvouched
 
-# README names these: what the machine is, and how it computed the image.
+# docs/dicom.md names these: what the machine is, and how it computed the image.
 DOCUMENTED = {"Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel"}
 TEXT = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 # Identifiers that fit, or nearly fit, kinds of text that have a form of their own.

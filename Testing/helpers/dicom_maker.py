@@ -159,6 +159,17 @@ def write_series(folder, shape=None, study=None, hu=None, syntax="explicit", bit
     return stored
 
 
+def write_study_of(image, folder):
+    """A thin and a thick CT series of one study, with what an upright SimpleITK image shows."""
+    spacing, study = 3.0, Study()
+    low, high = box_of(image)
+    columns, rows, count = (int(n) for n in (high - low) / spacing)
+    for number, step in ((1, 1), (2, 3)):
+        positions = low + np.arange(0, count, step)[:, None] * [0, 0, spacing]
+        shape = Shape(positions, rows=rows, columns=columns, pixel_mm=(spacing,) * 2, thickness=spacing * step)
+        write_series(folder / str(number), shape, study, image_at(image, shape.points()), number=number)
+
+
 def base(study, series, number, image_type, sop_class):
     """A ``pydicom.Dataset`` with what all CT images of a study have."""
     dataset = Dataset()

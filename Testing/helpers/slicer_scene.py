@@ -25,6 +25,24 @@ def add_scan(scan, name="Head"):
     return add_volume(scan.to_hu(scan.stored).astype(np.int16), name, scan.geometry.affine())
 
 
+def load_series(folder, backwards=False):
+    """A volume node as Slicer's DICOM import makes it: voxels and grid by GDCM, the instances as attribute."""
+    import pydicom
+    import SimpleITK as sitk
+    import slicer
+
+    from CTADefaceLib.voxels.volume import Geometry
+
+    reader = sitk.ImageSeriesReader()
+    names = reader.GetGDCMSeriesFileNames(str(folder))
+    image = sitk.ReadImage(names[::-1] if backwards else names)
+    node = add_volume(sitk.GetArrayFromImage(image), "CT", Geometry.from_image(image).affine())
+    instances = [str(pydicom.dcmread(name, stop_before_pixels=True).SOPInstanceUID) for name in names]
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(instances))
+    assert slicer.util.arrayFromVolume(node).ndim == 3
+    return node
+
+
 def add_transform(slicer, matrix):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
-from helpers.slicer_scene import MODULE, add_volume
+from helpers.slicer_scene import MODULE, add_volume, load_series
 from slicer_host.dicom_database import DicomDatabase
 
 from CTADefaceLib.voxels.volume import Geometry
@@ -28,25 +28,11 @@ def panel(host, study):
 
     host.reset()
     slicer.dicomDatabase = DicomDatabase(study)
-    load(study / "thin")
+    load_series(study / "thin")
     widget = host.open_widget(host.load_module(MODULE))
     yield widget
     host.close(widget)
     del slicer.dicomDatabase
-
-
-def load(folder, backwards=False):
-    """A volume node as Slicer's DICOM import makes it: voxels and grid by GDCM, the instances as attribute."""
-    import slicer
-
-    reader = sitk.ImageSeriesReader()
-    names = reader.GetGDCMSeriesFileNames(str(folder))
-    image = sitk.ReadImage(names[::-1] if backwards else names)
-    node = add_volume(sitk.GetArrayFromImage(image), "CT", Geometry.from_image(image).affine())
-    instances = [str(pydicom.dcmread(name, stop_before_pixels=True).SOPInstanceUID) for name in names]
-    node.SetAttribute("DICOM.instanceUIDs", " ".join(instances))
-    assert slicer.util.arrayFromVolume(node).ndim == 3
-    return node
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""From a finished run to what the repository shows of it: RESULTS.md, the README's table, the public head's picture, and
-the figures that the identity check cites.
+"""From a finished run to what the repository shows of it: RESULTS.md, the table of docs/validation.md, the public head's picture,
+and the figures that the identity check cites.
 
 Takes only results of this very code, model and protocol; exit code 1 when some are missing. The picture shows the
 public InVesalius cranium alone, never another head.
@@ -59,9 +59,9 @@ def main(argv=None):
              *(f"## {table.title}\n\n{markdown(table)}" for table in tables)]
     here = Path(__file__).parent
     (here / "RESULTS.md").write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    readme.write_text(f"{before}{BEGIN}\n{markdown(tables[0])}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    page = ROOT / "docs" / "validation.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{markdown(tables[0])}{END}{rest.partition(END)[2]}", encoding="utf-8")
     CITED.write_text(json.dumps(finite(cited(summary, store.key)), indent=1) + "\n", encoding="utf-8")
     montage(summary, store, [PUBLIC_HEAD]).figure.savefig(PICTURE, dpi=DPI)
     for figure in ("probability", "distance"):

@@ -1,0 +1,41 @@
+"""The Python of docs/tutorial-slicer.md, run as a user would: real scene, real worker and model, a real head."""
+
+import os
+from pathlib import Path
+
+import pytest
+from helpers import dicom_maker as maker
+from helpers.documents import blocks
+from helpers.paths import ROOT
+from helpers.slicer_scene import load_series
+from slicer_host.dicom_database import DicomDatabase
+
+
+@pytest.fixture
+def folder(slicer, small_cranium, tmp_path, monkeypatch):
+    """The working folder, with the file and the study that the tutorial reads."""
+    import SimpleITK as sitk
+
+    sitk.WriteImage(small_cranium, str(tmp_path / "head.nrrd"))
+    maker.write_study_of(small_cranium, tmp_path / "study")
+    slicer.dicomDatabase = DicomDatabase(tmp_path / "study")
+    load_series(tmp_path / "study" / "1")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    del slicer.dicomDatabase
+
+
+def test_every_example_of_the_tutorial_runs(module, slicer, folder):
+    names = {"slicer": slicer}
+    examples = blocks(ROOT / "docs" / "tutorial-slicer.md", "python")
+    try:
+        for example in examples:
+            exec(compile(example, "tutorial-slicer.md", "exec"), names)
+    finally:
+        if "logic" in names:
+            names["logic"].hidePreview()
+    assert sorted(os.listdir("release")) == ["head_defaced.nii.gz"]
+    assert Path("release-hospital-only/head_facemask.nii.gz").is_file()
+    assert {check.verdict for check in names["checks"]} >= {"pass"}
+    assert [result.status for result in names["results"]] == ["defaced", "defaced"]
+    assert len(list(Path("release-dicom").glob("series_*/*.dcm"))) > 50
