@@ -5,9 +5,6 @@ import os
 
 import pytest
 import SimpleITK as sitk
-from helpers import dicom_maker as maker
-from helpers import phantom
-
 from CTADefaceLib.batch import case_kinds as kinds
 from CTADefaceLib.batch.correct import correct, open_case, reject
 from CTADefaceLib.batch.manifest import NAME, Manifest
@@ -16,6 +13,8 @@ from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.batch.stamp import has_changed, stamp_of
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import InputError
+from helpers import dicom_maker as maker
+from helpers import phantom
 
 
 @pytest.fixture

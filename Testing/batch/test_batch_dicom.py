@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-
 from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
@@ -17,9 +15,10 @@ from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.checks import every
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.input_files import study_in
+from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.files.read import read_volume
+from helpers import dicom_maker as maker
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ the tests' DICOM writer, not by the engine.
 import gzip
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
 
 import numpy as np
 

@@ -5,10 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from gate import as_volume
-from sabotage import FaceOf, turned
-from scipy import ndimage as ndi
-
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import face_left, run_checks
 from CTADefaceLib.checks.face_picture import face_picture
@@ -17,16 +13,19 @@ from CTADefaceLib.checks.scan import already_defaced, input_is_ct
 from CTADefaceLib.checks.untouched import Changes
 from CTADefaceLib.checks.written import written_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
+from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
+from CTADefaceLib.filling.fill import fill_value, filled
 from CTADefaceLib.head.atlas import NOSE_MM
 from CTADefaceLib.head.pose import locate
 from CTADefaceLib.head.view import HeadView
-from CTADefaceLib.voxels.morphology import bounding_box
-from CTADefaceLib.filling.fill import fill_value, filled
-from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.network.host import NetworksHere
+from CTADefaceLib.voxels.morphology import bounding_box
 from CTADefaceLib.voxels.volume import Volume, ras_view
+from gate import as_volume
+from sabotage import FaceOf, turned
+from scipy import ndimage as ndi
 
 
 class Case:
@@ -230,7 +229,6 @@ def test_values_that_are_not_hu_are_noticed(case):
 @pytest.mark.parametrize("order", ["RAS", "LPS", "SAL", "PIR"])
 def test_the_answer_does_not_depend_on_how_the_volume_is_stored(case, order):
     import SimpleITK as sitk
-
     from CTADefaceLib.voxels.volume import Geometry
 
     def turned(array):

@@ -8,14 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-
 from CTADefaceLib.cli.main import main
+from CTADefaceLib.cli.train_command import report
 from CTADefaceLib.errors import InputError, MaskError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.training.collect import add_case, read_dataset
-from CTADefaceLib.cli.train_command import report
 from CTADefaceLib.training.dataset import find_heads
+from helpers import phantom
 
 SECRET = "DOE^JANE 1970-01-01"
 

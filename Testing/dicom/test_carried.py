@@ -7,10 +7,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-from helpers import dicom_readers as readers
-from helpers.dicom_maker import item
-
 from CTADefaceLib.batch.correct import correct, open_case, record_of
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
@@ -19,6 +15,9 @@ from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.deface_study import PRIVATE_KEPT, deface_dicom
 from CTADefaceLib.errors import CTADefaceError
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.dicom_maker import item
 
 # As large as a slice of the phantom, and like none of them.
 SLICE = np.random.default_rng(1).integers(300, 4000, (80, 64))

@@ -6,16 +6,15 @@ import zlib
 
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import pixels
-from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.codestream import frame_size
+from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.read_series import read_stack
 from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.study import plan_study
-from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import CTADefaceError, InputError
+from helpers import dicom_maker as maker
 
 MB = 2**20
 

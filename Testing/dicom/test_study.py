@@ -11,22 +11,22 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from CTADefaceLib.api import segment_face
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cli.main import main
+from CTADefaceLib.dicom import deface_series as run
+from CTADefaceLib.dicom import deface_study as case
+from CTADefaceLib.dicom.deface_series import PersonsMask
+from CTADefaceLib.dicom.deface_study import deface_dicom, deface_dicom_with
+from CTADefaceLib.dicom.grid import mask_on_stack
+from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
+from CTADefaceLib.files.publish import STAGING, publishing
+from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.progress import Progress
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
 from helpers.fault_points import KILL, in_child
 from helpers.paths import RESOURCES
-
-from CTADefaceLib.cases.options import Options
-from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom import deface_study as case, deface_series as run
-from CTADefaceLib.dicom.deface_study import deface_dicom, deface_dicom_with
-from CTADefaceLib.dicom.grid import mask_on_stack
-from CTADefaceLib.dicom.deface_series import PersonsMask
-from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
-from CTADefaceLib.files.publish import STAGING, publishing
-from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.api import segment_face
-from CTADefaceLib.progress import Progress
 
 
 @pytest.fixture(scope="module")

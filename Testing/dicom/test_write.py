@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-from helpers import dicom_readers as readers
-from helpers.phantom import levelled
-
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import patch
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.series_kinds import CT_CLASSES
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.phantom import levelled
 
 FORMS = {
     "implicit": {"syntax": "implicit", "bits": (12, False)}, "big endian": {"syntax": "big endian"},

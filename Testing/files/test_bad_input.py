@@ -6,14 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-from helpers.nifti_file import nifti
-
 from CTADefaceLib import segment_face
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import DeviceError, InputError, MaskError
-from CTADefaceLib.voxels.ct_check import check_ct
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.voxels.ct_check import check_ct
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 
 def save(path, array, **header):

@@ -9,13 +9,12 @@ import tempfile
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
+from CTADefaceLib.api import segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import CTADefaceError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.api import segment_face
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and sends signals")
 

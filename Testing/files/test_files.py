@@ -12,16 +12,16 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-from helpers.nifti_file import nifti
-
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import deflate, voxel_bytes as voxels
+from CTADefaceLib.files import deflate
+from CTADefaceLib.files import voxel_bytes as voxels
 from CTADefaceLib.files.header_text import kept_text, text_warning
-from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.publish import publishing
+from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.temporary import temporary_folder
 from CTADefaceLib.files.write import write_like, write_mask
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 
 @pytest.fixture(params=["isal", "zlib"])

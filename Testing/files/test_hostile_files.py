@@ -9,17 +9,16 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-from helpers.nifti_file import nifti
-
-from CTADefaceLib.voxels import memory
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.files.header_text import text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_like
+from CTADefaceLib.voxels import memory
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 MB = 2**20
 

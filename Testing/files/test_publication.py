@@ -8,10 +8,6 @@ import sys
 
 import pytest
 import SimpleITK as sitk
-from helpers import fault_points as points
-from helpers import phantom
-from helpers.fault_points import in_child
-
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
@@ -20,6 +16,9 @@ from CTADefaceLib.errors import OutputError
 from CTADefaceLib.files import journal
 from CTADefaceLib.files.journal import JOURNAL, STAGING, Publication, recover
 from CTADefaceLib.files.publish import place_of, publishing
+from helpers import fault_points as points
+from helpers import phantom
+from helpers.fault_points import in_child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and sends signals")
 

@@ -9,10 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from helpers.model_samples import CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, zip_folder
 from CTADefaceLib.errors import DeviceError, ModelError
 from CTADefaceLib.files.journal import STAGING
 from CTADefaceLib.models import folder, loader, source, store
+from helpers.model_samples import CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, zip_folder
 
 C = ("plans.json", "configurations", "3d_fullres")
 L = ("dataset.json", "labels")

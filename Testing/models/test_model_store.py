@@ -15,8 +15,17 @@ from CTADefaceLib.models import folder, loader, store
 from CTADefaceLib.models.store import bundled_folder
 from CTADefaceLib.progress import Progress
 from helpers.model_samples import (
-    CHECKPOINT, CONFIGURATIONS, DATASET, assert_refused, edit_checkpoint, edit_json, nnunet_network, write_json, write_model,
-    zip_folder)
+    CHECKPOINT,
+    CONFIGURATIONS,
+    DATASET,
+    assert_refused,
+    edit_checkpoint,
+    edit_json,
+    nnunet_network,
+    write_json,
+    write_model,
+    zip_folder,
+)
 
 
 @pytest.mark.parametrize("style", CONFIGURATIONS)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.rendering import camera, offscreen, pictures
 from CTADefaceLib.errors import DeviceError, InputError, OutputError
+from CTADefaceLib.rendering import camera, offscreen, pictures
 
 SIZE = 160
 FOCUS = camera.Focus((0.0, 0.0, 0.0), 60.0)

@@ -2,10 +2,9 @@
 
 import enum
 
-from PySide6 import QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from __feature__ import true_property
+from PySide6 import QtWidgets
 
 from . import ctk_widgets
 

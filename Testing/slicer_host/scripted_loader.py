@@ -4,10 +4,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from PySide6 import QtCore, QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from __feature__ import true_property
+from PySide6 import QtCore, QtWidgets
 
 from .mrml_widgets import qMRMLWidget
 

@@ -4,12 +4,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from CTADefaceLib.voxels.volume import Geometry
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
 from helpers.slicer_scene import MODULE, add_volume
 from slicer_host.dicom_database import DicomDatabase
-
-from CTADefaceLib.voxels.volume import Geometry
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +58,8 @@ def errors(panel):
 
 def put_mask(panel, mask=None):
     """The true face as mask, as a model would have proposed it."""
-    from CTADefaceLib.slicer_module.scene import face_segment
-
     import slicer
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     volume = panel.volume
     if mask is None:

@@ -5,12 +5,11 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.slicer_scene import MODULE
-
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
+from helpers.slicer_scene import MODULE
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,10 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-
 from CTADefaceLib.training import synthesis
 from CTADefaceLib.training.dataset import find_heads, split_cases
 from CTADefaceLib.training.variants import Head, can_grow_dome, crop_field_of_view, draw_variant, grow_dome, pose
+from helpers import phantom
 
 SPACING = phantom.SPACING_MM
 

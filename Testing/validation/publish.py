@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers.paths import ENGINE, RESOURCES, ROOT  # noqa: E402
+from helpers.paths import ENGINE, RESOURCES, ROOT
 
 sys.path.insert(0, str(ENGINE))
 
@@ -44,8 +44,8 @@ def finished(data, out):
 def main(argv=None):
     from CTADefaceLib.validation.cited import cited
     from CTADefaceLib.validation.figures import DPI, box_plot, montage
-    from CTADefaceLib.validation.study_report import limits, markdown
     from CTADefaceLib.validation.results_store import finite
+    from CTADefaceLib.validation.study_report import limits, markdown
     from CTADefaceLib.validation.tables import all_tables
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.paths import CHECK_DATA, ENGINE
 from CTADefaceLib.errors import InputError, MissingPackages
-from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics, results_store as store
+from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics
+from CTADefaceLib.validation import results_store as store
 from CTADefaceLib.validation.validation_packages import require_packages
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers.paths import CHECK_DATA, ENGINE
 
 HEADS = ("pt_184", "pt_293", "pt_328")
 METHODS = ("reference-published", "ours-levelled", "box-published")

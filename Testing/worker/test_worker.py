@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import phantom
-
 from CTADefaceLib import errors, segment_face
 from CTADefaceLib.child_process.pipe import header
-from CTADefaceLib.worker.client import Worker
 from CTADefaceLib.voxels.volume import Geometry
+from CTADefaceLib.worker.client import Worker
+from helpers import phantom
 
 AFFINE = np.diag([phantom.SPACING_MM] * 3 + [1.0])
 

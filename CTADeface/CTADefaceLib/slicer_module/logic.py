@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from ..filling.fill import DEFAULT_FILL, filled, parse_fill
 from ..cases.options import Options
 from ..cases.prepare import prepare, release_case, target_of
 from ..cases.result import Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..voxels.ct_check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new_mask
+from ..filling.fill import DEFAULT_FILL, filled, parse_fill
 from ..progress import Progress
-from .scene import face_segment, volumes
+from ..voxels.ct_check import check_ct
+from ..worker.client import Job
 from .export import node_export
+from .scene import face_segment, volumes
 from .scene.preview import Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
-from ..worker.client import Job
 
 if TYPE_CHECKING:
     # Slicer may read this file before it has the classes of its module Segmentations.

@@ -10,8 +10,8 @@ from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..voxels.images import mask_on_grid
 from ..voxels.volume import Volume
-from .scene import face_segment, volumes
 from .export.node_export import PROPOSED_BY
+from .scene import face_segment, volumes
 
 
 class Review:

@@ -8,8 +8,8 @@ import slicer
 
 from ..errors import ChecksFailed, OutputError
 from ..face.synthetic_head import AIR, SPACING_MM, head_parts
-from .scene import face_segment, volumes
 from .packages.install import state
+from .scene import face_segment, volumes
 
 
 class SelfTest:

@@ -6,8 +6,8 @@ import sys
 
 import slicer
 
-from .scene.application import application
 from ..worker.client import Worker
+from .scene.application import application
 
 PASSED_ON = ("CTADEFACE_MODELS",)
 

@@ -4,11 +4,11 @@ import sys
 import types
 
 import pytest
-from helpers.site_packages import put
-
 from CTADefaceLib.dicom.dicom_packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages
-from CTADefaceLib.slicer_module.packages import installed, install as packages
+from CTADefaceLib.slicer_module.packages import install as packages
+from CTADefaceLib.slicer_module.packages import installed
+from helpers.site_packages import put
 
 
 @pytest.fixture

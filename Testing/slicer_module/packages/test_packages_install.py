@@ -6,14 +6,23 @@ import sys
 import types
 
 import pytest
-from helpers.site_packages import (
-    DAMAGES, make_wheel, never, plenty, put, real_pip, with_leftover, with_second_leftover, without_library, without_record,
-    without_registration, yes,
-)
-
 from CTADefaceLib.errors import CTADefaceError
-from CTADefaceLib.slicer_module.packages import install as packages, preflight
-
+from CTADefaceLib.slicer_module.packages import install as packages
+from CTADefaceLib.slicer_module.packages import preflight
+from helpers.site_packages import (
+    DAMAGES,
+    make_wheel,
+    never,
+    plenty,
+    put,
+    real_pip,
+    with_leftover,
+    with_second_leftover,
+    without_library,
+    without_record,
+    without_registration,
+    yes,
+)
 
 # The question
 

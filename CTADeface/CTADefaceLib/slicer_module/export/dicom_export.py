@@ -12,17 +12,17 @@ from ...cases.prepare import release_case, target_of
 from ...cases.result import Result
 from ...checks.check import Check
 from ...checks.written import written_file
+from ...dicom.deface_series import PersonsMask, compare_series
 from ...dicom.deface_study import deface_dicom_with, require_defaced
 from ...dicom.folders import MASK_EXTENSION
 from ...dicom.new_series import as_slices, write_new_series
-from ...dicom.deface_series import PersonsMask, compare_series
 from ...errors import InputError
 from ...files.write import write_new_mask
 from ...release.outgoing import Outgoing
 from ...voxels.volume import Volume
 from ..scene import face_segment
-from .node_export import how_proposed, model_of
 from ..scene.volumes import INSTANCES
+from .node_export import how_proposed, model_of
 
 SAME_HU = 0.01
 NEW_SERIES = "series_01"

@@ -16,11 +16,26 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ...errors import CTADefaceError
-from .installed import (
-    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, distribution, half_installed, leftovers, matching, missing, missing_for,
-    registered, requirement_name, requirements, site_folder, state, version_of)
-from .preflight import estimate, gb, preflight, pytorch_extension, unwritable, within_path_limit
 from ..texts import _
+from .installed import (
+    FOLDERS,
+    PINNED,
+    REQUIREMENTS,
+    SKIPPED,
+    distribution,
+    half_installed,
+    leftovers,
+    matching,
+    missing,
+    missing_for,
+    registered,
+    requirement_name,
+    requirements,
+    site_folder,
+    state,
+    version_of,
+)
+from .preflight import estimate, gb, preflight, pytorch_extension, unwritable, within_path_limit
 
 _installing = threading.Lock()
 

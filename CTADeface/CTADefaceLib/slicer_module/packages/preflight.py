@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from packaging.requirements import Requirement
 
 from ...files.temporary import temporary_folder
-from .installed import requirement_name, site_folder, state
 from ..texts import _
+from .installed import requirement_name, site_folder, state
 
 GB = 10**9
 # Bytes to download and on disk, with what each one brings along.

@@ -5,8 +5,8 @@ import slicer
 
 from ...checks.check import FAIL, PASS, SKIP, WARN, number_text
 from ..scene import slice_views
-from .parameters import chosen_fill
 from ..texts import _
+from .parameters import chosen_fill
 from .section import errors_shown, no_mask, switch
 
 LIGHTS = {PASS: "#2e7d32", WARN: "#f9a825", FAIL: "#c62828", SKIP: "#9e9e9e"}

@@ -6,11 +6,11 @@ import qt
 import slicer
 
 from ...errors import Cancelled, ChecksFailed
-from ..scene import face_segment, slice_views
 from ..export.node_export import mask_path
-from .parameters import NUMBER, chosen_fill
-from ..texts import _
+from ..scene import face_segment, slice_views
 from ..scene.volumes import from_dicom
+from ..texts import _
+from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, no_mask, switch
 
 FILES = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;NIfTI (*.nii)"

@@ -4,9 +4,9 @@ import qt
 import slicer
 
 from ...errors import MaskError
-from .parameters import chosen_fill
 from ..scene.preview import STATES
 from ..texts import _
+from .parameters import chosen_fill
 from .section import errors_shown, no_mask, no_volume, switch
 
 KEY = "Alt+P"

@@ -7,10 +7,10 @@ from ...batch.review_queue import CORRECTED, failed_checks, filtered, next_item,
 from ...checks.check import TITLES
 from ...errors import ChecksFailed
 from ...filling.fill import FILLS
-from ..scene import slice_views
-from .parameters import NUMBER, chosen_fill
 from ..review import Review
+from ..scene import slice_views
 from ..texts import _
+from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, switch
 
 KEYS = {"Alt+Left": "previous", "Alt+Right": "next"}

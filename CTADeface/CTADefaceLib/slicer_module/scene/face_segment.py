@@ -5,8 +5,8 @@ import slicer
 import vtk
 
 from ...errors import MaskError
-from .application import add_hidden
 from ..texts import _
+from .application import add_hidden
 from .volumes import grid_to_ras, move_in_hierarchy
 
 SEGMENT_NAME = "Face"

@@ -8,7 +8,6 @@ from ...errors import InputError
 from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
 
-
 # Attribute of volume nodes, set by Slicer's DICOM import.
 INSTANCES = "DICOM.instanceUIDs"
 # ID and state of the volume node that was looked at last, and its survey, which holds its voxels.
