@@ -5,7 +5,7 @@ import json
 import re
 import struct
 import subprocess
-import xml.etree.ElementTree as xml
+from xml.etree import ElementTree
 
 import pytest
 from helpers.paths import ENGINE, ROOT
@@ -61,7 +61,7 @@ def test_nothing_of_the_tests_is_imported_by_the_product():
 
 
 def test_widgets_that_the_code_names_are_in_the_ui_file():
-    tree = xml.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
+    tree = ElementTree.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
     names = [element.get("name") for element in tree.iter("widget")]
     assert len(names) == len(set(names))
     used = set()
@@ -72,7 +72,7 @@ def test_widgets_that_the_code_names_are_in_the_ui_file():
 
 
 def test_parameters_in_the_ui_file_exist():
-    from_ui = {element.findtext("string") for element in xml.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui").iter("property")
+    from_ui = {element.findtext("string") for element in ElementTree.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui").iter("property")
                if element.get("name") == "SlicerParameterName"}
     text = (ENGINE / "CTADefaceLib" / "slicer_module" / "panel" / "parameters.py").read_text()
     fields = set(re.findall(r"^    (\w+): ", text, re.MULTILINE))

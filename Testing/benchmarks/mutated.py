@@ -157,7 +157,7 @@ def work(pipe, log):
             noise = os.path.getsize(log) - printed
             found = judge(path, kind, originals, checked)
             outcome = WRONG if found == WRONG else found if message is None else REFUSED
-            if outcome is None or outcome == REFUSED and not is_sentence(message):
+            if outcome is None or (outcome == REFUSED and not is_sentence(message)):
                 outcome = UNEXPECTED
         except Exception as error:
             import traceback
@@ -168,7 +168,7 @@ def work(pipe, log):
 
 
 def is_sentence(message):
-    return "unexpected" not in message and "\n" not in message and message.endswith(".") and ";" in message or (
+    return ("unexpected" not in message and "\n" not in message and message.endswith(".") and ";" in message) or (
         "use cta-deface batch" in message or "run: pip install" in message)
 
 
@@ -211,7 +211,7 @@ class Worker:
             answer = self._pipe.recv() if self._pipe.poll(SECONDS_EACH) else (HANG, "no answer", 0, 0)
         except EOFError:
             answer = UNEXPECTED, f"the process died ({self._process.exitcode})", 0, 0
-        if answer[0] == HANG or answer[1] and answer[1].startswith("the process died"):
+        if answer[0] == HANG or (answer[1] and answer[1].startswith("the process died")):
             self._process.kill()
             self._process.join()
             self._start()

@@ -103,7 +103,7 @@ def test_refused_with_a_sentence_and_nothing_written(tmp_path, capsys, case):
     path = make(tmp_path, phantom.head_parts()[0])
     with pytest.raises(InputError, match=reason) as caught:
         check_ct(read_volume(path))
-    assert path.name.split(".")[0] in str(caught.value) and ";" in str(caught.value) or case in ("missing", "extension")
+    assert (path.name.split(".")[0] in str(caught.value) and ";" in str(caught.value)) or case in ("missing", "extension")
     out = tmp_path / "out"
     assert main(["run", str(path), "-o", str(out), "--quiet"]) == 1
     printed = capsys.readouterr().out

@@ -74,7 +74,7 @@ def no_links(*_):
 def other_disk(real, kept):
     """``os.link`` or ``os.rename`` between the hospital's folder and the release folder, which lie on different disks."""
     def call(source, target, **how):
-        if f"/{kept}/" in str(source) and "/out/" in str(target) or "/out/" in str(source) and f"/{kept}/" in str(target):
+        if (f"/{kept}/" in str(source) and "/out/" in str(target)) or ("/out/" in str(source) and f"/{kept}/" in str(target)):
             raise OSError(errno.EXDEV, "Invalid cross-device link", str(source), None, str(target))
         return real(source, target, **how)
 

@@ -7,8 +7,9 @@ import types
 
 import slicer
 import vtk
-from __feature__ import true_property
 from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import input_output, modules, views
 

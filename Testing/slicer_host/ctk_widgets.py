@@ -3,8 +3,9 @@
 import sys
 import types
 
-from __feature__ import true_property
 from PySide6 import QtCore, QtGui, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import dialogs, ui_loader
 from .properties import qt_property

@@ -3,8 +3,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from __feature__ import true_property
 from PySide6 import QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 _KINDS = {"Critical": "error", "Warning": "warning", "Information": "info", "Question": "confirm"}
 _POSITIVE = ("Yes", "Ok", "Retry", "Save", "Open", "Apply")

@@ -3,8 +3,9 @@
 import time
 
 import slicer
-from __feature__ import true_property
 from PySide6 import QtCore
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import dialogs, python_packages, scripted_loader, small_modules
 

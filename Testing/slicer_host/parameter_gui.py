@@ -3,8 +3,9 @@
 import enum
 
 import slicer
-from __feature__ import true_property
 from PySide6 import QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import ctk_widgets
 

@@ -4,8 +4,9 @@ import sys
 import tempfile
 import types
 
-from __feature__ import true_property
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import dialogs, qt_objects, ui_loader
 

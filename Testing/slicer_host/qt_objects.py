@@ -8,8 +8,9 @@ this module, which asks for true properties.
 import contextlib
 import functools
 
-from __feature__ import true_property
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import qt_signals
 

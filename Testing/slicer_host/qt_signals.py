@@ -2,8 +2,9 @@
 
 import inspect
 
-from __feature__ import true_property
 from PySide6 import QtCore
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 # (id of the sender, signal text, receiver) -> the function that is really connected, and the sender itself.
 _connected = {}

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import slicer
-from __feature__ import true_property
 from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from .mrml_widgets import qMRMLWidget
 

@@ -4,8 +4,9 @@ import sys
 import types
 
 import slicer
-from __feature__ import true_property
 from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import ui_loader
 from .mrml_widgets import qMRMLWidget

@@ -2,8 +2,9 @@
 
 import slicer
 import vtk
-from __feature__ import true_property
 from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from .mrml_widgets import qMRMLWidget
 
