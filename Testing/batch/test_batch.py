@@ -78,7 +78,7 @@ def finished(head_file, tmp_path_factory):
 
 
 def test_bad_cases_do_not_stop_the_others_and_the_exit_code_tells(finished):
-    folder, process, out = finished
+    _folder, process, out = finished
     lines = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 1
     assert {line["case"]: line["status"] for line in lines[:-1]} == {

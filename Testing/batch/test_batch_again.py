@@ -1,5 +1,6 @@
 """A batch run again after its inputs, its options or a person's decisions have changed; the head is synthetic."""
 
+import itertools
 import json
 import os
 
@@ -89,7 +90,7 @@ def test_another_model_is_for_what_failed_or_was_blocked(tmp_path):
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"no volume")
     Manifest(tmp_path / "out-hospital-only" / NAME).add(
         {"manifest": 1, "input": "../in", "output": "../out", "fill": "levelled", "model": "ours"})
-    with pytest.raises(InputError, match="with model ours, not with model head-3mm.*--retry-failed"):
+    with pytest.raises(InputError, match=r"with model ours, not with model head-3mm.*--retry-failed"):
         run_batch(tmp_path / "in", tmp_path / "out", Options())
     assert run_batch(tmp_path / "in", tmp_path / "out", Options(), retry_failed=True).by_status == {"failed": 1}
 
@@ -169,7 +170,7 @@ def test_the_stamp_of_a_study_tells_of_all_its_files(tmp_path):
     stamps.append(stamp_of(study))
     (study / "thin" / "2.dcm").rename(study / "thin" / "3.dcm")
     stamps.append(stamp_of(study))
-    assert all(has_changed(before, now) for before, now in zip(stamps, stamps[1:])) and stamps[-1][0] == 10
+    assert all(has_changed(before, now) for before, now in itertools.pairwise(stamps)) and stamps[-1][0] == 10
     assert not has_changed(stamps[-1], stamp_of(study)) and not has_changed(None, stamps[-1])
     status = study.stat()
     assert not has_changed([status.st_size, status.st_mtime_ns - 1], stamps[-1]), "of a manifest of before"

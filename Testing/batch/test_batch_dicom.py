@@ -123,7 +123,7 @@ def test_every_patient_of_a_mixed_folder_is_released_once_and_alone(tmp_path, ma
     before = manifest.read_text()
     assert main(["batch", str(tmp_path / "in"), str(out), "--quiet"]) == 0 and manifest.read_text() == before
     for item in load_queue(manifest):
-        volume, drawn = open_case(item)
+        _volume, drawn = open_case(item)
         assert correct(manifest, item, drawn.stored > 0, drawn.geometry).review == "corrected"
     assert len(list(out.rglob("*.dcm"))) == 4 * 40
 

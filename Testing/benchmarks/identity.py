@@ -113,7 +113,8 @@ def originals(heads, views):
 
 
 def recognised(heads, fill, views):
-    """Defaced against originals in the same view: AUC by view of FaceNet, and ``who``: ``identification.identified`` by head."""
+    """Defaced against originals in the same view: AUC of FaceNet by view, and ``who``: ``identification.identified`` by
+    head."""
     pairs = [((fill, v), ("before", v)) for v in range(views)]
     own = [d for head in heads for d in distances(head, head, pairs)]
     others = [d for head in heads for other in heads if other is not head for d in distances(head, other, pairs)]

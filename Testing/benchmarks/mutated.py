@@ -126,7 +126,8 @@ def judge(path, kind, originals, checked):
         volume = engine_reads(path, kind)
     except CTADefaceError:
         return None
-    if same(volume, *others_read(originals / ("dicom" if kind == "dicom" else "head.nii"), kind if kind == "dicom" else "nifti")):
+    original = (originals / "dicom", "dicom") if kind == "dicom" else (originals / "head.nii", "nifti")
+    if same(volume, *others_read(*original)):
         return SAME
     try:
         # Voxels with a checksum are the original's or nothing; of a header, nobody can know what it was.
@@ -226,7 +227,8 @@ def trial(chosen, folder, originals, declared):
     """Rows of the outcome of each case."""
     worker = Worker(folder / "worker")
     # The first of each kind pays for the imports.
-    for name, kind in (("head.nii.gz", "nifti"), ("raw.mha", "mha"), ("raw.nrrd", "nrrd"), ("dicom", "dicom"), ("rle", "dicom")):
+    for name, kind in (("head.nii.gz", "nifti"), ("raw.mha", "mha"), ("raw.nrrd", "nrrd"), ("dicom", "dicom"),
+                       ("rle", "dicom")):
         out = folder / "warm" / name
         out.mkdir(parents=True)
         outcome, message, *_ = worker.ask((originals / name, kind, out, originals, False))

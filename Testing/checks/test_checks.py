@@ -115,7 +115,8 @@ def test_changes_are_counted_by_several_threads_at_once():
 def test_nothing_filled_is_noticed(case):
     checks = case.checks(stored=case.volume.stored)
     assert {check.name for check in failed(checks.values())} == {
-        "mask_filled", "residual_skin", "forehead", "brows", "right_eye", "left_eye", "nose", "right_cheek", "left_cheek", "mouth",
+        "mask_filled", "residual_skin", "forehead", "brows", "right_eye", "left_eye", "nose", "right_cheek", "left_cheek",
+        "mouth",
         "chin", "right_jaw", "left_jaw"}
     assert checks["residual_skin"].value > 100 and checks["nose"].value == 0.0
 
@@ -173,7 +174,7 @@ def test_one_voxel_of_the_mask_left_is_noticed(case):
 
 
 def test_one_voxel_changed_behind_the_face_is_noticed(case):
-    s, a, _ = np.argwhere(ras_view(case.mask, case.volume.geometry)).mean(0).astype(int)
+    s, _a, _ = np.argwhere(ras_view(case.mask, case.volume.geometry)).mean(0).astype(int)
     before = case.volume.ras()[s, 60, 128]
     checks = case.spoilt((s, 60, 128), before + 1)
     assert checks["outside"].verdict == "fail" and checks["outside"].value == 1

@@ -145,4 +145,4 @@ def test_a_worse_model_is_called_worse():
     assert "keep it" in list(report({"dice": dice}))[-1]
     dice["trained"]["worst"] = 0.91
     assert "keep it" not in "\n".join(report({"dice": dice}))
-    assert "nothing is known" in list(report({"dice": {}}))[0]
+    assert "nothing is known" in next(iter(report({"dice": {}})))

@@ -314,7 +314,7 @@ def test_the_shell_keeps_private_elements_on_demand_and_never_half_of_a_batch(tm
     with pytest.raises(CTADefaceError, match="private elements kept"):
         run_batch(tmp_path / "in", tmp_path / "many", Options(mask=mask))
     queue = load_queue(tmp_path / "many-hospital-only" / NAME)
-    volume, face = open_case(queue[0])
+    _volume, face = open_case(queue[0])
     fixed = correct(tmp_path / "many-hospital-only" / NAME, queue[0], face.stored > 0, face.geometry)
     assert record_of(fixed)["settings"]["private_kept"] is True
 

@@ -181,7 +181,7 @@ def test_truncated_pixels_are_refused(tmp_path):
     maker.write_series(tmp_path, maker.upright(count=4))
     path = next(tmp_path.iterdir())
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(InputError, match="truncated|cannot be read"):
+    with pytest.raises(InputError, match=r"truncated|cannot be read"):
         read_stack(only_stack(tmp_path), "test")
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -309,7 +310,7 @@ def folder_of_three(target):
 def test_a_folder_appears_whole_or_not_at_all_wherever_the_run_is_killed(tmp_path):
     for number in range(1, 60):
         target = tmp_path / str(number) / "release" / "series_01"
-        code, _said = in_child(lambda: folder_of_three(target), KILL, number, tmp_path / str(number))
+        code, _said = in_child(partial(folder_of_three, target), KILL, number, tmp_path / str(number))
         assert not target.exists() or len(list(target.iterdir())) == 3
         assert not target.exists() or (tmp_path / str(number) / "kept" / "series_01.json").exists()
         if code == 0:

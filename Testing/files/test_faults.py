@@ -5,6 +5,7 @@ import resource
 import signal
 import sys
 import tempfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_killed_anywhere_there_is_all_or_nothing_and_the_next_run_cleans_up(sour
     points = 0
     for number in range(1, 200):
         base = tmp_path / str(number)
-        code = killed_at(number, base, lambda: deface(source, base / "release"))
+        code = killed_at(number, base, partial(deface, source, base / "release"))
         out = base / "release"
         files = sorted(p.name for p in out.rglob("*")) if out.exists() else []
         assert files in ([], ["head_defaced.nii"])
@@ -101,8 +102,8 @@ def test_killed_anywhere_there_is_all_or_nothing_and_the_next_run_cleans_up(sour
             break
         assert code == -signal.SIGKILL
         points += 1
-        in_child(lambda: deface_file(source[0], out, Options(mask=str(source[1]), masks=str(base / "masks"),
-                                                             overwrite=True)))
+        again = Options(mask=str(source[1]), masks=str(base / "masks"), overwrite=True)
+        in_child(partial(deface_file, source[0], out, again))
         assert np.array_equal(read_volume(out / "head_defaced.nii").stored, expected)
         assert not [p for p in base.iterdir() if p.name.startswith(STAGING)]
     assert code == 0 and points >= 12

@@ -117,7 +117,7 @@ def test_existing_files_are_replaced_only_when_told(tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_not_replaced_and_its_twin_is_withdrawn(tmp_path):
     first, second = tmp_path / "a.nii", tmp_path / "b.nii"
-    with pytest.raises(OutputError, match="b.nii: exists already"), publishing([first, second]) as staged:
+    with pytest.raises(OutputError, match=r"b\.nii: exists already"), publishing([first, second]) as staged:
         for path in staged:
             path.write_bytes(b"new")
         second.write_bytes(b"somebody else's")
@@ -218,7 +218,8 @@ def test_dicom_tags_in_a_header_are_not_written_and_other_text_is_told(tmp_path,
     source = tmp_path / f"a.{extension}"
     sitk.WriteImage(image, str(source))
     volume = read_volume(source)
-    assert text_warning(source, volume.source) == f"{source}: the header's text is kept (comment); make sure that it names nobody."
+    warning = f"{source}: the header's text is kept (comment); make sure that it names nobody."
+    assert text_warning(source, volume.source) == warning
     for name, write in (("b", lambda path: write_like(volume, volume.stored, path)),
                         ("m", lambda path: write_mask(volume, volume.stored == 0, path))):
         write(tmp_path / f"{name}.{extension}")

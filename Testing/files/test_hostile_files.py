@@ -91,7 +91,8 @@ def test_packed_voxels_that_are_too_few_though_their_checksum_is_right(written, 
 
 
 GEOMETRIES = [
-    (".nrrd", b"space origin: (", b"space origin: (1e300,0,0)\n#"), (".nrrd", b"space origin: (", b"space origin: (nan,0,0)\n#"),
+    (".nrrd", b"space origin: (", b"space origin: (1e300,0,0)\n#"),
+    (".nrrd", b"space origin: (", b"space origin: (nan,0,0)\n#"),
     (".nrrd", b"space directions: ", b"space directions: (1e300,0,0) (0,1,0) (0,0,1)\n#"),
     (".nrrd", b"space directions: ", b"space directions: (1e-200,0,0) (0,1,0) (0,0,1)\n#"),
     (".nrrd", b"space directions: ", b"space directions: (3,0,0) (0,3,0) (3,3,0)\n#"),
@@ -216,7 +217,8 @@ SPACES = ["left-posterior-superior", "RAS", "left-anterior-superior", "scanner-x
 
 
 @pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("dtype, endian", [("short", "little"), ("unsigned short", "big"), ("float", "little"), ("uchar", "little"),
+@pytest.mark.parametrize("dtype, endian", [("short", "little"), ("unsigned short", "big"), ("float", "little"),
+                                           ("uchar", "little"),
                                            ("int64", "big"), ("double", "big")])
 def test_nrrd_is_read_as_itk_reads_it(tmp_path, space, dtype, endian):
     mark = ">" if endian == "big" else "<"

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from functools import partial
 
 import pytest
 import SimpleITK as sitk
@@ -95,7 +96,7 @@ def test_killed_anywhere_all_is_as_before_once_the_next_run_has_looked(tmp_path,
         base.mkdir()
         if overwrite:
             publish(base, b"old")
-        code, said = in_child(lambda: publish(base, overwrite=overwrite), points.KILL, number, base)
+        code, _said = in_child(partial(publish, base, overwrite=overwrite), points.KILL, number, base)
         if code == 0:
             break
         recover(base / "kept")
@@ -177,7 +178,7 @@ def test_a_failure_at_the_last_name_takes_back_the_others(tmp_path):
     publish(tmp_path, b"old")
     (tmp_path / "out" / "a.nii").unlink()
     (tmp_path / "out" / "a.nii" / "in the way").mkdir(parents=True)
-    with pytest.raises(OutputError, match="a.nii: cannot be written"):
+    with pytest.raises(OutputError, match=r"a\.nii: cannot be written"):
         publish(tmp_path, overwrite=True)
     assert files(tmp_path) == {name: b"old" for name in ("kept/a.json", "out/series/1.dcm")}
 

@@ -178,7 +178,7 @@ def test_panel_exports_and_lists_what_it_left_out(host, panel, tmp_path):
 
 def test_a_volume_without_dicom_becomes_a_new_valid_series_only_when_asked_for(host, panel, errors, tmp_path):
     panel.volume.SetAttribute("DICOM.instanceUIDs", None)
-    node, mask = put_mask(panel)
+    node, _mask = put_mask(panel)
     host.answers.append(False)
     panel.ui.exportDicomButton.click()
     assert "not loaded from DICOM" in host.dialogs.pop().text and not list(tmp_path.iterdir())

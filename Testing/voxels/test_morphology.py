@@ -50,7 +50,7 @@ def test_bounding_box_holds_all_and_no_more(mask):
     box = bounding_box(mask)
     assert mask[box].sum() == mask.sum()
     assert all(mask[box].any(tuple(a for a in range(3) if a != axis))[[0, -1]].all() for axis in range(3))
-    assert all(0 <= b.start and b.stop <= n for b, n in zip(bounding_box(mask, (1, 5, 0)), mask.shape))
+    assert all(b.start >= 0 and b.stop <= n for b, n in zip(bounding_box(mask, (1, 5, 0)), mask.shape))
     assert bounding_box(np.zeros_like(mask)) is None
 
 

@@ -52,5 +52,5 @@ def test_a_package_that_was_replaced_while_in_use_asks_for_a_restart(site, monke
     put(site, "pydicom", "3.0.1", folder=False)
     with pytest.raises(packages.PackageError, match="restart Slicer"):
         packages.ensure_for("dicom", "DICOM export", site_packages=site, pip=pytest.fail)
-    with pytest.raises(MissingPackages, match="3 or newer, 2.4.3 is loaded"):
+    with pytest.raises(MissingPackages, match=r"3 or newer, 2\.4\.3 is loaded"):
         need_pydicom()
