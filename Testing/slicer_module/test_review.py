@@ -71,7 +71,7 @@ def test_steps_and_filter(host, panel):
     box.currentIndex = box.findData("not released")
     box.activated.emit(box.currentIndex)
     assert panel.review_section.review.item.case == "d.nii.gz"
-    assert not panel.ui.acceptButton.enabled and "Nothing was released" in panel.ui.acceptButton.toolTip
+    assert not panel.ui.acceptButton.enabled and "Nothing of it was released" in panel.ui.acceptButton.toolTip
     assert "draw the face first" in panel.ui.correctButton.toolTip and "failed" in panel.ui.reviewLabel.text
 
 
