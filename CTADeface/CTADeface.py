@@ -3,12 +3,11 @@
 import slicer
 from CTADefaceLib.slicer_module.logic import FaceLogic
 from CTADefaceLib.slicer_module.panel.parameters import FaceParameters
-from CTADefaceLib.slicer_module.scene.sample_data import register_sample_data
 from CTADefaceLib.slicer_module.panel.widget import FaceWidget
+from CTADefaceLib.slicer_module.scene.sample_data import register_sample_data
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (ScriptedLoadableModule, ScriptedLoadableModuleLogic,
-                                           ScriptedLoadableModuleTest)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest
 
 
 class CTADeface(ScriptedLoadableModule):

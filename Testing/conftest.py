@@ -8,8 +8,8 @@ from helpers.paths import DICOM_DATA
 @pytest.fixture(scope="session")
 def cranium(tmp_path_factory):
     """Path of the public cranium CT (a real head, upper lip to vertex)."""
-    from CTADefaceLib.files.public_head import public_head
     from CTADefaceLib.errors import InputError
+    from CTADefaceLib.files.public_head import public_head
 
     try:
         return public_head()

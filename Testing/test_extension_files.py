@@ -5,7 +5,7 @@ import json
 import re
 import struct
 import subprocess
-import xml.etree.ElementTree as xml
+from xml.etree import ElementTree
 
 import pytest
 from helpers.paths import ENGINE, ROOT
@@ -61,7 +61,7 @@ def test_nothing_of_the_tests_is_imported_by_the_product():
 
 
 def test_widgets_that_the_code_names_are_in_the_ui_file():
-    tree = xml.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
+    tree = ElementTree.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
     names = [element.get("name") for element in tree.iter("widget")]
     assert len(names) == len(set(names))
     used = set()
@@ -72,7 +72,8 @@ def test_widgets_that_the_code_names_are_in_the_ui_file():
 
 
 def test_parameters_in_the_ui_file_exist():
-    from_ui = {element.findtext("string") for element in xml.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui").iter("property")
+    form = ElementTree.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
+    from_ui = {element.findtext("string") for element in form.iter("property")
                if element.get("name") == "SlicerParameterName"}
     text = (ENGINE / "CTADefaceLib" / "slicer_module" / "panel" / "parameters.py").read_text()
     fields = set(re.findall(r"^    (\w+): ", text, re.MULTILINE))
@@ -108,5 +109,6 @@ def test_text_files_end_their_lines_with_lf_and_the_clone_is_small():
         if path.suffix in {".py", ".txt", ".md", ".json", ".ui", ".toml", ".sh", ""}:
             assert b"\r\n" not in path.read_bytes(), path
     # What a clone receives: the size of .git itself depends on how often this copy was fetched, and packs repeat objects.
-    objects = subprocess.run(["git", "rev-list", "--disk-usage", "--objects", "HEAD"], cwd=ROOT, capture_output=True, check=True)
+    objects = subprocess.run(["git", "rev-list", "--disk-usage", "--objects", "HEAD"], cwd=ROOT,
+                             capture_output=True, check=True)
     assert sum(path.stat().st_size for path in files) + int(objects.stdout) < 100e6

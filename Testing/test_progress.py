@@ -71,10 +71,9 @@ def test_a_progress_that_is_used_again_begins_anew(small_cranium, scan, reports)
 
 
 def test_the_worker_tells_the_same(small_cranium, tmp_path):
-    from CTADefaceLib.worker import serve
-
     import numpy as np
     from CTADefaceLib import Geometry
+    from CTADefaceLib.worker import serve
 
     answers, serve_interval = [], serve.REPORT_INTERVAL_S
     serve.REPORT_INTERVAL_S = -1

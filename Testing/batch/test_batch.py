@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from CTADefaceLib.batch import review_queue as review
 from CTADefaceLib.batch.find import describe_bids, find_cases, places
 from CTADefaceLib.batch.manifest import NAME, Manifest
@@ -79,7 +78,7 @@ def finished(head_file, tmp_path_factory):
 
 
 def test_bad_cases_do_not_stop_the_others_and_the_exit_code_tells(finished):
-    folder, process, out = finished
+    _folder, process, out = finished
     lines = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 1
     assert {line["case"]: line["status"] for line in lines[:-1]} == {

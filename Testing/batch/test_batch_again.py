@@ -1,13 +1,11 @@
 """A batch run again after its inputs, its options or a person's decisions have changed; the head is synthetic."""
 
+import itertools
 import json
 import os
 
 import pytest
 import SimpleITK as sitk
-from helpers import dicom_maker as maker
-from helpers import phantom
-
 from CTADefaceLib.batch import case_kinds as kinds
 from CTADefaceLib.batch.correct import correct, open_case, reject
 from CTADefaceLib.batch.manifest import NAME, Manifest
@@ -16,6 +14,8 @@ from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.batch.stamp import has_changed, stamp_of
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import InputError
+from helpers import dicom_maker as maker
+from helpers import phantom
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_another_model_is_for_what_failed_or_was_blocked(tmp_path):
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"no volume")
     Manifest(tmp_path / "out-hospital-only" / NAME).add(
         {"manifest": 1, "input": "../in", "output": "../out", "fill": "levelled", "model": "ours"})
-    with pytest.raises(InputError, match="with model ours, not with model head-3mm.*--retry-failed"):
+    with pytest.raises(InputError, match=r"with model ours, not with model head-3mm.*--retry-failed"):
         run_batch(tmp_path / "in", tmp_path / "out", Options())
     assert run_batch(tmp_path / "in", tmp_path / "out", Options(), retry_failed=True).by_status == {"failed": 1}
 
@@ -170,7 +170,7 @@ def test_the_stamp_of_a_study_tells_of_all_its_files(tmp_path):
     stamps.append(stamp_of(study))
     (study / "thin" / "2.dcm").rename(study / "thin" / "3.dcm")
     stamps.append(stamp_of(study))
-    assert all(has_changed(before, now) for before, now in zip(stamps, stamps[1:])) and stamps[-1][0] == 10
+    assert all(has_changed(before, now) for before, now in itertools.pairwise(stamps)) and stamps[-1][0] == 10
     assert not has_changed(stamps[-1], stamp_of(study)) and not has_changed(None, stamps[-1])
     status = study.stat()
     assert not has_changed([status.st_size, status.st_mtime_ns - 1], stamps[-1]), "of a manifest of before"

@@ -12,7 +12,6 @@ import time
 
 import pytest
 import SimpleITK as sitk
-
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.publish import STAGING

@@ -5,13 +5,12 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from CTADefaceLib.batch.correct import correct, record_of, reject
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.face.edit import grown, without_bone
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
+from CTADefaceLib.face.edit import grown, without_bone
 from CTADefaceLib.files.read import read_volume
 
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-
 from CTADefaceLib.batch.correct import correct, open_case, record_of, reject
 from CTADefaceLib.batch.find import places
 from CTADefaceLib.batch.manifest import NAME, Manifest
@@ -17,9 +15,10 @@ from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.checks import every
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.input_files import study_in
+from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.files.read import read_volume
+from helpers import dicom_maker as maker
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +123,7 @@ def test_every_patient_of_a_mixed_folder_is_released_once_and_alone(tmp_path, ma
     before = manifest.read_text()
     assert main(["batch", str(tmp_path / "in"), str(out), "--quiet"]) == 0 and manifest.read_text() == before
     for item in load_queue(manifest):
-        volume, drawn = open_case(item)
+        _volume, drawn = open_case(item)
         assert correct(manifest, item, drawn.stored > 0, drawn.geometry).review == "corrected"
     assert len(list(out.rglob("*.dcm"))) == 4 * 40
 

@@ -9,9 +9,22 @@ import sys
 import time
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts, network_mask, networks, report_bars, write_csv, write_json)
-from measure import peak_memory_since_reset, reset_peak_memory
+from common import (
+    Bar,
+    add_data_options,
+    add_run_options,
+    bars_as_dicts,
+    find_cases,
+    machine_facts,
+    model_facts,
+    network_mask,
+    networks,
+    report_bars,
+    write_csv,
+    write_json,
+)
 from CTADefaceLib.validation.measures import dice, hausdorff95, surface_dice, surface_distances
+from measure import peak_memory_since_reset, reset_peak_memory
 
 LEAST_MEAN_DICE = 0.93
 LEAST_DICE = 0.88
@@ -27,8 +40,8 @@ COLUMNS = (("dice", "Dice", ".3f", min), ("dice_network", "before", ".3f", min),
 
 def measure_case(case, model, no_refine):
     """All figures of one head as a dict; with ``no_refine`` also the Dice of the network's mask before refinement."""
-    from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.network.model_run import ModelRun
 
     volume, reference = read_volume(case.image), read_volume(case.mask)

@@ -12,7 +12,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, networks, report_bars, write_csv, write_json)
+from common import (
+    Bar,
+    add_data_options,
+    add_run_options,
+    bars_as_dicts,
+    find_cases,
+    networks,
+    report_bars,
+    write_csv,
+    write_json,
+)
 from helpers.paths import CHECK_DATA
 
 LEAST_ERROR_MM = 10.0
@@ -24,8 +34,8 @@ MOST_GAIN_MM, MOST_GAIN_IN_ALL_MM = 0.5, 0.2
 
 def rays_of(case, model, with_reference):
     """``Rays`` of one levelled head."""
-    from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.validation.face_frame import face_frame
     from CTADefaceLib.validation.heads import read_case
@@ -70,8 +80,8 @@ def trained(args):
 
 def boundary_of(case, model, seed):
     """One row per head: the attacker's error for each fill, and the yardstick."""
-    from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.face.mask import face_mask
+    from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.validation.attack import boundary_error, noisy
 

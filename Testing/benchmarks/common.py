@@ -7,13 +7,13 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers.paths import CHECK_DATA, ENGINE  # noqa: E402
+from helpers.paths import CHECK_DATA, ENGINE
 
 # So that this checkout is measured, whatever else is installed.
 sys.path.insert(0, str(ENGINE))

@@ -15,7 +15,17 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, networks, report_bars, write_csv, write_json)
+from common import (
+    Bar,
+    add_data_options,
+    add_run_options,
+    bars_as_dicts,
+    find_cases,
+    networks,
+    report_bars,
+    write_csv,
+    write_json,
+)
 from sabotage import KINDS, TURNS, FaceOf, shown_cm2, turned
 
 LEAST_SHOWN_CM2 = 3.0

@@ -20,17 +20,17 @@ from common import (
     add_run_options,
     bars_as_dicts,
     find_cases,
-    networks,
     machine_facts,
     model_facts,
+    networks,
     report_bars,
     write_csv,
     write_json,
 )
 from CTADefaceLib.validation.identification import WHO, Identification, auc
 from CTADefaceLib.validation.statistics import mcnemar_p, wilson
-from CTADefaceLib.validation.tables import auc_text
 from CTADefaceLib.validation.table_cells import PAPER_DETECTION, PUBLISHED_AUC, rate_of
+from CTADefaceLib.validation.tables import auc_text
 
 FILLS = ("published", "levelled")
 COLUMNS = 3  # yaws per pitch, the order of the views
@@ -47,11 +47,11 @@ class Head:
 
 def examine(case, model, tools):
     """``Head`` of a case, None without a face."""
+    from CTADefaceLib.face.mask import face_mask
     from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.head.pose import locate
     from CTADefaceLib.identity.views import VIEWS, draw_views, face_centre, frame
-    from CTADefaceLib.face.mask import face_mask
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.rendering.camera import tissue_focus
 
@@ -113,7 +113,8 @@ def originals(heads, views):
 
 
 def recognised(heads, fill, views):
-    """Defaced against originals in the same view: AUC by view of FaceNet, and ``who``: ``identification.identified`` by head."""
+    """Defaced against originals in the same view: AUC of FaceNet by view, and ``who``: ``identification.identified`` by
+    head."""
     pairs = [((fill, v), ("before", v)) for v in range(views)]
     own = [d for head in heads for d in distances(head, head, pairs)]
     others = [d for head in heads for other in heads if other is not head for d in distances(head, other, pairs)]

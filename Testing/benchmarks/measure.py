@@ -4,6 +4,7 @@ Only the standard library is imported, because a child's peak as the kernel coun
 memory of the process that starts it.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -106,10 +107,8 @@ def _tree(root):
 
 def reset_peak_memory():
     """Let this process's peak begin anew; without effect where the kernel does not permit it."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def peak_memory_since_reset():

@@ -126,7 +126,8 @@ def judge(path, kind, originals, checked):
         volume = engine_reads(path, kind)
     except CTADefaceError:
         return None
-    if same(volume, *others_read(originals / ("dicom" if kind == "dicom" else "head.nii"), kind if kind == "dicom" else "nifti")):
+    original = (originals / "dicom", "dicom") if kind == "dicom" else (originals / "head.nii", "nifti")
+    if same(volume, *others_read(*original)):
         return SAME
     try:
         # Voxels with a checksum are the original's or nothing; of a header, nobody can know what it was.
@@ -157,7 +158,7 @@ def work(pipe, log):
             noise = os.path.getsize(log) - printed
             found = judge(path, kind, originals, checked)
             outcome = WRONG if found == WRONG else found if message is None else REFUSED
-            if outcome is None or outcome == REFUSED and not is_sentence(message):
+            if outcome is None or (outcome == REFUSED and not is_sentence(message)):
                 outcome = UNEXPECTED
         except Exception as error:
             import traceback
@@ -168,7 +169,7 @@ def work(pipe, log):
 
 
 def is_sentence(message):
-    return "unexpected" not in message and "\n" not in message and message.endswith(".") and ";" in message or (
+    return ("unexpected" not in message and "\n" not in message and message.endswith(".") and ";" in message) or (
         "use cta-deface batch" in message or "run: pip install" in message)
 
 
@@ -211,7 +212,7 @@ class Worker:
             answer = self._pipe.recv() if self._pipe.poll(SECONDS_EACH) else (HANG, "no answer", 0, 0)
         except EOFError:
             answer = UNEXPECTED, f"the process died ({self._process.exitcode})", 0, 0
-        if answer[0] == HANG or answer[1] and answer[1].startswith("the process died"):
+        if answer[0] == HANG or (answer[1] and answer[1].startswith("the process died")):
             self._process.kill()
             self._process.join()
             self._start()
@@ -226,7 +227,8 @@ def trial(chosen, folder, originals, declared):
     """Rows of the outcome of each case."""
     worker = Worker(folder / "worker")
     # The first of each kind pays for the imports.
-    for name, kind in (("head.nii.gz", "nifti"), ("raw.mha", "mha"), ("raw.nrrd", "nrrd"), ("dicom", "dicom"), ("rle", "dicom")):
+    for name, kind in (("head.nii.gz", "nifti"), ("raw.mha", "mha"), ("raw.nrrd", "nrrd"), ("dicom", "dicom"),
+                       ("rle", "dicom")):
         out = folder / "warm" / name
         out.mkdir(parents=True)
         outcome, message, *_ = worker.ask((originals / name, kind, out, originals, False))

@@ -5,11 +5,12 @@ the tests' DICOM writer, not by the engine.
 """
 
 import gzip
+import operator
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
 
 import numpy as np
 
@@ -36,7 +37,8 @@ NRRD_SPECIAL = {
     "space origin": ["(1e300,0,0)", "(nan,0,0)", "(1,2)", "(1,2,3,4)", "(-1e7,0,0)", "(inf,inf,inf)"],
     "endian": ["big", "middle"], "kinds": ["vector domain domain", "domain"]}
 NRRD_LINES = ["data file: other.raw", "data file: /etc/passwd", "byte skip: -1", "line skip: 3", "axis mins: 1 2 3",
-              "K\xf6rper:=Gr\xf6\xdfe", "spacings: 1 1 1", "content: \xfc", "no colon here", "type: short", "key\x00:=\x01\x02",
+              "K\xf6rper:=Gr\xf6\xdfe", "spacings: 1 1 1", "content: \xfc", "no colon here", "type: short",
+              "key\x00:=\x01\x02",
               "x" * 40000 + ":=1", "measurement frame: (1,0,0) (0,1,0) (0,0,1)"]
 MHA_FIELDS = ("ObjectType", "NDims", "BinaryData", "BinaryDataByteOrderMSB", "CompressedData", "CompressedDataSize",
               "TransformMatrix", "Offset", "ElementSpacing", "DimSize", "ElementType", "ElementDataFile")
@@ -45,18 +47,25 @@ MHA_SPECIAL = {
     "ElementType": ["MET_FLOAT", "MET_UCHAR", "MET_DOUBLE", "MET_OTHER", "MET_SHORT_ARRAY", "MET_USHORT", "MET_ASCII_CHAR"],
     "NDims": ["2", "4", "11", "100000000"], "ObjectType": ["Mesh", "image"], "CompressedData": ["True", "False", "maybe"],
     "TransformMatrix": ["1 0 0 0 1 0 1 0 0", "0 0 0 0 0 0 0 0 0", "1e300 0 0 0 1 0 0 0 1", "1 0 0", "nan 0 0 0 1 0 0 0 1"],
-    "Offset": ["1e300 0 0", "nan 0 0", "1 2", "-1e7 0 0"], "ElementSpacing": ["0 1 1", "-1 1 1", "1e20 1 1", "1e-9 1 1", "3 3 300"],
-    "ElementDataFile": ["other.raw", "LIST", "/etc/passwd", "head%03d.raw 1 9 1"], "CompressedDataSize": ["1", "100", "999999999999"]}
-MHA_LINES = ["Comment = Gr\xf6\xdfe", "Note = Sch\xe4del \xb5", "ElementNumberOfChannels = 3", "HeaderSize = -1", "HeaderSize = 9",
-             "HeaderSize = 99999999999", "no mark here", "NDims = 3", "Key\x00 = \x01", "x" * 600 + " = y", "Long = " + "y" * 40000,
+    "Offset": ["1e300 0 0", "nan 0 0", "1 2", "-1e7 0 0"],
+    "ElementSpacing": ["0 1 1", "-1 1 1", "1e20 1 1", "1e-9 1 1", "3 3 300"],
+    "ElementDataFile": ["other.raw", "LIST", "/etc/passwd", "head%03d.raw 1 9 1"],
+    "CompressedDataSize": ["1", "100", "999999999999"]}
+MHA_LINES = ["Comment = Gr\xf6\xdfe", "Note = Sch\xe4del \xb5", "ElementNumberOfChannels = 3", "HeaderSize = -1",
+             "HeaderSize = 9",
+             "HeaderSize = 99999999999", "no mark here", "NDims = 3", "Key\x00 = \x01", "x" * 600 + " = y",
+             "Long = " + "y" * 40000,
              "Modality = MET_MOD_CT", "AcquisitionDate = 20200101", "0010|0010 = Jane"]
 DICOM_VALUES = {
     "Rows": [0, 1, 79, 65535], "Columns": [0, 63, 65535], "BitsStored": [0, 1, 12, 17, 32], "BitsAllocated": [8, 32, 1],
-    "HighBit": [0, 31], "PixelRepresentation": [0, 5], "SamplesPerPixel": [0, 3], "NumberOfFrames": ["0", "2", "99999999", "x"],
+    "HighBit": [0, 31], "PixelRepresentation": [0, 5], "SamplesPerPixel": [0, 3],
+    "NumberOfFrames": ["0", "2", "99999999", "x"],
     "RescaleSlope": ["0", "nan", "inf", "1e300", "x", ""], "RescaleIntercept": ["nan", "1e300", "", "x"],
     "PixelSpacing": [["0", "3"], ["nan", "3"], ["1e20", "3"], ["3"], ["-3", "3"], ["x", "y"], ["3e-9", "3e-9"]],
-    "ImagePositionPatient": [["nan", "0", "0"], ["1e300", "0", "0"], ["0", "0"], ["x", "0", "0"], ["0", "0", "9e6"], ["4000", "0", "0"]],
-    "ImageOrientationPatient": [["0"] * 6, ["1", "0", "0", "1", "0", "0"], ["nan"] * 6, ["1", "0"], ["9", "0", "0", "0", "9", "0"]],
+    "ImagePositionPatient": [["nan", "0", "0"], ["1e300", "0", "0"], ["0", "0"], ["x", "0", "0"], ["0", "0", "9e6"],
+                             ["4000", "0", "0"]],
+    "ImageOrientationPatient": [["0"] * 6, ["1", "0", "0", "1", "0", "0"], ["nan"] * 6, ["1", "0"],
+                                ["9", "0", "0", "0", "9", "0"]],
     "SliceThickness": ["nan", "1e20", "-1", "x"], "SeriesNumber": ["x", "99999999999999"], "Modality": ["MR", ""],
     "SOPInstanceUID": ["", "x"], "SOPClassUID": ["", "1.2"], "ImageType": ["LOCALIZER"], "InstanceNumber": ["x"]}
 
@@ -158,7 +167,8 @@ def text_cases(originals, rng, kind, fields, special, lines, mark):
         for line in lines:
             yield make(f"{name} with {line[:40]!r}", [*header[:place], line + "\n", *header[place:]])
         for number in range(15):
-            yield file_case(f"{name} header byte {number}", "." + kind, flipping(data, rng, 0, start), checked=variant == "packed")
+            yield file_case(f"{name} header byte {number}", "." + kind, flipping(data, rng, 0, start),
+                            checked=variant == "packed")
         yield from byte_cases(name, data, "." + kind, rng, start, variant == "packed")
         for size in ("1290 1290 1290", "64 80 20000", "2000 2000 1000"):
             yield make(f"{name} announces {size}", [line.replace("64 80 80", size) for line in header])
@@ -185,9 +195,9 @@ def byte_cases(name, data, extension, rng, start, checked=False):
         yield make(f"{name} with a hole at {share}", content=partial(put, data, at, bytes(2000)))
         yield make(f"{name} with 100 bytes missing at {share}", content=lambda at=at: data[:at] + data[at + 100:])
     for size in (1, 64, 10**6):
-        yield make(f"{name} with {size} random bytes more", content=lambda more=rng.bytes(size): data + more)
+        yield make(f"{name} with {size} random bytes more", content=partial(operator.add, data, rng.bytes(size)))
     yield make(f"{name} empty", content=lambda: b"", checked=False)
-    yield make(f"{name} random", content=lambda more=rng.bytes(5000): more, checked=False)
+    yield make(f"{name} random", content=partial(bytes, rng.bytes(5000)), checked=False)
 
 
 def dicom_cases(originals, rng):
@@ -277,7 +287,7 @@ def element_writer(source, keyword, value, every):
             dataset = pydicom.dcmread(path)
             if every or number == 7:
                 with config.disable_value_validation():
-                    element = dataset[keyword] if keyword in dataset else None
+                    element = dataset[keyword] if keyword in dataset else None  # noqa: SIM401 - get answers with the value
                     vr = element.VR if element is not None else pydicom.datadict.dictionary_VR(keyword)
                     text = "\\".join(value) if isinstance(value, list) else value
                     if vr in ("US", "SS"):

@@ -19,7 +19,20 @@ import sys
 
 import numpy as np
 import torch
-from common import (Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, machine_facts, model_facts, network_mask, networks, report_bars, write_csv, write_json)
+from common import (
+    Bar,
+    add_data_options,
+    add_run_options,
+    bars_as_dicts,
+    find_cases,
+    machine_facts,
+    model_facts,
+    network_mask,
+    networks,
+    report_bars,
+    write_csv,
+    write_json,
+)
 from CTADefaceLib.validation.measures import dice
 
 LEAST_DICE = 0.99

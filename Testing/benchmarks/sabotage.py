@@ -74,7 +74,7 @@ class FaceOf:
     def thickness(self):
         """mm of mask behind the skin, by the largest depth of the mask within 12 mm."""
         depth = np.where(self.mask, self.below_skin, 0)
-        size = [2 * int(round(12 / s)) + 1 for s in self.spacing]
+        size = [2 * round(12 / s) + 1 for s in self.spacing]
         return ndi.maximum_filter(depth, size)
 
     def near(self, up, forward, right, radius):
@@ -139,7 +139,7 @@ def _blob(radius):
 
 def _shifted(up, forward, right):
     def sabotage(face, random):
-        voxels = [int(round(mm / s)) for mm, s in zip((up, forward, right), face.spacing)]
+        voxels = [round(mm / s) for mm, s in zip((up, forward, right), face.spacing)]
         return ndi.shift(face.mask.astype(np.uint8), voxels, order=0) > 0
 
     return sabotage

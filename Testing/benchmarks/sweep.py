@@ -23,12 +23,12 @@ SKIN_BORDER_HU = (-600.0, -500.0)
 def scores(image, reference, model, mirroring):
     """Setting -> Dice of one head; the network runs once."""
     from CTADefaceLib.face import refine
-    from CTADefaceLib.voxels.anatomy import brain
-    from CTADefaceLib.voxels.cells import expand
-    from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.face.locate import predict_face
+    from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.network.model_run import ModelRun
     from CTADefaceLib.network.resample import LOGIT_SCALE
+    from CTADefaceLib.voxels.anatomy import brain
+    from CTADefaceLib.voxels.cells import expand
 
     volume, wanted = read_volume(image), read_volume(reference).ras() != 0
     found = predict_face(volume, model, ModelRun(mirroring=mirroring))

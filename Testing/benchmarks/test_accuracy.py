@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers.paths import CHECK_DATA
-
-from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.network.host import NetworksHere
+from helpers.paths import CHECK_DATA
 
 HEADS = sorted(CHECK_DATA.glob("*/*_image.nii.gz"))
 LEAST_DICE = 0.80

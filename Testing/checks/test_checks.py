@@ -5,10 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from gate import as_volume
-from sabotage import FaceOf, turned
-from scipy import ndimage as ndi
-
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import face_left, run_checks
 from CTADefaceLib.checks.face import FAIL_PATCH_CM2, model_face, residual_skin
@@ -18,16 +14,19 @@ from CTADefaceLib.checks.scan import already_defaced, input_is_ct
 from CTADefaceLib.checks.untouched import Changes
 from CTADefaceLib.checks.written import written_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
+from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
+from CTADefaceLib.filling.fill import fill_value, filled
 from CTADefaceLib.head.atlas import NOSE_MM
 from CTADefaceLib.head.pose import locate
 from CTADefaceLib.head.view import HeadView
-from CTADefaceLib.voxels.morphology import bounding_box
-from CTADefaceLib.filling.fill import fill_value, filled
-from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.network.host import NetworksHere
+from CTADefaceLib.voxels.morphology import bounding_box
 from CTADefaceLib.voxels.volume import Volume, ras_view
+from gate import as_volume
+from sabotage import FaceOf, turned
+from scipy import ndimage as ndi
 
 
 class Case:
@@ -118,7 +117,8 @@ def test_changes_are_counted_by_several_threads_at_once():
 def test_nothing_filled_is_noticed(case):
     checks = case.checks(stored=case.volume.stored)
     assert {check.name for check in failed(checks.values())} == {
-        "mask_filled", "residual_skin", "forehead", "brows", "right_eye", "left_eye", "nose", "right_cheek", "left_cheek", "mouth",
+        "mask_filled", "residual_skin", "forehead", "brows", "right_eye", "left_eye", "nose", "right_cheek", "left_cheek",
+        "mouth",
         "chin", "right_jaw", "left_jaw"}
     assert checks["residual_skin"].value > 100 and checks["nose"].value == 0.0
 
@@ -222,7 +222,7 @@ def test_one_voxel_of_the_mask_left_is_noticed(case):
 
 
 def test_one_voxel_changed_behind_the_face_is_noticed(case):
-    s, a, _ = np.argwhere(ras_view(case.mask, case.volume.geometry)).mean(0).astype(int)
+    s, _a, _ = np.argwhere(ras_view(case.mask, case.volume.geometry)).mean(0).astype(int)
     before = case.volume.ras()[s, 60, 128]
     checks = case.spoilt((s, 60, 128), before + 1)
     assert checks["outside"].verdict == "fail" and checks["outside"].value == 1
@@ -278,7 +278,6 @@ def test_values_that_are_not_hu_are_noticed(case):
 @pytest.mark.parametrize("order", ["RAS", "LPS", "SAL", "PIR"])
 def test_the_answer_does_not_depend_on_how_the_volume_is_stored(case, order):
     import SimpleITK as sitk
-
     from CTADefaceLib.voxels.volume import Geometry
 
     def turned(array):

@@ -73,8 +73,8 @@ def start(tmp_path):
 def ends():
     """(a ``Pipe`` that reads, the raw stream that it reads from)."""
     reading, writing = os.pipe()
-    with open(writing, "wb", 0) as sender:
-        pipe = Pipe(open(reading, "rb"), open(os.devnull, "wb"))
+    with open(writing, "wb", 0) as sender, open(reading, "rb") as received, open(os.devnull, "wb") as nowhere:
+        pipe = Pipe(received, nowhere)
         yield pipe, sender
         pipe.close()
 

@@ -8,11 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.phantom import levelled
-
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.head.atlas import ZONES
+from helpers.phantom import levelled
 
 
 def run(*arguments):

@@ -7,10 +7,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-from helpers import dicom_readers as readers
-from helpers.dicom_maker import item
-
 from CTADefaceLib.batch.correct import correct, open_case, record_of
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
@@ -19,6 +15,9 @@ from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.deface_study import PRIVATE_KEPT, deface_dicom
 from CTADefaceLib.errors import CTADefaceError
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.dicom_maker import item
 
 # As large as a slice of the phantom, and like none of them.
 SLICE = np.random.default_rng(1).integers(300, 4000, (80, 64))
@@ -315,7 +314,7 @@ def test_the_shell_keeps_private_elements_on_demand_and_never_half_of_a_batch(tm
     with pytest.raises(CTADefaceError, match="private elements kept"):
         run_batch(tmp_path / "in", tmp_path / "many", Options(mask=mask))
     queue = load_queue(tmp_path / "many-hospital-only" / NAME)
-    volume, face = open_case(queue[0])
+    _volume, face = open_case(queue[0])
     fixed = correct(tmp_path / "many-hospital-only" / NAME, queue[0], face.stored > 0, face.geometry)
     assert record_of(fixed)["settings"]["private_kept"] is True
 

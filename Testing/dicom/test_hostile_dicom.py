@@ -6,16 +6,15 @@ import zlib
 
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import pixels
-from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.codestream import frame_size
+from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.read_series import read_stack
 from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.study import plan_study
-from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import CTADefaceError, InputError
+from helpers import dicom_maker as maker
 
 MB = 2**20
 
@@ -58,8 +57,10 @@ ELEMENTS = [
     ("PixelRepresentation", 5, "representation 5"), ("NumberOfFrames", "99999999", ""), ("NumberOfFrames", "x", ""),
     ("RescaleSlope", "nan", "no HU"), ("RescaleSlope", "inf", "no HU"), ("RescaleIntercept", "nan", "no HU"),
     ("RescaleIntercept", "1e300", "no HU"), ("RescaleSlope", "1e30", "no HU"), ("RescaleSlope", "x", ""),
-    ("PixelSpacing", "1e20\\3", "cannot be a CT"), ("PixelSpacing", "3e-9\\3e-9", "cannot be a CT"), ("PixelSpacing", "x\\y", ""),
-    ("ImageOrientationPatient", "0\\0\\0\\0\\0\\0", "unit vectors"), ("ImageOrientationPatient", "9\\0\\0\\0\\9\\0", "unit vectors"),
+    ("PixelSpacing", "1e20\\3", "cannot be a CT"), ("PixelSpacing", "3e-9\\3e-9", "cannot be a CT"),
+    ("PixelSpacing", "x\\y", ""),
+    ("ImageOrientationPatient", "0\\0\\0\\0\\0\\0", "unit vectors"),
+    ("ImageOrientationPatient", "9\\0\\0\\0\\9\\0", "unit vectors"),
     ("ImageOrientationPatient", "a\\b", ""), ("SliceThickness", "1e20", "thickness"), ("SliceThickness", "nan", "thickness"),
     ("SeriesNumber", "x", "")]
 
@@ -98,7 +99,8 @@ def test_a_deflated_bomb_is_not_unpacked(tmp_path):
     data = path.read_bytes()
     start = 144 + int.from_bytes(data[140:144], "little")
     size = 100 * MB
-    content = zlib.decompress(data[start:], -zlib.MAX_WBITS) + struct.pack("<HH2sHI", 0x7FE3, 0x1001, b"OB", 0, size) + bytes(size)
+    element = struct.pack("<HH2sHI", 0x7FE3, 0x1001, b"OB", 0, size) + bytes(size)
+    content = zlib.decompress(data[start:], -zlib.MAX_WBITS) + element
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     path.write_bytes(data[:start] + packer.compress(content) + packer.flush())
     del content
@@ -129,6 +131,7 @@ def test_the_memory_warning_comes_before_the_slices_are_read(tmp_path, monkeypat
     monkeypatch.setattr("CTADefaceLib.voxels.memory.available_bytes", lambda: 2**20)
     path, said = sorted(small(tmp_path / "in", syntax="RLE").iterdir())[2], []
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(InputError, match="truncated|decoded"):
-        deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=maker.write_mask(tmp_path / "m.nii.gz")), warn=said.append)
+    with pytest.raises(InputError, match=r"truncated|decoded"):
+        deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=maker.write_mask(tmp_path / "m.nii.gz")),
+                     warn=said.append)
     assert [text for text in said if "GB are free" in text]

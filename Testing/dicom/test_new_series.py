@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import dicom_readers as readers
-from helpers import phantom
-
-from CTADefaceLib.dicom.new_series import as_slices, write_new_series
 from CTADefaceLib.dicom.deface_series import compare_series
+from CTADefaceLib.dicom.new_series import as_slices, write_new_series
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers import dicom_readers as readers
+from helpers import phantom
 
 
 def volume_of(image):

@@ -5,9 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import dicom_maker as maker
-from helpers import dicom_readers as readers
-
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.grid import mask_on_stack, upright
 from CTADefaceLib.dicom.read_series import read_stack
@@ -15,6 +12,8 @@ from CTADefaceLib.dicom.series import find_series
 from CTADefaceLib.dicom.stack import stack_of
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.voxels.volume import Geometry
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
 
 FORMS = {
     "implicit": {"syntax": "implicit"}, "big endian": {"syntax": "big endian"}, "deflated": {"syntax": "deflated"},
@@ -182,7 +181,7 @@ def test_truncated_pixels_are_refused(tmp_path):
     maker.write_series(tmp_path, maker.upright(count=4))
     path = next(tmp_path.iterdir())
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(InputError, match="truncated|cannot be read"):
+    with pytest.raises(InputError, match=r"truncated|cannot be read"):
         read_stack(only_stack(tmp_path), "test")
 
 

@@ -5,28 +5,29 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from CTADefaceLib.api import segment_face
+from CTADefaceLib.cases.options import Options
+from CTADefaceLib.cli.main import main
+from CTADefaceLib.dicom import deface_series as run
+from CTADefaceLib.dicom import deface_study as case
+from CTADefaceLib.dicom.deface_series import PersonsMask
+from CTADefaceLib.dicom.deface_study import deface_dicom, deface_dicom_with
+from CTADefaceLib.dicom.grid import mask_on_stack
+from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
+from CTADefaceLib.files.publish import STAGING, publishing
+from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.progress import Progress
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
 from helpers.fault_points import KILL, in_child
 from helpers.paths import RESOURCES
-
-from CTADefaceLib.cases.options import Options
-from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom import deface_study as case, deface_series as run
-from CTADefaceLib.dicom.deface_study import deface_dicom, deface_dicom_with
-from CTADefaceLib.dicom.grid import mask_on_stack
-from CTADefaceLib.dicom.deface_series import PersonsMask
-from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
-from CTADefaceLib.files.publish import STAGING, publishing
-from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.api import segment_face
-from CTADefaceLib.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +310,7 @@ def folder_of_three(target):
 def test_a_folder_appears_whole_or_not_at_all_wherever_the_run_is_killed(tmp_path):
     for number in range(1, 60):
         target = tmp_path / str(number) / "release" / "series_01"
-        code, _said = in_child(lambda: folder_of_three(target), KILL, number, tmp_path / str(number))
+        code, _said = in_child(partial(folder_of_three, target), KILL, number, tmp_path / str(number))
         assert not target.exists() or len(list(target.iterdir())) == 3
         assert not target.exists() or (tmp_path / str(number) / "kept" / "series_01.json").exists()
         if code == 0:

@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from helpers import dicom_maker as maker
-from helpers import dicom_readers as readers
-from helpers.phantom import levelled
-
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import patch
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.series_kinds import CT_CLASSES
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
+from helpers.phantom import levelled
 
 FORMS = {
     "implicit": {"syntax": "implicit", "bits": (12, False)}, "big endian": {"syntax": "big endian"},
@@ -262,7 +261,7 @@ def test_names_and_records_tell_nothing_and_originals_stay_as_they_are(tmp_path,
                 for path in (tmp_path / "in").rglob("*") if path.is_file()}
 
     before = state()
-    results, out = deface(tmp_path / "in", mask)
+    results, _out = deface(tmp_path / "in", mask)
     assert state() == before and results[0].status == "defaced"
     made = [path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
     names = sorted(str(path.relative_to(tmp_path)) for path in made)
@@ -307,7 +306,7 @@ def test_a_file_that_is_not_what_was_meant_leaves_nothing(tmp_path, mask, monkey
         save(dataset, path)
 
     monkeypatch.setattr(patch, "save", wrong)
-    results, out = deface(tmp_path / "in", mask)
+    results, _out = deface(tmp_path / "in", mask)
     assert results[0].status == "blocked" and "written_file" in results[0].error
     left = [path.name for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
     assert left == ["uids.key"]

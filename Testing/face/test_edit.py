@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from CTADefaceLib.face.edit import grown, largest_piece, shrunk, without_bone
 
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from CTADefaceLib.face.refine import refine
+from CTADefaceLib.voxels.anatomy import enclosed_by_bone
 from helpers import phantom
 from scipy import ndimage as ndi
-
-from CTADefaceLib.voxels.anatomy import enclosed_by_bone
-from CTADefaceLib.face.refine import refine
 
 SPACING = (phantom.SPACING_MM,) * 3
 

@@ -7,21 +7,20 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.errors import Cancelled, InputError
-from CTADefaceLib.filling.fill import filled
-from CTADefaceLib.voxels.histogram import Histogram
-from CTADefaceLib.progress import Progress
-from CTADefaceLib.network.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
-from CTADefaceLib.network.host import overview_model
-from CTADefaceLib.network.resample import to_model_grid
 from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.filling.fill import filled
+from CTADefaceLib.network.host import overview_model
+from CTADefaceLib.network.model_grid import PIECE, ModelGrid, grid_shape, intensity, spline_weights
+from CTADefaceLib.network.resample import to_model_grid
+from CTADefaceLib.progress import Progress
+from CTADefaceLib.voxels.histogram import Histogram
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
+from helpers import phantom
 
 ORIENTATIONS = ["RAS", "LPS", "PIR", "SAR", "ILP"]
 

@@ -8,11 +8,9 @@ import threading
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from CTADefaceLib.files.ahead import MOST_BLOCKS, ahead
 from helpers import phantom
 from helpers.paths import ENGINE
-
-from CTADefaceLib.files.ahead import MOST_BLOCKS, ahead
-
 
 
 def test_blocks_come_in_order_and_are_made_without_being_asked_for():

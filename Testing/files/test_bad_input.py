@@ -6,14 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-from helpers.nifti_file import nifti
-
 from CTADefaceLib import segment_face
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import DeviceError, InputError, MaskError
-from CTADefaceLib.voxels.ct_check import check_ct
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.voxels.ct_check import check_ct
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 
 def save(path, array, **header):
@@ -104,7 +103,7 @@ def test_refused_with_a_sentence_and_nothing_written(tmp_path, capsys, case):
     path = make(tmp_path, phantom.head_parts()[0])
     with pytest.raises(InputError, match=reason) as caught:
         check_ct(read_volume(path))
-    assert path.name.split(".")[0] in str(caught.value) and ";" in str(caught.value) or case in ("missing", "extension")
+    assert (path.name.split(".")[0] in str(caught.value) and ";" in str(caught.value)) or case in ("missing", "extension")
     out = tmp_path / "out"
     assert main(["run", str(path), "-o", str(out), "--quiet"]) == 1
     printed = capsys.readouterr().out
@@ -171,7 +170,7 @@ def test_absent_device_is_named(head):
 def test_mask_error_is_a_clear_sentence(head):
     from CTADefaceLib import fill_face
 
-    with pytest.raises(MaskError, match="own grid|grid"):
+    with pytest.raises(MaskError, match="grid"):
         fill_face((head.stored, head.geometry), np.ones((4, 4, 4), bool))
 
 

@@ -7,8 +7,8 @@ import tarfile
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.files import public_head as demo
 from CTADefaceLib.errors import Cancelled, InputError, OutputError
+from CTADefaceLib.files import public_head as demo
 from CTADefaceLib.progress import Progress
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get to fetch the head CT")

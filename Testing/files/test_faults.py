@@ -5,17 +5,17 @@ import resource
 import signal
 import sys
 import tempfile
+from functools import partial
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
+from CTADefaceLib.api import segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import CTADefaceError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.api import segment_face
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and sends signals")
 
@@ -85,7 +85,7 @@ def test_killed_anywhere_there_is_all_or_nothing_and_the_next_run_cleans_up(sour
     points = 0
     for number in range(1, 200):
         base = tmp_path / str(number)
-        code = killed_at(number, base, lambda: deface(source, base / "release"))
+        code = killed_at(number, base, partial(deface, source, base / "release"))
         out = base / "release"
         files = sorted(p.name for p in out.rglob("*")) if out.exists() else []
         assert files in ([], ["head_defaced.nii"])
@@ -102,8 +102,8 @@ def test_killed_anywhere_there_is_all_or_nothing_and_the_next_run_cleans_up(sour
             break
         assert code == -signal.SIGKILL
         points += 1
-        in_child(lambda: deface_file(source[0], out, Options(mask=str(source[1]), masks=str(base / "masks"),
-                                                             overwrite=True)))
+        again = Options(mask=str(source[1]), masks=str(base / "masks"), overwrite=True)
+        in_child(partial(deface_file, source[0], out, again))
         assert np.array_equal(read_volume(out / "head_defaced.nii").stored, expected)
         assert not [p for p in base.iterdir() if p.name.startswith(STAGING)]
     assert code == 0 and points >= 12

@@ -9,17 +9,16 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import phantom
-from helpers.nifti_file import nifti
-
-from CTADefaceLib.voxels import memory
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.files.header_text import text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_like
+from CTADefaceLib.voxels import memory
 from CTADefaceLib.voxels.volume import Geometry, Volume
+from helpers import phantom
+from helpers.nifti_file import nifti
 
 MB = 2**20
 
@@ -92,7 +91,8 @@ def test_packed_voxels_that_are_too_few_though_their_checksum_is_right(written, 
 
 
 GEOMETRIES = [
-    (".nrrd", b"space origin: (", b"space origin: (1e300,0,0)\n#"), (".nrrd", b"space origin: (", b"space origin: (nan,0,0)\n#"),
+    (".nrrd", b"space origin: (", b"space origin: (1e300,0,0)\n#"),
+    (".nrrd", b"space origin: (", b"space origin: (nan,0,0)\n#"),
     (".nrrd", b"space directions: ", b"space directions: (1e300,0,0) (0,1,0) (0,0,1)\n#"),
     (".nrrd", b"space directions: ", b"space directions: (1e-200,0,0) (0,1,0) (0,0,1)\n#"),
     (".nrrd", b"space directions: ", b"space directions: (3,0,0) (0,3,0) (3,3,0)\n#"),
@@ -217,7 +217,8 @@ SPACES = ["left-posterior-superior", "RAS", "left-anterior-superior", "scanner-x
 
 
 @pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("dtype, endian", [("short", "little"), ("unsigned short", "big"), ("float", "little"), ("uchar", "little"),
+@pytest.mark.parametrize("dtype, endian", [("short", "little"), ("unsigned short", "big"), ("float", "little"),
+                                           ("uchar", "little"),
                                            ("int64", "big"), ("double", "big")])
 def test_nrrd_is_read_as_itk_reads_it(tmp_path, space, dtype, endian):
     mark = ">" if endian == "big" else "<"

@@ -8,8 +8,6 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import dicom_maker as maker
-from helpers import phantom
 from CTADefaceLib.batch.correct import correct, open_case
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
@@ -20,6 +18,8 @@ from CTADefaceLib.files.private import open_private, private_file, private_folde
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.release.record import write_record
+from helpers import dicom_maker as maker
+from helpers import phantom
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
 

@@ -5,13 +5,10 @@ import json
 import os
 import shutil
 import sys
+from functools import partial
 
 import pytest
 import SimpleITK as sitk
-from helpers import fault_points as points
-from helpers import phantom
-from helpers.fault_points import in_child
-
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
@@ -20,6 +17,9 @@ from CTADefaceLib.errors import OutputError
 from CTADefaceLib.files import journal
 from CTADefaceLib.files.journal import JOURNAL, STAGING, Publication, recover
 from CTADefaceLib.files.publish import place_of, publishing
+from helpers import fault_points as points
+from helpers import phantom
+from helpers.fault_points import in_child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and sends signals")
 
@@ -75,7 +75,7 @@ def no_links(*_):
 def other_disk(real, kept):
     """``os.link`` or ``os.rename`` between the hospital's folder and the release folder, which lie on different disks."""
     def call(source, target, **how):
-        if f"/{kept}/" in str(source) and "/out/" in str(target) or "/out/" in str(source) and f"/{kept}/" in str(target):
+        if (f"/{kept}/" in str(source) and "/out/" in str(target)) or ("/out/" in str(source) and f"/{kept}/" in str(target)):
             raise OSError(errno.EXDEV, "Invalid cross-device link", str(source), None, str(target))
         return real(source, target, **how)
 
@@ -96,7 +96,7 @@ def test_killed_anywhere_all_is_as_before_once_the_next_run_has_looked(tmp_path,
         base.mkdir()
         if overwrite:
             publish(base, b"old")
-        code, said = in_child(lambda: publish(base, overwrite=overwrite), points.KILL, number, base)
+        code, _said = in_child(partial(publish, base, overwrite=overwrite), points.KILL, number, base)
         if code == 0:
             break
         recover(base / "kept")
@@ -178,7 +178,7 @@ def test_a_failure_at_the_last_name_takes_back_the_others(tmp_path):
     publish(tmp_path, b"old")
     (tmp_path / "out" / "a.nii").unlink()
     (tmp_path / "out" / "a.nii" / "in the way").mkdir(parents=True)
-    with pytest.raises(OutputError, match="a.nii: cannot be written"):
+    with pytest.raises(OutputError, match=r"a\.nii: cannot be written"):
         publish(tmp_path, overwrite=True)
     assert files(tmp_path) == {name: b"old" for name in ("kept/a.json", "out/series/1.dcm")}
 

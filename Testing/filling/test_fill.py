@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from CTADefaceLib.errors import InputError, MaskError
+from CTADefaceLib.filling import fill
+from CTADefaceLib.voxels.volume import Geometry, Volume
 from helpers import phantom
 from scipy import ndimage as ndi
-
-from CTADefaceLib.filling import fill
-from CTADefaceLib.errors import InputError, MaskError
-from CTADefaceLib.voxels.volume import Geometry, Volume
 
 
 @pytest.fixture

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
-from helpers import phantom
-from scipy import ndimage as ndi
-
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.checks.untouched import find_changes
-from CTADefaceLib.head.face_lines import FaceLines, fits
-from CTADefaceLib.filling.fill import filled
-from CTADefaceLib.head.frame import Frame, rotation
 from CTADefaceLib.face.mask import face_mask
-from CTADefaceLib.network.host import NetworksHere, overview_model
 from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.filling.fill import filled
+from CTADefaceLib.head.face_lines import FaceLines, fits
+from CTADefaceLib.head.frame import Frame, rotation
+from CTADefaceLib.network.host import NetworksHere, overview_model
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_affine, ras_view, stored_order
+from helpers import phantom
+from scipy import ndimage as ndi
 
 AIR_HU, TISSUE_HU = -1000, -300
 # Where the middle of a face lies in an average head, head mm.

@@ -9,16 +9,19 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
+from CTADefaceLib.files.write import write_mask_new
+from CTADefaceLib.voxels.volume import Geometry
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
-    CTImageStorage, EnhancedCTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     generate_uid,
 )
 from scipy import ndimage as ndi
-
-from CTADefaceLib.files.write import write_mask_new
-from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
-from CTADefaceLib.voxels.volume import Geometry
 
 # As in ``phantom.image``: LPS of voxel (0, 0, 0) of the (S, A, R) array.
 ORIGIN = np.array([95.0, 120.0, -60.0])

@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 KILL, FULL, READ_ONLY = "kill", "full disk", "read-only"
 NOTHING, PART, COMPLETE = "nothing", "completed by the rerun", "complete"
@@ -67,7 +68,7 @@ def trials(scenario, place, fault=KILL, every=1, first=1):
     empty = _without_key(state(_made(scenario, place / "untouched"), scenario))
     for number in range(first, MOST_POINTS, every):
         base = _made(scenario, place / str(number))
-        code, said = in_child(lambda: scenario.command(base), fault, number, base)
+        code, said = in_child(partial(scenario.command, base), fault, number, base)
         if code == 0 and not _struck(base):
             break
         outcome.tried += 1

@@ -6,12 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from helpers import dicom_maker as maker
-from helpers import phantom
-from helpers.fault_points import Scenario
-
-from CTADefaceLib.release import gate as release
-from CTADefaceLib.rendering import pictures
 from CTADefaceLib.batch import run_batch as batch_run
 from CTADefaceLib.batch.correct import correct, reject
 from CTADefaceLib.batch.review_queue import load_queue
@@ -20,8 +14,14 @@ from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom import deface_study as _dicom_case
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.release import gate as release
 from CTADefaceLib.release import report
+from CTADefaceLib.rendering import pictures
 from CTADefaceLib.training.collect import add_case
+
+from helpers import dicom_maker as maker
+from helpers import phantom
+from helpers.fault_points import Scenario
 
 # Loaded before any child is forked.
 LOADED = release, report, _dicom_case
@@ -47,7 +47,8 @@ def scenarios(inputs):
         Scenario("file", nothing, shell(*levelled)),
         Scenario("file, with report", nothing, _without_drawing(shell(*levelled, "--report"))),
         Scenario("file, over an old one", made_before(*levelled), shell(*air), repeats=True),
-        Scenario("file, blocked", nothing, _blocked(shell("run", "--quiet", "--no-second-opinion", "--mask", blocked, head)), repeats=True),
+        Scenario("file, blocked", nothing,
+                 _blocked(shell("run", "--quiet", "--no-second-opinion", "--mask", blocked, head)), repeats=True),
         Scenario("one file", nothing, _one_file, judged=("kept",), released=()),
         Scenario("DICOM study", nothing, shell(*run, study)),
         Scenario("DICOM study, over an old one", made_before(*run, study), shell(*run, study, "--overwrite"), repeats=True),
@@ -63,9 +64,9 @@ def scenarios(inputs):
 
 def install_scenarios(inputs):
     """Scenarios of the store of models: install, replace, remove. They need torch and nnU-Net."""
-    from helpers import model_samples
-
     from CTADefaceLib.models import store
+
+    from helpers import model_samples
 
     old, new = (model_samples.write_model(Path(inputs) / name / model_samples.TRAINER, seed=seed)
                 for name, seed in (("old", 0), ("new", 1)))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections import namedtuple
+from pathlib import Path
 
 from CTADefaceLib.slicer_module.packages import install as packages
 
@@ -62,7 +63,7 @@ def real_pip(site, calls=None):
     def run(arguments):
         if calls is not None:
             constraints = arguments[arguments.index("-c") + 1]
-            calls.append((arguments, open(constraints).read().split()))
+            calls.append((arguments, Path(constraints).read_text().split()))
         # --isolated and no settings file: this machine's own indexes and wheels must not help.
         command = [sys.executable, "-m", "pip", "--isolated", "install", "--target", str(site), *arguments]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -1,6 +1,7 @@
 """What the tests of the Slicer layer share: where the module is, and volumes in the scene."""
 
 import numpy as np
+
 from helpers import phantom
 from helpers.paths import ENGINE
 

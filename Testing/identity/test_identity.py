@@ -9,19 +9,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.paths import ENGINE
+from CTADefaceLib.cli.identity_command import table
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
-from CTADefaceLib.identity import measured, verdict, views
-from CTADefaceLib.cli.identity_command import table
-from CTADefaceLib.identity.recognition import Box
 from CTADefaceLib.face.mask import face_mask
+from CTADefaceLib.files.resources import resource
+from CTADefaceLib.identity import measured, verdict, views
+from CTADefaceLib.identity.recognition import Box
 from CTADefaceLib.network.host import NetworksHere
-from CTADefaceLib.voxels.images import to_volume
 from CTADefaceLib.progress import Progress
 from CTADefaceLib.rendering.camera import Focus, View, camera_pose
 from CTADefaceLib.rendering.offscreen import render_views
-from CTADefaceLib.files.resources import resource
+from CTADefaceLib.voxels.images import to_volume
+from helpers.paths import ENGINE
 
 FOCUS = Focus((0.0, 0.0, 0.0), 120.0)
 BALL_MM = 30.0

@@ -4,9 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.model_samples import CONFIGURATIONS, TREE, write_model
-
 from CTADefaceLib.models import store
+from helpers.model_samples import CONFIGURATIONS, TREE, write_model
 
 
 @pytest.fixture(scope="session")

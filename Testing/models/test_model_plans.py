@@ -52,7 +52,8 @@ def test_what_a_planner_writes_is_accepted(raw, planner, monkeypatch, capsys):
             monkeypatch.setattr(f"{module}.nnUNet_{name}", str(raw / name), raising=False)
     found = recursive_find_python_class(f"{nnunetv2.__path__[0]}/experiment_planning", planner, "nnunetv2.experiment_planning")
     # nnU-Net's own builds the network again and again, for half a minute.
-    monkeypatch.setattr(found, "static_estimate_VRAM_usage", staticmethod(lambda patch, *_: 300.0 * np.prod(patch, dtype=float)))
+    monkeypatch.setattr(found, "static_estimate_VRAM_usage",
+                        staticmethod(lambda patch, *_: 300.0 * np.prod(patch, dtype=float)))
     chosen = found(DATASET)
     chosen.plan_experiment()
     plans = json.loads((raw / "preprocessed" / DATASET / f"{chosen.plans_identifier}.json").read_text())

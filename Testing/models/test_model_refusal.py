@@ -9,10 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from helpers.model_samples import CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, zip_folder
 from CTADefaceLib.errors import DeviceError, ModelError
 from CTADefaceLib.files.journal import STAGING
 from CTADefaceLib.models import folder, loader, source, store
+from helpers.model_samples import CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, zip_folder
 
 C = ("plans.json", "configurations", "3d_fullres")
 L = ("dataset.json", "labels")
@@ -171,11 +171,11 @@ def test_numbers_saved_by_either_numpy_become_python_numbers(trainer):
 
 def test_old_torch_loads_only_bundled_models(trainer, monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
-    with pytest.raises(DeviceError, match="PyTorch 2.9.1.cpu cannot load .* 2.10 or later"):
+    with pytest.raises(DeviceError, match=r"PyTorch 2\.9\.1.cpu cannot load .* 2\.10 or later"):
         loader.load_model(folder.inspect_folder(trainer, "m", "folder"))
     loader.load_model(folder.inspect_folder(trainer, "m", "bundled"))
     monkeypatch.setattr(torch, "__version__", "2.5.1")
-    with pytest.raises(DeviceError, match="2.6 or later"):
+    with pytest.raises(DeviceError, match=r"2\.6 or later"):
         loader.load_model(folder.inspect_folder(trainer, "m", "bundled"))
 
 
@@ -236,9 +236,9 @@ def test_too_large(trainer, monkeypatch):
 
 def test_missing_packages(trainer, monkeypatch):
     monkeypatch.setitem(sys.modules, "dynamic_network_architectures.architectures", None)
-    with pytest.raises(DeviceError, match="network's package is missing .* install the Python packages"):
+    with pytest.raises(DeviceError, match=r"network's package is missing .* install the Python packages"):
         store.install_model(trainer)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(DeviceError, match="PyTorch is missing or broken .* install the Python packages"):
+    with pytest.raises(DeviceError, match=r"PyTorch is missing or broken .* install the Python packages"):
         store.install_model(trainer)
     assert list(store.user_folder().iterdir()) == []

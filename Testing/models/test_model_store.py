@@ -15,8 +15,17 @@ from CTADefaceLib.models import folder, loader, store
 from CTADefaceLib.models.store import bundled_folder
 from CTADefaceLib.progress import Progress
 from helpers.model_samples import (
-    CHECKPOINT, CONFIGURATIONS, DATASET, assert_refused, edit_checkpoint, edit_json, nnunet_network, write_json, write_model,
-    zip_folder)
+    CHECKPOINT,
+    CONFIGURATIONS,
+    DATASET,
+    assert_refused,
+    edit_checkpoint,
+    edit_json,
+    nnunet_network,
+    write_json,
+    write_model,
+    zip_folder,
+)
 
 
 @pytest.mark.parametrize("style", CONFIGURATIONS)
@@ -101,7 +110,7 @@ def test_broken_model_is_listed_but_not_used(trainer, user_store):
     info = store.install_model(trainer, name="m")
     (info.folder / "plans.json").write_text("{")
     assert "plans.json cannot be read" in store.list_models()[0].problem
-    with pytest.raises(ModelError, match="Model m cannot be used: .*plans.json cannot be read"):
+    with pytest.raises(ModelError, match=r"Model m cannot be used: .*plans\.json cannot be read"):
         store.find_model("m")
 
 
@@ -138,7 +147,7 @@ def test_failed_rename_restores_the_old(trainer, user_store, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr("os.rename", rename)
-    with pytest.raises(ModelError, match="could not be written to .*Permission denied"):
+    with pytest.raises(ModelError, match=r"could not be written to .*Permission denied"):
         store.install_model(trainer, name="m", overwrite=True)
     assert store.find_model("m").problem is None
     assert [p.name for p in user_store.iterdir()] == ["m"]

@@ -12,14 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-
-from CTADefaceLib.errors import Cancelled, DeviceError, ModelError, WorkerDied
-from CTADefaceLib.progress import Progress
 from CTADefaceLib.child_process.pipe import header
-from CTADefaceLib.models import loader
 from CTADefaceLib.child_process.start import LIBRARY_PARENT
+from CTADefaceLib.errors import Cancelled, DeviceError, ModelError, WorkerDied
+from CTADefaceLib.models import loader
 from CTADefaceLib.network.host import NetworksApart, NetworksHere
 from CTADefaceLib.network.process import portable
+from CTADefaceLib.progress import Progress
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-
 from CTADefaceLib.face.locate import predict_face
-from CTADefaceLib.network.model_grid import BACKGROUND_LOGIT, spline_weights
 from CTADefaceLib.network.host import NetworksHere
 from CTADefaceLib.network.inference import _face_box
+from CTADefaceLib.network.model_grid import BACKGROUND_LOGIT, spline_weights
 from CTADefaceLib.network.resample import from_model_grid, linear_weights, to_model_grid
 from CTADefaceLib.network.sliding_window import sliding_window_logits
 from CTADefaceLib.voxels.volume import Geometry, Volume

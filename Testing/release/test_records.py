@@ -7,18 +7,17 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from helpers.paths import RESOURCES
-
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import ChecksFailed, InputError, MissingPackages
+from CTADefaceLib.face.survey import surveyed
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_new
 from CTADefaceLib.release.hospital_folder import new_record_path, records_folder
-from CTADefaceLib.face.survey import surveyed
 from CTADefaceLib.release.outgoing import CaseMask, Outgoing, Scan
 from CTADefaceLib.release.record import edits, make_record, voxels_sha256
 from CTADefaceLib.release.report import report_page
+from helpers.paths import RESOURCES
 
 SCHEMA = json.loads((RESOURCES / "record.schema.json").read_text())
 NAME = "DOE^JANE_19700101"
@@ -76,10 +75,10 @@ def test_a_report_without_vtk_is_refused_before_anything_is_done(released, tmp_p
 
 
 def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monkeypatch, capsys):
-    from helpers import dicom_maker as maker
     from CTADefaceLib.batch.run_batch import run_batch
     from CTADefaceLib.cli.main import main
     from CTADefaceLib.dicom.deface_study import deface_dicom
+    from helpers import dicom_maker as maker
 
     maker.write_series(tmp_path / "in", maker.sparse())
     monkeypatch.setattr("CTADefaceLib.release.report.importlib.util.find_spec", lambda name: None)

@@ -7,18 +7,18 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers import dicom_maker as maker
-from helpers import phantom
 from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.release.hospital_folder import mask_name, masks_folder
 from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.release.gate import Target, release
+from CTADefaceLib.release.hospital_folder import mask_name, masks_folder
 from CTADefaceLib.release.outgoing import CaseMask, Outgoing, Scan
+from helpers import dicom_maker as maker
+from helpers import phantom
 
 
 def names(folder):

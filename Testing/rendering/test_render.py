@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.rendering import camera, offscreen, pictures
 from CTADefaceLib.errors import DeviceError, InputError, OutputError
+from CTADefaceLib.rendering import camera, offscreen, pictures
 
 SIZE = 160
 FOCUS = camera.Focus((0.0, 0.0, 0.0), 60.0)
@@ -211,7 +211,8 @@ def test_missing_vtk_is_explained(monkeypatch):
                     reason="only Linux without OSMesa can be left without OpenGL")
 def test_missing_opengl_is_explained_and_does_not_kill_the_process():
     program = (
-        "import numpy as np; from CTADefaceLib.errors import DeviceError; from CTADefaceLib.rendering import camera, offscreen\n"
+        "import numpy as np; from CTADefaceLib.errors import DeviceError\n"
+        "from CTADefaceLib.rendering import camera, offscreen\n"
         "try: offscreen.render_views(np.zeros((9, 9, 9)), np.eye(4), [camera.FRONTAL])\n"
         "except DeviceError as error: print(error)"
     )

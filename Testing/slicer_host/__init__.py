@@ -31,8 +31,17 @@ def _create(main_window):
 
     sys.modules.update(dynamic)
     slicer.util.qt = qt_module.install()
-    from . import application, ctk_widgets, mrml_widgets, parameter_node, python_packages
-    from . import scripted_loader, scripted_module, segment_editor, small_modules
+    from . import (
+        application,
+        ctk_widgets,
+        mrml_widgets,
+        parameter_node,
+        python_packages,
+        scripted_loader,
+        scripted_module,
+        segment_editor,
+        small_modules,
+    )
     from .host import Host
 
     for part in (ctk_widgets, mrml_widgets, segment_editor, scripted_module, scripted_loader, parameter_node,

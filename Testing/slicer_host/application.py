@@ -5,11 +5,11 @@ import sys
 import tempfile
 import types
 
-from PySide6 import QtCore, QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
 import vtk
+from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import input_output, modules, views
 

@@ -4,6 +4,7 @@ import sys
 import types
 
 from PySide6 import QtCore, QtGui, QtWidgets
+
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import dialogs, ui_loader

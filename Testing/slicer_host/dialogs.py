@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from PySide6 import QtWidgets
+
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 _KINDS = {"Critical": "error", "Warning": "warning", "Information": "info", "Question": "confirm"}

@@ -2,10 +2,10 @@
 
 import time
 
-from PySide6 import QtCore
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from PySide6 import QtCore
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import dialogs, python_packages, scripted_loader, small_modules
 

@@ -4,9 +4,8 @@ import tempfile
 import types
 from pathlib import Path
 
-import vtk
-
 import slicer
+import vtk
 
 _LOGICS = {
     "colors": ("Colors", "vtkSlicerColorLogic"),

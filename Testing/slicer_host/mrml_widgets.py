@@ -3,10 +3,10 @@
 import weakref
 
 import shiboken6
-from PySide6 import QtCore, QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import ctk_widgets, ui_loader
 from .properties import qt_property

@@ -2,10 +2,10 @@
 
 import enum
 
-from PySide6 import QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from PySide6 import QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import ctk_widgets
 

@@ -8,9 +8,8 @@ import weakref
 from dataclasses import dataclass
 from pathlib import PurePath
 
-import vtk
-
 import slicer
+import vtk
 
 from . import parameter_gui
 

@@ -5,9 +5,8 @@ import sys
 import types
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
 import slicer
+from packaging.requirements import Requirement
 
 # Calls of pip_ensure and pip_install as (function, requirements, keywords); cleared by the host between tests.
 CALLS = []

@@ -5,6 +5,7 @@ import tempfile
 import types
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import dialogs, qt_objects, ui_loader

@@ -9,6 +9,7 @@ import contextlib
 import functools
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import qt_signals

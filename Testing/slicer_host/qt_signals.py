@@ -3,6 +3,7 @@
 import inspect
 
 from PySide6 import QtCore
+
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 # (id of the sender, signal text, receiver) -> the function that is really connected, and the sender itself.

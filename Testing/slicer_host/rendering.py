@@ -1,9 +1,8 @@
 """A 3D view's picture, by the displayable managers that draw it in Slicer; offscreen."""
 
+import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
-
-import slicer
 
 MANAGERS = ("vtkMRMLCameraDisplayableManager", "vtkMRMLVolumeRenderingDisplayableManager",
             "vtkMRMLSegmentationsDisplayableManager3D")

@@ -4,10 +4,10 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from PySide6 import QtCore, QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from .mrml_widgets import qMRMLWidget
 

@@ -3,10 +3,10 @@
 import sys
 import types
 
-from PySide6 import QtCore, QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
-
 import slicer
+from PySide6 import QtCore, QtWidgets
+
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import ui_loader
 from .mrml_widgets import qMRMLWidget

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 pytest.importorskip("PySide6", reason="Qt is not installed")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
 MODULE = '''
 import enum

@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 from PySide6 import QtCore, QtUiTools
+
 from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from . import qt_objects

@@ -1,10 +1,10 @@
 """Layout manager and view widgets on the real layout, view, slice and camera nodes; nothing is rendered."""
 
+import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
-from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
-import slicer
+from __feature__ import true_property  # noqa: F401  (a switch, not a name)
 
 from .mrml_widgets import qMRMLWidget
 

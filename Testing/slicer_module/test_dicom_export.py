@@ -4,12 +4,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from CTADefaceLib.voxels.volume import Geometry
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
 from helpers.slicer_scene import MODULE, add_volume, load_series
 from slicer_host.dicom_database import DicomDatabase
-
-from CTADefaceLib.voxels.volume import Geometry
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +44,8 @@ def errors(panel):
 
 def put_mask(panel, mask=None):
     """The true face as mask, as a model would have proposed it."""
-    from CTADefaceLib.slicer_module.scene import face_segment
-
     import slicer
+    from CTADefaceLib.slicer_module.scene import face_segment
 
     volume = panel.volume
     if mask is None:
@@ -166,7 +164,7 @@ def test_panel_exports_and_lists_what_it_left_out(host, panel, tmp_path):
 
 def test_a_volume_without_dicom_becomes_a_new_valid_series_only_when_asked_for(host, panel, errors, tmp_path):
     panel.volume.SetAttribute("DICOM.instanceUIDs", None)
-    node, mask = put_mask(panel)
+    node, _mask = put_mask(panel)
     host.answers.append(False)
     panel.ui.exportDicomButton.click()
     assert "not loaded from DICOM" in host.dialogs.pop().text and not list(tmp_path.iterdir())

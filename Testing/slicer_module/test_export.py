@@ -1,5 +1,7 @@
 """What the module's logic lets leave: voxels, grid and record of an export, and what stops it."""
 
+from functools import partial
+
 import nibabel
 import numpy as np
 import pytest
@@ -101,8 +103,8 @@ def test_the_mask_is_never_written_into_the_folder_of_the_export(logic, masked, 
 
     output, path = logic.applyFill(head, masked), tmp_path / "release" / "head_defaced.nrrd"
     for inside in (path.parent, path.parent / "masks"):
-        for write in (lambda: logic.exportMask(head, masked, path, masks=inside),
-                      lambda: logic.exportVolume(output, path, mask=True, masks=inside)):
+        for write in (partial(logic.exportMask, head, masked, path, masks=inside),
+                      partial(logic.exportVolume, output, path, mask=True, masks=inside)):
             with pytest.raises(InputError, match="release folder"):
                 write()
     assert not list(tmp_path.iterdir())

@@ -226,7 +226,9 @@ def test_deface_does_it_all(slicer, logic, head):
 def test_bad_input_is_named_and_leaves_the_scene_as_it_was(slicer, logic, parts):
     from CTADefaceLib import errors
 
-    names = lambda: sorted(node.GetID() for node in slicer.util.getNodes("*").values())
+    def names():
+        return sorted(node.GetID() for node in slicer.util.getNodes("*").values())
+
     flat = add_volume(parts[0][:1], "Slice")
     magnetic = add_volume(np.abs(parts[0]), "MR")
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
@@ -240,6 +242,10 @@ def test_bad_input_is_named_and_leaves_the_scene_as_it_was(slicer, logic, parts)
             logic.segmentFace(node)
     with pytest.raises(errors.MaskError, match="segment the face first"):
         logic.applyFill(faceless)
+    for act in (logic.applyFill, logic.faceMask, logic.runChecks, logic.defacedArray):
+        for node in (None, empty):
+            with pytest.raises(errors.InputError, match="No volume"):
+                act(node)
     assert names() == before
 
 

@@ -19,9 +19,10 @@ def previews(host, head):
     """(logic, volume node, picture) with the true worker and model."""
     host.reset()
     host.load_module(MODULE)
-    import CTADeface
     import slicer
     from slicer_host.rendering import picture
+
+    import CTADeface
 
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     node = add_scan(head)

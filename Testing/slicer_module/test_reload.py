@@ -41,8 +41,8 @@ def test_the_files_can_be_read_before_slicer_has_its_segmentations(host, monkeyp
 
 
 def main():
-    from helpers import phantom
     import slicer_host
+    from helpers import phantom
     from helpers.slicer_scene import MODULE, add_volume
 
     host = slicer_host.start()

@@ -5,12 +5,11 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.slicer_scene import MODULE
-
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
+from helpers.slicer_scene import MODULE
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def test_steps_and_filter(host, panel):
     box.currentIndex = box.findData("not released")
     box.activated.emit(box.currentIndex)
     assert panel.review_section.review.item.case == "d.nii.gz"
-    assert not panel.ui.acceptButton.enabled and "Nothing was released" in panel.ui.acceptButton.toolTip
+    assert not panel.ui.acceptButton.enabled and "Nothing of it was released" in panel.ui.acceptButton.toolTip
     assert "draw the face first" in panel.ui.correctButton.toolTip and "failed" in panel.ui.reviewLabel.text
 
 

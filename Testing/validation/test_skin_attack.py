@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.paths import CHECK_DATA
-
 from CTADefaceLib.validation import skin_attack
 from CTADefaceLib.validation.face_frame import ZONES, face_frame
 from CTADefaceLib.validation.rays import AZIMUTH, ELEVATION, Rays, Surface, cast
+from helpers.paths import CHECK_DATA
 
 SHAPE = ELEVATION.size, AZIMUTH.size
 

@@ -1,7 +1,6 @@
 """The estimate before a run."""
 
 import numpy as np
-
 from CTADefaceLib.voxels import memory
 from CTADefaceLib.voxels.volume import Volume
 

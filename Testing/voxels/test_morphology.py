@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage as ndi
-
 from CTADefaceLib.voxels.morphology import beside, bounding_box, near, opened, widened, within
 from CTADefaceLib.voxels.volume import foremost, in_front
+from scipy import ndimage as ndi
 
 SHAPES = [(9, 14, 11), (1, 6, 5), (4, 2, 3)]
 
@@ -51,7 +50,7 @@ def test_bounding_box_holds_all_and_no_more(mask):
     box = bounding_box(mask)
     assert mask[box].sum() == mask.sum()
     assert all(mask[box].any(tuple(a for a in range(3) if a != axis))[[0, -1]].all() for axis in range(3))
-    assert all(0 <= b.start and b.stop <= n for b, n in zip(bounding_box(mask, (1, 5, 0)), mask.shape))
+    assert all(b.start >= 0 and b.stop <= n for b, n in zip(bounding_box(mask, (1, 5, 0)), mask.shape))
     assert bounding_box(np.zeros_like(mask)) is None
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import phantom
-
 from CTADefaceLib import errors, segment_face
 from CTADefaceLib.child_process.pipe import header
-from CTADefaceLib.worker.client import Worker
 from CTADefaceLib.voxels.volume import Geometry
+from CTADefaceLib.worker.client import Worker
+from helpers import phantom
 
 AFFINE = np.diag([phantom.SPACING_MM] * 3 + [1.0])
 
@@ -117,7 +116,7 @@ def test_a_program_that_ends_at_once_is_told_and_leaves_nothing(temporary, hu, m
 
 
 def test_engines_errors_come_back_as_what_they_are(worker, hu):
-    with pytest.raises(errors.NoFaceError, match="scan 7.*no face found"):
+    with pytest.raises(errors.NoFaceError, match=r"scan 7.*no face found"):
         worker.segment(np.where(hu > 0, -100, hu), AFFINE, name="scan 7").wait()
     with pytest.raises(errors.ModelError, match="no model"):
         worker.segment(hu, AFFINE, model="nothing").wait()
@@ -130,7 +129,7 @@ def test_missing_torch_is_told_apart(temporary, tmp_path_factory, hu):
     folder.mkdir()
     (folder / "__init__.py").write_text("raise ImportError('half installed')")
     worker = Worker(environment={**os.environ, "PYTHONPATH": str(folder.parent)})
-    with pytest.raises(errors.MissingPackages, match="half installed.*install the Python packages"):
+    with pytest.raises(errors.MissingPackages, match=r"half installed.*install the Python packages"):
         worker.segment(hu, AFFINE).wait()
     worker.close()
 
@@ -250,6 +249,6 @@ def test_death_behind_a_launcher_is_told_and_leaves_nothing(temporary, launcher,
     job = worker.segment(hu, AFFINE)
     assert until(lambda: children(process_id(worker)))
     os.kill(children(process_id(worker))[0], signal.SIGKILL)
-    with pytest.raises(errors.WorkerDied, match="exit abnormally.*memory"):
+    with pytest.raises(errors.WorkerDied, match=r"exit abnormally.*memory"):
         job.wait()
     assert not list(temporary.iterdir())

@@ -4,6 +4,9 @@ The method of Mahmutoglu et al. (Eur Radiol Exp 2024;8:111): MTCNN and FaceNet o
 several views, and with boxes of the size and place of the face only (see ``views``).
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
@@ -12,14 +15,16 @@ import numpy as np
 from ..checks.check import SKIP, Check
 from ..errors import InputError
 from ..progress import Progress
-from ..rendering.camera import tissue_focus
+from ..rendering.camera import View, tissue_focus
+from ..voxels.volume import Geometry
 from .measured import measured, method_sentence
 from .recognition import Box, Detector, Embedder, distance
 from .verdict import judge
-from .views import VIEWS, box_mm, counts, draw_views, face_centre, frame
+from .views import VIEWS, Frame, box_mm, counts, draw_views, face_centre, frame
 
-# For ``Progress``: pictures before, pictures after, detection and distance.
+# For a ``Progress`` of this check alone.
 STAGES = {"identity": 1.0}
+# Fractions of the check at which the pictures before and the pictures after are drawn.
 SHARES = (0.4, 0.8)
 
 
@@ -46,12 +51,13 @@ class ViewResult:
     distance: float | None
 
     @property
-    def before(self):
+    def before(self) -> Detection | None:
         """The surest counted ``Detection`` before, None if there is none."""
         return _face(self.boxes_before)
 
     @property
-    def after(self):
+    def after(self) -> Detection | None:
+        """The surest counted ``Detection`` after, None if there is none."""
         return _face(self.boxes_after)
 
 
@@ -66,24 +72,26 @@ class IdentityResult:
     views: tuple[ViewResult, ...]
 
     @property
-    def detected_before(self):
-        """Number of views in which the face was found; ``rate`` is this of ``len(views)``."""
+    def detected_before(self) -> int:
+        """Number of views of the original in which the face was found."""
         return sum(view.before is not None for view in self.views)
 
     @property
-    def detected_after(self):
+    def detected_after(self) -> int:
+        """Number of views of the defaced volume in which a face was found."""
         return sum(view.after is not None for view in self.views)
 
     @property
-    def distances(self):
+    def distances(self) -> list[float]:
+        """FaceNet distances of the views that have one."""
         return [view.distance for view in self.views if view.distance is not None]
 
     @property
-    def method(self):
+    def method(self) -> str:
         """What is known of the method beside this case: rank-1 and AUC, as measured, in one sentence."""
         return method_sentence(measured())
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         """All of it for JSON: no paths, no pictures."""
         number, distances = len(self.views), self.distances
         combined = {"views": number, "detected_before": self.detected_before, "detected_after": self.detected_after,
@@ -93,17 +101,20 @@ class IdentityResult:
         return {"verdict": self.verdict, "reason": self.reason, "number_name": self.number_name, "number": self.number,
                 "method": self.method, "combined": combined, "views": [_view_dict(view) for view in self.views]}
 
-    def as_check(self):
+    def as_check(self) -> Check:
         """The verdict as one more ``Check`` of a case; 'not possible' is not applicable."""
         verdict = SKIP if self.verdict == "not possible" else self.verdict
         return Check("identity", verdict, self.number, self.number_name, f"{self.reason} {self.method}")
 
 
-def _view_dict(view):
+def _view_dict(view: ViewResult) -> dict:
     return asdict(view) | {"detected_before": view.before is not None, "detected_after": view.after is not None}
 
 
-def identity_check(before_hu, after_hu, face_mask, geometry, progress=None, on_view=lambda view, before, after: None):
+def identity_check(before_hu: np.ndarray, after_hu: np.ndarray, face_mask: np.ndarray, geometry: Geometry,
+                   progress: Progress | None = None,
+                   on_view: Callable[[ViewResult, np.ndarray, np.ndarray], object] = lambda view, before, after: None,
+                   ) -> IdentityResult:
     """Is the face still detected, and the person still recognised, in the defaced volume?
 
     Parameters: ``before_hu``, ``after_hu`` arrays (k, j, i) in HU and ``face_mask`` (k, j, i), non-zero = face, all on
@@ -128,35 +139,36 @@ def identity_check(before_hu, after_hu, face_mask, geometry, progress=None, on_v
     results = []
     for number, view in enumerate(VIEWS):
         progress.update(SHARES[1] + (1 - SHARES[1]) * number / len(VIEWS))
-        pair = before[number], after[number]
-        results.append(compare(view, frame(view, focus, centre), *pair, detector, embedder))
-        on_view(results[-1], *pair)
+        results.append(compare(view, frame(view, focus, centre), before[number], after[number], detector, embedder))
+        on_view(results[-1], before[number], after[number])
     return summarise(results)
 
 
-def summarise(views):
+def summarise(views: Sequence[ViewResult]) -> IdentityResult:
     """``IdentityResult`` of the ``ViewResult``s of one head."""
-    return IdentityResult(*judge(views), tuple(views))
+    verdict, reason, number_name, number = judge(views)
+    return IdentityResult(verdict, reason, number_name, number, tuple(views))
 
 
-def compare(view, at, before, after, detector, embedder):
+def compare(view: View, at: Frame, before: np.ndarray, after: np.ndarray, detector: Detector,
+            embedder: Embedder) -> ViewResult:
     """``ViewResult`` of two pictures of one ``View``; ``at`` is its ``Frame``.
 
     Each face is cropped at its own box. Where only one picture has a face, the other is cropped at the same place.
     """
-    boxes = [tuple(_detection(box, at) for box in detector.find(picture)) for picture in (before, after)]
-    faces = [_face(b) for b in boxes]
+    boxes_before, boxes_after = (tuple(_detection(box, at) for box in detector.find(picture)) for picture in (before, after))
+    face_before = _face(boxes_before) or _face(boxes_after)
+    face_after = _face(boxes_after) or face_before
     apart = None
-    if any(faces):
-        crops = (face or faces[1 - which] for which, face in enumerate(faces))
-        apart = distance(*(embedder.embed(p, face.box) for p, face in zip((before, after), crops, strict=True)))
-    return ViewResult(view.name, view.pitch_deg, view.yaw_deg, at.mm_per_pixel, *boxes, apart)
+    if face_before is not None and face_after is not None:
+        apart = distance(embedder.embed(before, face_before.box), embedder.embed(after, face_after.box))
+    return ViewResult(view.name, view.pitch_deg, view.yaw_deg, at.mm_per_pixel, boxes_before, boxes_after, apart)
 
 
-def _detection(box, at):
+def _detection(box: Box, at: Frame) -> Detection:
     width, offset = box_mm(box, at)
     return Detection(box, width, offset, counts(width, offset))
 
 
-def _face(boxes):
+def _face(boxes: Iterable[Detection]) -> Detection | None:
     return next((b for b in boxes if b.counted), None)

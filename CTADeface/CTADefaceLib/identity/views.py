@@ -4,21 +4,25 @@ A detector that sees a head only from straight ahead misses real faces, and find
 that is gone: so several views, and boxes of the size and at the place of the face only.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..errors import MaskError
-from ..rendering.camera import VIEW_ANGLE_DEG, View, camera_pose
+from ..rendering.camera import VIEW_ANGLE_DEG, Focus, View, camera_pose
 from ..rendering.offscreen import render_views
+from .recognition import Box
 
 PITCHES_DEG = (0, 10, 20, 30)
 YAWS_DEG = (-15, 0, 15)
 VIEWS = tuple(View(f"pitch {pitch} yaw {yaw}", pitch, yaw) for pitch in PITCHES_DEG for yaw in YAWS_DEG)
 SIZE = 360  # pixels
-# Takes away the steps of coarse voxels, which hide faces from MTCNN: chosen on nine training heads of 4 mm voxels,
-# where the face is then found in 24 of 108 views instead of 10, and FaceNet tells heads apart better (AUC 0.92
+# Smoothing takes away the steps of coarse voxels, which hide faces from MTCNN. Chosen on nine training heads of 4 mm
+# voxels: the face is then found in 24 of 108 views instead of 10, and FaceNet tells heads apart better (AUC 0.92
 # instead of 0.86).
 SMOOTHING_PIXELS = 2.0
 
@@ -36,7 +40,8 @@ class Frame:
     mm_per_pixel: float
 
 
-def draw_views(hu, index_to_ras, focus, views=VIEWS, size=SIZE, smoothing=SMOOTHING_PIXELS):
+def draw_views(hu: np.ndarray, index_to_ras: np.ndarray, focus: Focus, views: Sequence[View] = VIEWS, size: int = SIZE,
+               smoothing: float = SMOOTHING_PIXELS) -> list[np.ndarray]:
     """Smoothed pictures of ``views``: list of uint8 RGB (size, size, 3).
 
     ``hu`` (k, j, i); ``index_to_ras`` 4x4, to RAS mm; ``focus``: the same for volumes that are compared; ``smoothing``
@@ -46,7 +51,7 @@ def draw_views(hu, index_to_ras, focus, views=VIEWS, size=SIZE, smoothing=SMOOTH
     return [ndi.gaussian_filter(picture, sigma) for picture in render_views(hu, index_to_ras, views, size, focus)]
 
 
-def face_centre(mask, index_to_ras):
+def face_centre(mask: np.ndarray, index_to_ras: np.ndarray) -> np.ndarray:
     """Centroid of the face mask (k, j, i) in RAS mm; ``MaskError`` when it is empty."""
     counts = [np.count_nonzero(mask, axis=tuple(a for a in range(3) if a != axis)) for axis in (2, 1, 0)]
     if not counts[0].any():
@@ -55,8 +60,8 @@ def face_centre(mask, index_to_ras):
     return np.asarray(index_to_ras)[:3] @ [*index, 1.0]
 
 
-def frame(view, focus, centre, size=SIZE):
-    """``Frame`` of a picture of ``size`` pixels that ``render`` draws of ``focus``; ``centre`` in RAS mm."""
+def frame(view: View, focus: Focus, centre: np.ndarray, size: int = SIZE) -> Frame:
+    """``Frame`` of a picture of ``size`` pixels that ``draw_views`` draws of ``focus``; ``centre`` in RAS mm."""
     position, towards, up = camera_pose(view, focus)
     offset = np.asarray(centre) - position
     depth = -offset @ towards
@@ -67,13 +72,14 @@ def frame(view, focus, centre, size=SIZE):
                  float(mm_per_pixel))
 
 
-def box_mm(box, at):
+def box_mm(box: Box, at: Frame) -> tuple[float, float]:
     """(width of a ``Box``, distance of its middle from the face centre), in mm at the depth of the face centre."""
     across = box.left + (box.width - 1) / 2 - at.column
     down = box.top + (box.height - 1) / 2 - at.row
     return box.width * at.mm_per_pixel, float(np.hypot(across, down)) * at.mm_per_pixel
 
 
-def counts(width_mm, offset_mm, widths=FACE_WIDTH_MM, farthest=FACE_OFFSET_MM):
+def counts(width_mm: float, offset_mm: float, widths: tuple[float, float] = FACE_WIDTH_MM,
+           farthest: float = FACE_OFFSET_MM) -> bool:
     """Is a box of this width and distance from the face centre, in mm, one of the face?"""
     return widths[0] <= width_mm <= widths[1] and offset_mm <= farthest

@@ -1,16 +1,22 @@
-"""Where an observer stands who looks at a head CT, and what fills his view.
+"""Where the camera stands that looks at a head CT, and what fills its view.
 
 All positions are RAS in mm. Pictures are what an observer facing the patient sees: superior is up and the patient's right
 is on the left.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..errors import InputError
 from ..voxels.hu import TISSUE_HU
+
+if TYPE_CHECKING:
+    from vtk import vtkCamera
 
 VIEW_ANGLE_DEG = 30.0
 HEAD_HEIGHT_MM = 260.0  # vertex to below the chin
@@ -40,7 +46,7 @@ FRONTAL = View("frontal", 0.0, 0.0)
 OBLIQUE = View("oblique", 0.0, 35.0)
 
 
-def tissue_focus(hu, index_to_ras):
+def tissue_focus(hu: np.ndarray, index_to_ras: np.ndarray) -> Focus:
     """``Focus`` on the head: the largest piece above -300 HU, from its vertex 260 mm down.
 
     ``hu`` (k, j, i); ``index_to_ras`` 4x4. Without any tissue: the centre and extent of the volume.
@@ -59,19 +65,20 @@ def tissue_focus(hu, index_to_ras):
     high = np.r_[skull[:, :2].max(0), head[:, 2].max()]
     half = (high - low) / 2
     radius = min(half.max() + half[1] / 4, MAX_RADIUS_MM)  # perspective enlarges the face, half[1] nearer
-    return Focus(tuple(((low + high) / 2).tolist()), max(float(radius), 1.0))
+    right, anterior, superior = ((low + high) / 2).tolist()
+    return Focus((right, anterior, superior), max(float(radius), 1.0))
 
 
-def aim_camera(camera, view, focus):
-    """Point a vtkCamera, or Slicer's camera node, from the direction ``view`` at ``focus`` (RAS, mm)."""
-    position, towards, up = camera_pose(view, focus)
+def aim_camera(camera: vtkCamera, view: View, focus: Focus) -> None:
+    """Point ``camera``, or Slicer's camera node, which has the same methods, from ``view`` at ``focus`` (RAS, mm)."""
+    position, _towards, up = camera_pose(view, focus)
     camera.SetViewAngle(VIEW_ANGLE_DEG)
     camera.SetFocalPoint(*focus.centre)
     camera.SetPosition(*position)
     camera.SetViewUp(*up)
 
 
-def camera_pose(view, focus):
+def camera_pose(view: View, focus: Focus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position (RAS mm) of the camera, and the unit vectors from the focus towards it and up in the picture."""
     pitch, yaw = np.radians([view.pitch_deg, view.yaw_deg])
     level, superior = np.array([-np.sin(yaw), np.cos(yaw), 0.0]), np.array([0.0, 0.0, 1.0])
@@ -80,7 +87,7 @@ def camera_pose(view, focus):
     return focus.centre + distance * towards, towards, np.cos(pitch) * superior - np.sin(pitch) * level
 
 
-def require_volume(hu, index_to_ras):
+def require_volume(hu: np.ndarray, index_to_ras: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``hu`` as an array and ``index_to_ras`` as 4x4 floats. Raises: InputError for other than three dimensions."""
     hu = np.asarray(hu)
     if hu.ndim != 3 or hu.size == 0:
@@ -88,13 +95,13 @@ def require_volume(hu, index_to_ras):
     return hu, np.asarray(index_to_ras, float).reshape(4, 4)
 
 
-def voxel_size(matrix):
+def voxel_size(matrix: np.ndarray) -> np.ndarray:
     """Voxel size along i, j, k in mm."""
     return np.linalg.norm(matrix[:3, :3], axis=0)
 
 
-def _largest_piece(tissue):
-    """Indices (n, 3) of the largest connected piece; what is thinner than 5 voxels, as a couch, is left out."""
+def _largest_piece(tissue: np.ndarray) -> np.ndarray:
+    """Indices (n, 3) of the largest connected piece; what is thinner than 5 voxels, such as a couch, is left out."""
     opened = ndi.binary_opening(tissue, iterations=2)
     labels, _ = ndi.label(opened if opened.any() else tissue)
     sizes = np.bincount(labels.ravel())

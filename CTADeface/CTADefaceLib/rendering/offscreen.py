@@ -4,12 +4,27 @@ Needs the optional package vtk and OpenGL; on a machine without a display vtk fa
 renderer.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DeviceError, MissingPackages
-from .camera import aim_camera, require_volume, tissue_focus, voxel_size
+from .camera import Focus, View, aim_camera, require_volume, tissue_focus, voxel_size
+
+if TYPE_CHECKING:
+    from vtk import (
+        vtkImageData,
+        vtkRenderer,
+        vtkRenderWindow,
+        vtkTextActor,
+        vtkVolume,
+        vtkVolumeProperty,
+    )
 
 # Slicer's preset CT-Muscle: (HU, opacity); (HU, red, green, blue); the material; the background of its 3-D views.
 OPACITY_POINTS = ((-155.4, 0.0), (217.6, 0.676), (419.7, 0.833), (3071.0, 0.804))
@@ -27,17 +42,19 @@ NO_VTK = "Pictures need the package vtk: run `pip install vtk`."
 NO_OPENGL = "Pictures need OpenGL: install Mesa, on Debian `apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri`."
 
 
-def render_views(hu, index_to_ras, views, size=400, focus=None, caption=None):
+def render_views(hu: np.ndarray, index_to_ras: np.ndarray, views: Sequence[View], size: int = 400,
+                 focus: Focus | None = None, caption: str | None = None) -> list[np.ndarray]:
     """One picture for each of ``views``: list of uint8 arrays of shape (size, size, 3), rows from the top.
 
     ``hu``: array (k, j, i) in HU of any dtype; ``index_to_ras``: 4x4, (i, j, k, 1) to RAS mm.
     ``focus``: a ``Focus``, by default ``tissue_focus`` of this volume; pass the same for volumes that are to be
     compared. Only the cube around the focus is drawn. ``caption``: text in the upper left corner.
-    Raises ``InputError`` if ``hu`` is not 3-D, ``DeviceError`` without vtk or OpenGL.
+    Raises ``InputError`` if ``hu`` is not 3-D, ``MissingPackages`` without vtk, ``DeviceError`` without OpenGL.
     """
     vtk = import_vtk()
     focus = focus or tissue_focus(hu, index_to_ras)
-    part, part_matrix = _cropped(*require_volume(hu, index_to_ras), focus)
+    whole, matrix = require_volume(hu, index_to_ras)
+    part, part_matrix = _cropped(whole, matrix, focus)
     with _window(vtk, size) as (window, renderer):
         if min(part.shape) > 1:
             renderer.AddVolume(_volume_actor(vtk, part, part_matrix))
@@ -51,7 +68,7 @@ def render_views(hu, index_to_ras, views, size=400, focus=None, caption=None):
     return pictures
 
 
-def import_vtk():
+def import_vtk() -> ModuleType:
     """The module ``vtk``. Raises: MissingPackages."""
     try:
         import vtk
@@ -61,7 +78,7 @@ def import_vtk():
     return vtk
 
 
-def _cropped(hu, matrix, focus):
+def _cropped(hu: np.ndarray, matrix: np.ndarray, focus: Focus) -> tuple[np.ndarray, np.ndarray]:
     """The part (k, j, i; int16) of ``hu`` that touches the cube around ``focus``, and the matrix of this part."""
     corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * focus.radius + focus.centre
     indices = (corners - matrix[:3, 3]) @ np.linalg.inv(matrix[:3, :3]).T
@@ -75,11 +92,11 @@ def _cropped(hu, matrix, focus):
     return part, part_matrix
 
 
-def _volume_actor(vtk, hu, matrix):
+def _volume_actor(vtk: ModuleType, hu: np.ndarray, matrix: np.ndarray) -> vtkVolume:
     """The actor of an int16 volume (k, j, i) under its 4x4 matrix to RAS."""
     image, matrix = _drawable_image(vtk, hu, matrix)
-    # Slicer leaves all spacing to the matrix, which its GPU mapper stands. This mapper's light then grows with
-    # 1 / voxel size; one cubic spacing in the image cures that and keeps Slicer's shading of anisotropic voxels.
+    # Slicer leaves all spacing to the matrix, which suits its GPU mapper. With this mapper, brightness would then grow
+    # with 1 / voxel size; one cubic spacing in the image cures that and keeps Slicer's shading of anisotropic voxels.
     edge = float(voxel_size(matrix).min())
     image.SetSpacing(edge, edge, edge)
     user_matrix = vtk.vtkMatrix4x4()
@@ -95,7 +112,7 @@ def _volume_actor(vtk, hu, matrix):
     return actor
 
 
-def _drawable_image(vtk, hu, matrix):
+def _drawable_image(vtk: ModuleType, hu: np.ndarray, matrix: np.ndarray) -> tuple[vtkImageData, np.ndarray]:
     """vtkImageData of unit spacing and its matrix, by linear interpolation no finer than a picture can show."""
     image = vtk.vtkImageData()
     image.SetDimensions(*hu.shape[::-1])
@@ -113,12 +130,12 @@ def _drawable_image(vtk, hu, matrix):
     return image, matrix
 
 
-def _ct_muscle(vtk):
+def _ct_muscle(vtk: ModuleType) -> vtkVolumeProperty:
     opacity, colour = vtk.vtkPiecewiseFunction(), vtk.vtkColorTransferFunction()
     for point in OPACITY_POINTS:
         opacity.AddPoint(*point)
-    for point in SKIN_COLOURS + BONE_COLOURS:
-        colour.AddRGBPoint(*point)
+    for colour_point in SKIN_COLOURS + BONE_COLOURS:
+        colour.AddRGBPoint(*colour_point)
     material = vtk.vtkVolumeProperty()
     material.SetScalarOpacity(opacity)
     material.SetColor(colour)
@@ -132,7 +149,7 @@ def _ct_muscle(vtk):
 
 
 @contextmanager
-def _window(vtk, size):
+def _window(vtk: ModuleType, size: int) -> Iterator[tuple[vtkRenderWindow, vtkRenderer]]:
     """An offscreen render window of ``size`` x ``size`` pixels and its renderer; released at the end."""
     warnings = vtk.vtkObject.GetGlobalWarningDisplay()
     vtk.vtkObject.SetGlobalWarningDisplay(0)  # vtk complains about every window type it tries and drops
@@ -156,12 +173,12 @@ def _window(vtk, size):
         window.Finalize()
 
 
-def _aim(renderer, view, focus):
+def _aim(renderer: vtkRenderer, view: View, focus: Focus) -> None:
     aim_camera(renderer.GetActiveCamera(), view, focus)
     renderer.ResetCameraClippingRange()
 
 
-def _caption_actor(vtk, text, size):
+def _caption_actor(vtk: ModuleType, text: str, size: int) -> vtkTextActor:
     actor = vtk.vtkTextActor()
     actor.SetInput(text)
     style = actor.GetTextProperty()
@@ -171,7 +188,7 @@ def _caption_actor(vtk, text, size):
     return actor
 
 
-def _read_pixels(vtk, window):
+def _read_pixels(vtk: ModuleType, window: vtkRenderWindow) -> np.ndarray:
     grab = vtk.vtkWindowToImageFilter()
     grab.SetInput(window)
     grab.ReadFrontBufferOff()

@@ -1,5 +1,8 @@
 """Pictures of the original beside the defaced volume, and how they are written."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,8 @@ from .offscreen import import_vtk, render_views
 GAP_PIXELS = 4
 
 
-def before_after_picture(original_hu, defaced_hu, index_to_ras, path, size=400, overwrite=False):
+def before_after_picture(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_ras: np.ndarray, path: str | Path,
+                         size: int = 400, overwrite: bool = False) -> Path:
     """Write a PNG: rows original and defaced, columns frontal and oblique, the same camera for both rows.
 
     Both volumes: arrays (k, j, i) in HU on the grid of ``index_to_ras`` (4x4, to RAS mm). Returns the path.
@@ -28,12 +32,12 @@ def before_after_picture(original_hu, defaced_hu, index_to_ras, path, size=400, 
     return path
 
 
-def before_after_png(original_hu, defaced_hu, index_to_ras, size=400):
-    """As ``before_after_picture``, but the PNG's bytes: nothing that shows the original is put on a disk."""
+def before_after_png(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_ras: np.ndarray, size: int = 400) -> bytes:
+    """As ``before_after_picture``, but returns the PNG's bytes: nothing that shows the original is put on a disk."""
     return png(_before_after(original_hu, defaced_hu, index_to_ras, size))
 
 
-def png(picture):
+def png(picture: np.ndarray) -> bytes:
     """The bytes of a PNG of ``picture``, RGB uint8 (rows, columns, 3)."""
     vtk = import_vtk()
     image = vtk.vtkImageData()
@@ -47,7 +51,7 @@ def png(picture):
     return bytes(vtk.util.numpy_support.vtk_to_numpy(writer.GetResult()))
 
 
-def _before_after(original_hu, defaced_hu, index_to_ras, size):
+def _before_after(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_ras: np.ndarray, size: int) -> np.ndarray:
     if np.shape(original_hu) != np.shape(defaced_hu):
         raise InputError("The original and the defaced volume differ in shape; pass two volumes on one grid.")
     focus = tissue_focus(original_hu, index_to_ras)
@@ -55,16 +59,18 @@ def _before_after(original_hu, defaced_hu, index_to_ras, size):
     return picture_grid([render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned])
 
 
-def picture_grid(rows):
-    """Lists of equal pictures, row by row, to one picture with white gaps."""
+def picture_grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """One picture with white gaps, uint8 (rows, columns, 3), of rows of pictures of equal size."""
     gap = ((0, GAP_PIXELS), (0, GAP_PIXELS), (0, 0))
     whole = np.block([[[np.pad(picture, gap, constant_values=255)] for picture in row] for row in rows])
     return whole[:-GAP_PIXELS, :-GAP_PIXELS]
 
 
-def write_png(picture, path):
-    """Write a uint8 picture (rows, columns, 3), which may show a face, to ``path`` for the owner only, whole or not at all;
-    OutputError."""
+def write_png(picture: np.ndarray, path: Path) -> None:
+    """Write a uint8 picture (rows, columns, 3) to ``path``, whole or not at all.
+
+    Only the owner may read the file, as the picture may show a face. Raises: OutputError.
+    """
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written; choose another folder.")
     try:

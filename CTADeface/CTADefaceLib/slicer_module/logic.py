@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from ..filling.fill import DEFAULT_FILL, filled, parse_fill
 from ..cases.options import Options
 from ..cases.prepare import prepare, release_case, target_of
 from ..cases.result import Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..voxels.ct_check import check_ct
 from ..files.publish import publishing
 from ..files.write import write_new_mask
+from ..filling.fill import DEFAULT_FILL, filled, parse_fill
 from ..progress import Progress
-from .scene import face_segment, volumes
+from ..release.outgoing import Outgoing
+from ..voxels.ct_check import check_ct
+from ..worker.client import Job
 from .export import node_export
+from .scene import face_segment, volumes
 from .scene.preview import Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
-from ..worker.client import Job
 
 if TYPE_CHECKING:
     # Slicer may read this file before it has the classes of its module Segmentations.
@@ -37,8 +38,8 @@ EDIT_MM = 1.0
 EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
-def _events():
-    """A ``Progress`` that keeps the application's windows alive."""
+def _events() -> Progress:
+    """A ``Progress`` that lets the application redraw its windows."""
     return Progress(lambda report: redraw())
 
 
@@ -48,7 +49,7 @@ class FaceLogic:
     Every method works with ``--no-main-window`` and in scripts; only ``showPreview`` needs a 3D view.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.preview = Preview()
 
     # Segment
@@ -66,15 +67,15 @@ class FaceLogic:
         """
         job = self.startSegmentation(volumeNode, model, device, mirroring, ears)
 
-        def each(job):
+        def each(running: Job) -> None:
             if progress is not None:
-                progress(job)
+                progress(running)
             process_events()
 
         try:
             job.wait(each)
         finally:
-            # Does nothing to a job that is done; one whose callback failed must not go on unseen.
+            # A job whose callback failed must not run on unseen; this does nothing to a job that is done.
             job.cancel()
         return self.finishSegmentation(job, volumeNode, segmentationNode)
 
@@ -90,6 +91,7 @@ class FaceLogic:
                            segmentationNode: SegmentationNode | None = None) -> SegmentationNode:
         """Put the mask of a job that is done into the scene; returns the segmentation node. Raises: InputError when
         the volume has left the scene or changed its size meanwhile."""
+        assert job.result is not None, "Only a job that is done and did not fail has a mask."
         mask = job.result["mask"]
         present = slicer.mrmlScene.IsNodePresent(volumeNode)
         if not present or slicer.util.arrayFromVolume(volumeNode).shape != mask.shape:
@@ -103,15 +105,23 @@ class FaceLogic:
         return node
 
     def faceMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> np.ndarray:
-        """The face mask of a volume as bool array (k, j, i). Raises: MaskError when there is none or it is empty."""
-        segmentation = segmentationNode or face_segment.find_face(volumeNode)
-        if segmentation is None:
-            raise MaskError(f"{volumeNode.GetName()}: has no face mask yet; segment the face first.")
-        mask = face_segment.get_mask(segmentation, volumeNode)
+        """The face mask of a volume as bool array (k, j, i).
+
+        Raises: InputError for a bad volume, MaskError when there is no mask or it is empty.
+        """
+        mask = face_segment.get_mask(self._face(volumeNode, segmentationNode), volumeNode)
         if not mask.any():
             raise MaskError(f"{volumeNode.GetName()}: the face mask is empty, so that nothing would be removed; "
                             "segment or draw the face first.")
         return mask
+
+    def _face(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None) -> SegmentationNode:
+        """The segmentation node given, or the volume's own. Raises: InputError for a bad volume, MaskError without a mask."""
+        volumes.engine_volume(volumeNode)
+        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        if segmentation is None:
+            raise MaskError(f"{volumeNode.GetName()}: has no face mask yet; segment the face first.")
+        return segmentation
 
     def isEdited(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> bool:
         """Has a person changed the mask since the model proposed it?"""
@@ -159,7 +169,8 @@ class FaceLogic:
             raise MaskError(f"{segmentationNode.GetName()}: was not made by a model; segment the face first.")
         face_segment.set_mask(segmentationNode, mask, volumeNode)
 
-    def _edit(self, volumeNode, segmentationNode, change):
+    def _edit(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode,
+              change: Callable[[np.ndarray], np.ndarray]) -> None:
         mask = change(self.faceMask(volumeNode, segmentationNode))
         if not mask.any():
             raise MaskError(_("Nothing would be left of the face mask; it was not changed."))
@@ -190,11 +201,10 @@ class FaceLogic:
     def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                      fill: str | float = DEFAULT_FILL) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
+        mask = self.faceMask(volumeNode, segmentationNode)
         survey = volumes.survey_of(volumeNode)
-        segmentation = segmentationNode or face_segment.find_face(volumeNode)
-        ears = survey.ears if segmentation is not None and node_export.ears_wanted(segmentation) else None
-        return filled(volumes.engine_volume(volumeNode), self.faceMask(volumeNode, segmentation), fill, survey.histogram,
-                      survey.frame, ears)[0]
+        ears = survey.ears if node_export.ears_wanted(segmentationNode or face_segment.find_face(volumeNode)) else None
+        return filled(volumes.engine_volume(volumeNode), mask, fill, survey.histogram, survey.frame, ears)[0]
 
     def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                   outputVolumeNode: VolumeNode | None = None, fill: str | float = DEFAULT_FILL) -> VolumeNode:
@@ -204,9 +214,9 @@ class FaceLogic:
         ``fill`` 'levelled', 'percentile', 'published', 'air' or HU as a number.
         Returns: the output node. Raises: MaskError, InputError; never changes ``volumeNode``.
         """
-        if outputVolumeNode is volumeNode:
+        segmentation = self._face(volumeNode, segmentationNode)
+        if outputVolumeNode is not None and outputVolumeNode is volumeNode:
             raise InputError(f"{volumeNode.GetName()}: the input is never written over; choose another output volume.")
-        segmentation = segmentationNode or face_segment.find_face(volumeNode)
         array = self.defacedArray(volumeNode, segmentation, fill)
         output = outputVolumeNode or segmentation.GetNodeReference(face_segment.DEFACED)
         if output is None:
@@ -221,16 +231,17 @@ class FaceLogic:
 
     def runChecks(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
                   fill: str | float = DEFAULT_FILL, identity: bool = False) -> list[Check]:
-        """What the checks say of the volume filled with the mask as it is now; nothing in the scene changes.
+        """Check the volume as it would be filled with the present mask; nothing in the scene changes.
 
         ``identity``: also face detection and recognition, which needs optional packages and half a minute.
         Returns: ``Check``s (``name``, ``verdict``, ``value``, ``unit``, ``text``, ``place`` in RAS mm of the volume's
         own coordinates). Raises: MaskError, InputError.
         """
-        segmentation = segmentationNode or face_segment.find_face(volumeNode)
+        segmentation = self._face(volumeNode, segmentationNode)
         return self._prepared(volumeNode, segmentation, Options(fill=fill, identity=identity)).checks
 
-    def _prepared(self, volume, segmentation, options, stored=None):
+    def _prepared(self, volume: VolumeNode, segmentation: SegmentationNode, options: Options,
+                  stored: np.ndarray | None = None) -> Outgoing:
         face = node_export.mask_of(segmentation, volume, self.faceMask(volume, segmentation))
         return prepare(node_export.scan_of(volume), face, options, _events(), stored)
 
@@ -243,10 +254,10 @@ class FaceLogic:
         """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no
         other header text. The parent transform is not applied: the file has the grid of the scan.
 
-        Parameters: ``overrides`` failed check -> reason, and ``by`` whom (None: this computer's user); ``records`` the
+        Parameters: ``overrides`` failed check -> reason, and ``by`` who gives it (None: this computer's user); ``records`` the
         folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
         pictures of the original face beside the record; ``identity`` as for ``runChecks``; ``mask`` also the face mask,
-        as ``exportMask`` does; ``warn`` is told when what was asked for beside the volume could not be made.
+        as ``exportMask`` does; ``warn`` is called with a sentence when the report or the mask could not be made.
         Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, and for a
         folder of records or masks inside the folder of ``path``, OutputError for an existing file without
         ``overwrite``, MissingPackages when the report could not be drawn.
@@ -262,6 +273,7 @@ class FaceLogic:
                               Result(volumeNode.GetName()))
         if result.error:
             warn(result.error)
+        assert result.record is not None, "A case that was released has a record."
         return Path(result.record)
 
     def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
@@ -276,8 +288,8 @@ class FaceLogic:
         mask; ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity;
         ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``keepPrivate`` keeps
         private elements, which may show the face; ``warn`` is called with warnings; the others as for ``exportVolume``.
-        Returns: one ``Result`` per series, also of those that were not defaced, with the reason. Raises: ChecksFailed,
-        InputError when the files are not to be found or the volume was changed after loading, OutputError,
+        Returns: one ``Result`` per series, also for those that were not defaced, with the reason. Raises: ChecksFailed,
+        InputError when the files cannot be found or the volume was changed after loading, OutputError,
         MissingPackages.
         """
         from .export import dicom_export
@@ -295,8 +307,8 @@ class FaceLogic:
 
     def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
                    overwrite: bool = False, masks: str | Path | None = None, records: str | Path | None = None) -> Path:
-        """Write the face mask as uint8 (1 = face) on the volume's grid. It shows the shape of the face and therefore
-        never lies where the defaced volume lies.
+        """Write the face mask as uint8 (1 = face) on the volume's grid. It shows the shape of the face and is therefore
+        never put where the defaced volume lies.
 
         Parameters: ``path`` of the defaced volume, as for ``exportVolume``: the mask becomes "<name>_facemask" with its
         extension in the folder ``masks`` (None: that of the records, as for ``exportVolume``).
@@ -310,7 +322,7 @@ class FaceLogic:
             write_new_mask(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
         return target
 
-    def _require_extension(self, path):
+    def _require_extension(self, path: str | Path) -> None:
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):
             raise InputError(f"{path}: unknown kind of file; choose a name that ends in "
                              f"{', '.join(EXPORT_EXTENSIONS)}.")

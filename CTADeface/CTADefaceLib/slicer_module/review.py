@@ -1,7 +1,12 @@
 """A finished batch in the scene, one case at a time: look, correct, decide."""
 
-from contextlib import suppress
+from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 import slicer
 
 from ..batch.correct import batch_of, correct, open_case, record_of, reject
@@ -9,35 +14,42 @@ from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..voxels.images import mask_on_grid
-from ..voxels.volume import Volume
-from .scene import face_segment, volumes
+from ..voxels.volume import Geometry, Volume
 from .export.node_export import PROPOSED_BY
+from .scene import face_segment, volumes
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 
 class Review:
-    """``queue`` of ``Item``s; ``item`` the one at hand, with its ``volume`` and ``segmentation`` nodes where it could
-    be read.
+    """``queue`` of ``Item``s; ``item`` the present one, with its ``volume`` and ``segmentation`` nodes where it could be
+    read.
 
-    Nothing but the decisions is kept here: they go into the manifest at once.
+    Decisions are written into the ``manifest`` at once; they are the only thing that outlasts this object.
     """
 
-    def __init__(self):
-        self.manifest = self.fill = self.item = self.volume = None
-        self.queue = []
+    def __init__(self) -> None:
+        self.manifest: Path | None = None
+        self.fill: str | float | None = None
+        self.item: Item | None = None
+        self.volume: VolumeNode | None = None
+        self.queue: list[Item] = []
 
     @property
-    def segmentation(self):
-        """The face mask of the case at hand, also one that was drawn by hand; None without one."""
+    def segmentation(self) -> SegmentationNode | None:
+        """The face mask of the present case, also one that was drawn by hand; None without one."""
         return face_segment.find_face(self.volume) if self.volume is not None else None
 
-    def open(self, path) -> None:
+    def open(self, path: str | Path) -> None:
         """Read the queue of a manifest, or of the folder that holds it. Raises: InputError."""
         queue, manifest = load_queue(path), manifest_at(path)
         self.clear()
         self.queue, self.manifest, self.fill = queue, manifest.path, batch_of(manifest)[1]
 
     def show(self, item: Item) -> None:
-        """Bring a case into the scene in place of the one before. Raises: InputError, MaskError."""
+        """Bring a case into the scene in place of the previous one. Raises: InputError, MaskError."""
         self.clear()
         self.item = item
         source, given = open_case(item)
@@ -57,7 +69,7 @@ class Review:
 
     def checks(self) -> list[Check]:
         """What the checks said when the case was released or blocked."""
-        return [Check.from_dict(check) for check in record_of(self.item).get("checks", ())]
+        return [Check.from_dict(check) for check in record_of(self._present).get("checks", ())]
 
     def is_edited(self) -> bool:
         """Has a person changed the mask since the case was shown?"""
@@ -65,21 +77,21 @@ class Review:
         return segmentation is not None and face_segment.is_edited(segmentation, self.volume)
 
     def accept(self, by: str | None = None) -> None:
-        """Note that the case may leave as it is. Raises: InputError when nothing was written of it, or the mask was edited."""
+        """Note that the case may leave as it is. Raises: InputError when nothing of it was written, or the mask was edited."""
         if self.is_edited():
-            raise InputError(f"{self.item.case}: its mask was edited; save the correction, or restore the model's mask.")
-        self._decided(mark(self.manifest, self.item, ACCEPTED, by))
+            raise InputError(f"{self._present.case}: its mask was edited; save the correction, or restore the model's mask.")
+        self._decided(mark(self._opened, self._present, ACCEPTED, by))
 
     def correct(self, overrides: dict[str, str] | None = None, by: str | None = None) -> None:
         """Deface the case again with the mask as it is now. Raises: ChecksFailed, MaskError, InputError, OutputError."""
         mask, geometry = self._mask()
-        self._decided(correct(self.manifest, self.item, mask, geometry, overrides, by))
+        self._decided(correct(self._opened, self._present, mask, geometry, overrides, by))
 
     def reject(self, by: str | None = None) -> None:
-        """Note that the case must not leave, and delete what was released of it; the original is not touched."""
-        self._decided(reject(self.manifest, self.item, by))
+        """Note that the case must not leave, and delete its released files; the original is not touched."""
+        self._decided(reject(self._opened, self._present, by))
 
-    def add_to_training(self, folder) -> str:
+    def add_to_training(self, folder: str | Path) -> str:
         """Add scan and mask to the nnU-Net raw dataset in ``folder``, without identifiers; returns the case's name
         there.
 
@@ -92,7 +104,7 @@ class Review:
         return add_case(image, Volume(mask.astype("uint8"), geometry, name=image.name), folder, overwrite=True)
 
     def clear(self) -> None:
-        """Take the case at hand out of the scene."""
+        """Remove the present case from the scene."""
         volume, face = self.volume, self.segmentation
         self.forget()
         nodes = [face and face.GetNodeReference(role) for role in (face_segment.DEFACED, face_segment.PROPOSAL)]
@@ -101,18 +113,28 @@ class Review:
                 slicer.mrmlScene.RemoveNode(node)
 
     def forget(self) -> None:
-        """The scene is closed: no case is at hand."""
+        """The scene is closed: no case is present any more."""
         self.item = self.volume = None
 
-    def _mask(self):
+    @property
+    def _present(self) -> Item:
+        assert self.item is not None, "No case is shown yet."
+        return self.item
+
+    @property
+    def _opened(self) -> Path:
+        assert self.manifest is not None, "No batch was opened yet."
+        return self.manifest
+
+    def _mask(self) -> tuple[np.ndarray, Geometry]:
         segmentation = self.segmentation
         if segmentation is None:
             raise MaskError("There is no face mask yet; segment or draw the face first.")
         return face_segment.get_mask(segmentation, self.volume), volumes.engine_volume(self.volume).geometry
 
-    def _decided(self, item):
+    def _decided(self, item: Item) -> None:
         with suppress(ValueError):
-            self.queue[self.queue.index(self.item)] = item
+            self.queue[self.queue.index(self._present)] = item
         self.item = item
         segmentation = self.segmentation
         if item.review == "corrected":

@@ -1,35 +1,46 @@
 """What CTADefaceTest runs in Slicer and by CTest: the whole flow on a synthetic head with the bundled model."""
 
+from __future__ import annotations
+
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
 
 from ..errors import ChecksFailed, OutputError
 from ..face.synthetic_head import AIR, SPACING_MM, head_parts
-from .scene import face_segment, volumes
 from .packages.install import state
+from .scene import face_segment, volumes
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+
+    from .logic import FaceLogic
 
 
 class SelfTest:
-    """``case`` is the unittest.TestCase that asserts; ``logic`` the module's."""
+    """``case`` is the test case that asserts; ``logic`` the module's."""
 
-    def __init__(self, case, logic):
+    def __init__(self, case: ScriptedLoadableModuleTest, logic: FaceLogic) -> None:
         self.case, self.logic = case, logic
 
-    def run(self):
+    def run(self) -> None:
+        """Segment, edit, fill and export a synthetic head. Raises: AssertionError."""
         volume, face = synthetic_head()
         before = slicer.util.arrayFromVolume(volume).copy()
         segmentation = self._segment(volume, face)
         mask = self.logic.faceMask(volume, segmentation)
         self._edit(volume, segmentation, mask)
-        # What the network leaves of a face that is none, a person would paint.
+        # The synthetic face is no real one: a person would paint what the network leaves of it.
         face_segment.set_mask(segmentation, mask | face, volume)
         self._fill_and_export(volume, segmentation)
         self.case.assertTrue(np.array_equal(before, slicer.util.arrayFromVolume(volume)), "the input was changed")
 
-    def _segment(self, volume, face):
+    def _segment(self, volume: VolumeNode, face: np.ndarray) -> SegmentationNode:
         if not state().ready:
             # A build machine has no torch: everything after the network is tested with the true mask.
             self.case.delayDisplay("The network is not tested: " + state().reason)
@@ -44,7 +55,7 @@ class SelfTest:
         self.case.assertGreater(dice, 0.6)
         return segmentation
 
-    def _edit(self, volume, segmentation, mask):
+    def _edit(self, volume: VolumeNode, segmentation: SegmentationNode, mask: np.ndarray) -> None:
         self.case.assertFalse(self.logic.isEdited(volume, segmentation))
         self.logic.growMask(volume, segmentation, 3.0)
         grown = self.logic.faceMask(volume, segmentation)
@@ -53,7 +64,7 @@ class SelfTest:
         self.logic.restoreModelMask(volume, segmentation)
         self.case.assertFalse(self.logic.isEdited(volume, segmentation))
 
-    def _fill_and_export(self, volume, segmentation):
+    def _fill_and_export(self, volume: VolumeNode, segmentation: SegmentationNode) -> None:
         self.case.delayDisplay("Filling and exporting")
         mask = self.logic.faceMask(volume, segmentation)
         output = self.logic.applyFill(volume, segmentation, fill="air")
@@ -74,13 +85,13 @@ class SelfTest:
             self.case.assertTrue(np.allclose(volumes.grid_to_ras(read), volumes.grid_to_ras(volume)))
 
 
-def left_as_it_was(output, volume):
+def left_as_it_was(output: VolumeNode, volume: VolumeNode) -> VolumeNode:
     """The defaced node ``output`` with the original's voxels, as a fault would leave it."""
     slicer.util.updateVolumeFromArray(output, slicer.util.arrayFromVolume(volume))
     return output
 
 
-def synthetic_head():
+def synthetic_head() -> tuple[VolumeNode, np.ndarray]:
     """A volume node with the synthetic head, and its face, bool (k, j, i)."""
     hu, face, _brain, _bone = head_parts()
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Synthetic head")

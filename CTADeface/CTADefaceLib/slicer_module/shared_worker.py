@@ -1,59 +1,65 @@
 """The one worker process of this application: PythonSlicer, ended with Slicer."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import sys
 
 import slicer
 
-from .scene.application import application
 from ..worker.client import Worker
+from .scene.application import application
 
 PASSED_ON = ("CTADEFACE_MODELS",)
 
-_worker = None
+_worker: Worker | None = None
 
 
-def shared_worker():
-    """The ``Worker`` that all panels and scripts of this application share; its process starts when first asked."""
+def shared_worker() -> Worker:
+    """The ``Worker`` that all panels and scripts of this application share; its process starts with the first request."""
     global _worker
     if _worker is None:
-        _worker = Worker(python_executable(), application() and _environment())
-        if application():
-            application().connect("aboutToQuit()", _worker.close)
+        running = application()
+        _worker = Worker(python_executable(), _environment() if running else None)
+        if running:
+            running.connect("aboutToQuit()", _worker.close)
     return _worker
 
 
-def stop_worker():
+def stop_worker() -> None:
     """End the process and forget it, for instance when the module is reloaded."""
     global _worker
     if _worker is not None:
-        if application():
-            application().disconnect("aboutToQuit()", _worker.close)
+        running = application()
+        if running:
+            running.disconnect("aboutToQuit()", _worker.close)
         _worker.close()
         _worker = None
 
 
-def process_events():
+def process_events() -> None:
     """Let the application answer the user while a script waits."""
-    if application():
-        application().processEvents()
+    running = application()
+    if running:
+        running.processEvents()
 
 
-def redraw():
-    """Let the application draw its windows, but do nothing that the user asks for: the caller is not to be disturbed."""
-    if application():
+def redraw() -> None:
+    """Let the application draw its windows, but leave the user's clicks and keys for later: nothing may disturb the caller."""
+    running = application()
+    if running:
         import qt
 
-        application().processEvents(qt.QEventLoop.ExcludeUserInputEvents)
+        running.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
 
 
-def python_executable():
+def python_executable() -> str:
     """PythonSlicer, which runs with Slicer's packages; the running interpreter when that is a Python itself."""
     return shutil.which("PythonSlicer") or sys.executable
 
 
-def _environment():
-    """Slicer's own from before its launcher changed it, with the folder of models that this process uses."""
+def _environment() -> dict[str, str]:
+    """The environment that Slicer's launcher was started with, and the folder of models that this process uses."""
     ours = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**slicer.util.startupEnvironment(), **ours}

@@ -4,11 +4,11 @@ import sys
 import types
 
 import pytest
-from helpers.site_packages import put
-
 from CTADefaceLib.dicom.dicom_packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages
-from CTADefaceLib.slicer_module.packages import installed, install as packages
+from CTADefaceLib.slicer_module.packages import install as packages
+from CTADefaceLib.slicer_module.packages import installed
+from helpers.site_packages import put
 
 
 @pytest.fixture
@@ -52,5 +52,5 @@ def test_a_package_that_was_replaced_while_in_use_asks_for_a_restart(site, monke
     put(site, "pydicom", "3.0.1", folder=False)
     with pytest.raises(packages.PackageError, match="restart Slicer"):
         packages.ensure_for("dicom", "DICOM export", site_packages=site, pip=pytest.fail)
-    with pytest.raises(MissingPackages, match="3 or newer, 2.4.3 is loaded"):
+    with pytest.raises(MissingPackages, match=r"3 or newer, 2\.4\.3 is loaded"):
         need_pydicom()

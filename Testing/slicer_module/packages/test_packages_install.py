@@ -4,16 +4,26 @@ import re
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
-from helpers.site_packages import (
-    DAMAGES, make_wheel, never, plenty, put, real_pip, with_leftover, with_second_leftover, without_library, without_record,
-    without_registration, yes,
-)
-
 from CTADefaceLib.errors import CTADefaceError
-from CTADefaceLib.slicer_module.packages import install as packages, preflight
-
+from CTADefaceLib.slicer_module.packages import install as packages
+from CTADefaceLib.slicer_module.packages import preflight
+from helpers.site_packages import (
+    DAMAGES,
+    make_wheel,
+    never,
+    plenty,
+    put,
+    real_pip,
+    with_leftover,
+    with_second_leftover,
+    without_library,
+    without_record,
+    without_registration,
+    yes,
+)
 
 # The question
 
@@ -93,7 +103,7 @@ def test_a_click_while_pip_runs_installs_nothing_more(site, wheel_folder):
 
 
 def test_what_dicom_needs_is_taken_from_the_folder_of_wheels_too(site, wheel_folder):
-    with pytest.raises(packages.PackageError, match="requirements-dicom.txt"):
+    with pytest.raises(packages.PackageError, match=r"requirements-dicom\.txt"):
         packages.ensure_for("dicom", "DICOM", wheel_folder, never, site_packages=site, pip=never)
     calls = []
     for name in map(packages.requirement_name, packages.requirements("dicom")):
@@ -145,7 +155,7 @@ def test_new_slicer_installs_torch_by_the_extension_and_the_rest_by_pip_ensure(s
         put(site, "torch", "2.12.0")
 
     def pip_ensure(requirements, constraints, **options):
-        seen["rest"] = (requirements, open(constraints).read().split(), options)
+        seen["rest"] = (requirements, Path(constraints).read_text().split(), options)
         put(site, "nnunetv2", "2.6.0")
 
     slicer_with(pip_ensure=pip_ensure, extension=types.SimpleNamespace(installTorch=install_torch))
@@ -169,7 +179,7 @@ def test_older_slicer_falls_back_to_its_pip_and_keeps_its_own_packages(site, whe
 def test_pin_keeps_slicers_simpleitk_against_a_package_that_wants_another(site, wheel_folder):
     make_wheel(wheel_folder, "nnunetv2", "2.6.0", {"nnunetv2/__init__.py": ""}, ["SimpleITK>=3"])
     make_wheel(wheel_folder, "simpleitk", "3.0.0", {"SimpleITK/__init__.py": "replaced"})
-    with pytest.raises(packages.PackageError, match="depends on SimpleITK>=3\nThe user requested .* simpleitk==2.5.0"):
+    with pytest.raises(packages.PackageError, match=r"depends on SimpleITK>=3\nThe user requested .* simpleitk==2\.5\.0"):
         packages.install(wheel_folder, yes, site_packages=site, pip=real_pip(site), disk_usage=plenty)
     assert packages.state(site).versions["SimpleITK"] == "2.5.0"
     assert (site / "SimpleITK" / "__init__.py").read_text() != "replaced"
@@ -262,7 +272,7 @@ def test_file_in_use_is_told(full, monkeypatch):
             raise PermissionError(13, "The file is in use")
 
     monkeypatch.setattr(packages.shutil, "rmtree", in_use)
-    with pytest.raises(packages.PackageError, match="cannot be removed .The file is in use.; restart Slicer"):
+    with pytest.raises(packages.PackageError, match=r"cannot be removed \(The file is in use\); restart Slicer"):
         packages.repair(confirm=yes, site_packages=full, pip=never, disk_usage=plenty)
 
 

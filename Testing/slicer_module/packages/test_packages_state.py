@@ -4,10 +4,9 @@ import sys
 import types
 
 import pytest
+from CTADefaceLib.slicer_module.packages import install as packages
+from CTADefaceLib.slicer_module.packages import installed, preflight
 from helpers.site_packages import DAMAGES, SLICERS_OWN, Usage, never, plenty, put
-
-from CTADefaceLib.slicer_module.packages import installed, install as packages, preflight
-
 
 # What is there
 
@@ -142,7 +141,7 @@ def test_path_too_long_for_torch_213_gets_an_older_torch(tmp_path, windows, monk
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     folder = deep(tmp_path, 120)
     asked, calls = [], []
-    with pytest.raises(packages.PackageError, match="is not complete. .*torch>=2.10"):
+    with pytest.raises(packages.PackageError, match=r"is not complete\. .*torch>=2\.10"):
         packages.install(confirm=lambda text, title: asked.append(text) or True, site_packages=folder, pip=calls.append,
                          disk_usage=plenty)
     assert packages.Requirement(calls[0][0]).specifier == packages.Requirement("torch>=2.10,<2.13").specifier

@@ -1,8 +1,12 @@
 """A volume node and the DICOM files that it was loaded from: found in Slicer's database, proved by the voxels."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -12,33 +16,38 @@ from ...cases.prepare import release_case, target_of
 from ...cases.result import Result
 from ...checks.check import Check
 from ...checks.written import written_file
+from ...dicom.deface_series import PersonsMask, compare_series
 from ...dicom.deface_study import deface_dicom_with, require_defaced
 from ...dicom.folders import MASK_EXTENSION
 from ...dicom.new_series import as_slices, write_new_series
-from ...dicom.deface_series import PersonsMask, compare_series
 from ...errors import InputError
 from ...files.write import write_new_mask
+from ...progress import Progress
 from ...release.outgoing import Outgoing
 from ...voxels.volume import Volume
 from ..scene import face_segment
-from .node_export import how_proposed, model_of
 from ..scene.volumes import INSTANCES
+from .node_export import how_proposed, model_of
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 SAME_HU = 0.01
 NEW_SERIES = "series_01"
 
 
-def source_files(node, whole_study=False):
+def source_files(node: VolumeNode, whole_study: bool = False) -> tuple[list[str], str]:
     """(paths of the node's own instances, or of all of its study, UID of its series), from Slicer's DICOM database.
 
     Raises: InputError when the node did not come from DICOM, or its files are no longer known.
     """
     database = getattr(slicer, "dicomDatabase", None)
     uids = (node.GetAttribute(INSTANCES) or "").split()
-    files = [database.fileForInstance(uid) if database is not None else "" for uid in uids]
     if not uids:
         raise InputError(f"{node.GetName()}: was not loaded from DICOM; ask for a new series.")
-    if not all(path and Path(path).is_file() for path in files):
+    files = [database.fileForInstance(uid) for uid in uids] if database is not None else []
+    if database is None or not all(path and Path(path).is_file() for path in files):
         raise InputError(f"{node.GetName()}: its DICOM files are not in Slicer's database any more; import them again in the "
                          "DICOM module and load the volume from there.")
     series = database.seriesForFile(files[0])
@@ -48,29 +57,32 @@ def source_files(node, whole_study=False):
     return list(dict.fromkeys(files)), series
 
 
-def persons_mask(node, mask, proposal, model, volume):
+def persons_mask(node: VolumeNode, mask: np.ndarray, proposal: np.ndarray | None, model: dict | None,
+                 volume: Volume) -> PersonsMask:
     """``PersonsMask`` on the slices of the series ``volume`` for masks (bool) on the grid of the node.
 
-    That the node is this series, perhaps with axes that run the other way, is proved by its voxels.
+    The voxels prove that the node is this series, perhaps with axes that run the other way.
     Raises: InputError when they differ: the volume was cropped, resampled or changed after it was loaded.
     """
     hu, wanted = slicer.util.arrayFromVolume(node), volume.to_hu(volume.stored)
     for steps in itertools.product((1, -1), repeat=3):
         turned = tuple(slice(None, None, step) for step in steps)
         if hu.shape == wanted.shape and _same(hu[turned], wanted):
-            # Copies, as what follows wants arrays of its own order.
+            # Copies, as the steps that follow need contiguous arrays.
             return PersonsMask(np.ascontiguousarray(mask[turned]),
                                None if proposal is None else np.ascontiguousarray(proposal[turned]), model)
     raise InputError(f"{node.GetName()}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
                      "load it again, or export it as a new series.")
 
 
-def _same(hu, wanted):
+def _same(hu: np.ndarray, wanted: np.ndarray) -> bool:
+    # A few voxels first: most orientations fail there at once.
     few = (slice(None, None, 7),) * 3
     return all(np.allclose(hu[part], wanted[part], rtol=0, atol=SAME_HU, equal_nan=True) for part in (few, ...))
 
 
-def export_instances(source, segmentation, mask, folder, options, whole_study, progress, warn):
+def export_instances(source: VolumeNode, segmentation: SegmentationNode, mask: np.ndarray, folder: str | Path,
+                     options: Options, whole_study: bool, progress: Progress, warn: Callable[[str], None]) -> list[Result]:
     """Deface the files that the node ``source`` was loaded from with its ``mask`` (bool); returns the ``Result``s.
 
     Raises: ChecksFailed, OutputError and other CTADefaceErrors when nothing at all was written.
@@ -78,7 +90,7 @@ def export_instances(source, segmentation, mask, folder, options, whole_study, p
     files, series = source_files(source, whole_study)
     proposal, model = face_segment.proposal_mask(segmentation, source), model_of(segmentation)
 
-    def given(volume):
+    def given(volume: Volume) -> PersonsMask:
         return replace(persons_mask(source, mask, proposal, model, volume), how=how_proposed(segmentation))
 
     results = deface_dicom_with(given, files, folder, replace(options, series=series), progress, warn)

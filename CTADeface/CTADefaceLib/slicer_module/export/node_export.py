@@ -1,7 +1,11 @@
-"""A defaced volume node as the engine's case on its way out, with all that its record says."""
+"""A defaced volume node as the case that the engine releases, with all that its record says."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -17,19 +21,24 @@ from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import CaseMask, Outgoing, Scan
 from ..scene import face_segment, volumes
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
+
 # Attribute of a defaced volume node.
 FILL = "CTADeface.Fill"
-# Attributes of a face segmentation, "CTADeface.<key>", as texts: how the model ran that proposed it.
-PROPOSED_BY = {"device": str, "mirroring": lambda text: text == "True", "step_size": float,
-               "ears": lambda text: text == "True"}
+# How the model ran that proposed a face segmentation: keys of its attributes "CTADeface.<key>", and how to read their
+# texts.
+PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
+    "device": str, "mirroring": lambda text: text == "True", "step_size": float, "ears": lambda text: text == "True"}
 
 
-def mark(node, fill):
+def mark(node: VolumeNode, fill: str | float) -> None:
     """Note on the defaced volume ``node`` how it was filled."""
     node.SetAttribute(FILL, str(fill))
 
 
-def origin(node):
+def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str | float]:
     """(original volume node, segmentation node, fill) of a defaced volume node.
 
     Raises: InputError for a volume that ``applyFill`` did not make, or whose original or mask has left the scene.
@@ -44,30 +53,30 @@ def origin(node):
                      "it cannot be checked; apply the fill and export its result.")
 
 
-def model_of(segmentation):
+def model_of(segmentation: SegmentationNode) -> dict | None:
     """Name and checksum of the model that proposed a face segmentation, None when none did."""
     name = segmentation.GetAttribute("CTADeface.model")
     return {"name": name, "sha256": segmentation.GetAttribute("CTADeface.model_sha256")} if name else None
 
 
-def how_proposed(segmentation):
-    """The record's settings of the model's run that proposed a face segmentation; None each where none did, or where
-    an earlier version has not noted it."""
+def how_proposed(segmentation: SegmentationNode) -> dict[str, str | bool | float | None]:
+    """Settings of the model's run that proposed a face segmentation, for the record; each is None where no model did,
+    or where a previous version has not noted it."""
     noted = {key: segmentation.GetAttribute("CTADeface." + key) for key in PROPOSED_BY}
     return {key: PROPOSED_BY[key](text) if text else None for key, text in noted.items()}
 
 
-def ears_wanted(segmentation) -> bool:
+def ears_wanted(segmentation: SegmentationNode | None) -> bool:
     """Was the mask of a face segmentation proposed with both ears?"""
     return segmentation is not None and bool(how_proposed(segmentation)["ears"])
 
 
-def scan_of(source) -> Scan:
+def scan_of(source: VolumeNode) -> Scan:
     """The engine's ``Scan`` of a volume node."""
     return Scan(volumes.engine_volume(source), volumes.survey_of(source))
 
 
-def mask_of(segmentation, source, mask: np.ndarray) -> CaseMask:
+def mask_of(segmentation: SegmentationNode, source: VolumeNode, mask: np.ndarray) -> CaseMask:
     """The engine's ``CaseMask`` of a face segmentation; ``mask`` is its mask (bool) on the grid of the node ``source``."""
     return CaseMask(mask, SEGMENTATION, model_of(segmentation), face_segment.proposal_mask(segmentation, source),
                     settings=how_proposed(segmentation), ears=ears_wanted(segmentation))
@@ -89,6 +98,6 @@ class NodeWriter:
         write_new_mask(self.outgoing.mask, self.outgoing.volume.geometry, staged)
 
 
-def mask_path(path, masks=None, records=None):
-    """Where the mask of a volume that is exported to ``path`` lies (see ``records.folder``). Raises: InputError."""
+def mask_path(path: str | Path, masks: str | Path | None = None, records: str | Path | None = None) -> Path:
+    """Where the mask of a volume that is exported to ``path`` lies (see ``release.hospital_folder``). Raises: InputError."""
     return masks_folder(Path(path).parent, masks, records) / mask_name(path)

@@ -1,1 +1,1 @@
-"""The Python packages that Slicer needs for the engine: what is installed, and installing them."""
+"""The Python packages that the engine needs in Slicer: what is installed, and how to install them."""

@@ -1,4 +1,6 @@
-"""Installing the Python packages that the engine needs into Slicer; what is missing is told by ``installed``."""
+"""Installs the Python packages that the engine needs into Slicer; ``installed`` tells which are missing."""
+
+from __future__ import annotations
 
 import importlib
 import re
@@ -6,21 +8,47 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from io import StringIO
 from pathlib import Path
+from typing import ParamSpec, TextIO, TypeVar
 
 from packaging.requirements import Requirement
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from ...errors import CTADefaceError
-from .installed import (
-    FOLDERS, PINNED, REQUIREMENTS, SKIPPED, distribution, half_installed, leftovers, matching, missing, missing_for,
-    registered, requirement_name, requirements, site_folder, state, version_of)
-from .preflight import estimate, gb, preflight, pytorch_extension, unwritable, within_path_limit
 from ..texts import _
+from .installed import (
+    FOLDERS,
+    PINNED,
+    REQUIREMENTS,
+    SKIPPED,
+    PackageState,
+    distribution,
+    half_installed,
+    leftovers,
+    matching,
+    missing,
+    missing_for,
+    registered,
+    requirement_name,
+    requirements,
+    site_folder,
+    state,
+    version_of,
+)
+from .preflight import DiskUsage, estimate, gb, preflight, pytorch_extension, unwritable, within_path_limit
+
+# Called with a question and a title: does the user agree?
+Confirm = Callable[[str, str], object]
+# Called with the arguments of 'pip install'.
+Pip = Callable[[list[str]], object]
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 _installing = threading.Lock()
 
@@ -33,8 +61,9 @@ class Declined(PackageError):
     """The user did not agree; nothing was changed."""
 
 
-def consent_text(missing, site_packages=None, wheel_folder=None):
-    """The question before installing: the packages, what for, how large, from where, to where."""
+def consent_text(missing: Sequence[str], site_packages: str | Path | None = None,
+                 wheel_folder: str | Path | None = None) -> str:
+    """The question before installing: which packages, what they are for, their size, where they come from and go to."""
     uses = {"torch": _("runs the neural network"), "nnunetv2": _("defines the network; brings what it needs itself"),
             "SimpleITK": _("reads and resamples images"), "numpy": _("computes with images")}
     lines = [f"- {line}: {uses.get(requirement_name(line), _('needed by nnunetv2'))}" for line in missing]
@@ -46,16 +75,17 @@ def consent_text(missing, site_packages=None, wheel_folder=None):
                       _("No image and no other data of yours is sent. Install them now?")])
 
 
-def _ask(confirm, text, title):
+def _ask(confirm: Confirm | None, text: str, title: str) -> None:
+    """Ask with ``confirm``, or in Slicer's dialog. Raises: Declined."""
     if confirm is None:
         import slicer.util
 
         app = getattr(slicer, "app", None)
         if app is None or app.testingEnabled():
-            # There Slicer answers OK by itself, and gigabytes would follow.
+            # In testing mode Slicer answers OK by itself, and gigabytes would be downloaded.
             raise Declined(_("Nothing was installed, because nobody can be asked in Slicer's testing mode; install the "
                              "packages in a Slicer that was started without it."))
-        agreed = slicer.util.confirmOkCancelDisplay(text, title, detailedText="\n".join(requirements()))
+        agreed: object = slicer.util.confirmOkCancelDisplay(text, title, detailedText="\n".join(requirements()))
     else:
         agreed = confirm(text, title)
     if not agreed:
@@ -63,9 +93,10 @@ def _ask(confirm, text, title):
                          "want it."))
 
 
-def _wheels(folder):
+def _wheels(folder: str | Path) -> set[tuple[str, Version]]:
     """(name, version) of each wheel in a folder that this Python can install."""
-    tags, found = set(sys_tags()), set()
+    tags = set(sys_tags())
+    found: set[tuple[str, Version]] = set()
     for path in Path(folder).glob("*.whl"):
         try:
             name, version, _build, fitting = parse_wheel_filename(path.name)
@@ -76,7 +107,8 @@ def _wheels(folder):
     return found
 
 
-def _refuse_incomplete(wheels, needed, folder):
+def _refuse_incomplete(wheels: Iterable[tuple[str, Version]], needed: Sequence[str], folder: str | Path) -> None:
+    """Raise ``PackageError`` when one of the requirements is not among the ``wheels`` of ``folder``."""
     absent = [line for line in needed if not any(
         name == canonicalize_name(requirement_name(line))
         and Requirement(line).specifier.contains(version, prereleases=True)
@@ -89,11 +121,11 @@ def _refuse_incomplete(wheels, needed, folder):
                 requirements=" ".join(f'-r "{path}"' for path in sorted(REQUIREMENTS.parent.glob("requirements*.txt")))))
 
 
-def _one_at_a_time(function):
-    """Slicer handles clicks while pip runs: a second installation would take apart what the first one writes."""
+def _one_at_a_time(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """Refuse a second installation while one runs: Slicer handles clicks while pip runs, and the two would collide."""
 
     @wraps(function)
-    def alone(*arguments, **options):
+    def alone(*arguments: Arguments.args, **options: Arguments.kwargs) -> Answer:
         if not _installing.acquire(blocking=False):
             raise PackageError(_("Python packages are being installed already; wait until that has ended."))
         try:
@@ -105,7 +137,9 @@ def _one_at_a_time(function):
 
 
 @_one_at_a_time
-def install(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
+def install(wheel_folder: str | Path | None = None, confirm: Confirm | None = None, *,
+            site_packages: str | Path | None = None, pip: Pip | None = None,
+            disk_usage: DiskUsage = shutil.disk_usage) -> PackageState:
     """Install what is missing, after asking; does nothing when nothing is missing.
 
     Parameters: ``wheel_folder`` to install without network; ``confirm(text, title)`` answers the question, by default
@@ -115,7 +149,8 @@ def install(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, di
     return _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage)
 
 
-def _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage):
+def _install_missing(wheel_folder: str | Path | None, confirm: Confirm | None, site_packages: str | Path | None,
+                     pip: Pip | None, disk_usage: DiskUsage) -> PackageState:
     now = state(site_packages)
     if now.ready:
         return now
@@ -125,7 +160,7 @@ def _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage):
     fatal = [problem.text for problem in problems if problem.fatal]
     if fatal:
         raise PackageError(" ".join(fatal))
-    if wheel_folder:
+    if wheel_folder and wheels is not None:
         _refuse_incomplete(wheels, needed, wheel_folder)
     question = [consent_text(needed, site_packages, wheel_folder), *(problem.text for problem in problems)]
     _ask(confirm, "\n\n".join(question), _("CTADeface - Install packages"))
@@ -137,10 +172,11 @@ def _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage):
     return now
 
 
-def _install_torch(lines, wheel_folder, site_packages, pip):
+def _install_torch(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None,
+                   pip: Pip | None) -> None:
     if not lines:
         return
-    # The extension's torchInstalled() would import torch, so it is not asked.
+    # The extension's torchInstalled() would import torch, so it is not called.
     extension = None if pip or wheel_folder else pytorch_extension()
     with _explained("torch"):
         if extension:
@@ -150,7 +186,8 @@ def _install_torch(lines, wheel_folder, site_packages, pip):
             _pip_install(lines, wheel_folder, site_packages, pip)
 
 
-def _install_rest(lines, wheel_folder, site_packages, pip):
+def _install_rest(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None,
+                  pip: Pip | None) -> None:
     if not lines:
         return
     ensure = None if pip or wheel_folder else _pip_ensure()
@@ -158,7 +195,7 @@ def _install_rest(lines, wheel_folder, site_packages, pip):
         if ensure:
             with _pins(lines, site_packages) as pins:
                 ensure(lines, pins, skip_packages=list(SKIPPED), prompt_install=False, requester="CTADeface")
-            # Of a dependency that failed Slicer only warns; raised here, the error has pip's words.
+            # Slicer only warns of a dependency that failed; an error raised here carries pip's words.
             now = state(site_packages)
             if not now.ready:
                 raise RuntimeError(now.reason)
@@ -166,7 +203,7 @@ def _install_rest(lines, wheel_folder, site_packages, pip):
             _pip_install(lines, wheel_folder, site_packages, pip)
 
 
-def _pip_ensure():
+def _pip_ensure() -> Callable[..., object] | None:
     """Slicer's installer that leaves its own packages alone; None before Slicer 5.11."""
     try:
         from slicer.packaging import pip_ensure
@@ -175,7 +212,8 @@ def _pip_ensure():
     return pip_ensure
 
 
-def _pip_install(lines, wheel_folder, site_packages, pip):
+def _pip_install(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None,
+                 pip: Pip | None) -> None:
     if pip is None:
         from slicer.util import pip_install
 
@@ -186,8 +224,8 @@ def _pip_install(lines, wheel_folder, site_packages, pip):
 
 
 @contextmanager
-def _pins(lines, site_packages):
-    """A file that tells pip to keep the versions Slicer has, except of what is to be installed."""
+def _pins(lines: Sequence[str], site_packages: str | Path | None) -> Iterator[Path]:
+    """A file that tells pip to keep the versions that Slicer has, except those of what is to be installed."""
     wanted, versions = {requirement_name(line) for line in lines}, state(site_packages).versions
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "constraints.txt"
@@ -198,18 +236,18 @@ def _pins(lines, site_packages):
 class _Transcript(StringIO):
     """Keeps what pip prints, which Slicer's exceptions do not carry, and still shows it in the console."""
 
-    def __init__(self, console):
+    def __init__(self, console: TextIO | None) -> None:
         super().__init__()
         self.console = console
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         if self.console:
             self.console.write(text)
         return super().write(text)
 
 
 @contextmanager
-def _explained(names):
+def _explained(names: str) -> Iterator[None]:
     """Turn whatever the installation raises into a ``PackageError`` with pip's last telling lines."""
     transcript = _Transcript(sys.stdout)
     try:
@@ -222,8 +260,9 @@ def _explained(names):
                 names=names, lines=_telling_lines(transcript.getvalue(), error))) from error
 
 
-def _telling_lines(printed, error):
-    # Slicer's exception has the closed pipe as its output, subprocess's has a string.
+def _telling_lines(printed: str, error: Exception) -> str:
+    """The last lines that tell why pip failed."""
+    # Slicer's exception holds a closed pipe as its output, that of subprocess a string.
     texts = [text for text in (printed, getattr(error, "output", None), getattr(error, "stderr", None))
              if isinstance(text, str)]
     lines = list(dict.fromkeys(line.strip() for line in "\n".join(texts).splitlines() if line.strip()))
@@ -232,7 +271,8 @@ def _telling_lines(printed, error):
 
 
 @_one_at_a_time
-def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=None, pip=None):
+def ensure_for(use: str, purpose: str, wheel_folder: str | Path | None = None, confirm: Confirm | None = None, *,
+               site_packages: str | Path | None = None, pip: Pip | None = None) -> None:
     """Install what one ``use`` (see ``requirements``) needs beyond the rest, after asking; ``purpose`` in words.
 
     Raises: ``PackageError``; ``Declined``, then nothing was changed.
@@ -247,8 +287,8 @@ def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=N
     found = [distribution(requirement_name(line), site_packages) for line in lines]
     names = [line if old is None else _("{name} in place of {version}").format(name=line, version=version_of(old))
              for line, old in zip(lines, found)]
-    text = _("{purpose} needs these Python packages: {names}. They take about 50 MB, and all of Slicer uses them. No image and "
-             "no other data of yours is sent. Install them now?").format(purpose=purpose, names=", ".join(names))
+    text = _("{purpose} needs these Python packages: {names}. They take about 50 MB, and all of Slicer uses them. No image "
+             "and no other data of yours is sent. Install them now?").format(purpose=purpose, names=", ".join(names))
     _ask(confirm, text, _("CTADeface - Install packages"))
     with _explained(", ".join(map(requirement_name, lines))):
         _pip_install(lines, wheel_folder, site_packages, pip)
@@ -256,8 +296,8 @@ def ensure_for(use, purpose, wheel_folder=None, confirm=None, *, site_packages=N
     _require_fresh(use)
 
 
-def _require_fresh(use):
-    """Raise ``PackageError`` when an older version of a package is loaded than now lies on the disk."""
+def _require_fresh(use: str) -> None:
+    """Raise ``PackageError`` when the loaded version of a package is older than the one on the disk."""
     for line in requirements(use):
         requirement = Requirement(line)
         version = getattr(sys.modules.get(requirement.name.replace("-", "_")), "__version__", None)
@@ -267,7 +307,9 @@ def _require_fresh(use):
 
 
 @_one_at_a_time
-def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, disk_usage=shutil.disk_usage):
+def repair(wheel_folder: str | Path | None = None, confirm: Confirm | None = None, *,
+           site_packages: str | Path | None = None, pip: Pip | None = None,
+           disk_usage: DiskUsage = shutil.disk_usage) -> PackageState:
     """Remove what is half installed of torch and nnunetv2, after asking, then ``install``.
 
     Parameters, returns and raises: as ``install``.
@@ -295,7 +337,7 @@ def repair(wheel_folder=None, confirm=None, *, site_packages=None, pip=None, dis
     return _install_missing(wheel_folder, lambda text, title: True, site_packages, pip, disk_usage)
 
 
-def _remove(paths):
+def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         try:
             if path.is_dir() and not path.is_symlink():

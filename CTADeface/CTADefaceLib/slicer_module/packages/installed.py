@@ -1,14 +1,17 @@
 """Which Python packages the engine needs, and which of them are there, missing, or half installed.
 
-Nothing here imports torch or nnunetv2 to look at them: a loaded torch cannot be replaced on Windows.
+Nothing here imports torch or nnunetv2: on Windows, a loaded torch cannot be replaced.
 """
+
+from __future__ import annotations
 
 import importlib.util
 import re
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,28 +20,29 @@ from packaging.utils import canonicalize_name
 from ..texts import _
 
 REQUIREMENTS = Path(__file__).resolve().parents[3] / "Resources" / "requirements.txt"
-# Slicer brings these, or its PyTorch extension does; numpy is loaded, so it must not change either.
+# Slicer or its PyTorch extension brings these; numpy is loaded, so it must not change either.
 SKIPPED = ("SimpleITK", "torch", "requests")
 PINNED = (*SKIPPED, "numpy")
 FOLDERS = {"torch": ("torch", "torchgen", "functorch"), "nnunetv2": ("nnunetv2",)}
 ESSENTIAL = {"torch": ("torch/__init__.py", "torch/lib"), "nnunetv2": ("nnunetv2/__init__.py",)}
-# What pip puts for a name's first letters while it replaces a package.
+# What pip puts in place of a name's first letters while it replaces a package.
 PIP_LEADING = "-~.=%0123456789"
+
 
 @dataclass(frozen=True)
 class PackageState:
-    """``missing`` requirements, what is half installed in words (``broken``), and installed ``versions`` by name."""
+    """``missing`` requirements, ``broken`` what is half installed in words, and installed ``versions`` by name."""
 
-    missing: tuple = ()
+    missing: tuple[str, ...] = ()
     broken: str = ""
-    versions: dict = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def ready(self):
+    def ready(self) -> bool:
         return not self.missing and not self.broken
 
     @property
-    def reason(self):
+    def reason(self) -> str:
         """One sentence for a tooltip or an error; empty when ready."""
         if self.broken:
             return _("{fault}; press Repair packages.").format(fault=self.broken)
@@ -46,27 +50,28 @@ class PackageState:
         return text.format(names=", ".join(self.missing)) if self.missing else ""
 
 
-def requirements(use=None):
+def requirements(use: str | None = None) -> list[str]:
     """The lines of ``Resources/requirements.txt``, or of those for one ``use`` such as 'dicom'."""
     path = REQUIREMENTS if use is None else REQUIREMENTS.with_name(f"requirements-{use}.txt")
     lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line]
 
 
-def missing_for(use, site_packages=None):
-    """Requirements of one ``use`` that are not satisfied; what they need themselves is pip's business."""
+def missing_for(use: str, site_packages: str | Path | None = None) -> list[str]:
+    """Requirements of one ``use`` that are not satisfied; their own dependencies are left to pip."""
     there = [(line, distribution(Requirement(line).name, site_packages)) for line in requirements(use)]
     return [line for line, found in there if found is None
             or not Requirement(line).specifier.contains(version_of(found) or "0", prereleases=True)]
 
 
-def missing(site_packages=None):
-    """Requirements that are not satisfied, torch first, then what an installed one needs but is absent.
+def missing(site_packages: str | Path | None = None) -> list[str]:
+    """Requirements that are not satisfied, and absent dependencies of installed ones; torch first.
 
     Slicer only warns when a dependency fails to install, so dependencies are looked for too.
     """
     ours = [Requirement(line) for line in requirements()]
-    queue, seen, found = list(ours), set(), []
+    queue, seen = list(ours), set()
+    found: list[Requirement] = []
     while queue:
         requirement = queue.pop(0)
         name = canonicalize_name(requirement.name)
@@ -84,8 +89,8 @@ def missing(site_packages=None):
     return [str(r) for r in sorted(found, key=lambda r: r.name != "torch")]
 
 
-def state(site_packages=None):
-    """The ``PackageState`` that the disk shows now."""
+def state(site_packages: str | Path | None = None) -> PackageState:
+    """The present ``PackageState``, read from the disk."""
     importlib.invalidate_caches()
     found = {name: distribution(name, site_packages) for name in dict.fromkeys((*FOLDERS, *PINNED))}
     versions = {name: version for name, d in found.items() if d and (version := version_of(d))}
@@ -93,57 +98,57 @@ def state(site_packages=None):
     return PackageState(tuple(missing(site_packages)), "; ".join(faults), versions)
 
 
-def _comes_with_slicer(name):
-    """Slicer may build its own SimpleITK or requests, which pip then does not know of."""
+def _comes_with_slicer(name: str) -> bool:
+    """Is it there although pip does not know it? Slicer may build its own SimpleITK or requests."""
     return name in PINNED and importlib.util.find_spec(name) is not None
 
 
-def distribution(name, site_packages):
+def distribution(name: str, site_packages: str | Path | None) -> Distribution | None:
     """What pip has registered of a package, or None."""
     return next(iter(distributions(name=name, path=[str(site_packages)] if site_packages else sys.path)), None)
 
 
-def version_of(found):
+def version_of(found: Distribution) -> str | None:
     """The version of an installed package, None where its metadata are gone."""
     try:
         return found.metadata["Version"]
     except FileNotFoundError:
-        # The package importlib_metadata, where one has imported it, answers in place of Python's own, which gives None.
+        # Python's own metadata give None; those of the package importlib_metadata, once something has imported it, raise this.
         return None
 
 
-def site_folder(site_packages):
+def site_folder(site_packages: str | Path | None) -> Path:
     """The folder of installed packages: the one given, else this Python's."""
     return Path(site_packages or sysconfig.get_path("purelib"))
 
 
-def requirement_name(line):
+def requirement_name(line: str) -> str:
     """The package that a requirement line is about."""
     return Requirement(line).name
 
 
-def matching(folder, wanted):
-    """Sorted entries of ``folder`` whose name is ``wanted``."""
+def matching(folder: Path, wanted: Callable[[str], object]) -> list[Path]:
+    """Sorted entries of ``folder`` for whose name ``wanted`` answers yes."""
     return sorted(path for path in folder.iterdir() if wanted(path.name)) if folder.is_dir() else []
 
 
-def registered(folder, name):
+def registered(folder: Path, name: str) -> list[Path]:
     """The package's dist-info folders."""
     return matching(folder, re.compile(name + r"-[^-]+\.dist-info", re.IGNORECASE).fullmatch)
 
 
-def leftovers(folder, name):
-    """What pip had renamed when it was interrupted: '~orch', '~-rch', '~orch-2.10.0.dist-info'."""
-    def renamed(entry, package):
+def leftovers(folder: Path, name: str) -> list[Path]:
+    """Entries that pip had renamed when it was interrupted: '~orch', '~-rch', '~orch-2.10.0.dist-info'."""
+    def renamed(entry: str, package: str) -> bool:
         head, tail = entry[:len(package)], entry[len(package):]
         kept = head.lstrip(PIP_LEADING)
         return (len(kept) >= 3 and package.endswith(kept) and len(head) == len(package)
-                and re.fullmatch(r"(-[^-]+\.dist-info)?", tail))
+                and re.fullmatch(r"(-[^-]+\.dist-info)?", tail) is not None)
 
     return matching(folder, lambda entry: entry[0] == "~" and any(renamed(entry, p) for p in FOLDERS[name]))
 
 
-def half_installed(folder, name):
+def half_installed(folder: Path, name: str) -> str | None:
     """What is half installed of a package, in words, or None."""
     infos, there = registered(folder, name), (folder / name).is_dir()
     if len(infos) > 1:
@@ -158,7 +163,7 @@ def half_installed(folder, name):
     return _("{path} is missing").format(path=absent[0]) if absent else None
 
 
-def _fault(folder, name):
+def _fault(folder: Path, name: str) -> str | None:
     left, half = leftovers(folder, name), half_installed(folder, name)
     if left:
         half = _("{entry} is left over from an interrupted installation").format(entry=left[0].name)

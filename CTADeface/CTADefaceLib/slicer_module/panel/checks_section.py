@@ -1,12 +1,12 @@
-"""A traffic light for each check; a click goes to the place, a reason overrides."""
+"""A traffic light for each check; a click on a check shows its place, and a reason overrides it."""
 
 import qt
 import slicer
 
 from ...checks.check import FAIL, PASS, SKIP, WARN, number_text
 from ..scene import slice_views
-from .parameters import chosen_fill
 from ..texts import _
+from .parameters import chosen_fill
 from .section import errors_shown, no_mask, switch
 
 LIGHTS = {PASS: "#2e7d32", WARN: "#f9a825", FAIL: "#c62828", SKIP: "#9e9e9e"}
@@ -14,7 +14,7 @@ LIGHT_PIXELS = 12
 
 
 class ChecksSection:
-    """``checks`` of the mask and fill as they are, None when they have changed since; ``overrides`` check -> reason."""
+    """``checks`` of the present mask and fill, None when those have changed since; ``overrides`` check -> reason."""
 
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
@@ -62,7 +62,7 @@ class ChecksSection:
         self.update()
 
     def forget(self):
-        """The mask or the fill has changed: the table and all reasons are void."""
+        """The mask or the fill has changed: drop the checks and all reasons, which no longer hold."""
         self.checks, self.overrides, self._fill = None, {}, None
         self.ui.checksTable.setRowCount(0)
 

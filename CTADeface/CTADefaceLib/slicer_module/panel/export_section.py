@@ -6,17 +6,19 @@ import qt
 import slicer
 
 from ...errors import Cancelled, ChecksFailed
-from ..scene import face_segment, slice_views
 from ..export.node_export import mask_path
-from .parameters import NUMBER, chosen_fill
-from ..texts import _
+from ..scene import face_segment, slice_views
 from ..scene.volumes import from_dicom
+from ..texts import _
+from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, no_mask, switch
 
 FILES = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;NIfTI (*.nii)"
 
 
 class ExportSection:
+    """The buttons that apply the fill and write files or DICOM."""
+
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
         self.ui.applyButton.connect("clicked(bool)", self._on_apply)
@@ -26,10 +28,12 @@ class ExportSection:
     def update(self):
         why_off = no_mask(self.panel)
         switch(self.ui.applyButton, why_off, _("Make or update the defaced volume; the input is never changed."))
-        switch(self.ui.exportButton, why_off, _("Fill the face as it is masked now, check it, and write the result to a file. "
-                                             "A failed check stops it until it is overridden with a reason."))
-        switch(self.ui.exportDicomButton, why_off, _("Write the DICOM files that the volume was loaded from, with the face filled "
-                                                     "in them, as a new series. A failed check stops it too."))
+        switch(self.ui.exportButton, why_off,
+               _("Fill the face as it is masked now, check it, and write the result to a file. A failed check stops the "
+                 "export until it is overridden with a reason."))
+        switch(self.ui.exportDicomButton, why_off,
+               _("Write the DICOM files that the volume was loaded from, with the face filled, as a new series. A failed "
+                 "check stops the export too."))
         parameters = self.panel.parameters
         self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
         defaced = self._defaced()
@@ -46,7 +50,7 @@ class ExportSection:
 
     def _apply(self):
         others = face_segment.other_segments(self.panel.segmentation)
-        # Drawn in the editor's second segment, a part of the face would stay unnoticed.
+        # A part of the face that was drawn in another segment would stay unnoticed.
         if others and not slicer.util.confirmOkCancelDisplay(
                 _("Only the segment {face} is filled. Not filled: {names}. Continue?").format(
                     face=face_segment.SEGMENT_NAME, names=", ".join(others)), windowTitle="CTADeface"):
@@ -64,7 +68,7 @@ class ExportSection:
             path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
             if not path:
                 return
-            # The file dialog has asked about an existing file; the mask's name it has not seen.
+            # The file dialog has asked about an existing file, but does not know the mask's name.
             output = self._apply()
             self._write(output, Path(path))
         self.panel.update()
@@ -106,7 +110,7 @@ class ExportSection:
     def _tell(self, results):
         for result in results:
             self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
-        # Of a series that was written, the error says what is missing beside it.
+        # The error of a series that was written says what is missing beside it.
         self._warn([result.error for result in results if result.status == "defaced" and result.error])
         left = [result for result in results if result.status != "defaced"]
         if left:
@@ -120,7 +124,7 @@ class ExportSection:
             slicer.util.warningDisplay(text, windowTitle="CTADeface")
 
     def _checked(self, export, output, target, **how):
-        """Run an export of the logic; what its checks say is shown when they stop it."""
+        """Run an export of the logic; when checks stop it, show what they say."""
         checks = self.panel.checks_section
         try:
             return export(output, target, overrides=checks.overrides, report=self.ui.reportCheckBox.checked,
@@ -132,5 +136,5 @@ class ExportSection:
 
 
 def _file_name(name):
-    """``name`` without what file systems do not like."""
+    """``name`` without characters that file systems do not allow."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_") or "volume"

@@ -9,6 +9,8 @@ from .section import errors_shown
 
 
 class PackagesSection:
+    """What is missing, and the buttons that install and repair."""
+
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
         self.ui.installButton.connect("clicked(bool)", lambda _checked=False: self._do(install))
@@ -23,6 +25,7 @@ class PackagesSection:
             self.ui.installButton.enabled = not now.ready
 
     def open(self):
+        """Open the section."""
         self.ui.packagesSection.collapsed = False
         self.look()
 
@@ -31,7 +34,7 @@ class PackagesSection:
         return state().ready or self._agreed(install)
 
     def ensure_for(self, use, purpose):
-        """The same for what one ``use`` needs beyond the rest, ``purpose`` in words."""
+        """As ``ensure``, for what one ``use`` needs beyond the rest; ``purpose`` in words."""
         return self._agreed(ensure_for, use, purpose)
 
     def _do(self, action):
@@ -51,7 +54,7 @@ class PackagesSection:
 
     @contextmanager
     def _panel_off(self):
-        """Slicer handles clicks while pip runs for minutes: nothing of the panel may be used, and it says why."""
+        """Disable the panel and say why: Slicer handles clicks while pip runs for minutes."""
         before = self.ui.statusLabel.text
         self.panel.form.enabled = False
         self.ui.statusLabel.text = _("Python packages are being installed; this can take minutes.")

@@ -1,12 +1,12 @@
-"""Original, with mask, defaced: one click, or one key that goes round."""
+"""Shows the original, the mask or the defaced volume: a button for each, and one key that steps through them."""
 
 import qt
 import slicer
 
 from ...errors import MaskError
-from .parameters import chosen_fill
 from ..scene.preview import STATES
 from ..texts import _
+from .parameters import chosen_fill
 from .section import errors_shown, no_mask, no_volume, switch
 
 KEY = "Alt+P"
@@ -14,6 +14,8 @@ DELAY_MS = 400
 
 
 class PreviewSection:
+    """The buttons of the preview and of its camera; ``state`` what is shown, or None."""
+
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
         self.buttons = dict(zip(STATES, (self.ui.originalButton, self.ui.maskButton, self.ui.defacedButton)))
@@ -21,7 +23,7 @@ class PreviewSection:
             button.connect("clicked(bool)", lambda _checked=False, state=state: self.toggle(state))
         self.ui.frontButton.connect("clicked(bool)", lambda _checked=False: self.panel.logic.preview.look("front"))
         self.ui.obliqueButton.connect("clicked(bool)", lambda _checked=False: self.panel.logic.preview.look("oblique"))
-        # Started anew by every edit, so that a quick series of edits is followed once.
+        # Every edit starts it again, so that the preview follows a quick series of edits once.
         self._delay = qt.QTimer()
         self._delay.setSingleShot(True)
         self._delay.setInterval(DELAY_MS)
@@ -54,7 +56,7 @@ class PreviewSection:
         self.update()
 
     def next(self):
-        """The next state that can be shown, after the last one the first."""
+        """Show the next state that can be shown; the first one follows the last."""
         possible = [state for state, button in self.buttons.items() if button.enabled]
         if possible:
             index = possible.index(self.state) + 1 if self.state in possible else 0
@@ -69,7 +71,7 @@ class PreviewSection:
         self.update()
 
     def mask_changed(self):
-        """The mask was edited: follow it shortly if that is wanted."""
+        """The mask was edited: update the preview after a short delay, if the user wants it to follow."""
         if self.state == "defaced" and self.panel.parameters and self.panel.parameters.followEdits:
             self._delay.start()
 
@@ -100,5 +102,5 @@ class PreviewSection:
             try:
                 self._show("defaced")
             except MaskError as error:
-                # Everything was erased: no reason to interrupt the person who draws.
+                # Everything was erased, which is no reason to interrupt the person who draws.
                 self.panel.log(str(error))

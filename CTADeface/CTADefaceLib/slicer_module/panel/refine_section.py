@@ -1,4 +1,4 @@
-"""Segment Editor on the face mask, and quick actions that it can undo."""
+"""The Segment Editor on the face mask, and quick actions that the editor can undo."""
 
 from ..scene.editor import FaceEditor
 from ..texts import _
@@ -6,6 +6,8 @@ from .section import errors_shown, no_mask, switch
 
 
 class RefineSection:
+    """The embedded ``editor``, and a button for each quick action."""
+
     def __init__(self, panel):
         self.panel = panel
         self.editor = FaceEditor()
@@ -33,7 +35,7 @@ class RefineSection:
         self.editor.edit(segmentation, volume)
 
     def keep(self, segmentation, volume):
-        """Offer them again where the editor has let go of them or of the segment; a segment chosen in it stays."""
+        """Offer them again if the editor has let go of them or of the segment; a segment that is chosen in it stays."""
         if segmentation is not None and not self.editor.edits(segmentation):
             self.editor.edit(segmentation, volume)
 

@@ -7,10 +7,10 @@ from ...batch.review_queue import CORRECTED, failed_checks, filtered, next_item,
 from ...checks.check import TITLES
 from ...errors import ChecksFailed
 from ...filling.fill import FILLS
-from ..scene import slice_views
-from .parameters import NUMBER, chosen_fill
 from ..review import Review
+from ..scene import slice_views
 from ..texts import _
+from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, switch
 
 KEYS = {"Alt+Left": "previous", "Alt+Right": "next"}
@@ -20,6 +20,8 @@ DECISIONS = {"accepted": _("accepted"), "corrected": _("corrected"), "rejected":
 
 
 class ReviewSection:
+    """The cases of a batch: step through them, filter them, and decide; ``review`` holds the present one."""
+
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
         self.review = Review()
@@ -36,19 +38,20 @@ class ReviewSection:
     def update(self):
         item, ready = self.review.item, self._ready()
         off = "" if self.review.manifest else _("Open a batch first.")
-        for button, tip in ((self.ui.previousButton, _("The case before (Alt+Left).")),
-                            (self.ui.nextButton, _("The case after (Alt+Right)."))):
+        for button, tip in ((self.ui.previousButton, _("The previous case (Alt+Left).")),
+                            (self.ui.nextButton, _("The next case (Alt+Right)."))):
             switch(button, off, tip)
         self.ui.reviewFilterComboBox.enabled = not off
         off = off or ("" if item is not None else _("Choose a case first."))
-        switch(self.ui.rejectButton, off, _("It must not leave: what was released of it is deleted. The original stays."))
-        switch(self.ui.acceptButton, off or ("" if item.outputs else _("Nothing was released of it; correct or reject it.")),
+        switch(self.ui.rejectButton, off, _("It must not leave: its released files are deleted. The original stays."))
+        switch(self.ui.acceptButton, off or ("" if item.outputs else _("Nothing of it was released; correct or reject it.")),
                _("It may leave as it is."))
         off = off or ready
         switch(self.ui.correctButton, off, _("Deface it again with the mask as it is now, check it, and "
                                               "replace what was released."))
-        switch(self.ui.trainingButton, off, _("Add scan and mask to an nnU-Net dataset, without names or identifiers. The scan "
-                                              "shows the face: for the hospital only."))
+        switch(self.ui.trainingButton, off,
+               _("Add scan and mask to an nnU-Net dataset, without names or identifiers. The scan shows the face: for the "
+                 "hospital only."))
         self.ui.reviewLabel.text = self._text()
 
     def enter(self):
@@ -72,11 +75,11 @@ class ReviewSection:
     # What a person does
 
     def next(self):
-        """The case after the one at hand, among those that the filter lets through."""
+        """Show the next case that the filter lets through."""
         self._step(next_item)
 
     def previous(self):
-        """The case before."""
+        """Show the previous case that the filter lets through."""
         self._step(previous_item)
 
     def _on_next(self):
@@ -128,7 +131,7 @@ class ReviewSection:
     def _reject(self):
         item = self.review.item
         if item.outputs and not slicer.util.confirmOkCancelDisplay(
-                _("Reject {case}? What was released of it is deleted; the original stays.").format(case=item.case),
+                _("Reject {case}? Its released files are deleted; the original stays.").format(case=item.case),
                 windowTitle="CTADeface"):
             return
         self.review.reject()
@@ -147,7 +150,7 @@ class ReviewSection:
         item = self.review.item
         self.panel.log(f"{item.case}: {DECISIONS[item.review]}")
         if item.review == CORRECTED and item.error:
-            # Of a study, not all was released: that stays in view.
+            # Not all of the study was released: the case stays in view, with its error.
             return
         following = next_open(self._shown(), item.case if item in self._shown() else None)
         if following is not None:
@@ -170,7 +173,7 @@ class ReviewSection:
             self.panel.checks_section.show(checks, chosen_fill(self.panel.parameters))
 
     def _ready(self):
-        """Why the case cannot be corrected, or an empty text."""
+        """The reason why the case cannot be corrected, or an empty text."""
         if self.review.volume is None:
             return _("The case could not be read.")
         return "" if self.panel.segmentation is not None else _("Segment or draw the face first.")

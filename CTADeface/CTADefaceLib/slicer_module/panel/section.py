@@ -1,4 +1,4 @@
-"""What the sections share."""
+"""What the sections share: buttons that say why they are off, and errors that are shown."""
 
 import traceback
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ from ..texts import _
 
 
 def switch(button, why_off, tool_tip):
-    """Enable ``button`` when ``why_off`` is empty; the tooltip says what it does, or why it is off."""
+    """Enable ``button`` if ``why_off`` is empty; its tooltip is ``tool_tip``, or ``why_off`` while it is off."""
     button.enabled = not why_off
     button.toolTip = why_off or tool_tip
 
 
 def no_volume(panel):
-    """Why nothing can be done without a volume, or an empty text."""
+    """What to do first when no volume is chosen, or an empty text."""
     return "" if panel.volume is not None else _("Load a head CT and choose it as volume first.")
 
 
 def no_mask(panel):
-    """Why nothing can be done without a mask, or an empty text."""
+    """What to do first when there is no volume or no mask, or an empty text."""
     return no_volume(panel) or ("" if panel.segmentation is not None else _("Segment the face first."))
 
 
 @contextmanager
 def errors_shown(panel):
-    """Show what goes wrong as one sentence, with the traceback in the log; nothing when a person cancelled."""
+    """Show an error as one sentence, an unexpected one with its traceback in the log; show nothing when the user cancelled."""
     try:
         yield
     except Cancelled:
@@ -40,7 +40,7 @@ def errors_shown(panel):
 
 
 def show_error(panel, error, log=""):
-    """One sentence in a window; the log goes into the log section."""
+    """Show the error's sentence in a window; ``log`` goes into the log section."""
     text = str(error) or type(error).__name__
     if log:
         panel.log(log)

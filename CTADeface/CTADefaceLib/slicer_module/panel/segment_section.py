@@ -32,7 +32,7 @@ class SegmentSection:
         self.list_models()
 
     def update(self):
-        """Show whether and why not a volume can be segmented."""
+        """Bring the buttons up to date; their tooltips say why they are off."""
         if self.job is not None:
             switch(self.ui.segmentButton, "", _("Stop at once; the scene stays as it was."))
         else:
@@ -44,7 +44,7 @@ class SegmentSection:
         self._select_model()
 
     def cancel(self):
-        """Stop what is running."""
+        """Stop the running job, if there is one."""
         if self.job is not None:
             self.job.cancel()
             self._poll()

@@ -1,4 +1,4 @@
-"""The panel's life in Slicer: scene, parameter node, entering and leaving. What its parts do is in the sections."""
+"""The panel's life cycle in Slicer: scene, parameter node, entering and leaving. The sections hold what its parts do."""
 
 import slicer
 import vtk
@@ -17,7 +17,7 @@ from .segment_section import SegmentSection
 
 
 class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """``logicClass`` is the logic that the module defines; ``volume`` and ``segmentation`` are what is worked on."""
+    """``logicClass`` is the logic that the module defines; ``volume`` and ``segmentation`` are the nodes that are edited."""
 
     logicClass = None
 
@@ -52,7 +52,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
-        # After the editor's own observer, which lets go of a segmentation that came with a scene.
+        # Added after the editor's own observer, which lets go of a segmentation that came with a scene.
         self.addObserver(scene, scene.EndBatchProcessEvent, self._on_batch_end)
         self.addObserver(scene, scene.NodeAddedEvent, self._on_node_added)
         self.addObserver(scene, scene.NodeRemovedEvent, self._on_nodes)
@@ -90,7 +90,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         import sys
 
         for name in [n for n in sys.modules if n.split(".")[0] == "CTADefaceLib"]:
-            # The module file imports them anew; what this panel still holds goes with it.
+            # The module file imports them again; what this panel still holds goes with it.
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
@@ -109,14 +109,14 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._hide_other_preview()
 
     def onSceneStartImport(self, caller=None, event=None):
-        # The scene's own parameter node is overwritten before its volume is there: nothing of that is to be shown, and
-        # written back.
+        # The import overwrites the scene's parameter node before its volume is there: the panel must neither show that
+        # nor write it back.
         self.setParameterNode(None)
 
     def initializeParameterNode(self):
-        """The scene's parameter node; a loaded CT is preselected."""
+        """Show the scene's parameter node, and preselect a loaded CT."""
         parameters = self.logic.getParameterNode()
-        # Slicer 5.10 never lets go of a wrapper that was connected.
+        # Slicer 5.10 never releases a wrapper that was connected.
         if not self.parameters or self.parameters.parameterNode is not parameters.parameterNode:
             self.setParameterNode(parameters)
         self._preselect()
@@ -126,14 +126,14 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.parameters.inputVolume = _first_volume()
 
     def setParameterNode(self, parameters):
-        """Show and watch ``parameters``; None: none."""
+        """Show and watch ``parameters``; None: watch nothing."""
         if self.parameters:
             self.parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self.parameters = parameters
         if parameters:
             self._gui_tag = parameters.connectGui(self.ui)
-            # The node itself: Slicer keeps what was once observed, and a wrapper is made at every entering.
+            # The node itself, not its wrapper: Slicer keeps what was once observed, and each entering makes a new wrapper.
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self.update()
 
@@ -193,7 +193,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self.checks_section.forget()
         kinds = slicer.vtkSegmentation
-        # Undo and Redo tell only that the segment was modified, as a new colour does too.
+        # Undo and Redo report only that the segment was modified, as a new colour does too.
         events = ((kinds.SourceRepresentationModified, self._on_edit), (kinds.SegmentModified, self._on_segment),
                   (kinds.SegmentAdded, self._on_segment), (kinds.SegmentRemoved, self._on_segment))
         for event, react in events:
@@ -201,7 +201,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.removeObserver(self._watched.GetSegmentation(), event, react)
             if segmentation is not None:
                 self.addObserver(segmentation.GetSegmentation(), event, react)
-        # The console's applyFill makes a defaced volume too.
+        # applyFill in the Python console makes a defaced volume too.
         if self._watched is not None:
             self.removeObserver(self._watched, self._watched.ReferenceAddedEvent, self._on_nodes)
         if segmentation is not None:

@@ -1,8 +1,17 @@
-"""Slicer's Segment Editor inside the panel; an editor node of its own keeps the two from disturbing each other."""
+"""Slicer's Segment Editor inside the panel, with an editor node of its own so that it and Slicer's own module do not
+disturb each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import slicer
 
 from . import face_segment
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 NODE_TAG = "CTADeface"
 EFFECTS = ("Paint", "Erase", "Scissors", "Islands", "Margin", "Smoothing", "Threshold", "Logical operators",
@@ -13,7 +22,7 @@ UNDO_STATES = 10
 class FaceEditor:
     """Wraps the embedded qMRMLSegmentEditorWidget ``widget``."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.widget = slicer.qMRMLSegmentEditorWidget()
         self.widget.setMaximumNumberOfUndoStates(UNDO_STATES)
         self.widget.segmentationNodeSelectorVisible = False
@@ -21,11 +30,11 @@ class FaceEditor:
         self.widget.switchToSegmentationsButtonVisible = False
         self.widget.setEffectNameOrder(list(EFFECTS))
         self.widget.unorderedEffectsVisible = False
-        # The node before the scene: what the widget selects when it gets the scene is kept in the node.
+        # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
         self._use_node()
         self.widget.setMRMLScene(slicer.mrmlScene)
 
-    def edit(self, segmentation, volume):
+    def edit(self, segmentation: SegmentationNode | None, volume: VolumeNode | None) -> None:
         """Edit the face segment of ``segmentation`` over ``volume``; None for nothing to edit."""
         self._use_node()
         self.widget.setSegmentationNode(segmentation)
@@ -33,41 +42,41 @@ class FaceEditor:
             self.widget.setSourceVolumeNode(volume)
             self.widget.setCurrentSegmentID(face_segment.face_segment_id(segmentation) or "")
 
-    def edits(self, segmentation):
+    def edits(self, segmentation: SegmentationNode) -> bool:
         """Is one of the segments of ``segmentation`` chosen?"""
         chosen = self.widget.segmentationNode() is segmentation
         return chosen and segmentation.GetSegmentation().GetSegment(self.widget.currentSegmentID()) is not None
 
-    def save_for_undo(self):
+    def save_for_undo(self) -> None:
         """Let the next change be undone with the editor's Undo."""
         self.widget.saveStateForUndo()
 
-    def enter(self):
-        """The panel is shown: keys work."""
+    def enter(self) -> None:
+        """The panel is shown: switch keyboard shortcuts on."""
         self._use_node()
         self.widget.installKeyboardShortcuts()
         self.widget.updateWidgetFromMRML()
 
-    def leave(self):
-        """The panel is left: no effect stays active in the views."""
+    def leave(self) -> None:
+        """The panel is left: switch off keyboard shortcuts and the active effect."""
         self.widget.setActiveEffect(None)
         self.widget.uninstallKeyboardShortcuts()
         self.widget.removeViewObservations()
 
-    def scene_closes(self):
-        """Let go of nodes that are about to go."""
+    def scene_closes(self) -> None:
+        """Let go of nodes that are about to be removed."""
         self.widget.setSegmentationNode(None)
         self.widget.removeViewObservations()
 
-    def close(self):
+    def close(self) -> None:
         """The panel is destroyed."""
         self.leave()
         self.widget.setSegmentationNode(None)
-        # After a reload two editors would act on one node.
+        # Otherwise two editors would act on one node after a reload.
         self.widget.setMRMLSegmentEditorNode(None)
         self.widget.deleteLater()
 
-    def _use_node(self):
+    def _use_node(self) -> None:
         node = slicer.mrmlScene.GetSingletonNode(NODE_TAG, "vtkMRMLSegmentEditorNode")
         if node is None:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")

@@ -1,13 +1,22 @@
 """The face mask as an editable segmentation node: one segment "Face" beside the volume, and the model's proposal."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import slicer
 import vtk
 
 from ...errors import MaskError
-from .application import add_hidden
 from ..texts import _
+from .application import add_hidden
 from .volumes import grid_to_ras, move_in_hierarchy
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer import vtkOrientedImageData as Labelmap
 
 SEGMENT_NAME = "Face"
 COLOUR = (0.95, 0.58, 0.47)
@@ -22,7 +31,7 @@ PROPOSAL = "CTADeface.Proposal"
 DEFACED = "CTADeface.Defaced"
 
 
-def find_face(volume):
+def find_face(volume: VolumeNode) -> SegmentationNode | None:
     """The segmentation node with the face mask of a volume node, or None."""
     for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         if node.GetAttribute(FACE_MASK) == "mask" and reference_volume(node) is volume:
@@ -30,13 +39,13 @@ def find_face(volume):
     return None
 
 
-def reference_volume(segmentation):
-    """The volume node whose grid a segmentation node has."""
+def reference_volume(segmentation: SegmentationNode) -> VolumeNode | None:
+    """The volume node whose grid a segmentation node has, or None."""
     return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
 
 
-def new_face(volume):
-    """A face segmentation node for ``volume`` with an empty segment: on its grid, under its transform, beside it in the
+def new_face(volume: VolumeNode) -> SegmentationNode:
+    """A face segmentation node with an empty segment, on the grid of ``volume``, under its transform, and beside it in the
     hierarchy."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", volume.GetName() + " " + _("face mask"))
     node.SetAttribute(FACE_MASK, "mask")
@@ -46,15 +55,15 @@ def new_face(volume):
     return node
 
 
-def set_mask(segmentation, mask, volume):
+def set_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Make ``mask`` (bool (k, j, i)) the face segment, keeping other segments; the segmentation follows the volume."""
     _write(segmentation, mask, volume)
     _show(segmentation)
     move_in_hierarchy(segmentation, volume)
 
 
-def set_proposal(segmentation, mask, volume):
-    """Keep the model's mask, hidden, so that it can be restored and edits can be measured."""
+def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
+    """Keep the model's mask (bool (k, j, i)), hidden, so that it can be restored and edits can be measured."""
     proposal = segmentation.GetNodeReference(PROPOSAL)
     if proposal is None:
         proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
@@ -65,27 +74,27 @@ def set_proposal(segmentation, mask, volume):
     proposal.SetDisplayVisibility(False)
 
 
-def _write(segmentation, mask, volume):
+def _write(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     segment_id = _segment_on_grid(segmentation, volume)
     slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
 
 
-def _segment_on_grid(segmentation, volume):
+def _segment_on_grid(segmentation: SegmentationNode, volume: VolumeNode) -> str:
     """Put the segmentation on the volume's grid and under its transform; returns the face segment's ID."""
-    # The transform first: the geometry is taken over relative to it.
+    # The transform comes first: the geometry is copied relative to it.
     segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     return face_segment_id(segmentation) or _add_segment(segmentation)
 
 
-def proposal_mask(segmentation, volume):
+def proposal_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray | None:
     """The model's mask, bool (k, j, i), or None when the segmentation was not made by a model."""
     proposal = segmentation.GetNodeReference(PROPOSAL)
     return None if proposal is None else get_mask(proposal, volume)
 
 
-def is_edited(segmentation, volume):
-    """Does the mask differ from what the model proposed, or is it gone (or was it drawn by hand)?"""
+def is_edited(segmentation: SegmentationNode, volume: VolumeNode) -> bool:
+    """Does the mask differ from the model's proposal, is it gone, or was it drawn by hand?"""
     try:
         proposal = proposal_mask(segmentation, volume)
         mask = get_mask(segmentation, volume)
@@ -94,11 +103,11 @@ def is_edited(segmentation, volume):
     return bool(mask.any()) if proposal is None else not np.array_equal(mask, proposal)
 
 
-def get_mask(segmentation, volume):
+def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     """The face segment on the volume's grid, bool (k, j, i); empty when the segment holds nothing.
 
     Raises: MaskError when the segmentation has no segment, or several and none of them is called "Face", or when it
-    lies outside of the volume (transforms are honoured).
+    lies outside of the volume, transforms included.
     """
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
@@ -119,16 +128,17 @@ def get_mask(segmentation, volume):
     return mask
 
 
-def face_segment_id(segmentation):
-    """ID of the segment called "Face", or of the only segment; None when there is none or the choice is open."""
+def face_segment_id(segmentation: SegmentationNode) -> str | None:
+    """ID of the segment called "Face", or of the only segment; None when there is none, or none of several has that name."""
     ids = list(segmentation.GetSegmentation().GetSegmentIDs())
     named = [i for i in ids if segmentation.GetSegmentation().GetSegment(i).GetName() == SEGMENT_NAME]
     return (named or (ids if len(ids) == 1 else [None]))[0]
 
 
-def other_segments(segmentation):
+def other_segments(segmentation: SegmentationNode) -> list[str]:
     """Names of the segments that hold voxels and are not the face's."""
-    names, face = [], face_segment_id(segmentation)
+    names: list[str] = []
+    face = face_segment_id(segmentation)
     for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
         labelmap = slicer.vtkOrientedImageData()
         segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
@@ -137,15 +147,15 @@ def other_segments(segmentation):
     return names
 
 
-def mask_stamp(segmentation):
-    """A number that every change of the face segment's voxels changes, undoing included; None without the segment."""
+def mask_stamp(segmentation: SegmentationNode) -> int | None:
+    """A number that differs after every change of the face segment's voxels, also after undo; None without the segment."""
     segment_id = face_segment_id(segmentation)
     labelmap = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id) if segment_id else None
     return labelmap.GetMTime() if labelmap is not None else None
 
 
-def _on_grid_of(labelmap, segmentation, volume):
-    """Are the labelmap's voxels voxels of the volume? Much faster than Slicer's general way, which resamples."""
+def _on_grid_of(labelmap: Labelmap, segmentation: SegmentationNode, volume: VolumeNode) -> bool:
+    """Are the labelmap's voxels voxels of the volume? Then reading them is much faster than Slicer's resampling."""
     if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
         return False
     matrix = vtk.vtkMatrix4x4()
@@ -153,31 +163,31 @@ def _on_grid_of(labelmap, segmentation, volume):
     return np.allclose(slicer.util.arrayFromVTKMatrix(matrix), grid_to_ras(volume), atol=1e-4)
 
 
-def _paste(labelmap, mask):
-    """Set the voxels of ``mask`` that the labelmap, which may cover a part only or reach outside, has set."""
+def _paste(labelmap: Labelmap, mask: np.ndarray) -> None:
+    """Set in ``mask`` the voxels that are set in the labelmap, which may cover a part of the mask or reach beyond it."""
     from vtk.util.numpy_support import vtk_to_numpy
 
     extent = labelmap.GetExtent()
     low, high = extent[4::-2], extent[5::-2]
-    scalars = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape([h - l + 1 for l, h in zip(low, high)])
-    inside = [(max(l, 0), min(h + 1, n)) for l, h, n in zip(low, high, mask.shape)]
+    scalars = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape([b - a + 1 for a, b in zip(low, high)])
+    inside = [(max(a, 0), min(b + 1, n)) for a, b, n in zip(low, high, mask.shape)]
     if any(a >= b for a, b in inside):
         return
-    part = scalars[tuple(slice(a - l, b - l) for (a, b), l in zip(inside, low))]
+    part = scalars[tuple(slice(a - start, b - start) for (a, b), start in zip(inside, low))]
     mask[tuple(slice(a, b) for a, b in inside)] = part != 0
 
 
-def _add_segment(segmentation):
+def _add_segment(segmentation: SegmentationNode) -> str:
     segment_id = segmentation.GetSegmentation().AddEmptySegment(SEGMENT_NAME, SEGMENT_NAME, COLOUR)
     segment = segmentation.GetSegmentation().GetSegment(segment_id)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
     return segment_id
 
 
-def _show(segmentation):
-    """Half transparent in slices; settings that a person has changed since are left alone.
+def _show(segmentation: SegmentationNode) -> None:
+    """Show it half transparent in slices, unless it has display settings already, which a person may have changed.
 
-    Without a surface for the 3D view, which would be made anew by every stroke of the brush: the preview makes it.
+    No surface is made for the 3D view, as every stroke of the brush would compute it again: the preview makes it.
     """
     if segmentation.GetDisplayNode() is None:
         segmentation.CreateDefaultDisplayNodes()

@@ -4,11 +4,25 @@ Everything shown is a node of its own, hidden and not saved with the scene; what
 first and brought back by ``hide``.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
 import slicer
 
 from . import volumes
 from .application import add_hidden
 from .users_view import UsersView
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLNode as Node
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer import vtkMRMLVolumePropertyNode as VolumePropertyNode
+    from slicer import vtkMRMLVolumeRenderingDisplayNode as RenderingNode
+
+    from ...rendering.camera import Focus
 
 PRESET = "CT-Muscle"
 STATES = ("original", "mask", "defaced")
@@ -17,13 +31,16 @@ STATES = ("original", "mask", "defaced")
 class Preview:
     """One preview at a time, in the first 3D view. ``state`` is None while hidden."""
 
-    def __init__(self):
-        self.state = None
-        self.volume = None
-        self._users_view = self._focus = self._with_surface = None
-        self._nodes = {}
+    def __init__(self) -> None:
+        self.state: str | None = None
+        self.volume: VolumeNode | None = None
+        self._users_view: UsersView | None = None
+        self._focus: Focus | None = None
+        self._with_surface: SegmentationNode | None = None
+        self._nodes: dict[str, Node] = {}
 
-    def show(self, volume, segmentation, state, defaced=None):
+    def show(self, volume: VolumeNode, segmentation: SegmentationNode | None, state: str,
+             defaced: np.ndarray | None = None) -> None:
         """Show a volume node: ``state`` 'original', 'mask' (with ``segmentation``) or 'defaced'.
 
         ``defaced``: voxels (k, j, i) of the defaced volume, needed for that state. Raises: ValueError for any other
@@ -47,18 +64,18 @@ class Preview:
         if first:
             self.look("front")
 
-    def look(self, name):
+    def look(self, name: str) -> None:
         """Turn the camera: 'front' or 'oblique', the patient upright and the head filling the view."""
         from ...rendering.camera import FRONTAL, OBLIQUE, aim_camera, tissue_focus
 
         if self._focus is None:
             self._focus = tissue_focus(slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume))
-        camera = self._users_view.camera
+        camera = self._screen.camera
         with slicer.util.NodeModify(camera):
             aim_camera(camera, {"front": FRONTAL, "oblique": OBLIQUE}[name], self._focus)
         camera.ResetClippingRange()
 
-    def hide(self):
+    def hide(self) -> None:
         """Remove everything that the preview has made and restore the user's view."""
         if self.state is None:
             return
@@ -66,54 +83,59 @@ class Preview:
         self._remove_surface()
         for key in list(self._nodes):
             self._remove(key)
-        self._users_view.restore()
+        self._screen.restore()
         self._users_view = None
 
-    def forget(self):
-        """The scene is being closed: of what was on the screen only the layout outlasts it."""
+    def forget(self) -> None:
+        """The scene is being closed: restore the layout, the only part of the user's view that stays."""
         if self._users_view is not None:
             self._users_view.restore_layout()
         self.state = self.volume = self._users_view = self._focus = self._with_surface = None
         self._nodes = {}
 
-    def _show_mask(self, segmentation, shown):
+    @property
+    def _screen(self) -> UsersView:
+        assert self._users_view is not None, "Nothing is shown yet: call show first."
+        return self._users_view
+
+    def _show_mask(self, segmentation: SegmentationNode | None, shown: bool) -> None:
         display = segmentation.GetDisplayNode() if segmentation is not None else None
         if display is not None:
             display.SetVisibility3D(shown)
         if not shown:
             self._remove_surface()
-        elif display is not None:
+        elif segmentation is not None and display is not None:
             display.SetVisibility(True)
             if not segmentation.GetSegmentation().ContainsRepresentation(_surface_name()):
                 segmentation.CreateClosedSurfaceRepresentation()
                 self._with_surface = segmentation
 
-    def _remove_surface(self):
-        """Every edit would make it anew; one that was there before the preview stays."""
+    def _remove_surface(self) -> None:
+        """Remove the surface, which every edit would compute again; one that was there before the preview stays."""
         if self._with_surface is not None and slicer.mrmlScene.IsNodePresent(self._with_surface):
             self._with_surface.RemoveClosedSurfaceRepresentation()
         self._with_surface = None
 
-    def _set_defaced(self, array):
+    def _set_defaced(self, array: np.ndarray) -> None:
         node = self._made("defaced")
         if node is None:
-            # That of a volume which was removed shows nothing.
+            # The rendering of a volume that was removed shows nothing.
             self._remove("defaced rendering")
             node = self._nodes["defaced"] = add_hidden("vtkMRMLScalarVolumeNode", "CTADeface preview", saved=False)
         volumes.update_defaced_node(node, self.volume, array)
 
-    def _made(self, key):
+    def _made(self, key: str) -> Node | None:
         """A node that this preview has made and that nobody has removed from the scene, or None."""
         node = self._nodes.get(key)
         return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
 
-    def _remove(self, key):
+    def _remove(self, key: str) -> None:
         if self._made(key) is not None:
             slicer.mrmlScene.RemoveNode(self._nodes[key])
         self._nodes.pop(key, None)
 
-    def _rendering(self, name, volume):
-        """The CT-Muscle rendering of a volume in our view, made when first needed beside any of the user's own."""
+    def _rendering(self, name: str, volume: VolumeNode) -> RenderingNode:
+        """The CT-Muscle rendering of a volume in our view, made when first needed, beside any rendering of the user's."""
         key = name + " rendering"
         if self._made(key) is None:
             logic = slicer.modules.volumerendering.logic()
@@ -126,20 +148,20 @@ class Preview:
             display.SetAndObserveVolumePropertyNodeID(self._muscle().GetID())
             display.SetFollowVolumeDisplayNode(False)
             display.SetCroppingEnabled(False)
-            display.AddViewNodeID(self._users_view.view.GetID())
+            display.AddViewNodeID(self._screen.view.GetID())
             volume.AddAndObserveDisplayNodeID(display.GetID())
             self._nodes[key] = display
         return self._nodes[key]
 
-    def _muscle(self):
+    def _muscle(self) -> VolumePropertyNode:
         if self._made("muscle") is None:
             preset = slicer.modules.volumerendering.logic().GetPresetByName(PRESET)
             self._nodes["muscle"] = add_hidden("vtkMRMLVolumePropertyNode", "CTADeface CT-Muscle", saved=False)
-            # Not Copy: it would take over the preset's name too, and that it is shown to choose from.
+            # Not Copy: it would also copy the preset's name, and that the preset is offered in lists.
             self._nodes["muscle"].CopyParameterSet(preset)
         return self._nodes["muscle"]
 
 
-def _surface_name():
-    # Asked when needed: Slicer may read this file before it has the class.
+def _surface_name() -> str:
+    # Looked up when needed: Slicer may read this file before it has the class.
     return slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()

@@ -1,29 +1,37 @@
-"""Slice views of the layout."""
+"""What the slice views of the layout show, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import slicer
 import vtk
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
 
-def show_volume(volume):
+
+def show_volume(volume: VolumeNode) -> None:
     """Make ``volume`` the background of all slice views; foreground and zoom stay."""
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         composite.SetBackgroundVolumeID(volume.GetID())
 
 
-def fit():
+def fit() -> None:
     """Show the whole background volume in all slice views, where there are views."""
     manager = slicer.app.layoutManager()
     if manager is not None:
         slicer.util.resetSliceViews()
 
 
-def is_shown(volume):
+def is_shown(volume: VolumeNode) -> bool:
     """Is the volume the background or foreground of any slice view?"""
     return any(volume.GetID() in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())
                for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
 
 
-def jump_to(volume, place):
+def jump_to(volume: VolumeNode, place: Sequence[float]) -> None:
     """Centre all slice views on ``place``, RAS mm in the volume's own coordinates."""
     to_world = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(volume.GetParentTransformNode(), None, to_world)

@@ -1,8 +1,17 @@
 """What the user had on the screen before the preview: layout, camera, renderings; noted and brought back."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import slicer
 
 from .application import layout_manager
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLDisplayNode as DisplayNode
+    from slicer import vtkMRMLLayoutNode as LayoutNode
+    from slicer import vtkMRMLViewNode as ViewNode
 
 CAMERA_SETTINGS = ("Position", "FocalPoint", "ViewUp", "ViewAngle", "ParallelScale")
 
@@ -13,8 +22,9 @@ class UsersView:
     ``view`` is the 3D view's node and ``camera`` its camera node. Raises: RuntimeError without any 3D view.
     """
 
-    def __init__(self):
-        self._layout, self._maximized = None, []
+    def __init__(self) -> None:
+        self._layout: int | None = None
+        self._maximized: list[ViewNode] = []
         layout = _layout_node()
         if layout is not None and _shown_view() is None:
             self._layout = layout.GetViewArrangement()
@@ -34,8 +44,8 @@ class UsersView:
             else:
                 node.SetVisibility3D(False)
 
-    def restore(self):
-        """Bring everything back; nodes removed meanwhile are left out."""
+    def restore(self) -> None:
+        """Bring everything back; nodes that were removed meanwhile are left out."""
         scene = slicer.mrmlScene
         for node, (visible, in_3d) in self._shown.items():
             if scene.IsNodePresent(node):
@@ -47,36 +57,39 @@ class UsersView:
                     getattr(self.camera, "Set" + name)(value)
             self.camera.ResetClippingRange()
         self.restore_layout()
-        for view in self._maximized:
-            _layout_node().AddMaximizedViewNode(view)
+        layout = _layout_node()
+        if layout is not None:
+            for view in self._maximized:
+                layout.AddMaximizedViewNode(view)
 
-    def restore_layout(self):
+    def restore_layout(self) -> None:
         """Bring back the layout alone."""
-        if self._layout is not None:
-            _layout_node().SetViewArrangement(self._layout)
+        layout = _layout_node()
+        if layout is not None and self._layout is not None:
+            layout.SetViewArrangement(self._layout)
 
 
-def _visibility(node):
+def _visibility(node: DisplayNode) -> tuple[int, int]:
     return node.GetVisibility(), node.GetVisibility3D()
 
 
-def _displays():
+def _displays() -> list[DisplayNode]:
     return [*slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode"),
             *slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode")]
 
 
-def _layout_node():
+def _layout_node() -> LayoutNode | None:
     manager = layout_manager()
     return manager.layoutLogic().GetLayoutNode() if manager else None
 
 
-def _shown_view():
-    """The first 3D view that is in the layout, or None; views of layouts left behind stay in the scene."""
+def _shown_view() -> ViewNode | None:
+    """The first 3D view that is in the layout, or None; the scene also holds views of earlier layouts."""
     views = slicer.util.getNodesByClass("vtkMRMLViewNode")
     return next((view for view in views if view.IsViewVisibleInLayout()), None)
 
 
-def _first_view():
+def _first_view() -> ViewNode:
     views = slicer.util.getNodesByClass("vtkMRMLViewNode")
     if not views:
         raise RuntimeError("The preview needs a 3D view; open a layout with one, or run with a main window.")

@@ -1,5 +1,9 @@
 """Slicer's volume nodes as the engine's arrays with geometry, and defaced volumes as new nodes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import slicer
 import vtk
@@ -8,19 +12,22 @@ from ...errors import InputError
 from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLNode as Node
+    from slicer import vtkMRMLScalarVolumeNode as VolumeNode
 
 # Attribute of volume nodes, set by Slicer's DICOM import.
 INSTANCES = "DICOM.instanceUIDs"
-# ID and state of the volume node that was looked at last, and its survey, which holds its voxels.
-_last = {}
+# ID and state of the volume node that was surveyed last, and its survey, which holds its voxels.
+_last: dict[tuple[str, int, bytes], Survey] = {}
 
 
-def from_dicom(node):
+def from_dicom(node: VolumeNode | None) -> bool:
     """Was the volume node loaded from DICOM?"""
     return bool(node is not None and node.GetAttribute(INSTANCES))
 
 
-def engine_volume(node):
+def engine_volume(node: VolumeNode | None) -> Volume:
     """The engine's ``Volume`` of a scalar volume node (HU, array shared with the node, geometry of its own grid).
 
     Raises: InputError for no node, an empty node, or several values per voxel.
@@ -35,9 +42,9 @@ def engine_volume(node):
     return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
 
 
-def survey_of(node) -> Survey:
-    """The finished ``Survey`` of a volume node: its histogram, its brain and the frame of its head; made anew when the node
-    has changed or another one was asked for."""
+def survey_of(node: VolumeNode) -> Survey:
+    """The finished ``Survey`` of a volume node: its histogram, its brain and the frame of its head; computed again when
+    the node has changed or another one was asked for."""
     key = node.GetID(), node.GetImageData().GetMTime(), grid_to_ras(node).tobytes()
     if key not in _last:
         forget_survey()
@@ -46,22 +53,22 @@ def survey_of(node) -> Survey:
 
 
 def forget_survey() -> None:
-    """Let go of the voxels of the volume that was looked at last, as when the scene is closed."""
+    """Let go of the voxels of the volume that was surveyed last, for instance when the scene is closed."""
     _last.clear()
 
 
-def grid_to_ras(node):
+def grid_to_ras(node: VolumeNode) -> np.ndarray:
     """4x4 matrix from (i, j, k, 1) to RAS mm in the node's own coordinates, without its parent transform."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
-def grid_to_patient(node):
+def grid_to_patient(node: VolumeNode) -> np.ndarray:
     """As ``grid_to_ras``, through the parent transform if it is linear.
 
-    A linear transform may turn the head upright, which the model should see. Under any other one (the correction of a
-    gantry tilt, a deformation) the grid's own coordinates are what is closest to the patient's.
+    A linear transform may turn the head upright, which the model should see. Under any other transform (the correction
+    of a gantry tilt, a deformation), the grid's own coordinates are closest to the patient's.
     """
     matrix = grid_to_ras(node)
     parent = node.GetParentTransformNode()
@@ -72,16 +79,16 @@ def grid_to_patient(node):
     return slicer.util.arrayFromVTKMatrix(to_world) @ matrix
 
 
-def spacing_kji(node):
+def spacing_kji(node: VolumeNode) -> tuple[float, float, float]:
     """Spacing in mm in the order of the node's array (k, j, i)."""
     return tuple(node.GetSpacing()[::-1])
 
 
-def new_defaced_node(source, array, name):
+def new_defaced_node(source: VolumeNode, array: np.ndarray, name: str) -> VolumeNode:
     """A new scalar volume node with ``array`` on the grid of ``source``, under its transform, looking like it.
 
-    Nothing else is taken over: no attributes, so no DICOM instance UIDs, no storage node, and its subject-hierarchy
-    item lies outside of the patient and study of ``source``.
+    Nothing else is copied: it has no attributes, so no DICOM instance UIDs, and no storage node, and its
+    subject-hierarchy item lies outside of the patient and study of ``source``.
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.CreateDefaultDisplayNodes()
@@ -91,7 +98,7 @@ def new_defaced_node(source, array, name):
     return node
 
 
-def new_volume_node(hu, geometry, name):
+def new_volume_node(hu: np.ndarray, geometry: Geometry, name: str) -> VolumeNode:
     """A new scalar volume node with ``hu`` (k, j, i) on an engine's ``Geometry``."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.CreateDefaultDisplayNodes()
@@ -100,7 +107,7 @@ def new_volume_node(hu, geometry, name):
     return node
 
 
-def update_defaced_node(node, source, array):
+def update_defaced_node(node: VolumeNode, source: VolumeNode, array: np.ndarray) -> None:
     """Put ``array`` on the grid of ``source`` into ``node`` and move it under the transform of ``source``."""
     matrix = vtk.vtkMatrix4x4()
     source.GetIJKToRASMatrix(matrix)
@@ -110,19 +117,19 @@ def update_defaced_node(node, source, array):
         node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
 
 
-def move_in_hierarchy(node, beside):
+def move_in_hierarchy(node: Node, beside: Node | None) -> None:
     """Put the subject-hierarchy item of ``node`` beside that of the node ``beside``, or, if None, at the top."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     item = hierarchy.GetItemByDataNode(node)
     other = hierarchy.GetItemByDataNode(beside) if beside is not None else 0
-    # 0: no item. Only the application makes them, scripts with the slicer-core package have none.
+    # 0 means no item: only the application makes items; scripts with the slicer-core package have none.
     if item and (other or beside is None):
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(other) if other else hierarchy.GetSceneItemID())
 
 
-def copy_window_level(source, target):
+def copy_window_level(source: VolumeNode, target: VolumeNode) -> None:
     """Give ``target`` the window, level and colours of ``source``."""
-    # Not the first display node, which may be that of a volume rendering.
+    # Not GetDisplayNode: the first display node may be that of a volume rendering.
     shown, display = source.GetVolumeDisplayNode(), target.GetVolumeDisplayNode()
     if shown is None or display is None:
         return
