@@ -16,12 +16,11 @@ from itertools import pairwise
 
 import pytest
 import yaml
-from helpers.documents import anchors, blocks, commands, documents, inline, links, name_of, prose, text_of
-from helpers.paths import ROOT
-
 from CTADefaceLib import __version__
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.cli.main import build_parser, main
+from helpers.documents import anchors, blocks, commands, documents, inline, links, name_of, prose, text_of
+from helpers.paths import ROOT
 
 README, PAGES = ROOT / "README.md", sorted((ROOT / "docs").glob("*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -149,9 +148,8 @@ def networks():
 def examples(small_cranium, answers, tmp_path_factory):
     """A folder with all files that the examples read."""
     import SimpleITK as sitk
-    from helpers import dicom_maker as maker
-
     from CTADefaceLib import segment_face
+    from helpers import dicom_maker as maker
 
     folder = tmp_path_factory.mktemp("examples")
     # Just within one patch of the network instead of four.

@@ -6,19 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scipy import ndimage as ndi
-
 from CTADefaceLib import deface, segment_face
 from CTADefaceLib.checks.ear_checks import ear_gone
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.head.ears import SIDES, Ears
 from CTADefaceLib.errors import MaskError
+from CTADefaceLib.face.survey import surveyed
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.head import pinna
-from CTADefaceLib.face.survey import surveyed
+from CTADefaceLib.head.ears import SIDES, Ears
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
+from scipy import ndimage as ndi
 
 TISSUE_HU = -300
 

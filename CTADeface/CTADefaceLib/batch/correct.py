@@ -16,8 +16,8 @@ from ..files.read import read_volume, split_extension
 from ..files.write import write_new_mask
 from ..voxels.images import mask_on_grid
 from ..voxels.volume import Volume
-from .find import Case, find_case, is_bids, places
 from .case_kinds import arguments_of_case
+from .find import Case, find_case, is_bids, places
 from .review_queue import CORRECTED, REJECTED, manifest_at, mark
 from .stamp import stamp_of
 
@@ -67,9 +67,9 @@ def _correct_file(item, source, target, options, mask, progress, warn):
 
 def _correct_study(item, source, target, options, mask, progress, warn):
     """All series of the frame of reference, with the mask of the one that the person looked at."""
+    from ..dicom.deface_series import PersonsMask
     from ..dicom.deface_study import deface_dicom_with, require_defaced
     from ..dicom.folders import series_number
-    from ..dicom.deface_series import PersonsMask
 
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()

@@ -12,12 +12,12 @@ from ..files.private import private_folder
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from ..models.store import find_model
+from .batch_progress import BatchProgress
+from .case_kinds import run_case, wanted_of_case
 from .correct import reject
 from .find import describe_bids, excluded_folders, find_cases, is_bids, places
-from .case_kinds import run_case, wanted_of_case
 from .manifest import BLOCKED, DONE, MASK_ONLY, NAME, STARTED, STOPPED, VERSION, Manifest, facts_of, merged, now
 from .overlap import LANES, Lane
-from .batch_progress import BatchProgress
 from .review_queue import REJECTED, item_of
 from .stamp import has_changed, stamp_of
 from .studies import find_studies, study_cases

@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..voxels.anatomy import brain
 from ..errors import MaskError
 from ..head.atlas import ZONES
 from ..head.ears import SIDES
 from ..head.pose import locate
 from ..head.skin import Skin
 from ..head.view import HeadView
+from ..voxels.anatomy import brain
 from .check import SKIP, Check
 from .ear_checks import ear_gone
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered

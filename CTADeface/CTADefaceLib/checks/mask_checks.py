@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.hu import TISSUE_HU
 from ..head.atlas import SKIN_LOW_MM, SKIN_MM
 from ..head.view import HeadView
+from ..voxels.hu import TISSUE_HU
 from ..voxels.morphology import bounding_box
 from ..voxels.padding import is_padding
 from ..voxels.slabs import for_slabs

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..voxels.cells import expand
 from ..head.face_lines import FaceLines
+from ..voxels.cells import expand
 from ..voxels.hu import BONE_HU, SKIN_BORDER_HU, TISSUE_HU, VESSEL_HU
 from ..voxels.morphology import beside
 from ..voxels.slabs import for_slabs

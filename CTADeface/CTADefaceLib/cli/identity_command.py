@@ -99,8 +99,8 @@ def outlined(picture, detections):
 
 def _read(args):
     """(before, after, mask): two ``Volume``s and a bool array on one grid; ``InputError`` or ``MaskError`` if not."""
-    from ..voxels.ct_check import check_ct
     from ..files.read import read_volume
+    from ..voxels.ct_check import check_ct
     from ..voxels.images import mask_on_grid
 
     before, after = read_volume(args.before), read_volume(args.after)

@@ -28,11 +28,11 @@ def series_command(args):
 
 def listing(source):
     """One dict per series of ``source``: what ``describe`` says, and ``can_be_defaced`` with the ``problem`` if not."""
-    from ..errors import InputError
-    from ..dicom.series_kinds import DEFACEABLE
     from ..dicom.dicom_packages import no_values_in_warnings
     from ..dicom.series import describe, find_series
+    from ..dicom.series_kinds import DEFACEABLE
     from ..dicom.stack import stack_of
+    from ..errors import InputError
 
     rows = []
     with no_values_in_warnings():

@@ -26,10 +26,10 @@ def validate_command(args):
     """Exit code 0 when the report was written; failures of single heads are in it."""
     require_room("validation", "validate")
     from ..validation.heads import find_cases
-    from ..validation.validation_packages import require_packages
     from ..validation.protocol import read_protocol
-    from ..validation.run_study import run_study
     from ..validation.results_store import Store, run_key
+    from ..validation.run_study import run_study
+    from ..validation.validation_packages import require_packages
 
     if args.heads is not None and args.heads < 1:
         raise InputError(f"--heads {args.heads}: give 1 or more.")

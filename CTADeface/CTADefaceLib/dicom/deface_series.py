@@ -9,8 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from ..cases.options import Options
-from ..cases.prepare import (FILE, SEGMENTATION, mask_by_model, model_settings, prepare, release_case, second_opinion,
-                             target_of, with_ears)
+from ..cases.prepare import (
+    FILE,
+    SEGMENTATION,
+    mask_by_model,
+    model_settings,
+    prepare,
+    release_case,
+    second_opinion,
+    target_of,
+    with_ears,
+)
 from ..cases.result import MODEL, Result, failure
 from ..checks.check import Check
 from ..checks.written import written_file

@@ -13,23 +13,23 @@ from ..cases.prepare import FILE, SEGMENTATION, model_facts
 from ..cases.result import MODEL, Result
 from ..checks.check import Check, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
+from ..face.mask import face_mask, require_face
+from ..face.survey import surveyed
 from ..files.journal import recover
 from ..files.publish import publication
 from ..files.read import read_volume
-from ..voxels.memory import warn_of_memory
-from ..face.mask import face_mask, require_face
+from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress
 from ..release.hospital_folder import MASK, masks_folder, records_folder, require_no_mask
-from ..network.host import Networks, NetworksHere, overview_model
-from ..face.survey import surveyed
+from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
+from .deface_series import Face, PersonsMask, Run
 from .deidentify import BasicProfile
+from .dicom_packages import no_values_in_warnings
 from .folders import MASK_EXTENSION, refuse_nested
 from .grid import mask_on_stack, upright
-from .dicom_packages import no_values_in_warnings
-from .read_series import read_stack
-from .deface_series import Face, PersonsMask, Run
 from .input_files import Source
+from .read_series import read_stack
 from .series import Series, find_series
 from .stack import Stack
 from .study import Plan, plan_study, redraw_warning

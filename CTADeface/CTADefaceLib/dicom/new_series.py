@@ -5,8 +5,8 @@ import numpy as np
 from ..errors import InputError
 from ..voxels.volume import Geometry, Volume
 from .allowed import MUST_BE_THERE
-from .headers import mark_defaced
 from .dicom_packages import need_pydicom
+from .headers import mark_defaced
 from .patch import save, set_pixels
 from .uids import NewUids
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from ..errors import InputError
 from .deflated import refuse_bomb
-from .series_kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
 from .dicom_packages import need_pydicom
 from .input_files import folder_and_study, is_dicom, study_uid
+from .series_kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
 
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.

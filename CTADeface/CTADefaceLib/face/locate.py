@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..voxels.morphology import beside, bounding_box, evident_pieces, within
-from ..progress import Progress
-from ..voxels.volume import nested
 from ..network.model_grid import BACKGROUND_LOGIT, grid_shape, intensity
 from ..network.model_run import ModelRun
 from ..network.resample import from_model_grid, to_model_grid
+from ..progress import Progress
+from ..voxels.morphology import beside, bounding_box, evident_pieces, within
+from ..voxels.volume import nested
 
 # Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
 REGION_MARGIN_MM = 12.0

@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ..network.model_grid import ModelGrid, grid_shape, intensity
 from ..voxels.ct_check import CtCheck
 from ..voxels.histogram import Histogram
-from ..network.model_grid import ModelGrid, grid_shape, intensity
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import ras_view
 

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import ndimage as ndi
 
-from .bone_border import before_bone
-from ..voxels.cells import Cells
 from ..errors import MaskError
 from ..head.face_lines import FaceLines
+from ..voxels.cells import Cells
 from ..voxels.hu import BONE_HU, TISSUE_HU
 from ..voxels.morphology import opened, widened
 from ..voxels.slabs import for_slabs
+from .bone_border import before_bone
 
 # Tissue that stays is at least this large; what hovers in front of the face (a device, a rest of skin) is smaller.
 LEAST_BODY_MM3 = 20_000.0

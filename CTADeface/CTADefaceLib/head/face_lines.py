@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM
-from .pose import SURE_SCORE
 from ..voxels.morphology import bounding_box
 from ..voxels.volume import Geometry, foremost, in_front, ras_affine, ras_view
+from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM
+from .pose import SURE_SCORE
 
 # Up to here the stored axis that is closest to the face's direction serves for it.
 STRAIGHT_DEGREES = 8.0
