@@ -1,4 +1,4 @@
-"""One file or folder that gets its name: how it is renamed, and how that is undone."""
+"""Renames one file or folder to its final name, and undoes that."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def flush(path: str | Path) -> None:
 
 
 def flush_folder(folder: str | Path) -> None:
-    """Write the names in a folder through to the disk, so that they outlast a power cut; where that is possible."""
+    """Write the names in a folder through to the disk, where that is possible, so that they outlast a power cut."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

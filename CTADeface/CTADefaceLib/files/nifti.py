@@ -187,7 +187,7 @@ def _geometry(path: Path, header: Nifti1Header, shape: Sequence[int]) -> Geometr
     if codes[0] == 0 and not (sizes[0] in (-1, 0, 1) and np.all(sizes[1:4] > 0)):
         raise InputError(f"{path}: its voxel sizes ({', '.join(f'{s:g}' for s in sizes[:4])}) are impossible; "
                          "export it again.")
-    # The standard's default.
+    # The standard reads 0 as 1.
     sizes[0] = sizes[0] or 1
     scale = np.diag([*[MM_OF_UNIT[unit]] * 3, 1.0])
     try:

@@ -1,4 +1,4 @@
-"""The names of results, which get them complete or not at all, whatever happens to the run."""
+"""Names of results; a result appears under its name complete or not at all, whatever happens to the run."""
 
 from __future__ import annotations
 

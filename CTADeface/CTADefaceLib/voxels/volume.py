@@ -42,7 +42,7 @@ class Geometry:
         return cls(image.GetSpacing(), image.GetOrigin(), np.array(image.GetDirection()).reshape(3, 3))
 
     @classmethod
-    def from_affine(cls, affine: np.ndarray) -> Geometry:
+    def from_affine(cls, affine: np.ndarray | Sequence[Sequence[float]]) -> Geometry:
         """Geometry of a 4x4 matrix from (i, j, k, 1) to RAS mm, as in nibabel and Slicer's IJKToRAS. Raises: InputError."""
         lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine, float)
         # The squares of larger numbers overflow.
@@ -78,7 +78,7 @@ class Geometry:
         """Volume of a voxel in mm3; less than the product of the spacings where the axes are sheared."""
         return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction)))
 
-    def millilitres(self, voxels: float) -> float:
+    def millilitres(self, voxels: float | np.integer) -> float:
         """Volume in ml of so many voxels."""
         return float(voxels) * self.voxel_mm3() / 1000
 
