@@ -37,6 +37,12 @@ def require_true(reports, stages):
         before += STAGES[stage]
 
 
+def test_outside_of_any_stage_a_report_names_none_as_text(reports):
+    progress = Progress(reports.append)
+    progress.update(0.5)
+    assert [(report.stage, report.fraction) for report in reports] == [("", 0.0)]
+
+
 def test_the_shares_of_all_stages_are_the_whole():
     assert sum(STAGES.values()) == pytest.approx(1)
 

@@ -1,5 +1,11 @@
 """Everything the engine raises on purpose; each message says in one sentence what is wrong and what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
 
 class CTADefaceError(Exception):
     """Base of all errors meant for a person to read."""
@@ -32,12 +38,12 @@ class OutputError(CTADefaceError):
 class Cancelled(CTADefaceError):
     """A person stopped the run; nothing was written."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("Cancelled; nothing was written.")
 
 
 class MissingPackages(DeviceError):
-    """A Python package that the step needs, as PyTorch or nnU-Net, is not installed, or only half."""
+    """A Python package that the step needs, such as PyTorch or nnU-Net, is missing or only half installed."""
 
 
 class OutOfMemory(CTADefaceError):
@@ -48,23 +54,41 @@ class WorkerDied(CTADefaceError):
     """The process that segments ended without an answer."""
 
 
+class CheckAnswer(Protocol):
+    """What ``ChecksFailed`` needs of a ``checks.check.Check``."""
+
+    @property
+    def name(self) -> str:
+        """Which check it is."""
+
+    @property
+    def text(self) -> str:
+        """The answer as one sentence."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+
+
 class ChecksFailed(CTADefaceError):
     """Checks forbid the export; ``checks`` are the failed ones that nobody has overridden.
 
-    ``every`` check is there too; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
+    ``every`` holds all checks; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
     nothing was.
     """
 
-    def __init__(self, name, checks, every=None, record=None, mask=None):
-        self.name, self.checks, self.every, self.record, self.mask = name, list(checks), list(every or checks), record, mask
+    def __init__(self, name: str, checks: Iterable[CheckAnswer], every: Iterable[CheckAnswer] | None = None,
+                 record: str | Path | None = None, mask: str | Path | None = None) -> None:
+        self.name, self.record, self.mask = name, record, mask
+        self.checks = list(checks)
+        self.every = list(every or self.checks)
         what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
         super().__init__(f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
                          "override each of them with a reason.")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[ChecksFailed], tuple[object, ...]]:
         return type(self), (self.name, self.checks, self.every, self.record, self.mask)
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """The first line of an exception's message, or its type's name; torch's messages can fill a page."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

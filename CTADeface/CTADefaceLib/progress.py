@@ -1,7 +1,10 @@
 """One object that carries progress outwards and cancellation inwards."""
 
+from __future__ import annotations
+
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,13 +12,16 @@ from typing import Protocol
 STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.20, "fill": 0.05, "check": 0.10, "write": 0.15}
 # How long stages that only some runs have take, as a multiple of a run without them.
 OPTIONAL = {"identity": 4.0}
-# Those of ``pipeline.face_mask`` after reading.
+# The stages of ``face.mask`` after reading.
 MODEL_STAGES = ("load model", "segment", "refine")
 
 
 @dataclass(frozen=True)
 class Report:
-    """``fraction`` (0 to 1) of the whole run and ``seconds_left``, None while nothing can be said."""
+    """``fraction`` (0 to 1) of the whole run, and ``seconds_left``, None while no estimate is possible.
+
+    ``stage`` is empty outside of any stage.
+    """
 
     stage: str
     fraction: float
@@ -23,56 +29,62 @@ class Report:
 
 
 class StageProgress(Protocol):
-    """What a step of a run is given to tell how far it is within the stage of the whole run: ``Progress`` or a part."""
+    """How a step of a run tells how far it is within the current stage of the run: a ``Progress`` or a part of one."""
+
+    def enter(self, stage: str) -> None:
+        """Begin ``stage``; a part stays in the stage of the whole. Raises: Cancelled."""
 
     def update(self, fraction: float) -> None:
         """Report ``fraction`` (0 to 1) of the step. Raises: Cancelled."""
 
-    def part(self, low: float, high: float) -> "StageProgress":
+    def part(self, low: float, high: float) -> StageProgress:
         """A view that maps its own 0 to 1 onto ``low`` to ``high`` of this one."""
 
 
 class Progress:
     """Pass one to a run; ``callback(Report)`` is called from the thread that works.
 
-    ``stages``: the share of the wall time of each stage, by default ``STAGES``. The fraction never falls, also when a
+    ``stages``: the share of the wall time of each stage, by default ``STAGES``. The fraction never falls, even when a
     stage is entered again. ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
     """
 
-    def __init__(self, callback=None, stages=None):
+    def __init__(self, callback: Callable[[Report], object] | None = None,
+                 stages: Mapping[str, float] | None = None) -> None:
         self._callback = callback
         self._shares = STAGES if stages is None else stages
         self._cancelled = threading.Event()
         self.begin()
 
-    def begin(self, *stages):
-        """Begin a run that goes through ``stages`` (none named: all those given): their shares then sum to 1."""
+    def begin(self, *stages: str) -> None:
+        """Begin a run that goes through ``stages`` (none named: all that were given): their shares then sum to 1."""
         known = {**OPTIONAL, **self._shares}
         chosen = {stage: known.get(stage, 0.0) for stage in stages or self._shares}
         whole = sum(chosen.values()) or 1.0
         self._stages = {stage: share / whole for stage, share in chosen.items()}
-        self._stage, self._closed, self._told = None, set(), 0.0
-        self.seconds = {}
+        self._stage, self._told = "", 0.0
+        self._closed: set[str] = set()
+        self.seconds: dict[str, float] = {}
         self._started = self._entered = time.monotonic()
 
-    def cancel(self):
+    def cancel(self) -> None:
+        """Ask the run to stop; it raises ``Cancelled`` at its next step."""
         self._cancelled.set()
 
-    def check(self):
-        """Raise ``Cancelled`` if somebody asked for it."""
+    def check(self) -> None:
+        """Raise ``Cancelled`` if the run is to stop."""
         if self._cancelled.is_set():
             from .errors import Cancelled
 
             raise Cancelled()
 
-    def enter(self, stage):
-        """Begin ``stage``, one of the stages given; ends the one before and notes its wall time."""
+    def enter(self, stage: str) -> None:
+        """Begin ``stage``, one of those given; this ends the stage before and notes its wall time. Raises: Cancelled."""
         self._close_stage()
         self._stage = stage
         self.update(0.0)
 
-    def update(self, fraction):
-        """Report ``fraction`` (0 to 1) of the current stage, after looking for cancellation."""
+    def update(self, fraction: float) -> None:
+        """Report ``fraction`` (0 to 1) of the current stage. Raises: Cancelled."""
         self.check()
         if self._callback is None:
             return
@@ -82,36 +94,36 @@ class Progress:
         left = elapsed * (1 - overall) / overall if overall > 0.02 else None
         self._callback(Report(self._stage, overall, left))
 
-    def part(self, low, high):
+    def part(self, low: float, high: float) -> StageProgress:
         """A view that maps its own 0 to 1 onto ``low`` to ``high`` of the current stage."""
         return _Part(self, low, high)
 
-    def finish(self):
+    def finish(self) -> None:
         """Close the last stage; ``seconds`` then holds the wall time of each, in s."""
         self._close_stage()
         if self._callback is not None:
             self._callback(Report("done", 1.0, 0.0))
 
-    def _close_stage(self):
+    def _close_stage(self) -> None:
         now = time.monotonic()
-        if self._stage is not None:
+        if self._stage:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._entered
             self._closed.add(self._stage)
-        self._stage = None
+        self._stage = ""
         self._entered = now
 
 
 class _Part:
-    def __init__(self, whole, low, high):
+    def __init__(self, whole: Progress, low: float, high: float) -> None:
         self._whole, self._low, self._high = whole, low, high
 
-    def enter(self, stage):
-        """Begin a piece of work that has stages of its own: a part stays in the stage of the whole."""
+    def enter(self, stage: str) -> None:
+        """Begin work that has stages of its own: a part stays in the stage of the whole."""
         self.update(0.0)
 
-    def update(self, fraction):
+    def update(self, fraction: float) -> None:
         self._whole.update(self._low + (self._high - self._low) * fraction)
 
-    def part(self, low, high):
+    def part(self, low: float, high: float) -> _Part:
         width = self._high - self._low
         return _Part(self._whole, self._low + width * low, self._low + width * high)

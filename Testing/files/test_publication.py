@@ -16,6 +16,7 @@ from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import OutputError
 from CTADefaceLib.files import journal
 from CTADefaceLib.files.journal import JOURNAL, STAGING, Publication, recover
+from CTADefaceLib.files.moves import Move, carry_out, is_one_step
 from CTADefaceLib.files.publish import place_of, publishing
 from helpers import fault_points as points
 from helpers import phantom
@@ -181,6 +182,45 @@ def test_a_failure_at_the_last_name_takes_back_the_others(tmp_path):
     with pytest.raises(OutputError, match=r"a\.nii: cannot be written"):
         publish(tmp_path, overwrite=True)
     assert files(tmp_path) == {name: b"old" for name in ("kept/a.json", "out/series/1.dcm")}
+
+
+def old_folder_and_file(folder):
+    (folder / "series").mkdir()
+    for name in ("series/1.dcm", "a.json"):
+        (folder / name).write_bytes(b"old")
+    return {"series/1.dcm": b"old", "a.json": b"old"}
+
+
+def test_what_was_staged_but_never_written_deletes_no_previous_version(tmp_path):
+    before = old_folder_and_file(tmp_path)
+    with pytest.raises(FileNotFoundError), Publication(tmp_path) as own:
+        own.stage(tmp_path / "series", overwrite=True)
+        own.stage(tmp_path / "a.json", overwrite=True).write_bytes(b"new")
+        own.commit()
+    assert files(tmp_path) == before
+
+
+def test_a_failure_beside_a_deletion_is_told_as_it_is_and_deletes_nothing(tmp_path):
+    before = old_folder_and_file(tmp_path)
+    with Publication(tmp_path) as own:
+        with pytest.raises(OutputError, match="disk"), own.part():
+            own.remove(tmp_path / "series")
+            own.stage(tmp_path / "a.json", overwrite=True).write_bytes(b"new")
+            raise OutputError("The disk is full.")
+        own.commit()
+    assert files(tmp_path) == before
+
+
+def test_a_folder_that_another_program_makes_at_the_last_moment_stays(tmp_path):
+    place = tmp_path / "staged"
+    place.mkdir()
+    (place / "new.dcm").write_bytes(b"new")
+    move = Move(str(tmp_path / "series"), str(place), str(tmp_path / "old"), str(tmp_path / "near"), overwrite=True)
+    assert is_one_step(move, tmp_path)
+    before = old_folder_and_file(tmp_path) | {"staged/new.dcm": b"new"}
+    with pytest.raises(FileExistsError):
+        carry_out(move, keep=False)
+    assert files(tmp_path) == before
 
 
 def test_what_is_unfinished_is_never_in_the_release_folder(tmp_path):

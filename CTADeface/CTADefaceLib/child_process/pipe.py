@@ -1,8 +1,8 @@
 """Messages between two processes: any picklable object, over a pair of pipes.
 
 A message is a header (a mark, and the lengths of what follows), its pickle, and the arrays in it, which are never
-copied on the way. Whatever else arrives, as what Slicer's launcher prints, lies between two messages and is skipped.
-Both ends are our own processes: never read a message from anywhere else.
+copied on the way. Other bytes that arrive between two messages, such as what Slicer's launcher prints, are skipped.
+Unpickling can run code: both ends are our own processes, and messages are read from nowhere else.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import IO, Any, cast
 
 MARK = b"\0CTADeface message\0"
 NUMBER = struct.Struct("<Q")
-# Read by every Python that we run with; both ends may have different ones.
+# Every Python that we support reads it; the two ends may run different versions.
 PICKLE_PROTOCOL = 5
 BLOCK_BYTES = 1 << 16
 
 
 class Unreadable(Exception):
-    """A whole message arrived, but cannot be made into an object here, as when its class is missing."""
+    """A whole message arrived but cannot be unpickled here, for example because its class is missing."""
 
 
 class Pipe:
@@ -33,11 +33,11 @@ class Pipe:
 
     def __init__(self, receiving: IO[bytes], sending: IO[bytes]) -> None:
         self._receiving, self._sending = receiving, sending
-        # Below the buffer, which would wait until it is full.
+        # Read below the buffer, which would wait until it is full.
         self._source = cast(io.RawIOBase, getattr(receiving, "raw", receiving))
         self._sending_now = threading.Lock()
         self._block = memoryview(bytearray(BLOCK_BYTES))
-        # What has arrived: bytes of no message yet, the message under way, and the parts of those that are whole.
+        # What has arrived: bytes that belong to no message yet, the message under way, and the parts of whole messages.
         self._unread = bytearray()
         self._under_way: _Message | None = None
         self._whole: deque[list[bytearray]] = deque()
@@ -54,14 +54,14 @@ class Pipe:
             self._sending.flush()
 
     def receive(self) -> Any:
-        """The next message, waited for. Raises: EOFError when the other end is closed, Unreadable."""
+        """Wait for the next message. Raises: EOFError when the other end is closed, Unreadable."""
         while not self._whole:
             if not self._read(wait=True):
                 raise EOFError("The other end of the pipe is closed.")
         return _unpickled(self._whole.popleft())
 
     def received_now(self) -> tuple[list[Any], bool]:
-        """(the messages that have arrived since, True when there will be no more); waits for nothing.
+        """(the messages that have arrived since the last call, True when no more can come); does not wait.
 
         Raises: Unreadable.
         """
@@ -73,14 +73,14 @@ class Pipe:
         return messages, count == 0
 
     def close(self) -> None:
-        """Close both ends of ours; what the other process has not read is lost."""
-        # It may have died before it had read everything.
+        """Close both of our streams; what the other process has not read is lost."""
+        # The other process may have died before it had read everything.
         with suppress(OSError):
             self._sending.close()
         self._receiving.close()
 
     def _read(self, wait: bool) -> int | None:
-        """Take in what has arrived: the number of bytes; 0 when the other end is closed, None when nothing is there yet."""
+        """Take in what has arrived. Returns the number of bytes: 0 when the other end is closed, None when none are there."""
         room = self._block if self._under_way is None else self._under_way.room
         count = _read_into(self._source, room) if wait else _read_now_into(self._source, room)
         if not count:
@@ -110,7 +110,7 @@ class Pipe:
         """Take the next header, and whatever lies before it, from what has arrived; None when none is whole."""
         start = self._unread.find(MARK)
         if start < 0:
-            # Nobody's words, except that a mark may have begun at their end.
+            # Not a message, except that a mark may begin in the last bytes.
             del self._unread[:max(len(self._unread) - len(MARK) + 1, 0)]
             return None
         del self._unread[:start]
@@ -157,7 +157,7 @@ class _Message:
 
 
 def header(lengths: list[int]) -> bytes:
-    """What announces parts of these ``lengths``, in bytes."""
+    """The header of a message whose parts have these ``lengths`` in bytes."""
     return MARK + b"".join(NUMBER.pack(number) for number in (len(lengths), *lengths))
 
 
@@ -165,7 +165,7 @@ def private_pipes() -> Pipe:
     """The ``Pipe`` of a child process, taken away from its standard handles; call it before anything is imported.
 
     What a library prints then goes to standard error. On Windows a library that asks for the standard handles while it
-    is loaded, as OpenBLAS does, waits until no other thread reads from them: importing numpy would never end
+    is loaded, such as OpenBLAS, waits until no other thread reads from them: importing numpy would never end
     (numpy/numpy#24290).
     """
     pipe = Pipe(os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb"))
@@ -190,7 +190,7 @@ def _read_into(source: io.RawIOBase, room: memoryview) -> int | None:
 
 
 def _read_now_into(source: io.RawIOBase, room: memoryview) -> int | None:
-    """The number of bytes; 0 when the other end is closed, None when there is nothing yet."""
+    """As ``_read_into``, without waiting: 0 when the other end is closed, None when there is nothing yet."""
     if sys.platform == "win32":
         waiting = _waiting_on_windows(source.fileno())
         return source.readinto(room[:waiting]) if waiting else waiting
@@ -203,8 +203,8 @@ if sys.platform == "win32":
     import msvcrt
 
     def _waiting_on_windows(descriptor: int) -> int | None:
-        """How many bytes can be read at once; 0 when the other end is closed, None when there are none yet."""
-        # Anonymous pipes cannot be polled there in any other way.
+        """How many bytes can be read now: 0 when the other end is closed, None when there are none yet."""
+        # Windows offers no other way to poll an anonymous pipe.
         try:
             return int(_winapi.PeekNamedPipe(msvcrt.get_osfhandle(descriptor), 0)[0]) or None
         except OSError:

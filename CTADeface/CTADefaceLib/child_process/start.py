@@ -35,14 +35,14 @@ class Child:
         return self.process.poll() is None
 
     def exit_code(self) -> int | None:
-        """How it ended, once its pipe is closed; waited for a moment, None when it has not ended by then."""
+        """The exit code of a process whose pipe is closed; waits a moment, None when it has not ended by then."""
         try:
             return self.process.wait(KILL_SECONDS)
         except subprocess.TimeoutExpired:
             return None
 
     def end(self) -> None:
-        """Kill it at once, unless it has ended already, and close its pipe."""
+        """Kill the process, unless it has ended, and close its pipe."""
         if self._with_descendants:
             _kill_tree(self.process)
         else:
@@ -51,15 +51,15 @@ class Child:
         self.pipe.close()
 
 
-def start_child(function: str, *arguments: str, python: str | os.PathLike = sys.executable,
+def start_child(function: str, *arguments: str, python: str | os.PathLike[str] = sys.executable,
                 environment: Mapping[str, str] | None = None, log: IO[bytes] | None = None,
                 own_session: bool = False) -> Child:
     """Start ``function(pipe, *arguments)`` in a process of its own.
 
     Parameters: ``function`` as "CTADefaceLib.room.module:name", called with the child's ``Pipe``; ``python`` the
-    interpreter; ``environment`` its variables (None: ours); ``log`` takes its standard error (None: ours does);
-    ``own_session`` keeps it out of our terminal (no signal from there, no window), and then all that it starts ends
-    with it. The child ends when ours does, in whatever way that happens, if ``function`` ends with its pipe.
+    interpreter; ``environment`` its variables (None: ours); ``log`` the file for its standard error (None: ours);
+    ``own_session`` detaches it from our terminal (no signals, no window), and ``end`` then kills all that it started too.
+    If ``function`` returns when its pipe closes, the child ends with our process, however that ends.
     Raises: OSError when it cannot be started.
     """
     options: dict[str, Any] = {}
@@ -75,11 +75,11 @@ def start_child(function: str, *arguments: str, python: str | os.PathLike = sys.
 def serve_parent(function: str, *arguments: str) -> None:
     """The child process from its first line to its last."""
     pipe = private_pipes()
-    # A shell sends Ctrl-C to both; the parent decides.
+    # A shell sends Ctrl-C to both processes; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     module, name = function.split(":")
     getattr(import_module(module), name)(pipe, *arguments)
-    # At once: taking torch's modules apart would take long, and a thread may still wait for the pipe.
+    # Without interpreter shutdown: with torch's modules it takes long, and a thread may still wait for the pipe.
     sys.stderr.flush()
     os._exit(0)
 
@@ -87,13 +87,13 @@ def serve_parent(function: str, *arguments: str) -> None:
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     """Kill ``process`` and everything that it started (PythonSlicer is a launcher: its child does the work)."""
     if sys.platform == "win32":
-        # A hospital may forbid taskkill: the child then ends with the launcher, as its standard input does.
+        # Where taskkill is forbidden, the child ends with the launcher, because its standard input then closes.
         if process.poll() is None:
             with suppress(OSError):
                 subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
                                creationflags=subprocess.CREATE_NO_WINDOW)
     else:
-        # It has ended; macOS then refuses.
+        # The process may have ended already; macOS then refuses permission.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     try:

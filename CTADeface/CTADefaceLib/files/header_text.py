@@ -1,7 +1,13 @@
-"""Text in a volume file's header that goes into the results and may name the patient."""
+"""Text of a volume file's header that is kept in the results and may name the patient."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
+from ..voxels.volume import FileHeader
+from .nifti import NiftiHeader
 from .text_header import ItkHeader
 
 # The form in which ITK keeps DICOM tags.
@@ -10,22 +16,24 @@ TECHNICAL = ("NRRD_kinds", "NRRD_centerings", "NRRD_space", "ITK_", "Modality")
 NIFTI_TEXT = ("descrip", "aux_file", "db_name", "intent_name")
 
 
-def without_dicom(metadata):
-    """The metadata (dict) of an ITK image without DICOM tags, which nobody reads there but who looks for the patient."""
+def without_dicom(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The metadata of an ITK image without its DICOM tags, which name the patient."""
     return {key: value for key, value in metadata.items() if not DICOM_TAG.fullmatch(key)}
 
 
-def kept_text(source):
-    """Names of the fields of a ``NiftiHeader`` or ``ItkHeader`` that hold text and are kept."""
+def kept_text(source: FileHeader | None) -> list[str]:
+    """Names of the fields of a volume's header that hold text and are kept."""
     if isinstance(source, ItkHeader):
         return [key for key in without_dicom(source.metadata) if not key.startswith(TECHNICAL)]
+    if not isinstance(source, NiftiHeader):
+        return []
     header = source.header
     fields = [name for name in NIFTI_TEXT if name in header and bytes(header[name].tobytes()).strip(b"\0 ")]
-    # Behind the header come 4 bytes that say whether extensions follow.
+    # 4 bytes after the header say whether extensions follow.
     return fields + (["extensions"] if any(source.prefix[int(header["sizeof_hdr"]) + 4:]) else [])
 
 
-def text_warning(path, source):
-    """One sentence for a person, or None."""
-    fields = kept_text(source) if source is not None else []
+def text_warning(path: str | Path, source: FileHeader | None) -> str | None:
+    """One sentence when the file's header has text that is kept, else None."""
+    fields = kept_text(source)
     return f"{path}: the header's text is kept ({', '.join(fields)}); make sure that it names nobody." if fields else None

@@ -1,13 +1,16 @@
-"""A lock on an open file, which the system takes away from a process that dies, however it dies."""
+"""A lock on an open file; the system releases it when the process ends, however it ends."""
+
+from __future__ import annotations
 
 import sys
+from typing import IO
 
-# What the systems raise where somebody else holds the lock; any other OSError: this file system has no locks.
+# Raised when another process holds the lock; any other OSError means that this file system has no locks.
 BUSY = BlockingIOError, PermissionError
 
 
-def lock(stream):
-    """Lock an open file at once. Raises: one of ``BUSY``; another OSError where that cannot be done."""
+def lock(stream: IO[bytes]) -> None:
+    """Lock an open file, without waiting. Raises: one of ``BUSY``; another OSError where files cannot be locked."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,40 +1,46 @@
-"""MetaImage files of one part (.mha) to a ``Volume``.
+"""Reads MetaImage files of one part (.mha) into a ``Volume``.
 
-Not by ITK, which takes voxels that could not be unpacked for good and writes its own lines to the terminal.
+ITK is not used: it accepts voxels that could not be unpacked, and writes its own lines to the terminal.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..voxels.volume import Geometry, Volume
 from .deflate import zlib_unpacker
-from .text_header import ItkHeader, add_field, numbers, printable, read_header, unusable
+from .text_header import Fields, ItkHeader, add_field, numbers, printable, read_header, unusable, whole_numbers
 from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
 
+LINE = re.compile(r"([^=:]*)([=:]?)(.*)", re.DOTALL)
 LAST = re.compile(rb"(?:^|\n)[ \t]*ElementDataFile[ \t]*[=:][^\n]*\n")
 TYPES = {"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
          "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
          "MET_DOUBLE": "f8"}
 BOOLS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-# Names of one thing, of which the first is the usual one.
+# Different names of the same field, the usual one first.
 SPACING = ("ElementSpacing", "ElementSize")
 ORIGIN = ("Offset", "Position", "Origin")
 DIRECTION = ("TransformMatrix", "Rotation", "Orientation")
+UNTURNED = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 ORDER = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 USED = (*SPACING, *ORIGIN, *DIRECTION, *ORDER, "ObjectType", "NDims", "DimSize", "ElementType", "ElementNumberOfChannels",
         "BinaryData", "CompressedData", "CompressedDataSize", "HeaderSize", "ElementDataFile")
-# ITK reads these and does not write them again.
+# ITK reads these fields and does not write them again.
 DROPPED = ("Comment", "ObjectSubType", "TransformType", "Name", "ID", "ParentID", "Color", "CenterOfRotation",
            "AnatomicalOrientation", "DistanceUnits", "SequenceID", "ElementMin", "ElementMax", "ElementNBits",
            "CompressionLevel", "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset")
-# Longer ones overflow ITK's buffers when they are written.
+# Longer ones overflow ITK's buffers when it writes them.
 LONGEST_NAME, LONGEST_TEXT = 200, 4000
 
 
-def read_metaimage(path, name, begun):
-    """``Volume`` of the file; ``begun`` as for ``read_volume``. Raises: InputError, OutOfMemory."""
+def read_metaimage(path: Path, name: str, begun: Callable[[Volume], object]) -> Volume:
+    """The ``Volume`` in the file; ``begun`` as for ``read_volume``. Raises: InputError, OutOfMemory."""
     lines, end = read_header(path, _end)
     fields = _fields(path, lines)
     if fields["ElementDataFile"] != "LOCAL":
@@ -57,25 +63,25 @@ def read_metaimage(path, name, begun):
     return volume
 
 
-def _end(content):
+def _end(content: bytes) -> int | None:
     found = LAST.search(content)
     return found.end() if found else None
 
 
-def _fields(path, lines):
-    fields = {}
+def _fields(path: Path, lines: list[str]) -> Fields:
+    fields: Fields = {}
     for line in filter(str.strip, lines):
-        key, mark, value = re.match(r"([^=:]*)([=:]?)(.*)", line, re.DOTALL).groups()
-        if not mark or not key.strip():
+        pair = LINE.fullmatch(line)
+        if pair is None or not pair[2] or not pair[1].strip():
             raise InputError(f"{path}: cannot be read as MetaImage (its header has the line {printable(line)[:60]!r}); "
                              "export it again.")
-        add_field(path, fields, key.strip(), value.strip())
+        add_field(path, fields, pair[1].strip(), pair[3].strip())
     if fields.get("ObjectType", "Image") != "Image":
         raise InputError(f"{path}: is a MetaIO {printable(fields['ObjectType'])[:60]!r}, not an image; give a CT volume.")
     return fields
 
 
-def _bool(path, fields, name, default):
+def _bool(path: Path, fields: Fields, name: str, default: bool) -> bool:
     if name not in fields:
         return default
     if fields[name].lower() not in BOOLS:
@@ -83,57 +89,57 @@ def _bool(path, fields, name, default):
     return BOOLS[fields[name].lower()]
 
 
-def _dtype(path, fields):
+def _dtype(path: Path, fields: Fields) -> np.dtype:
     kind = fields.get("ElementType", "").removesuffix("_ARRAY")
     if kind not in TYPES:
         raise unusable(path, fields, "ElementType")
     big = [_bool(path, fields, name, False) for name in ORDER if name in fields]
     if len(set(big)) > 1:
         raise unusable(path, fields, ORDER[1])
-    channels = numbers(path, fields, "ElementNumberOfChannels", 1, int) if "ElementNumberOfChannels" in fields else (1,)
+    channels = whole_numbers(path, fields, "ElementNumberOfChannels", 1) if "ElementNumberOfChannels" in fields else (1,)
     if channels != (1,):
         raise InputError(f"{path}: has {channels[0]} values per voxel; give a scalar CT volume.")
     return np.dtype(TYPES[kind]).newbyteorder(">" if big and big[0] else "<")
 
 
-def _shape(path, fields):
-    dimensions, = numbers(path, fields, "NDims", 1, int)
+def _shape(path: Path, fields: Fields) -> tuple[int, ...]:
+    dimensions, = whole_numbers(path, fields, "NDims", 1)
     if dimensions != 3:
         raise InputError(f"{path}: is a {dimensions}-D image; give a 3-D CT volume.")
-    return numbers(path, fields, "DimSize", 3, int)
+    return whole_numbers(path, fields, "DimSize", 3)
 
 
-def _one_of(path, fields, names, count, default):
+def _one_of(path: Path, fields: Fields, names: Sequence[str], count: int, default: Sequence[float]) -> tuple[float, ...]:
     given = [name for name in names if name in fields]
-    return numbers(path, fields, given[0], count) if given else default
+    return numbers(path, fields, given[0], count) if given else tuple(default)
 
 
-def _geometry(path, fields):
+def _geometry(path: Path, fields: Fields) -> Geometry:
     # Each row of the header's matrix is the direction of an axis.
-    direction = np.reshape(_one_of(path, fields, DIRECTION, 9, np.eye(3)), (3, 3)).T
+    direction = np.reshape(_one_of(path, fields, DIRECTION, 9, UNTURNED), (3, 3)).T
     return Geometry(_one_of(path, fields, SPACING, 3, (1.0,) * 3), _one_of(path, fields, ORIGIN, 3, (0.0,) * 3), direction)
 
 
-def _packed_bytes(path, fields, start):
+def _packed_bytes(path: Path, fields: Fields, start: int) -> int:
     left = path.stat().st_size - start
     if "CompressedDataSize" not in fields:
         return left
-    most, = numbers(path, fields, "CompressedDataSize", 1, int)
+    most, = whole_numbers(path, fields, "CompressedDataSize", 1)
     if not 0 < most <= left:
         raise InputError(f"{path}: cannot be read (its header announces {most} bytes of compressed voxels, it holds "
                          f"{left}); the file may be truncated, export it again.")
     return most
 
 
-def _data_start(path, fields, end, shape, dtype):
-    """Where the voxels begin by HeaderSize: 0 leaves that to the header's end, -1 means so far from the file's end."""
-    size, = numbers(path, fields, "HeaderSize", 1, int)
+def _data_start(path: Path, fields: Fields, end: int, shape: Sequence[int], dtype: np.dtype) -> int:
+    """Where the voxels begin by HeaderSize: 0 means at the ``end`` of the header, -1 that they end with the file."""
+    size, = whole_numbers(path, fields, "HeaderSize", 1)
     start = path.stat().st_size - int(np.prod(shape, dtype=object)) * dtype.itemsize if size == -1 else size or end
     if start < end:
         raise unusable(path, fields, "HeaderSize")
     return start
 
 
-def _metadata(fields):
+def _metadata(fields: Fields) -> dict[str, str]:
     found = {printable(key): printable(value) for key, value in fields.items() if key not in (*USED, *DROPPED) and value}
     return {key: value for key, value in found.items() if len(key) <= LONGEST_NAME and len(value) <= LONGEST_TEXT}

@@ -1,8 +1,11 @@
-"""One file or folder on its way to its name: how it gets there, and how it goes back."""
+"""Renames one file or folder to its final name, and undoes that."""
+
+from __future__ import annotations
 
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +18,10 @@ SAME_TIME_S = 2.0
 
 @dataclass
 class Move:
-    """What lies at ``temporary`` (None: nothing, ``path`` is deleted) goes to ``path``; what is there, to ``old``.
+    """The file or folder ``temporary`` is renamed to ``path`` (None: ``path`` is deleted), the previous version to ``old``.
 
-    ``made`` size and time of the new file; ``near`` a hidden folder beside ``path``, for
-    what cannot be renamed from ``temporary`` to there, because they lie on different disks.
+    ``near``: a hidden folder beside ``path``, for what cannot be renamed from ``temporary``, because that lies on another
+    disk. ``made``: what ``seen`` says of ``temporary`` when it is complete, None before.
     """
 
     path: str
@@ -27,17 +30,17 @@ class Move:
     near: str
     overwrite: bool = False
     public: bool = False
-    made: tuple | None = None
+    made: tuple[int | None, float] | None = None
 
 
-def is_one_step(move, place):
-    """Is the move one rename in one folder, and so all or nothing by itself?"""
+def is_one_step(move: Move, place: str | Path) -> bool:
+    """Is the move a single rename within one folder, and therefore atomic?"""
     return (move.temporary is not None and os.path.dirname(move.path) == str(place)
             and not (os.path.isdir(move.temporary) and os.path.lexists(move.path)))
 
 
-def carry_out(move, keep):
-    """Make a move; ``keep`` what is replaced. May be far: from one disk to another, and by way of a copy then."""
+def carry_out(move: Move, keep: bool) -> None:
+    """Make a move, by way of a copy where it goes from one disk to another; ``keep`` the previous version. Raises: OSError."""
     try:
         _rename(move.temporary, move.path, move.old if keep else None, move.overwrite)
     except OSError as error:
@@ -48,13 +51,17 @@ def carry_out(move, keep):
         if move.temporary:
             (shutil.copytree if os.path.isdir(move.temporary) else shutil.copy2)(move.temporary, part / NEW)
             flush(part / NEW)
-        # From here on, what is missing there has its name already.
+        # From here on, a file that is missing in ``near`` has been renamed already.
         os.rename(part, move.near)
-        _rename(move.temporary and os.path.join(move.near, NEW), move.path, os.path.join(move.near, OLD), move.overwrite)
+        copied = None if move.temporary is None else os.path.join(move.near, NEW)
+        _rename(copied, move.path, os.path.join(move.near, OLD), move.overwrite)
 
 
-def _rename(temporary, path, old, overwrite):
+def _rename(temporary: str | None, path: str, old: str | None, overwrite: bool) -> None:
+    """Rename ``temporary`` to ``path``; the previous version is renamed to ``old``, or replaced where ``old`` is None."""
     if temporary is None:
+        # A deletion is never one step by itself, so that the previous version is kept.
+        assert old is not None
         if os.path.lexists(path):
             os.rename(path, old)
     elif os.path.isdir(temporary):
@@ -69,22 +76,23 @@ def _rename(temporary, path, old, overwrite):
         _rename_new(temporary, path)
 
 
-def _rename_folder(temporary, path, old, overwrite):
+def _rename_folder(temporary: str, path: str, old: str | None, overwrite: bool) -> None:
     if os.path.lexists(path):
-        if not overwrite:
+        # Without ``old`` there was nothing to replace a moment ago: another program has made it meanwhile.
+        if not overwrite or old is None:
             raise FileExistsError(errno.EEXIST, "File exists", path)
         os.rename(path, old)
     try:
         os.rename(temporary, path)
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
-            # Somebody made it meanwhile.
+            # Another program has made it meanwhile.
             raise FileExistsError(errno.EEXIST, "File exists", path) from None
         raise
 
 
-def _keep(path, old):
-    """``path`` also under the name ``old``, or only, where there are no hard links."""
+def _keep(path: str, old: str) -> None:
+    """Give ``path`` the second name ``old``; where there are no hard links, only that name."""
     try:
         os.link(path, old)
     except OSError as error:
@@ -93,21 +101,21 @@ def _keep(path, old):
         os.rename(path, old)
 
 
-def _rename_new(temporary, path):
-    """Rename a file; a hard link fails when somebody made ``path`` meanwhile."""
+def _rename_new(temporary: str, path: str) -> None:
+    """Rename a file by a hard link, which fails when another program has made ``path`` meanwhile."""
     try:
         os.link(temporary, path)
     except OSError as error:
         if isinstance(error, FileExistsError) or error.errno == errno.EXDEV:
             raise
-        # No hard links here (FAT, some network drives): the check and the rename are then two steps.
+        # Without hard links (FAT, some network drives) the check and the rename are two steps.
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, "File exists", path) from None
         os.replace(temporary, path)
 
 
-def put_back(moves, folder):
-    """Undo moves, also those that were not made or are undone already. Raises: OSError; it can be done again."""
+def put_back(moves: Sequence[Move], folder: Path) -> None:
+    """Undo moves, whether or not they were made; ``folder`` takes what is discarded. Raises: OSError; can be repeated."""
     for move in reversed(moves):
         ours = _is_ours(move)
         old = next((old for old in _olds(move) if os.path.lexists(old)), None)
@@ -119,30 +127,31 @@ def put_back(moves, folder):
         flush_folder(name)
 
 
-def _olds(move):
+def _olds(move: Move) -> tuple[str, str]:
     return move.old, os.path.join(move.near, OLD)
 
 
-def _is_ours(move):
+def _is_ours(move: Move) -> bool:
     """Is what lies at the path of a move what was staged for it?"""
-    source = os.path.join(move.near, NEW) if os.path.isdir(move.near) else move.temporary
-    if not move.temporary or not os.path.lexists(move.path):
+    # What was never complete was never renamed.
+    if not move.temporary or move.made is None or not os.path.lexists(move.path):
         return False
+    source = os.path.join(move.near, NEW) if os.path.isdir(move.near) else move.temporary
     if os.path.lexists(source):
         return os.path.samefile(source, move.path)
-    # It was renamed. Somebody may have put another file there since; of a folder, put a file into it.
+    # It was renamed. Another program may have put another file there since, or a file into the folder.
     size, changed = seen(move.path)
     return size is None or (size == move.made[0] and abs(changed - move.made[1]) <= SAME_TIME_S)
 
 
-def seen(path):
-    """(size of a file, None of a folder; time of the last change): what a rename leaves as it is."""
+def seen(path: str | Path) -> tuple[int | None, float]:
+    """(size of a file, None for a folder; time of the last change): what a rename does not alter."""
     status = os.stat(path)
     return None if os.path.isdir(path) else status.st_size, status.st_mtime
 
 
-def _discard(path, folder):
-    """Delete ``path``; a folder never shows with a part of its files: it goes into ``folder`` first."""
+def _discard(path: str, folder: Path) -> None:
+    """Delete ``path``; a folder is moved into ``folder`` first, so that it is never seen with a part of its files."""
     if os.path.isdir(path):
         with suppress(OSError):
             os.rename(path, folder / uuid4().hex)
@@ -150,7 +159,8 @@ def _discard(path, folder):
     delete(path)
 
 
-def delete(path):
+def delete(path: str | Path) -> None:
+    """Delete a file, if it is there, or a folder with all that is in it."""
     if os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -158,7 +168,8 @@ def delete(path):
             os.unlink(path)
 
 
-def flush(path):
+def flush(path: str | Path) -> None:
+    """Write a file, or all files of a folder, through to the disk. Raises: OSError."""
     if os.path.isdir(path):
         for inside in os.listdir(path):
             flush(os.path.join(path, inside))
@@ -168,8 +179,8 @@ def flush(path):
         os.fsync(stream.fileno())
 
 
-def flush_folder(folder):
-    """Make the new names outlast a power cut, where folders can be flushed."""
+def flush_folder(folder: str | Path) -> None:
+    """Write the names in a folder through to the disk, where that is possible, so that they outlast a power cut."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

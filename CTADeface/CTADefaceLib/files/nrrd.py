@@ -1,17 +1,22 @@
-"""NRRD files of one part (.nrrd) to a ``Volume``.
+"""Reads NRRD files of one part (.nrrd) into a ``Volume``.
 
-Not by ITK, which asks for all memory that a header announces and writes its own lines to the terminal.
+ITK is not used: it allocates all memory that a header announces, and writes its own lines to the terminal.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
 from math import isfinite
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from ..errors import InputError
 from ..voxels.volume import Geometry, Volume
 from .deflate import gzip_unpacker
-from .text_header import ItkHeader, add_field, numbers, printable, read_header, unusable
+from .text_header import Fields, ItkHeader, add_field, numbers, printable, read_header, unusable, whole_numbers
 from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
 
 MAGIC = re.compile(rb"NRRD000[1-6]\r?\n")
@@ -24,25 +29,25 @@ TYPES = {name: dtype for dtype, names in {
     "i8": ("longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t"),
     "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
     "f4": ("float",), "f8": ("double",)}.items() for name in names}
-ENDIAN = {"little": "<", "big": ">"}
+ENDIAN: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
 PACKED = {"raw": False, "gzip": True, "gz": True}
-# Signs of the x and y axes where they are turned to LPS, as ITK does it; other spaces are taken as they are.
+# Signs that turn the axes of a space to LPS, as in ITK; the last three spaces are not anatomical and stay as they are.
 LPS, RAS, LAS = (1, 1, 1), (-1, -1, 1), (1, -1, 1)
 SPACES = {"left-posterior-superior": LPS, "lps": LPS, "right-anterior-superior": RAS, "ras": RAS,
           "left-anterior-superior": LAS, "las": LAS, "scanner-xyz": LPS, "3d-right-handed": LPS, "3d-left-handed": LPS}
-# One name for each field; some have two.
+# Some fields have two names.
 SAME = {"centers": "centerings", "datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip",
         "sampleunits": "sample units", "axismins": "axis mins", "axismaxs": "axis maxs"}
 FIELDS = ("type", "dimension", "space", "space dimension", "sizes", "space directions", "space origin", "spacings", "endian",
-          "encoding", "data file", "kinds", "centerings", "labels", "content", "block size", "blocksize", "number", "min", "max",
-          "old min", "oldmin", "old max", "oldmax", "sample units", "units", "space units", "thicknesses",
+          "encoding", "data file", "kinds", "centerings", "labels", "content", "block size", "blocksize", "number", "min",
+          "max", "old min", "oldmin", "old max", "oldmax", "sample units", "units", "space units", "thicknesses",
           "measurement frame", "line skip", "byte skip", "axis mins", "axis maxs")
 MISPLACED = ("line skip", "byte skip", "axis mins", "axis maxs")
 VECTOR = re.compile(r"\(([^()]*)\)")
 
 
-def read_nrrd(path, name, begun):
-    """``Volume`` of the file; ``begun`` as for ``read_volume``. Raises: InputError, OutOfMemory."""
+def read_nrrd(path: Path, name: str, begun: Callable[[Volume], object]) -> Volume:
+    """The ``Volume`` in the file; ``begun`` as for ``read_volume``. Raises: InputError, OutOfMemory."""
     with open(path, "rb") as stream:
         if not MAGIC.match(stream.read(16)):
             raise InputError(f"{path}: cannot be read (it is no NRRD file in spite of its name); export it again.")
@@ -62,14 +67,15 @@ def read_nrrd(path, name, begun):
     return volume
 
 
-def _end(content):
+def _end(content: bytes) -> int | None:
     found = END.search(content)
     return found.end() if found else None
 
 
-def _fields(path, lines):
+def _fields(path: Path, lines: list[str]) -> tuple[Fields, dict[str, str]]:
     """({field: value}, {key: text}) of a header."""
-    fields, texts = {}, {}
+    fields: Fields = {}
+    texts: dict[str, str] = {}
     for line in lines:
         if not line.strip() or line.startswith("#"):
             continue
@@ -84,7 +90,7 @@ def _fields(path, lines):
     return fields, texts
 
 
-def _is_packed(path, fields):
+def _is_packed(path: Path, fields: Fields) -> bool:
     if "data file" in fields:
         raise InputError(f"{path}: keeps its voxels in another file; save it as one file.")
     given = [name for name in MISPLACED if set(fields.get(name, "0").lower().split()) - {"0", "nan"}]
@@ -96,9 +102,9 @@ def _is_packed(path, fields):
     return PACKED[fields["encoding"].lower()]
 
 
-def _shape(path, fields):
-    dimensions, = numbers(path, fields, "dimension", 1, int)
-    sizes = numbers(path, fields, "sizes", dimensions if 0 < dimensions <= 16 else 1, int)
+def _shape(path: Path, fields: Fields) -> tuple[int, ...]:
+    dimensions, = whole_numbers(path, fields, "dimension", 1)
+    sizes = whole_numbers(path, fields, "sizes", dimensions if 0 < dimensions <= 16 else 1)
     if dimensions == 4 and ("none" in fields.get("space directions", "").split()
                             or fields.get("kinds", "domain").split()[:1] != ["domain"]):
         raise InputError(f"{path}: has {sizes[0]} values per voxel; give a scalar CT volume.")
@@ -107,7 +113,7 @@ def _shape(path, fields):
     return sizes
 
 
-def _dtype(path, fields):
+def _dtype(path: Path, fields: Fields) -> np.dtype:
     kind = TYPES.get(fields.get("type", "").lower())
     if kind is None:
         raise unusable(path, fields, "type")
@@ -119,19 +125,13 @@ def _dtype(path, fields):
     return dtype.newbyteorder(ENDIAN[fields["endian"].lower()])
 
 
-def _geometry(path, fields):
+def _geometry(path: Path, fields: Fields) -> Geometry:
     space = fields.get("space", "").lower()
     if space and space not in SPACES:
         raise unusable(path, fields, "space")
     if not space and fields.get("space dimension", "3") != "3":
         raise unusable(path, fields, "space dimension")
-    if "space directions" not in fields:
-        spacing = numbers(path, fields, "spacings", 3) if "spacings" in fields else (1.0,) * 3
-        axes = np.diag(spacing)
-    else:
-        if "spacings" in fields:
-            raise unusable(path, fields, "spacings")
-        axes = _vectors(path, fields, "space directions", 3)
+    axes = _axes(path, fields)
     origin = _vectors(path, fields, "space origin", 1)[0] if "space origin" in fields else np.zeros(3)
     turn = np.array(SPACES.get(space, LPS))
     axes, origin = axes * turn, origin * turn
@@ -141,22 +141,31 @@ def _geometry(path, fields):
     return Geometry(tuple(spacing.tolist()), tuple(origin.tolist()), (axes / spacing[:, None]).T)
 
 
-def _vectors(path, fields, name, count):
+def _axes(path: Path, fields: Fields) -> np.ndarray:
+    """The vector in mm from a voxel to the next along each axis, as the rows of an array. Raises: InputError."""
+    if "space directions" not in fields:
+        return np.diag(numbers(path, fields, "spacings", 3) if "spacings" in fields else (1.0,) * 3)
+    if "spacings" in fields:
+        raise unusable(path, fields, "spacings")
+    return _vectors(path, fields, "space directions", 3)
+
+
+def _vectors(path: Path, fields: Fields, name: str, count: int) -> np.ndarray:
     """``count`` vectors in 3-D as the rows of an array. Raises: InputError."""
     text = fields[name]
     try:
         found = [[float(word) for word in vector.split(",")] for vector in VECTOR.findall(text)]
     except ValueError:
         found = []
-    # Larger numbers could not be squared.
+    # The squares of larger numbers overflow.
     if VECTOR.sub("", text).strip() or [len(v) for v in found] != [3] * count or not all(
             isfinite(n) and abs(n) < 1e100 for vector in found for n in vector):
         raise unusable(path, fields, name)
     return np.array(found)
 
 
-def _metadata(fields):
-    """What ITK keeps of the fields, by its names."""
+def _metadata(fields: Fields) -> dict[str, str]:
+    """The fields that ITK keeps, under its names."""
     found = {"NRRD_content": printable(fields["content"])} if fields.get("content") else {}
     for name in ("centerings", "kinds"):
         words = fields.get(name, "").split()

@@ -1,17 +1,21 @@
-"""Folders and files that only their owner may read, whatever the umask: what shows a face or names a patient.
+"""Folders and files that only their owner may read, whatever the umask, for what shows a face or names a patient.
 
-Where modes do not exist (FAT, Windows) the folder's own rights decide.
+Where there are no modes (FAT, Windows), the permissions of the folder decide.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, BinaryIO, Literal, TextIO, overload
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 
-def private_folder(folder, release=None):
-    """Make ``folder`` and its missing parents for the owner only; returns it. One that is there already stays as it is.
+def private_folder(folder: str | Path, release: str | Path | None = None) -> Path:
+    """Make ``folder`` and its missing parents for the owner only; returns it. Existing folders stay as they are.
 
     ``release``: the folder that is given away; parents that it shares with ``folder`` get the modes of the umask.
     Raises: OSError.
@@ -26,8 +30,8 @@ def private_folder(folder, release=None):
     return folder
 
 
-def private_file(path):
-    """Make an empty file for the owner only, or take a file's rights for others away; returns the path. Raises: OSError."""
+def private_file(path: str | Path) -> Path:
+    """Make an empty file for the owner only, or make an existing one private; returns the path. Raises: OSError."""
     path = Path(path)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
@@ -36,8 +40,8 @@ def private_file(path):
     return path
 
 
-def make_private(path):
-    """Take all rights of others from a file, or from a folder and what is in it."""
+def make_private(path: Path) -> None:
+    """Take the permissions of all others away from a file, or from a folder and what is in it."""
     # Some file systems know no modes.
     with suppress(OSError):
         os.chmod(path, FOLDER_MODE if path.is_dir() else FILE_MODE)
@@ -46,14 +50,23 @@ def make_private(path):
             make_private(inside)
 
 
-def open_private(path, mode="w", **how):
+@overload
+def open_private(path: str | Path, mode: Literal["w"] = "w", encoding: str | None = None) -> TextIO: ...
+@overload
+def open_private(path: str | Path, mode: Literal["wb", "a+b"]) -> BinaryIO: ...
+
+
+def open_private(path: str | Path, mode: str = "w", encoding: str | None = None) -> IO[str] | IO[bytes]:
     """As ``open``; the file is for the owner only from its first byte. Raises: OSError."""
-    return open(private_file(path), mode, **how)
+    return open(private_file(path), mode, encoding=encoding)
 
 
 @contextmanager
-def private_umask():
-    """For other packages' writers: what this process and those that it starts make meanwhile is for the owner only."""
+def private_umask() -> Iterator[None]:
+    """A ``with`` in which all files that this process and its children make are for the owner only.
+
+    For writers of other packages; the umask is that of all threads.
+    """
     before = os.umask(0o077)
     try:
         yield

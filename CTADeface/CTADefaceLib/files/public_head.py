@@ -4,6 +4,8 @@ InVesalius publishes it for demonstration under GPL-2, and Debian packages it as
 It is fetched from the user's own Debian or Ubuntu mirror and never redistributed with this project.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import os
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +22,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, OutputError
+from ..progress import Progress
 from .publish import publishing
 
 LICENCE = "InVesalius sample data (GPL-2), fetched from the Debian package invesalius-examples, not redistributed."
@@ -29,22 +33,22 @@ PROJECT = "Cranium.inv3"
 MATRIX = "matrix.dat"
 FILE_NAME = "invesalius-cranium.nii.gz"
 
-# From the project's main.plist. Stored are slices upwards, rows to anterior, columns to the patient's left:
-# InVesalius keeps the columns of axial DICOM slices and reverses their rows.
+# From the project's main.plist. Slices run upwards, rows to anterior, columns to the patient's left: InVesalius keeps the
+# columns of axial DICOM slices and reverses their rows.
 SHAPE = (108, 256, 256)
 SPACING_MM = (0.9570312, 0.9570312, 1.5)
-# Of the int16 voxels in HU, little endian, (z, y, x) with axes S, A, R.
+# SHA-256 of the voxels: int16 in HU, little endian, (z, y, x) with axes S, A, R.
 VOXELS_SHA256 = "0c48ad42ef8c63f1156266ce781cef0fce66d5c78a5abb48f95507d9ff4417bc"
 
 TIMEOUT_S = 900
 REMEDY = "pass any head CT file instead, or install the Debian package invesalius-examples"
 
 
-def public_head(cache=None, progress=None):
+def public_head(cache: str | Path | None = None, progress: Progress | None = None) -> Path:
     """Path of the cranium CT as NIfTI (int16 HU, stored RAS+); fetched once, about 19 MB, then kept in the cache.
 
-    ``cache``: folder, by default ``cache_folder()``. ``progress``: a ``Progress``; cancelling takes effect between
-    download, unpacking and writing. Raises ``InputError`` if the data cannot be fetched or differ from the
+    ``cache``: folder, by default ``cache_folder()``. ``progress``: cancelling takes effect between download, unpacking and
+    writing. Raises ``InputError`` if the data cannot be fetched or differ from the
     known ones, ``OutputError`` if the cache cannot be written, ``Cancelled``.
     """
     path = Path(cache or cache_folder()) / FILE_NAME
@@ -60,8 +64,8 @@ def public_head(cache=None, progress=None):
     return path
 
 
-def cache_folder():
-    """``CTADEFACE_CACHE`` or the folder for caches of this platform and user."""
+def cache_folder() -> Path:
+    """$CTADEFACE_CACHE, else the platform's folder for the user's caches."""
     chosen = os.environ.get("CTADEFACE_CACHE")
     if chosen:
         return Path(chosen)
@@ -74,7 +78,7 @@ def cache_folder():
     return Path(base) / "ctadeface"
 
 
-def voxels_of_project(project):
+def voxels_of_project(project: bytes) -> np.ndarray:
     """HU of the cranium from the bytes of its InVesalius project: int16, (z, y, x), axes S, A, R.
 
     Nothing is unpacked to the disk. Raises ``InputError`` if the voxels are not the known ones.
@@ -88,7 +92,7 @@ def voxels_of_project(project):
     raise InputError(f"The head CT in {PROJECT} is not the known one; {REMEDY}.")
 
 
-def _is_intact(path):
+def _is_intact(path: Path) -> bool:
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError:
@@ -96,11 +100,11 @@ def _is_intact(path):
     return np.allclose(image.GetSpacing(), SPACING_MM) and _sha256(sitk.GetArrayViewFromImage(image)) == VOXELS_SHA256
 
 
-def _sha256(voxels):
+def _sha256(voxels: np.ndarray) -> str:
     return hashlib.sha256(voxels.astype("<i2").tobytes()).hexdigest()
 
 
-def _downloaded_project(check):
+def _downloaded_project(check: Callable[[], None]) -> bytes:
     """Bytes of the InVesalius project inside the Debian package, fetched by apt without installing it."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -122,8 +126,8 @@ def _downloaded_project(check):
     return _member(files, PROJECT)
 
 
-def _run(*command, cwd):
-    """Standard output (bytes) of a system program; ``InputError`` with its last words if it fails."""
+def _run(*command: str, cwd: str) -> bytes:
+    """Standard output of a system program. Raises: InputError with its last line of output if it fails."""
     # Slicer's library folder would come before the system's own.
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     try:
@@ -136,19 +140,20 @@ def _run(*command, cwd):
     return done.stdout
 
 
-def _member(archive, name, most=64 << 20):
+def _member(archive: bytes, name: str, most: int = 64 << 20) -> bytes:
     """The first ``most`` bytes of the file called ``name`` in any folder of a tar archive (plain or compressed)."""
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             for entry in tar:
-                if entry.isfile() and Path(entry.name).name == name:
-                    return tar.extractfile(entry).read(most)
+                is_it = entry.isfile() and Path(entry.name).name == name
+                if is_it and (content := tar.extractfile(entry)) is not None:
+                    return content.read(most)
     except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise InputError(f"The archive that should hold {name} is damaged; {REMEDY}.") from error
     raise InputError(f"The archive holds no file {name}; {REMEDY}.")
 
 
-def _write(voxels, path):
+def _write(voxels: np.ndarray, path: Path) -> None:
     image = sitk.GetImageFromArray(voxels)
     image.SetSpacing(SPACING_MM)
     image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # ITK counts LPS: this is RAS+ storage

@@ -1,5 +1,8 @@
-"""The names of results, and how they get them: complete or not at all, whatever happens to the run."""
+"""Names of results; a result appears under its name complete or not at all, whatever happens to the run."""
 
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,7 +11,7 @@ from .journal import STAGING, Publication
 from .read import split_extension
 
 
-def output_paths(source_path, folder, naming="plain"):
+def output_paths(source_path: str | Path, folder: str | Path, naming: str = "plain") -> tuple[Path, Path]:
     """(defaced, mask) paths in ``folder`` for an input file, in the input's own format.
 
     Parameters: ``naming`` 'plain' (<name>_defaced, <name>_facemask) or 'bids', where the file is <entities>_<suffix>
@@ -19,13 +22,13 @@ def output_paths(source_path, folder, naming="plain"):
     if naming == "bids" and entities:
         # Two modalities of one session must not share a mask's name.
         kind = "" if suffix.lower() == "ct" else suffix.lower()
-        names = f"{entities}_desc-defaced_{suffix}", f"{entities}_desc-face{kind}_mask"
+        defaced, mask = f"{entities}_desc-defaced_{suffix}", f"{entities}_desc-face{kind}_mask"
     else:
-        names = f"{name}_defaced", f"{name}_facemask"
-    return tuple(Path(folder) / (new + extension) for new in names)
+        defaced, mask = f"{name}_defaced", f"{name}_facemask"
+    return Path(folder) / (defaced + extension), Path(folder) / (mask + extension)
 
 
-def refuse_existing(paths, overwrite):
+def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
     """Raise ``OutputError`` when one of ``paths`` exists and ``overwrite`` is False."""
     for path in paths:
         if path.exists() and not overwrite:
@@ -33,25 +36,27 @@ def refuse_existing(paths, overwrite):
 
 
 @contextmanager
-def publishing(paths, overwrite=False, release=None, public=(), into=None):
+def publishing(paths: Iterable[str | Path], overwrite: bool = False, release: str | Path | None = None,
+               public: Collection[Path] = (), into: Publication | None = None) -> Iterator[list[Path]]:
     """Temporary names to write to; on success they are renamed to ``paths``, all or none; on failure none stays.
 
-    What is written there may be a file or a folder of files, which then appears with all that is in it. They lie in a
-    hidden folder (see ``journal``) in that of the first path outside of the folder ``release``, or beside that, so that
-    nothing unfinished is ever in it. Only those of ``paths`` that ``public`` holds are given away, and for others too, as
-    the umask says; all else is for the owner alone (see ``private``). ``into`` a ``Publication`` whose owner gives
-    everything its name later. Without ``overwrite`` a file that somebody made meanwhile stays.
+    A path may become a file or a folder of files, which then appears with all that is in it. The temporary names lie in a
+    hidden folder (see ``journal``) at ``place_of(paths, release)``, so that nothing unfinished is ever in the folder
+    ``release``. Those of ``paths`` that are in ``public`` are given away and get the modes of the umask; all others are for
+    the owner only (see ``private``). ``into``: a ``Publication`` whose owner commits everything later. Without
+    ``overwrite`` a file that another program has made meanwhile stays.
     Raises: ``OutputError`` for a full or read-only disk and for existing files.
     """
-    paths = [Path(p) for p in paths]
-    with publication(place_of(paths, release), into, release) as own:
-        refuse_existing(paths, overwrite)
-        yield [own.stage(path, overwrite, path in public) for path in paths]
+    targets = [Path(p) for p in paths]
+    with publication(place_of(targets, release), into, release) as own:
+        refuse_existing(targets, overwrite)
+        yield [own.stage(path, overwrite, path in public) for path in targets]
 
 
 @contextmanager
-def publication(place, into=None, release=None):
-    """A ``Publication`` at ``place``, committed at the end; or ``into``, to which all that is staged is added, or nothing.
+def publication(place: str | Path, into: Publication | None = None,
+                release: str | Path | None = None) -> Iterator[Publication]:
+    """A ``Publication`` at ``place``, committed at the end; or ``into``, which keeps what is staged unless an error comes.
 
     ``release`` as for ``Publication``. Raises: ``OutputError``, as ``publishing``.
     """
@@ -71,8 +76,8 @@ def publication(place, into=None, release=None):
                           "free space or choose another folder.") from None
 
 
-def place_of(paths, release=None):
-    """The folder in which what is unfinished of ``paths`` lies: never in the folder ``release``, which is given away."""
+def place_of(paths: Sequence[str | Path], release: str | Path | None = None) -> Path:
+    """The folder for unfinished files of ``paths``: that of the first path outside of ``release``, or beside ``release``."""
     if release is None:
         return Path(paths[0]).parent
     release = Path(release).resolve()
@@ -80,8 +85,8 @@ def place_of(paths, release=None):
     return next(outside, release.parent)
 
 
-def _folder_meant(error, place):
-    """The folder of the user's that an ``OSError`` is about."""
+def _folder_meant(error: OSError, place: str | Path) -> str | Path:
+    """The user's folder that an ``OSError`` is about."""
     named = error.filename2 or error.filename
     if not isinstance(named, (str, Path)):
         return place

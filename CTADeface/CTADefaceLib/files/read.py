@@ -1,6 +1,11 @@
-"""NIfTI, NRRD and MetaImage files to a ``Volume``, header kept for writing."""
+"""Reads NIfTI, NRRD and MetaImage files into a ``Volume``, which keeps the header for writing."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import InputError
 from ..voxels.volume import Geometry, Volume
@@ -13,8 +18,8 @@ NIFTI = (".nii", ".nii.gz")
 EXTENSIONS = NIFTI + (".nrrd", ".mha")
 
 
-def split_extension(path):
-    """(name without extension, extension as written) of a supported volume file; InputError otherwise."""
+def split_extension(path: str | Path) -> tuple[str, str]:
+    """(name without extension, extension as written) of a volume file. Raises: InputError for one of no supported format."""
     path = Path(path)
     for extension in sorted(EXTENSIONS, key=len, reverse=True):
         if path.name.lower().endswith(extension) and len(path.name) > len(extension):
@@ -22,12 +27,13 @@ def split_extension(path):
     raise InputError(f"{path}: not a supported volume file; convert it to one of {', '.join(EXTENSIONS)}.")
 
 
-def read_volume(path, imported=None, begun=None):
+def read_volume(path: str | Path, imported: Callable[[], object] | None = None,
+                begun: Callable[[Volume], object] | None = None) -> Volume:
     """Read one scalar 3-D volume.
 
     Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file; ``imported()`` is called when the package that
-    reads the file is there: other imports, begun sooner, would hold it up; ``begun(volume)`` is called with the
-    ``Volume`` as its header announces it, before its voxels are read.
+    reads the file has been imported, which imports on other threads would delay; ``begun(volume)`` is called with the
+    ``Volume`` that the header describes, before its voxels are read.
     Returns: ``Volume`` with the stored values in their own dtype.
     Raises: ``InputError`` when the file is missing, unreadable, truncated, damaged, or not one scalar 3-D volume;
     ``OutOfMemory``.
@@ -48,11 +54,11 @@ def read_volume(path, imported=None, begun=None):
         raise InputError(f"{path}: cannot be read ({error.strerror}); check that you may read it.") from None
 
 
-def compare_file(path, stored):
-    """Read a volume file back against the voxels that it should hold, without keeping a second copy of a NIfTI file's.
+def compare_file(path: str | Path, stored: np.ndarray) -> tuple[Volume, int]:
+    """Compare a volume file with the voxels that it should hold; a NIfTI file is compared without a second copy of them.
 
-    Parameters: ``stored`` (k, j, i). Returns: (a ``Volume`` with the file's grid, rescaling and dtype, and voxels that
-    mean nothing; the number of voxels that differ, all of them for another shape or dtype).
+    Parameters: ``stored`` (k, j, i). Returns: (a ``Volume`` with the file's grid, rescaling and dtype, whose voxels are
+    undefined; the number of voxels that differ, all of them for another shape or dtype).
     Raises: InputError as ``read_volume``.
     """
     path = Path(path)
@@ -63,8 +69,8 @@ def compare_file(path, stored):
     return volume, count_different(volume.stored, stored)
 
 
-def compare_with_itk(path, stored):
-    """``compare_file`` of a file that this program wrote, by SimpleITK alone: all that there is of NIfTI in 3D Slicer."""
+def compare_with_itk(path: str | Path, stored: np.ndarray) -> tuple[Volume, int]:
+    """As ``compare_file``, for a file that this program wrote: with SimpleITK, because 3D Slicer has no nibabel."""
     import SimpleITK as sitk
 
     path = Path(path)

@@ -1,15 +1,18 @@
-"""New folders of unused names, where the user may not be allowed to write.
+"""New folders with unused names, in places where the user may lack permission to write.
 
-``tempfile`` takes a refusal by Windows for a name that is in use and tries two billion others (python/cpython#66305).
+There ``tempfile`` on Windows takes the refusal for a name in use and tries two billion others (python/cpython#66305).
 """
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 
-def new_folder(place, prefix):
+def new_folder(place: str | Path, prefix: str) -> Path:
     """Path of a new folder in ``place``, for its owner only. Raises: OSError when nothing can be written there."""
     folder = Path(place) / f"{prefix}{uuid4().hex}"
     folder.mkdir(mode=0o700)
@@ -17,8 +20,8 @@ def new_folder(place, prefix):
 
 
 @contextmanager
-def temporary_folder(place, prefix):
-    """``new_folder``, removed with what is in it afterwards."""
+def temporary_folder(place: str | Path, prefix: str) -> Iterator[Path]:
+    """A ``new_folder`` that is deleted with all that is in it at the end of the ``with``."""
     folder = new_folder(place, prefix)
     try:
         yield folder

@@ -1,25 +1,39 @@
-"""Volumes to files of the same format."""
+"""Writes volumes to files in the format of their source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from ..errors import OutputError
-from ..voxels.volume import Volume
+from ..progress import StageProgress
+from ..voxels.volume import Geometry, Volume
 from .deflate import write_compressed
 from .header_text import NIFTI_TEXT, without_dicom
 from .nifti import NiftiHeader
 from .private import private_file
+from .text_header import ItkHeader
 
 
-def write_like(volume, array, path, progress=None):
-    """Write ``array`` (k, j, i), of the volume's dtype, with the volume's own header, to ``path``."""
+def write_like(volume: Volume, array: np.ndarray, path: Path, progress: StageProgress | None = None) -> None:
+    """Write ``array`` (k, j, i), of the volume's dtype, to ``path`` with the header of the file that the volume came from.
+
+    Raises: OSError, OutputError, Cancelled.
+    """
     if isinstance(volume.source, NiftiHeader):
         _write_nifti(volume.source.prefix, array, path, progress)
     else:
         _write_itk(volume, array, path)
 
 
-def write_mask(volume, mask, path, progress=None):
-    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``, for the owner only."""
+def write_mask(volume: Volume, mask: np.ndarray, path: Path, progress: StageProgress | None = None) -> None:
+    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``, for the owner only.
+
+    Raises: OSError, OutputError, Cancelled.
+    """
     private_file(path)
     mask = mask.view(np.uint8)
     if isinstance(volume.source, NiftiHeader):
@@ -36,7 +50,7 @@ def write_mask(volume, mask, path, progress=None):
         _write_itk(volume, mask, path, compressed=True)
 
 
-def write_mask_new(mask, geometry, path):
+def write_mask_new(mask: np.ndarray, geometry: Geometry, path: Path) -> None:
     """Write a bool ``mask`` (k, j, i) as NIfTI, uint8, on ``geometry``, which may be sheared by a tilted gantry."""
     import nibabel
 
@@ -48,44 +62,41 @@ def write_mask_new(mask, geometry, path):
     write_mask(Volume(mask, geometry, source=NiftiHeader(b"", header)), mask, path)
 
 
-def _write_nifti(prefix, array, path, progress):
+def _write_nifti(prefix: bytes, array: np.ndarray, path: Path, progress: StageProgress | None) -> None:
     with open(path, "wb") as stream:
         write = write_compressed if path.name.lower().endswith(".gz") else _write_plain
         write(stream, prefix, array, progress)
 
 
-def _write_plain(stream, prefix, array, progress):
+def _write_plain(stream: IO[bytes], prefix: bytes, array: np.ndarray, progress: StageProgress | None) -> None:
     stream.write(prefix)
     for number, plane in enumerate(array):
         stream.write(np.ascontiguousarray(plane).data)
-        _report(progress, number / len(array))
+        if progress is not None:
+            progress.update(number / len(array))
 
 
-def _report(progress, fraction):
-    if progress is not None:
-        progress.update(fraction)
-
-
-def write_new_mask(mask, geometry, path):
+def write_new_mask(mask: np.ndarray, geometry: Geometry, path: Path) -> None:
     """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) as ``write_new`` does, for the owner only. Raises: OutputError."""
     write_new(mask.view(np.uint8), geometry, private_file(path))
 
 
-def write_new(array, geometry, path):
-    """Write ``array`` (k, j, i) on ``geometry`` with no other header text to ``path`` (.nii, .nii.gz, .nrrd, .mha).
+def write_new(array: np.ndarray, geometry: Geometry, path: Path) -> None:
+    """Write ``array`` (k, j, i) on ``geometry`` to ``path`` (.nii, .nii.gz, .nrrd, .mha), with no text in its header.
 
     Raises: OutputError.
     """
     _write_image(array, geometry, {}, path, compressed=True)
 
 
-def _write_itk(volume, array, path, compressed=None):
-    if compressed is None:
-        compressed = volume.source.compressed
-    _write_image(array, volume.geometry, without_dicom(volume.source.metadata), path, compressed)
+def _write_itk(volume: Volume, array: np.ndarray, path: Path, compressed: bool | None = None) -> None:
+    # The volume came from a file, and not from NIfTI.
+    assert isinstance(volume.source, ItkHeader)
+    _write_image(array, volume.geometry, without_dicom(volume.source.metadata), path,
+                 volume.source.compressed if compressed is None else compressed)
 
 
-def _write_image(array, geometry, metadata, path, compressed):
+def _write_image(array: np.ndarray, geometry: Geometry, metadata: Mapping[str, str], path: Path, compressed: bool) -> None:
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(array))

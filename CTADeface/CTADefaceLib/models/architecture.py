@@ -1,21 +1,28 @@
-"""From the network description in a plan to a torch module, for a short list of classes only.
+"""Builds the torch module that a plan describes, from a short list of classes.
 
-nnU-Net imports any class that a plan names. Here a plan can only choose among the names below, so that a plan from
-elsewhere cannot make the program call something else.
+nnU-Net imports any class that a plan names. Here a plan can choose only among the names below, so that a plan from
+elsewhere cannot make the program call anything else.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..errors import MissingPackages, ModelError, first_line
-from .folder import read_json, resolve_configuration
-from .schema import check_network
+from .folder import ModelInfo, read_json, resolve_configuration
+from .schema import JsonObject, check_network
+
+if TYPE_CHECKING:
+    import torch
 
 _UNETS = "dynamic_network_architectures.architectures.unet"
-# Name in a plan -> class in dynamic_network_architectures; the last name is that of its older versions.
+# {name in a plan: class in dynamic_network_architectures}; older versions of that package use the last name.
 NETWORKS = {
     f"{_UNETS}.PlainConvUNet": "PlainConvUNet",
     f"{_UNETS}.ResidualEncoderUNet": "ResidualEncoderUNet",
     "dynamic_network_architectures.architectures.residual_unet.ResidualEncoderUNet": "ResidualEncoderUNet",
 }
-# Constructor argument -> names a plan may give for it; each is the torch.nn class of its last part.
+# {constructor argument: names that a plan may give for it}; the last part of a name is the class in torch.nn.
 LAYERS = {
     "conv_op": {"torch.nn.Conv3d", "torch.nn.modules.conv.Conv3d"},
     "norm_op": {"torch.nn.InstanceNorm3d", "torch.nn.modules.instancenorm.InstanceNorm3d",
@@ -24,11 +31,11 @@ LAYERS = {
     "nonlin": {"torch.nn.LeakyReLU", "torch.nn.modules.activation.LeakyReLU",
                "torch.nn.ReLU", "torch.nn.modules.activation.ReLU"},
 }
-# Far above what nnU-Net plans (512 features); keeps a broken plan from filling the memory.
+# Far above what nnU-Net plans (512 features); it keeps a broken plan from filling the memory.
 LARGEST_NUMBER = 4096
 
 
-def build_network(info, configuration, device="cpu"):
+def build_network(info: ModelInfo, configuration: str, device: str = "cpu") -> torch.nn.Module:
     """The untrained network of a plan, in eval mode and without deep supervision.
 
     Maps (n, 1, z, y, x) to (n, ``info.num_classes``, z, y, x) logits. Raises ModelError for a plan that names other
@@ -45,7 +52,7 @@ def build_network(info, configuration, device="cpu"):
         if arguments.get(key) is not None:
             arguments[key] = getattr(torch.nn, arguments[key].rpartition(".")[2])
     if arguments.get("norm_op") is torch.nn.InstanceNorm3d:
-        arguments["norm_op"] = _quick_instance_norm(torch)
+        arguments["norm_op"] = _quick_instance_norm()
     arguments["deep_supervision"] = False
     try:
         with torch.device(device):
@@ -57,15 +64,16 @@ def build_network(info, configuration, device="cpu"):
     return network.eval()
 
 
-def _quick_instance_norm(torch):
+def _quick_instance_norm() -> type[torch.nn.Module]:
     """``torch.nn.InstanceNorm3d``, on a CPU computed as a group norm of one channel per group, channels last.
 
-    The same but for float32 rounding. torch's own copies every map once more, and maps in another order than that of
-    the convolutions are copied before each of them: together a quarter of the network's time.
+    The result is the same except for float32 rounding. torch's own copies every map once more, and each convolution copies
+    maps that are not in its order: together a quarter of the network's time.
     """
+    import torch
 
     class InstanceNorm(torch.nn.InstanceNorm3d):
-        def forward(self, maps):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
             if maps.device.type != "cpu":
                 return super().forward(maps)
             maps = maps.contiguous(memory_format=torch.channels_last_3d)
@@ -74,8 +82,11 @@ def _quick_instance_norm(torch):
     return InstanceNorm
 
 
-def smallest_patch(info, configuration):
-    """Shape (z, y, x) in voxels of the smallest input: two voxels per axis remain at the network's coarsest stage."""
+def smallest_patch(info: ModelInfo, configuration: str) -> tuple[int, ...]:
+    """Shape (z, y, x) in voxels of the smallest input: two voxels per axis remain at the network's coarsest stage.
+
+    Raises ModelError for strides that are none, or that do not divide the patch size.
+    """
     _, arguments = _read_architecture(_settings(info, configuration))
     strides = arguments.get("strides")
     total = [1, 1, 1]
@@ -91,11 +102,11 @@ def smallest_patch(info, configuration):
     return tuple(2 * product for product in total)
 
 
-def _settings(info, configuration):
+def _settings(info: ModelInfo, configuration: str) -> JsonObject:
     return resolve_configuration(read_json(info.folder / "plans.json"), configuration)
 
 
-def _read_architecture(settings):
+def _read_architecture(settings: JsonObject) -> tuple[str, JsonObject]:
     """(class name in NETWORKS, constructor arguments with layers still as checked names) of a configuration."""
     architecture = settings.get("architecture")
     if architecture is None and "UNet_class_name" in settings:
@@ -122,7 +133,7 @@ def _read_architecture(settings):
     return NETWORKS[name], arguments
 
 
-def _check_size(value):
+def _check_size(value: object) -> None:
     """Raise ModelError if a number anywhere in the arguments is out of all proportion."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -134,7 +145,7 @@ def _check_size(value):
                          "original plans.json.")
 
 
-def _from_flat_format(settings):
+def _from_flat_format(settings: JsonObject) -> JsonObject:
     """The architecture of a plan from before nnU-Net 2.3, translated as nnU-Net's ConfigurationManager does."""
     class_name = settings["UNet_class_name"]
     try:

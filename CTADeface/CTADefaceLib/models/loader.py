@@ -1,23 +1,34 @@
-"""From a model folder to a network with trained weights, without running anything that the files name.
+"""Loads a network with trained weights from a model folder, without running any code that the files name.
 
 Checkpoints are pickles. They are read with ``weights_only=True``: torch's restricted unpickler, which refuses every
 global that is neither on torch's own list (tensors, storages, ``torch.device``, ``collections.OrderedDict``,
 ``_codecs.encode``) nor on ``ALLOWED_GLOBALS`` below.
 """
 
+from __future__ import annotations
+
 import re
 import struct
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DeviceError, MissingPackages, ModelError, first_line
 from .architecture import build_network, smallest_patch
 from .folder import ModelInfo, inspect_folder
 
-# Before 2.6 a file could run code in spite of weights_only (CVE-2025-32434); before 2.10 it could still corrupt
-# memory (CVE-2026-24747), which is tolerable only for the model that comes with this program.
+if TYPE_CHECKING:
+    import torch
+
+# The entries of a checkpoint can be anything until they are checked.
+Checkpoint = dict[str, Any]
+Weights = dict[str, "torch.Tensor"]
+
+# Before 2.6 a file could run code in spite of weights_only (CVE-2025-32434). Before 2.10 it could still corrupt memory
+# (CVE-2026-24747): such a version loads only the model that comes with this program.
 OLDEST_TORCH = (2, 6)
 OLDEST_TORCH_FOR_FOREIGN_FILES = (2, 10)
 
@@ -31,25 +42,25 @@ class ScalarType:
     numpy's own would rebuild any dtype, objects included, from the state in the file.
     """
 
-    def __init__(self, code, align=False, copy=False):
+    def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
         if code not in _STRUCT_FORMATS:
             raise ValueError(f"numpy type {code!r} is not a plain number")
         self.format = "<" + _STRUCT_FORMATS[code]
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple[object, ...]) -> None:
         if state[1] not in ("<", ">", "|"):
             raise ValueError(f"unknown byte order {state[1]!r}")
         self.format = (">" if state[1] == ">" else "<") + self.format[1:]
 
 
-def rebuild_scalar(scalar_type, data):
+def rebuild_scalar(scalar_type: ScalarType, data: bytes) -> float:
     """Stands in for numpy's ``multiarray.scalar``: a Python number from its bytes."""
     return struct.unpack(scalar_type.format, data)[0]
 
 
 # What a checkpoint of nnU-Net contains beyond tensors: numpy numbers in its training log, saved by numpy 1 and 2
 # under different names.
-ALLOWED_GLOBALS = [
+ALLOWED_GLOBALS: list[Callable | tuple[Callable, str]] = [
     (rebuild_scalar, "numpy.core.multiarray.scalar"),
     (rebuild_scalar, "numpy._core.multiarray.scalar"),
     (ScalarType, "numpy.dtype"),
@@ -65,17 +76,17 @@ class LoadedModel:
     """
 
     info: ModelInfo
-    parameters: list
-    network: Any
-    mirror_axes: tuple
+    parameters: list[Weights]
+    network: torch.nn.Module
+    mirror_axes: tuple[int, ...]
     configuration: str
 
 
-def load_checkpoint(path, trusted=False):
+def load_checkpoint(path: str | Path, trusted: bool = False) -> Checkpoint:
     """Read a checkpoint file on the CPU.
 
-    Parameters: ``trusted`` is for files that come with this program; others need a torch without known ways around
-    ``weights_only``. Returns: the dict that nnU-Net saved; numpy numbers in it become Python numbers.
+    Parameters: ``trusted`` is for files that come with this program; other files need a torch in which no way around
+    ``weights_only`` is known. Returns: the dict that nnU-Net saved; numpy numbers in it become Python numbers.
     Raises: ModelError for a truncated, corrupt or unsafe file, DeviceError when torch is missing or too old.
     """
     torch = _import_torch(trusted)
@@ -84,7 +95,7 @@ def load_checkpoint(path, trusted=False):
     try:
         with torch.serialization.safe_globals(ALLOWED_GLOBALS):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    # On malformed files torch leaks exceptions of many types besides UnpicklingError (pytorch issue 127525).
+    # For malformed files torch raises many other types than UnpicklingError (pytorch issue 127525).
     except Exception as error:
         refused = re.search(r"GLOBAL (\S+) (?:was not|whose module)", str(error))
         if refused:
@@ -98,25 +109,15 @@ def load_checkpoint(path, trusted=False):
     return checkpoint
 
 
-def load_model(info):
+def load_model(info: ModelInfo) -> LoadedModel:
     """Load all folds of a model. Raises ModelError when anything is missing or does not fit, DeviceError."""
     if info.problem:
         raise ModelError(info.problem)
-    parameters, mirror_axes, configuration = [], (), None
-    for path in info.checkpoints:
-        checkpoint = load_checkpoint(path, trusted=info.origin == "bundled")
-        named = _configuration_name(checkpoint, path)
-        if configuration not in (None, named):
-            raise ModelError(f"The folds of {info.name} were trained with different configurations ({configuration}, "
-                             f"{named}); install one trainer folder at a time.")
-        if configuration is None:
-            configuration, mirror_axes = named, _mirror_axes(checkpoint)
-        parameters.append(_clean_weights(checkpoint, path))
-        del checkpoint
+    configuration, mirror_axes, parameters = _read_folds(info)
     info = inspect_folder(info.folder, info.name, info.origin, configuration)
     smallest_patch(info, configuration)
-    # Built on the meta device: a plan with wrong sizes is refused before any memory is taken for it, and no time goes
-    # into initial weights that the trained ones replace.
+    # On the meta device a plan with wrong sizes is refused before any memory is allocated, and no time goes into initial
+    # weights that the trained ones replace.
     network = build_network(info, configuration, device="meta")
     expected = network.state_dict()
     for path, weights in zip(info.checkpoints, parameters):
@@ -126,13 +127,32 @@ def load_model(info):
     return LoadedModel(info, parameters, network, mirror_axes, configuration)
 
 
-def verify_model(info):
-    """Load a model and run it once on the smallest patch of zeros; returns the LoadedModel. Raises ModelError."""
+def _read_folds(info: ModelInfo) -> tuple[str, tuple[int, ...], list[Weights]]:
+    """(configuration, mirror axes of the first fold, weights of each fold) in the checkpoints of a model."""
+    configuration = ""
+    mirror_axes: tuple[int, ...] = ()
+    parameters: list[Weights] = []
+    for path in info.checkpoints:
+        checkpoint = load_checkpoint(path, trusted=info.origin == "bundled")
+        named = _configuration_name(checkpoint, path)
+        if not parameters:
+            configuration, mirror_axes = named, _mirror_axes(checkpoint)
+        elif named != configuration:
+            raise ModelError(f"The folds of {info.name} were trained with different configurations ({configuration}, "
+                             f"{named}); install one trainer folder at a time.")
+        parameters.append(_clean_weights(checkpoint, path))
+        # Frees the optimizer's state before the next fold is read.
+        del checkpoint
+    return configuration, mirror_axes, parameters
+
+
+def verify_model(info: ModelInfo) -> LoadedModel:
+    """Load a model and run each fold once on the smallest patch of zeros. Raises ModelError, DeviceError."""
     model = load_model(info)
     import torch
 
     shape = smallest_patch(model.info, model.configuration)
-    # Backwards, so that the network ends up with the weights of the first fold again.
+    # In reverse order, so that the network has the weights of the first fold at the end.
     for weights in reversed(model.parameters):
         model.network.load_state_dict(weights, assign=True)
         try:
@@ -147,7 +167,7 @@ def verify_model(info):
     return model
 
 
-def _import_torch(trusted):
+def _import_torch(trusted: bool) -> ModuleType:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library of torch that Windows cannot load
@@ -161,8 +181,8 @@ def _import_torch(trusted):
     return torch
 
 
-def _check_container(path):
-    """Raise ModelError unless the file is a whole zip archive of stored (not compressed) records, as torch writes."""
+def _check_container(path: Path) -> None:
+    """Raise ModelError unless the file is a whole zip archive of stored (not compressed) records, as torch writes it."""
     try:
         with zipfile.ZipFile(path) as archive:
             compressed = any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
@@ -177,7 +197,7 @@ def _check_container(path):
                          "from a source you trust.")
 
 
-def _configuration_name(checkpoint, path):
+def _configuration_name(checkpoint: Checkpoint, path: Path) -> str:
     arguments = checkpoint.get("init_args")
     name = arguments.get("configuration") if isinstance(arguments, dict) else None
     if not isinstance(name, str):
@@ -186,7 +206,7 @@ def _configuration_name(checkpoint, path):
     return name
 
 
-def _mirror_axes(checkpoint):
+def _mirror_axes(checkpoint: Checkpoint) -> tuple[int, ...]:
     axes = checkpoint.get("inference_allowed_mirroring_axes")
     if axes is None:
         return ()
@@ -195,8 +215,8 @@ def _mirror_axes(checkpoint):
     return tuple(sorted(set(axes)))
 
 
-def _clean_weights(checkpoint, path):
-    """State dict of a checkpoint; the prefixes of DataParallel ('module.') and compile ('_orig_mod.') are removed."""
+def _clean_weights(checkpoint: Checkpoint, path: Path) -> Weights:
+    """State dict of a checkpoint, without the prefixes of DataParallel ('module.') and compile ('_orig_mod.')."""
     import torch
 
     weights = checkpoint.get("network_weights")
@@ -206,12 +226,12 @@ def _clean_weights(checkpoint, path):
     return {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in weights.items()}
 
 
-def _is_plain(value, torch):
+def _is_plain(value: object, torch: ModuleType) -> bool:
     return (isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type == "cpu"
             and not value.is_quantized)
 
 
-def _check_fit(expected, weights, path):
+def _check_fit(expected: Weights, weights: Weights, path: Path) -> None:
     """Raise ModelError unless both state dicts have the same names, shapes and (for weights) kind of numbers."""
     wrong = sorted(expected.keys() ^ weights.keys())
     wrong += [key for key in expected if key in weights and (

@@ -1,30 +1,39 @@
-"""What may stand in the plans.json and dataset.json of a model, which may come from anywhere.
+"""What plans.json and dataset.json of a model may contain; a model may come from anywhere.
 
-Closed for plans.json: nnU-Net 2.0 to 2.8 write the entries listed here and no others. dataset.json may hold more, as
-nnU-Net's own writer puts in whatever it is given; nobody reads it.
+For plans.json the list is closed: nnU-Net 2.0 to 2.8 write the entries listed here and no others. dataset.json may have
+other entries, because nnU-Net's own writer adds whatever it is given; nothing reads those.
 """
+
+from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..errors import ModelError
+
+# An object read from a JSON file; its entries can be anything until they are checked.
+JsonObject = dict[str, Any]
+# (is a value allowed?, what it has to be, as text for a person).
+Rule = tuple[Callable[[object], bool], str]
 
 CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,199}")
 MOST_ITEMS = 1000
-# Far above what is planned for CT: patches of 256 per axis, features of 512.
+# Far above what nnU-Net plans for CT: 256 voxels per axis of a patch.
 LARGEST_PATCH, LARGEST_PATCH_VOXELS = 1024, 2**27
-# A grid finer than that of the scanner, or on which a face is a few voxels.
+# Below: finer than any scanner's grid. Above: a face would be a few voxels.
 SPACING_MM = (0.2, 20.0)
 LARGEST_HU = 1e5
-# nnU-Net finds a function by its name in its own modules; here images are resampled as by the first one.
+# nnU-Net looks such a function up by its name in its own modules; this program resamples as the first one does.
 RESAMPLING = ("resample_data_or_seg_to_shape", "resample_torch_fornnunet", "resample_torch_simple", "no_resampling_hack")
 
 
-def check_model(plans, dataset, configuration, settings):
+def check_model(plans: JsonObject, dataset: JsonObject, configuration: str, settings: JsonObject) -> None:
     """Raise ``ModelError``, naming the entry, for one that nnU-Net does not write or that is out of all proportion.
 
-    Parameters: ``settings`` of the ``configuration`` in use, which are held to closer limits than the others.
+    Parameters: ``settings`` of the ``configuration`` in use, for which limits are closer than for the others.
     """
     _check("plans.json", plans, PLANS)
     for name, content in plans["configurations"].items():
@@ -39,17 +48,17 @@ def check_model(plans, dataset, configuration, settings):
     _check("dataset.json", dataset, DATASET, closed=False)
 
 
-def check_network(arguments):
+def check_network(arguments: JsonObject) -> None:
     """Raise ``ModelError`` for ``arguments`` of a network (a plan's arch_kwargs) that are out of all proportion."""
     _check("the network of plans.json", arguments, NETWORK, closed=False)
 
 
-def _intensities(plans):
+def _intensities(plans: JsonObject) -> JsonObject:
     return plans.get("foreground_intensity_properties_per_channel") or plans.get(
         "foreground_intensity_properties_by_modality") or {}
 
 
-def _check(where, content, rules, closed=True):
+def _check(where: str, content: JsonObject, rules: Mapping[str, Rule], closed: bool = True) -> None:
     for key, value in content.items():
         if key not in rules:
             if closed:
@@ -61,46 +70,52 @@ def _check(where, content, rules, closed=True):
             raise _refused(where, key, value, text)
 
 
-def _refused(where, key, value, text):
+def _refused(where: str, key: str, value: object, text: str) -> ModelError:
     return ModelError(f"{where} has {str(value)[:60]!r} as {key} instead of {text}; use the original file.")
 
 
-def _number(low, high):
-    return (lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high,
-            f"a number from {low:g} to {high:g}")
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
 
-def _whole(low, high):
-    return (lambda value: _number(low, high)[0](value) and value == int(value), f"a whole number from {low} to {high}")
+def _number(low: float, high: float) -> Rule:
+    return lambda value: _is_number(value, low, high), f"a number from {low:g} to {high:g}"
 
 
-def _list(rule, least=1, most=3):
+def _whole(low: float, high: float) -> Rule:
+    def allowed(value: object) -> bool:
+        return _is_number(value, low, high) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
+
+    return allowed, f"a whole number from {low} to {high}"
+
+
+def _list(rule: Rule, least: int = 1, most: int = 3) -> Rule:
     allowed, text = rule
     return (lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(allowed, value)),
             f"{least if least == most else f'{least} to {most}'} times {text}")
 
 
-def _one_of(*names):
+def _one_of(*names: str) -> Rule:
     return lambda value: value in names and isinstance(value, str), f"one of {', '.join(names)}"
 
 
-def _matching(pattern, text):
+def _matching(pattern: re.Pattern[str], text: str) -> Rule:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None, text
 
 
-def _optional(rule):
+def _optional(rule: Rule) -> Rule:
     allowed, text = rule
     return lambda value: value is None or allowed(value), text
 
 
-def _dict(rule):
+def _dict(rule: Rule) -> Rule:
     allowed, text = rule
     return (lambda value: isinstance(value, dict) and len(value) <= MOST_ITEMS and all(map(SHORT[0], value))
             and all(map(allowed, value.values())), f"an object of at most {MOST_ITEMS} entries, each {text}")
 
 
-def _is_plain(value, depth=0):
-    """Numbers, short text and lists and objects of them, not nested deeply."""
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Is it a number or a short text, or a list or an object of such, not deeply nested?"""
     if isinstance(value, dict):
         return all(isinstance(key, str) and DOTTED_NAME.fullmatch(key) for key in value) and _is_plain(
             list(value.values()), depth)
@@ -108,16 +123,16 @@ def _is_plain(value, depth=0):
         return len(value) <= MOST_ITEMS and depth < 6 and all(_is_plain(item, depth + 1) for item in value)
     if isinstance(value, str):
         return len(value) <= 200
-    return value is None or isinstance(value, bool) or abs(value) < 1e9
+    return value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < 1e9)
 
 
-SHORT = (lambda value: isinstance(value, str) and len(value) <= 200 and value.isprintable(), "a short text")
+SHORT: Rule = (lambda value: isinstance(value, str) and len(value) <= 200 and value.isprintable(), "a short text")
 CLASS = _matching(CLASS_NAME, "the name of a class or function of nnU-Net")
-FLAG = (lambda value: isinstance(value, bool), "true or false")
-OBJECT = (lambda value: isinstance(value, dict), "an object")
-ARGUMENTS = (lambda value: isinstance(value, dict) and _is_plain(value), "an object of plain values")
-LABEL = (lambda value: all(map(_whole(0, MOST_ITEMS)[0], value if isinstance(value, list) else [value])),
-         "a whole number or a list of them")
+FLAG: Rule = (lambda value: isinstance(value, bool), "true or false")
+OBJECT: Rule = (lambda value: isinstance(value, dict), "an object")
+ARGUMENTS: Rule = (lambda value: isinstance(value, dict) and _is_plain(value), "an object of plain values")
+LABEL: Rule = (lambda value: all(map(_whole(0, MOST_ITEMS)[0], value if isinstance(value, list) else [value])),
+               "a whole number or a list of them")
 SIZES = _list(_number(0, 1e6))
 BLOCKS = _list(_whole(1, 64), 0, 16)
 KERNELS = _list(_list(_whole(1, 64)), most=16)
@@ -128,7 +143,7 @@ PLANS = {
     "transpose_backward": _list(_whole(0, 2)), "configurations": _dict(OBJECT), "experiment_planner_used": CLASS,
     "label_manager": _one_of("LabelManager"), "foreground_intensity_properties_per_channel": _dict(OBJECT),
     "foreground_intensity_properties_by_modality": _dict(OBJECT)}
-# Of any configuration, also those that are not used, in 2-D or of other networks.
+# Entries of any configuration, including those that are not used, 2-D ones and those of other networks.
 CONFIGURATION = {
     "inherits_from": SHORT, "previous_stage": SHORT, "next_stage": SHORT, "data_identifier": SHORT,
     "preprocessor_name": CLASS, "batch_size": _whole(1, 100_000), "patch_size": _list(_whole(1, 1e5)),
@@ -141,7 +156,7 @@ CONFIGURATION = {
     "UNet_class_name": CLASS, "UNet_base_num_features": _whole(1, 4096), "unet_max_num_features": _whole(1, 4096),
     "n_conv_per_stage_encoder": BLOCKS, "n_conv_per_stage_decoder": BLOCKS,
     "num_pool_per_axis": _list(_whole(0, 16)), "pool_op_kernel_sizes": KERNELS, "conv_kernel_sizes": KERNELS}
-# Of the configuration in use.
+# Closer limits for the configuration in use.
 USED = {
     "preprocessor_name": _one_of("DefaultPreprocessor"), "patch_size": _list(_whole(1, LARGEST_PATCH), 3),
     "spacing": _list(_number(*SPACING_MM), 3), "resampling_fn_data": _one_of(*RESAMPLING),
@@ -152,6 +167,6 @@ DATASET = {
     "channel_names": _dict(SHORT), "modality": _dict(SHORT),
     "labels": _dict(LABEL), "regions_class_order": _optional(_list(_whole(0, MOST_ITEMS), 0, MOST_ITEMS)),
     "numTraining": _whole(0, 1e9), "file_ending": SHORT, "overwrite_image_reader_writer": _optional(CLASS)}
-# Of the network in use.
+# Limits for the network in use.
 NETWORK = {"n_stages": _whole(1, 16), "n_conv_per_stage": BLOCKS, "n_blocks_per_stage": BLOCKS,
            "n_conv_per_stage_decoder": BLOCKS, "kernel_sizes": KERNELS}

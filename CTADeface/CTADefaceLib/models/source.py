@@ -1,8 +1,10 @@
-"""The files of one model inside a folder or .zip of unknown layout, and copying just those out of it.
+"""Finds the files of one model in a folder or .zip of unknown layout, and copies only those.
 
 Known layouts: nnU-Net's results tree (``Dataset001_X/trainer__plans__configuration/fold_all/...``), with folders
 around it or not, and the trainer folder itself.
 """
+
+from __future__ import annotations
 
 import os
 import re
@@ -10,16 +12,19 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Callable, NamedTuple
+from typing import IO, NamedTuple
 
 from ..errors import ModelError
+from ..progress import StageProgress
 from .folder import CHECKPOINT_NAME, FOLD_PATTERN, choose_folds
 
-# A trainer folder is looked for this many levels below the folder or archive that was chosen.
+# How many levels below the chosen folder or archive a trainer folder may lie.
 SEARCH_DEPTH = 4
-# Somebody who chooses a whole disk gets an error instead of a search of hours.
+# Choosing a whole disk gives an error instead of a search of hours.
 MOST_FOLDERS = 20000
 # The largest nnU-Net checkpoints are about 1 GiB.
 SIZE_LIMIT = 4 * 2**30
@@ -28,15 +33,15 @@ DOCUMENT_PATTERN = re.compile(r"MODEL_CARD\.md|LICENSE[\w.-]*")
 
 
 class Member(NamedTuple):
-    """A file in a source: path in it, size in bytes (unpacked), and a function that opens it for reading."""
+    """A file in a source: its path there, its unpacked size in bytes, and a function that opens it for reading."""
 
     path: PurePosixPath
     size: int
-    open: Callable
+    open: Callable[[], IO[bytes]]
 
 
 @contextmanager
-def open_source(path):
+def open_source(path: str | Path) -> Iterator[list[Member]]:
     """The relevant Members of a folder or .zip, readable inside the ``with`` block. Raises ModelError."""
     path = Path(path)
     if path.is_dir():
@@ -53,11 +58,11 @@ def open_source(path):
             yield _scan_zip(archive, path.name)
 
 
-def find_trainer_folder(members, name):
+def find_trainer_folder(members: Iterable[Member], name: str) -> PurePosixPath:
     """Path in the source of its only trainer folder, '.' for the source itself.
 
-    Folders that hold a plan and a checkpoint count; only without any, those that hold one of the two, so that the
-    inspection can say what is missing. Raises ModelError for none or several; ``name`` is the source's.
+    A trainer folder holds a plan and a checkpoint. Where no folder holds both, one that holds either is taken, so that
+    ``inspect_folder`` can say what is missing. Raises ModelError for none or several; ``name`` is the source's.
     """
     paths = [member.path for member in members]
     plans = {path.parent for path in paths if path.name == "plans.json"}
@@ -71,10 +76,11 @@ def find_trainer_folder(members, name):
     return PurePosixPath(found[0])
 
 
-def copy_model(members, root, destination, progress=None):
+def copy_model(members: Sequence[Member], root: PurePosixPath, destination: Path,
+               progress: StageProgress | None = None) -> None:
     """Copy the model below ``root`` (see ``find_trainer_folder``) and its documents into ``destination``.
 
-    Parameters: ``progress``, a Progress, is updated and asked for cancellation at every block of 1 MiB.
+    Parameters: ``progress`` is updated, and can cancel, at every block of 1 MiB.
     Raises: ModelError for damage, for too much data or too little disk space; Cancelled.
     """
     wanted = _choose_members(members, root)
@@ -94,8 +100,8 @@ def copy_model(members, root, destination, progress=None):
         done += member.size
 
 
-def _choose_members(members, root):
-    """{path below the destination: Member}; documents may also lie above ``root``, the nearest one is taken."""
+def _choose_members(members: Sequence[Member], root: PurePosixPath) -> dict[str, Member]:
+    """{path below the destination: Member}; documents may also lie above ``root``, and then the nearest is taken."""
     fold_files = {m.path.parent.name: m for m in members if m.path.name == CHECKPOINT_NAME
                   and m.path.parent.parent == root}
     wanted = {f"{fold}/{CHECKPOINT_NAME}": fold_files[fold] for fold in choose_folds(fold_files)}
@@ -108,7 +114,7 @@ def _choose_members(members, root):
     return wanted
 
 
-def _copy(member, target, progress, done, total):
+def _copy(member: Member, target: Path, progress: StageProgress | None, done: int, total: int) -> None:
     copied = 0
     try:
         with member.open() as source, open(target, "wb") as output:
@@ -126,8 +132,8 @@ def _copy(member, target, progress, done, total):
         raise ModelError(f"{member.path} is not as long as announced; download or copy the model again.")
 
 
-def _is_needed(path):
-    """True for a file that can belong to a model; ``path`` is relative to the source."""
+def _is_needed(path: PurePosixPath) -> bool:
+    """Can a file belong to a model? ``path`` is relative to the source."""
     if len(path.parts) > SEARCH_DEPTH + 2 or any(part.startswith((".", "__MACOSX")) for part in path.parts):
         return False
     if path.name == CHECKPOINT_NAME:
@@ -135,11 +141,10 @@ def _is_needed(path):
     return path.name in ("plans.json", "dataset.json") or DOCUMENT_PATTERN.fullmatch(path.name) is not None
 
 
-def _scan_folder(folder):
-    members, seen = [], 0
-    for current, folders, files in os.walk(folder):
-        seen += 1
-        if seen > MOST_FOLDERS:
+def _scan_folder(folder: Path) -> list[Member]:
+    members = []
+    for number, (current, folders, files) in enumerate(os.walk(folder), start=1):
+        if number > MOST_FOLDERS:
             raise ModelError(f"{folder} has more than {MOST_FOLDERS} folders in it; choose the model's own folder.")
         relative = Path(current).relative_to(folder)
         if len(relative.parts) > SEARCH_DEPTH:
@@ -148,12 +153,16 @@ def _scan_folder(folder):
         for name in files:
             path, file = PurePosixPath(relative.as_posix()) / name, Path(current) / name
             if _is_needed(path) and file.is_file():
-                members.append(Member(path, file.stat().st_size, lambda file=file: open(file, "rb")))
+                members.append(Member(path, file.stat().st_size, partial(_opened, file)))
     return members
 
 
-def _scan_zip(archive, name):
-    members = {}
+def _opened(file: Path) -> IO[bytes]:
+    return file.open("rb")
+
+
+def _scan_zip(archive: zipfile.ZipFile, name: str) -> list[Member]:
+    members: dict[PurePosixPath, Member] = {}
     for entry in archive.infolist():
         path = _safe_path(entry, name)
         if entry.is_dir() or not _is_needed(path):
@@ -162,12 +171,12 @@ def _scan_zip(archive, name):
             raise ModelError(f"{name} is encrypted; unpack it with its password and choose the folder.")
         if path in members:
             raise ModelError(f"{name} contains {path} twice and may be unsafe; get it from a source you trust.")
-        members[path] = Member(path, entry.file_size, lambda entry=entry: archive.open(entry))
+        members[path] = Member(path, entry.file_size, partial(archive.open, entry))
     return list(members.values())
 
 
-def _safe_path(entry, name):
-    """Path of a zip entry. Raises ModelError for one that would be written elsewhere, needed or not."""
+def _safe_path(entry: zipfile.ZipInfo, name: str) -> PurePosixPath:
+    """Path of a zip entry. Raises ModelError for one that points outside of the archive, even if it is not needed."""
     text = entry.filename.replace("\\", "/")
     path = PurePosixPath(text)
     outside = path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", text)

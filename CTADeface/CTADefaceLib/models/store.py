@@ -1,32 +1,36 @@
-"""Where models live: those that come with the program, and those a user installed beside them."""
+"""Where models lie: those that come with the program, and those that a user has installed."""
+
+from __future__ import annotations
 
 import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import ModelError
 from ..files.journal import Publication, recover
+from ..progress import Progress
 from .folder import INSTALL_RECORD, ModelInfo, checksum, inspect_folder, read_json
 from .loader import verify_model
 from .source import copy_model, find_trainer_folder, open_source
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
-# Names that Windows keeps for devices, with any extension.
+# Names that Windows reserves for devices, with any extension.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
-def bundled_folder():
+def bundled_folder() -> Path:
     """Folder of the models that come with the program, in the Slicer module or in the wheel; it need not exist."""
     library = Path(__file__).resolve().parent.parent
     in_module = library.parent / "Resources" / "Model"
     return in_module if in_module.is_dir() else library / "Model"
 
 
-def user_folder():
+def user_folder() -> Path:
     """Folder of installed models: $CTADEFACE_MODELS, else in the platform's data folder; it need not exist."""
     if chosen := os.environ.get("CTADEFACE_MODELS"):
         return Path(chosen).expanduser()
@@ -39,10 +43,10 @@ def user_folder():
     return data / "CTADeface" / "models"
 
 
-def list_models():
-    """All models as a list of ModelInfo, bundled before installed, by name; broken ones say so in ``problem``.
+def list_models() -> list[ModelInfo]:
+    """All models, bundled before installed, by name; ``problem`` says what is wrong with a broken one.
 
-    What an install or removal that was killed has left is put in order first.
+    First recovers what an interrupted install or removal has left.
     """
     recover(user_folder())
     bundled = bundled_folder()
@@ -53,14 +57,14 @@ def list_models():
     return models + _models_in(user_folder(), "installed")
 
 
-def find_model(name_or_folder=None):
+def find_model(name_or_folder: str | Path | None = None) -> ModelInfo:
     """The ModelInfo of a bundled or installed model, or of a folder.
 
     Parameters: ``name_or_folder`` is a model's name, or a path to a trainer folder or to a results tree with exactly
     one in it; None means the first bundled model. Raises: ModelError if there is none, or if it is broken.
     """
     models = list_models()
-    if name_or_folder in (None, ""):
+    if name_or_folder is None or name_or_folder == "":
         found = [model for model in models if model.origin == "bundled"]
     else:
         found = [model for model in models if model.name == str(name_or_folder)]
@@ -68,7 +72,7 @@ def find_model(name_or_folder=None):
         if found[0].problem:
             raise ModelError(f"Model {found[0].name} cannot be used: {found[0].problem}")
         return found[0]
-    if name_or_folder in (None, ""):
+    if name_or_folder is None or name_or_folder == "":
         raise ModelError("This copy of CTADeface comes without a model; install one, or name a model folder.")
     path = Path(name_or_folder).expanduser()
     if path.is_dir():
@@ -81,12 +85,13 @@ def find_model(name_or_folder=None):
     raise ModelError(f"There is no model or folder {str(name_or_folder)!r}; the models are: {names}.")
 
 
-def install_model(path, name=None, overwrite=False, progress=None):
-    """Copy a model from a folder or .zip into the user folder, once it has been verified.
+def install_model(path: str | Path, name: str | None = None, overwrite: bool = False,
+                  progress: Progress | None = None) -> ModelInfo:
+    """Verify a model in a folder or .zip and copy it into the user folder.
 
     Parameters: ``path`` is a trainer folder, or a results tree with exactly one in it, or a .zip of either; ``name``
     is by default the plan's dataset name; ``overwrite`` permits replacing an installed model of that name;
-    ``progress``, a Progress, can cancel. Returns: ModelInfo.
+    ``progress`` can cancel.
     Raises: ModelError, DeviceError (torch missing), Cancelled; nothing is left behind and an old model stays.
     """
     path = Path(path).expanduser()
@@ -110,7 +115,7 @@ def install_model(path, name=None, overwrite=False, progress=None):
     return inspect_folder(user_folder() / name, name, "installed")
 
 
-def remove_model(name):
+def remove_model(name: str) -> None:
     """Delete an installed model. Raises ModelError for one that is bundled, unknown or in use."""
     target = user_folder() / str(name)
     if not _is_valid(name) or not target.is_dir():
@@ -125,35 +130,35 @@ def remove_model(name):
             raise ModelError(f"{target} cannot be removed ({error.strerror}); close the programs that use it.") from error
 
 
-def _models_in(folder, origin):
+def _models_in(folder: Path, origin: str) -> list[ModelInfo]:
     if not folder.is_dir():
         return []
     paths = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
     return [_describe(path, path.name, origin) for path in paths]
 
 
-def _describe(path, name, origin):
+def _describe(path: Path, name: str, origin: str) -> ModelInfo:
     try:
         return inspect_folder(_trainer_folder(path), name, origin)
     except ModelError as error:
         return ModelInfo(name, path, origin, problem=str(error))
 
 
-def _trainer_folder(path):
+def _trainer_folder(path: Path) -> Path:
     with open_source(path) as members:
         return path / find_trainer_folder(members, path.name)
 
 
-def _bundled_names():
+def _bundled_names() -> list[str]:
     return [model.name for model in list_models() if model.origin == "bundled"]
 
 
-def _is_valid(name):
+def _is_valid(name: str) -> bool:
     return (isinstance(name, str) and NAME_PATTERN.fullmatch(name) is not None and not name.endswith(".")
             and not RESERVED.fullmatch(name))
 
 
-def _check_new_name(name, overwrite):
+def _check_new_name(name: str, overwrite: bool) -> None:
     if not _is_valid(name):
         raise ModelError(f"{name!r} cannot be a model's name; use up to 64 letters, digits and _ . - without a leading "
                          "or trailing dot.")
@@ -163,7 +168,7 @@ def _check_new_name(name, overwrite):
         raise ModelError(f"A model {name} is installed already; choose another name or allow replacing it.")
 
 
-def _suggest_name(model, path):
+def _suggest_name(model: Path, path: Path) -> str:
     dataset = read_json(model / "plans.json").get("dataset_name")
     for text in (dataset, path.stem if path.suffix.lower() == ".zip" else path.resolve().name):
         if isinstance(text, str):
@@ -174,10 +179,10 @@ def _suggest_name(model, path):
 
 
 @contextmanager
-def _changing(store):
-    """A ``Publication`` in the store, so that a model is whole, the old one or the new one. Raises: ModelError."""
+def _changing(store: Path) -> Iterator[Publication]:
+    """A ``Publication`` in the store: a model is always whole, the previous one or the new one. Raises: ModelError."""
     try:
-        # For others too, as the umask says: models hold nothing of a patient's.
+        # With the modes of the umask, because models hold nothing of a patient.
         store.mkdir(parents=True, exist_ok=True)
         with Publication(store) as change:
             yield change
@@ -189,13 +194,13 @@ def _changing(store):
                          "permissions, or set CTADEFACE_MODELS to another folder.") from error
 
 
-def _copy_source(path, work, progress):
-    """Copy the source's only model into ``work``; returns the new folder and its path in the source."""
+def _copy_source(path: Path, work: Path, progress: Progress | None) -> tuple[Path, PurePosixPath]:
+    """Copy the source's only model into ``work``. Returns the new folder, and the model's path in the source."""
     if progress is not None:
         progress.enter("read")
     with open_source(path) as members:
         root = find_trainer_folder(members, path.name)
-        # The trainer folder's name is kept at the end, since it says which configuration was trained.
+        # The new name ends with the trainer folder's name, which says which configuration was trained.
         model = work / ("model-" + re.sub(r"[^A-Za-z0-9_-]", "_", root.name or path.resolve().name))
         model.mkdir()
         copy_model(members, root, model, progress)
@@ -203,8 +208,8 @@ def _copy_source(path, work, progress):
 
 
 @contextmanager
-def _users_path(source, copy):
-    """Let a ``ModelError`` about the ``copy`` name the ``source``, which may lie in a .zip: the copy is gone by then."""
+def _users_path(source: Path, copy: Path) -> Iterator[None]:
+    """Make a ``ModelError`` about the ``copy``, which is deleted by then, name the ``source`` (perhaps in a .zip)."""
     try:
         yield
     except ModelError as error:
@@ -212,8 +217,8 @@ def _users_path(source, copy):
         raise ModelError(text if str(source) in text else f"{source}: {text}") from error
 
 
-def _verify_and_record(model, name, source_name):
-    """Run the copied model once, then write beside it what it is and where it came from."""
+def _verify_and_record(model: Path, name: str, source_name: str) -> None:
+    """Run the copied model once, then write a file beside it that says what it is and where it came from."""
     loaded = verify_model(inspect_folder(model, name, "installed"))
     record = {"configuration": loaded.configuration, "source": source_name, "installed": date.today().isoformat(),
               "sha256": checksum(loaded.info)}

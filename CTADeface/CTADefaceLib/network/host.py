@@ -1,4 +1,4 @@
-"""Who holds the models in memory, each loaded once: this process, or (shell) one of its own."""
+"""Who holds the models in memory, each loaded once: this process, or, for the shell, a separate one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import WorkerDied
 from ..progress import StageProgress
 
 if TYPE_CHECKING:
-    # Needed for the types alone: the shell starts the other process before it imports anything large.
+    # For types alone: the shell starts the other process before it imports anything large.
     import numpy as np
 
     from ..models.folder import ModelInfo
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEAST_FULL_RESOLUTION_MM = 2.0
 MOST_MODELS_KEPT = 2
-# What the process of networks says: the fraction of a request that is done, its answer, or what was raised.
+# The kinds of message from the process of networks: a fraction of the request, its answer, or the error that was raised.
 PROGRESS, ANSWER, ERROR = range(3)
 
 
@@ -47,10 +47,10 @@ class RunnableNetwork(Protocol):
 
 
 class Networks(Protocol):
-    """Held by whoever runs cases, and handed to each of them; not for two threads at once."""
+    """The networks of a run: whoever runs cases holds them and hands them to each case; not for two threads at once."""
 
     def begin(self, name: str | None = None) -> None:
-        """Begin to load a model in the background; what goes wrong is raised by the later ``network``."""
+        """Begin to load a model in the background; the later ``network`` raises what goes wrong."""
 
     def network(self, name: str | None = None) -> RunnableNetwork:
         """The network of the model called ``name`` or in the folder ``name`` (None: the bundled one).
@@ -59,11 +59,11 @@ class Networks(Protocol):
         """
 
     def volume_done(self) -> None:
-        """Say that a volume has got its face: no network is needed any more for it."""
+        """Say that the face of a volume has been found, so that the volume needs no network any more."""
 
 
 def overview_model(name: str | None = None) -> ModelInfo:
-    """The model that sees the whole volume: a full-resolution model leaves that to the bundled one. Raises: ModelError."""
+    """The model that looks at the whole volume; for a full-resolution model that is the bundled one. Raises: ModelError."""
     from ..models.store import find_model
 
     info = find_model(name)
@@ -79,10 +79,10 @@ class NetworksHere:
         self._load = lru_cache(maxsize=MOST_MODELS_KEPT)(_load)
 
     def begin(self, name: str | None = None) -> None:
-        """As ``Networks.begin``; what exists after torch's first import is never searched for garbage."""
+        """As ``Networks.begin``; garbage collection skips all objects that exist after torch's first import."""
         def load() -> None:
-            with suppress(Exception), _collector_spared():
-                # First: the survey of what was read waits for it, while torch is needed only after that.
+            with suppress(Exception), _without_collection():
+                # SciPy first: the survey of the volume waits for it, while torch is needed only after the survey.
                 import scipy.ndimage  # noqa: F401
 
                 self.loaded(name)
@@ -92,7 +92,7 @@ class NetworksHere:
     def network(self, name: str | None = None) -> RunnableNetwork:
         """As ``Networks.network``. Raises: ModelError, DeviceError."""
         model = self.loaded(name)
-        # torch, which has been imported by now.
+        # Imports torch, which is loaded by now.
         from .inference import Network
 
         return Network(model)
@@ -113,20 +113,20 @@ class NetworksHere:
 class NetworksApart:
     """Networks in a process of their own, started when first needed; for one thread.
 
-    Importing torch takes as long as reading a scan, and both want Python's lock; and torch's memory is free again when
-    the process ends. It ends with ours in whatever way that ends, as its pipe then closes.
+    Importing torch takes as long as reading a scan, and both need Python's lock; and torch's memory is free again when
+    the process ends. It also ends whenever ours does, because its pipe then closes.
 
-    Parameters: ``volumes_to_come``: when so many are done, the process ends, for its memory is needed; asked again, it
-    starts again.
+    Parameters: ``volumes_to_come``: after so many volumes the process ends to free its memory; a later request starts it
+    again.
     """
 
     def __init__(self, volumes_to_come: int = 1) -> None:
         self.volumes_to_come = volumes_to_come
         self._child: Child | None = None
-        self._known: dict[tuple, Any] = {}
+        self._known: dict[tuple[object, ...], Any] = {}
 
     def begin(self, name: str | None = None) -> None:
-        """As ``Networks.begin``; nothing where a process runs already."""
+        """As ``Networks.begin``; does nothing where a process is running."""
         with suppress(WorkerDied):
             self._running_child(name)
 
@@ -147,7 +147,7 @@ class NetworksApart:
             child.end()
 
     def ask(self, request: str, name: str | None, *arguments: object) -> Any:
-        """As ``run``, for a request that always gets the same answer."""
+        """As ``run``, for a request whose answer never changes: it is kept."""
         key = (request, name, *arguments)
         if key not in self._known:
             self._known[key] = self.run(request, name, *arguments)
@@ -167,7 +167,7 @@ class NetworksApart:
                     progress.update(content)
                 kind, content = self._received(child)
         except BaseException:
-            # An answer that nobody reads any more would be taken for the next one.
+            # An answer left unread would be taken for that of the next request.
             self.end()
             raise
         if kind == ERROR:
@@ -229,8 +229,8 @@ def _load(folder: str, stamps: tuple[int, ...]) -> LoadedModel:
 
 
 @contextmanager
-def _collector_spared() -> Iterator[None]:
-    """While torch is imported: its modules are a million objects that stay, not to be searched again and again."""
+def _without_collection() -> Iterator[None]:
+    """No garbage collection while torch is imported: its million objects stay, and are frozen afterwards."""
     if "torch" in sys.modules:
         # Freezing again might keep the garbage of earlier cases.
         yield

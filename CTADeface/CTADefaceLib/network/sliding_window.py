@@ -1,27 +1,38 @@
 """nnU-Net's sliding window over a volume on the model's grid, with cancellation between patches."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
+from ..progress import StageProgress
 from .model_grid import BACKGROUND_LOGIT
 
-# Patches with less of it hold no face: the share of voxels above the mean HU of facial soft tissue.
+if TYPE_CHECKING:
+    from ..models.folder import ModelInfo
+    from ..models.loader import LoadedModel
+
+# Patches with a smaller share of voxels above the mean HU of facial soft tissue hold no face.
 LEAST_TISSUE_SHARE = 0.005
-# Where patches overlap by half, the rim of one (three standard deviations of its weights from the middle) has 2 % of the
-# weight that the next one has there.
+# Where patches overlap by half, the rim of a patch (three standard deviations of its weights from the middle) weighs 2 %
+# of what the next patch weighs there.
 RIM_SHARE, LARGEST_STEP_WITH_RIM = 1 / 8, 0.5
 
 
-def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, box=None, progress=None):
+def sliding_window_logits(model: LoadedModel, data: torch.Tensor, device: torch.device, mirroring: bool = False,
+                          step_size: float = 0.5, box: Sequence[slice] | None = None,
+                          progress: StageProgress | None = None) -> torch.Tensor:
     """Log-odds of face against the best other class, Gaussian-weighted over patches, averaged over folds.
 
     Same patches, weights and padding as ``nnUNetPredictor``, which cannot be stopped between patches and
     visits every patch.
 
-    Parameters: ``model`` a ``LoadedModel``; ``data`` normalised float32 tensor (z, y, x); ``device`` a
-    torch.device; ``step_size`` in patches (0, 1]; ``box`` three slices: only patches that touch it are
-    visited, with more than their rim where they overlap by half, so that the result within it is as good as that without.
+    Parameters: ``data`` normalised float32 (z, y, x); ``step_size`` in patches (0, 1]; ``box`` three slices: only patches
+    that touch it are visited (where patches overlap by half, those that touch it with more than their rim), so that the
+    result within the box is as good as without it.
     Returns: float32 tensor (z, y, x) on the CPU, -50 where no patch was visited.
     """
     patch = tuple(model.info.patch_size)
@@ -33,8 +44,8 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     windows = [w for w in _windows(padded.shape, patch, step_size)
                if (box is None or _touches(_without_rim(w, rim, padded.shape), box, before))
                and (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE]
-    # Of a single patch the weights cancel.
-    gaussian = 1.0 if len(windows) == 1 else _gaussian(patch)
+    # With a single patch the weights cancel.
+    gaussian: torch.Tensor | float = 1.0 if len(windows) == 1 else _gaussian(patch)
     logits = torch.zeros((model.info.num_classes, *padded.shape))
     weight = torch.zeros(padded.shape)
     steps = len(windows) * len(model.parameters)
@@ -50,17 +61,19 @@ def sliding_window_logits(model, data, device, mirroring=False, step_size=0.5, b
     return odds[tuple(slice(b, b + n) for b, n in zip(before, data.shape))]
 
 
-def half_precision(device):
-    """Autocast where 16 bits are faster: float16 on CUDA, bfloat16 on a CPU that multiplies in it (on others it is
-    slower). Works as context and as decorator."""
+def half_precision(device: torch.device) -> torch.autocast:
+    """Autocast where 16 bits are faster: float16 on CUDA, bfloat16 on a CPU that multiplies in it (on others it is slower).
+
+    Works as a context manager and as a decorator.
+    """
     # Older PyTorch does not tell.
-    can = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    can: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
     multiplies = can.get("amx_bf16", False) or can.get("avx512_bf16", False)
     return torch.autocast(device.type, torch.bfloat16 if multiplies else None,
                           enabled=multiplies or device.type == "cuda")
 
 
-def _face_against_rest(logits, info):
+def _face_against_rest(logits: torch.Tensor, info: ModelInfo) -> torch.Tensor:
     """Sigmoid channels (region-based training) stand alone; softmax channels compete."""
     if info.has_regions:
         return logits[info.face_channel]
@@ -68,25 +81,25 @@ def _face_against_rest(logits, info):
     return logits[info.face_channel] - logits[others].amax(0)
 
 
-def _touches(window, box, before):
+def _touches(window: Sequence[slice], box: Sequence[slice], before: Sequence[int]) -> bool:
     return all(w.start < b.stop + o and w.stop > b.start + o for w, b, o in zip(window, box, before))
 
 
-def _without_rim(window, rim, shape):
-    """``window`` without its rim (voxels per axis), but for the sides at the volume's border, where no other patch is."""
+def _without_rim(window: Sequence[slice], rim: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
+    """``window`` without its rim (voxels per axis), except at the volume's border, where there is no other patch."""
     return tuple(slice(w.start + r * (w.start > 0), w.stop - r * (w.stop < n)) for w, r, n in zip(window, rim, shape))
 
 
-def _gaussian(patch):
+def _gaussian(patch: tuple[int, ...]) -> torch.Tensor:
     from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
     return compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32,
                             device=torch.device("cpu"))
 
 
-def _windows(shape, patch, step_size):
+def _windows(shape: Sequence[int], patch: tuple[int, ...], step_size: float) -> list[tuple[slice, ...]]:
     if tuple(shape) == patch:
-        # Most heads; nnU-Net's module imports SciPy.
+        # Most heads fit one patch; nnU-Net's module would import SciPy.
         return [tuple(slice(0, p) for p in patch)]
     from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
 
@@ -94,7 +107,7 @@ def _windows(shape, patch, step_size):
     return [tuple(slice(s, s + p) for s, p in zip(corner, patch)) for corner in itertools.product(*starts)]
 
 
-def _predict(model, patch, device, mirroring):
+def _predict(model: LoadedModel, patch: torch.Tensor, device: torch.device, mirroring: bool) -> torch.Tensor:
     batch = patch[None, None].to(device)
     network = model.network.to(device)
     axes = [axis + 2 for axis in model.mirror_axes] if mirroring else []

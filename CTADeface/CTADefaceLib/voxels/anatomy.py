@@ -1,10 +1,15 @@
 """Bone and brain, found from HU alone."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage as ndi
 
 from .hu import BONE_HU
 from .morphology import keep_large
+from .volume import Volume
 
 LEAST_BONE_MM3 = 400.0
 LARGEST_DEVICE_MM3 = 30_000.0
@@ -13,13 +18,13 @@ BRAIN_CLOSING_MM = 12.0
 LEAST_BRAIN_MM3 = 50_000.0
 
 
-def skeleton(counts, face_logits, voxel_mm3):
+def skeleton(counts: np.ndarray, face_logits: np.ndarray, voxel_mm3: float) -> np.ndarray:
     """Bone and teeth: pieces above 300 HU larger than 400 mm3 that are not a device lying on the face.
 
-    A dense device is a piece of its own, below 30 ml, that the network mostly calls face.
+    A dense device is a separate piece, below 30 ml, that the network mostly calls face.
 
-    Parameters: ``counts`` (S, A, R) of voxels above 300 HU per cell and ``face_logits`` there; ``voxel_mm3`` of
-    a voxel.
+    Parameters: ``counts`` (S, A, R) voxels above 300 HU in each cell; ``face_logits`` log-odds of face per cell;
+    ``voxel_mm3`` volume of a voxel.
     Returns: bool per cell.
     """
     bone = counts > 0
@@ -31,27 +36,27 @@ def skeleton(counts, face_logits, voxel_mm3):
     return bone
 
 
-def brain(volume):
-    """What the skull encloses slice by slice, bool (S, A, R) on every n-th voxel, and n per axis.
+def brain(volume: Volume) -> tuple[np.ndarray, tuple[int, ...]]:
+    """What the skull encloses in each axial slice: bool (S, A, R) on every n-th voxel, and n per axis.
 
-    The whole volume is looked at, every 3 mm or so: a crop would not hold the ring of the skull.
+    The whole volume is sampled about every 3 mm: a crop would not hold the closed ring of the skull.
     """
     spacing = volume.geometry.ras_spacing()
-    steps = tuple(max(int(round(BRAIN_GRID_MM / s)), 1) for s in spacing)
+    steps = tuple(max(round(BRAIN_GRID_MM / s), 1) for s in spacing)
     hu = volume.to_hu(np.ascontiguousarray(volume.ras()[tuple(slice(None, None, n) for n in steps)]))
     return enclosed_by_bone(hu > BONE_HU, [n * s for n, s in zip(steps, spacing)]), steps
 
 
-def enclosed_by_bone(bone, spacing):
-    """Pieces above 50 ml of the inside of closed rings of ``bone`` (S, A, R), without the bone."""
+def enclosed_by_bone(bone: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Pieces above 50 ml inside closed rings of ``bone`` (S, A, R), without the bone; ``spacing`` in mm."""
     reach = [int(np.ceil(BRAIN_CLOSING_MM / s)) for s in spacing]
     padded = np.pad(bone, [(r, r) for r in reach])
-    # A closing in the planes; as filters, which go along one axis at a time, it costs far less.
+    # A closing in each plane; maximum and minimum filters, which go along one axis at a time, cost far less.
     plane = 1, 2 * reach[1] + 1, 2 * reach[2] + 1
     widened = ndi.maximum_filter(padded.view(np.uint8), plane, mode="constant")
     closed = ndi.minimum_filter(widened, plane, mode="constant").view(bool)
     filled = np.stack([ndi.binary_fill_holes(p) for p in closed])
     inner = tuple(slice(r, r + n) for r, n in zip(reach, bone.shape))
-    inside = keep_large((filled & ~closed)[inner], LEAST_BRAIN_MM3 / np.prod(spacing))
+    inside = keep_large((filled & ~closed)[inner], LEAST_BRAIN_MM3 / float(np.prod(spacing)))
     # The closing also filled the corners between brain and bone: grow back into them, never through bone.
     return ndi.binary_dilation(inside, iterations=max(reach), mask=filled[inner] & ~bone)

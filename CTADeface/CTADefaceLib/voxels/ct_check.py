@@ -1,43 +1,48 @@
-"""Is it a CT in HU? Asked of every input before anything is computed."""
+"""Checks that a volume is a CT in HU, before anything is computed from it."""
+
+from __future__ import annotations
 
 import numpy as np
 
 from ..errors import InputError
+from .histogram import Histogram
 from .hu import MORE_AIR_THAN_TISSUE_HU, SOFT_TISSUE_HU
 from .slabs import for_slabs
+from .volume import Volume
 
 LEAST_TISSUE_SHARE = 0.002
 
 
 class CtCheck:
-    """Looks at slabs of a volume, each added once, and decides when all have been seen."""
+    """Collects facts about slabs of a volume, each added once, and decides when all have been added."""
 
-    def __init__(self, volume):
+    def __init__(self, volume: Volume) -> None:
         self._volume = volume
-        self._seen = []
+        # Per slab: lowest and highest HU, number of voxels of soft tissue, number of NaN and infinite ones.
+        self._seen: list[tuple[float, float, int, int]] = []
 
-    def add(self, hu):
-        """Look at the HU of some planes."""
+    def add(self, hu: np.ndarray) -> None:
+        """Add some planes, in HU."""
         low, high = float(hu.min()), float(hu.max())
-        bad = 0 if np.isfinite(low) and np.isfinite(high) else np.count_nonzero(~np.isfinite(hu))
+        bad = 0 if np.isfinite(low) and np.isfinite(high) else int(np.count_nonzero(~np.isfinite(hu)))
         # list.append is safe from several threads.
-        self._seen.append((low, high, np.count_nonzero(_soft_tissue(hu)), bad))
+        self._seen.append((low, high, int(np.count_nonzero(_soft_tissue(hu))), bad))
 
-    def add_histogram(self, histogram):
-        """Look at all voxels of the volume at once by their ``Histogram``."""
+    def add_histogram(self, histogram: Histogram) -> None:
+        """Add all voxels of the volume at once."""
         counts = histogram.counts()
         hu = self._volume.to_hu(histogram.values.astype(self._volume.stored.dtype))
         occurring = hu[counts > 0]
         self._seen.append((float(occurring.min()), float(occurring.max()), int(counts[_soft_tissue(hu)].sum()), 0))
 
-    def decide(self):
+    def decide(self) -> None:
         """Raise ``InputError``, naming the volume and the remedy, unless it can be a CT of a body in HU."""
         name, size = self._volume.name, self._volume.stored.size
-        low, high, tissue, bad = zip(*self._seen)
-        if sum(bad):
-            raise InputError(f"{name}: has {sum(bad)} voxels that are NaN or infinite; "
+        lows, highs, tissues, bads = zip(*self._seen)
+        if bad := sum(bads):
+            raise InputError(f"{name}: has {bad} voxels that are NaN or infinite; "
                              "export it again or replace them by air (-1000 HU).")
-        lowest, highest, tissue = min(low), max(high), sum(tissue)
+        lowest, highest, tissue = min(lows), max(highs), sum(tissues)
         if lowest > MORE_AIR_THAN_TISSUE_HU:
             raise InputError(f"{name}: values {lowest:.0f} to {highest:.0f} are not CT numbers in HU (no air); "
                              "give a CT volume with its rescale slope and intercept applied.")
@@ -46,15 +51,15 @@ class CtCheck:
                              "give a CT volume with a head in view.")
 
 
-def _soft_tissue(hu):
+def _soft_tissue(hu: np.ndarray) -> np.ndarray:
     return (hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])
 
 
-def check_ct(volume):
+def check_ct(volume: Volume) -> None:
     """Raise ``InputError``, naming the volume and the remedy, unless it can be a CT of a body in HU.
 
-    Tests: every voxel finite; air (below -500 HU) present, which MR and raw stored values lack; some
-    voxels of soft tissue (-200 to 300 HU).
+    It needs finite voxels only, air (below -500 HU), which MR and raw stored values lack, and some soft tissue
+    (-200 to 300 HU).
     """
     check = CtCheck(volume)
     for_slabs(lambda planes: check.add(volume.to_hu(volume.stored[planes])), len(volume.stored))

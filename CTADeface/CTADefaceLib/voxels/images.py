@@ -40,7 +40,7 @@ def to_volume(image: Image) -> Volume:
 
 
 def like(image: Image, array: np.ndarray) -> np.ndarray | tuple[np.ndarray, Geometry] | sitk.Image:
-    """``array`` (k, j, i) in the form in which ``image`` was given; of a ``Volume`` the array itself."""
+    """``array`` (k, j, i) in the form in which ``image`` was given; for a ``Volume`` the array itself."""
     if isinstance(image, Volume):
         return array
     if isinstance(image, tuple):

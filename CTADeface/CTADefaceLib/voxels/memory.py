@@ -1,23 +1,29 @@
 """How much memory a run needs, and whether the machine has it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 
-# Python, torch, nnU-Net and the weights; small volumes peak at 0.55 GB in all.
+from .volume import Volume
+
+# Python, torch, nnU-Net and the weights; a run on a small volume peaks at 0.55 GB.
 BASE_BYTES = 600 * 2**20
-# Per voxel of the face region (logits, HU, masks, labels) while it is refined.
+# For logits, HU, masks and labels of the face region during refinement.
 REGION_BYTES_PER_VOXEL = 8
 REGION_MM = 210.0
 
 
-def needed_bytes(volume):
+def needed_bytes(volume: Volume) -> int:
     """Estimated peak of a run in bytes: the volume, its defaced copy, the mask, and the face region."""
     shape, spacing = volume.stored.shape, volume.geometry.spacing[::-1]
     region = np.prod([min(n, REGION_MM / s) for n, s in zip(shape, spacing)])
     return int(BASE_BYTES + volume.stored.nbytes * 2 + volume.stored.size * 2 + region * REGION_BYTES_PER_VOXEL)
 
 
-def available_bytes():
-    """Memory that is free now in bytes, or None where the system does not tell."""
+def available_bytes() -> int | None:
+    """Free memory in bytes, or None where the system does not tell."""
     try:
         import psutil
 
@@ -31,7 +37,7 @@ def available_bytes():
         return None
 
 
-def memory_warning(volume):
+def memory_warning(volume: Volume) -> str | None:
     """One sentence when the run is not expected to fit into the free memory, else None."""
     needed, available = needed_bytes(volume), available_bytes()
     if available is None or needed <= available:
@@ -40,7 +46,7 @@ def memory_warning(volume):
             "close other programs or crop the volume to the head.")
 
 
-def warn_of_memory(volume, warn):
+def warn_of_memory(volume: Volume, warn: Callable[[str], object]) -> None:
     """Call ``warn`` with the ``memory_warning`` of a volume, if there is one."""
     warning = memory_warning(volume)
     if warning:

@@ -1,10 +1,14 @@
-"""Growing and sorting masks: bool arrays of three axes, any of them; quicker than SciPy's own on a whole scan."""
+"""Growing, cleaning and measuring masks: bool arrays of three axes in any order; faster than SciPy on a whole scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage as ndi
 
 
-def beside(mask):
+def beside(mask: np.ndarray) -> np.ndarray:
     """Voxels that share a face with a voxel of ``mask``."""
     result = np.zeros_like(mask)
     for axis in range(3):
@@ -14,27 +18,30 @@ def beside(mask):
     return result
 
 
-def opened(mask):
-    """``mask`` without what is thinner than three voxels: eroded and dilated by faces; beyond the border it goes on."""
+def opened(mask: np.ndarray) -> np.ndarray:
+    """``mask`` without parts thinner than three voxels: eroded, then dilated, by shared faces.
+
+    Beyond the array's border the mask is taken to go on.
+    """
     rest = ~mask
     inner = ~(rest | beside(rest))
     return inner | beside(inner)
 
 
-def widened(mask, reach):
-    """``mask`` and all voxels up to ``reach`` voxels (one number per axis) from it: a box, computed per axis."""
+def widened(mask: np.ndarray, reach: Sequence[int]) -> np.ndarray:
+    """``mask`` dilated by a box that reaches ``reach`` voxels (one number per axis) to each side."""
     for axis, voxels in enumerate(reach):
         mask = _widened(mask, voxels, axis)
     return mask
 
 
-def near(mask, distance_mm, spacing):
-    """Voxels within ``distance_mm`` of ``mask`` along the axes."""
-    return widened(mask, [int(round(distance_mm / s)) for s in spacing])
+def near(mask: np.ndarray, distance_mm: float, spacing: Sequence[float]) -> np.ndarray:
+    """``mask`` dilated by a box that reaches ``distance_mm`` along each axis; ``spacing`` in mm."""
+    return widened(mask, [round(distance_mm / s) for s in spacing])
 
 
-def within(mask, distance_mm, spacing):
-    """Voxels at most ``distance_mm`` from ``mask``, which is not empty, in a straight line; ``spacing`` in mm."""
+def within(mask: np.ndarray, distance_mm: float, spacing: Sequence[float]) -> np.ndarray:
+    """Voxels at a Euclidean distance of at most ``distance_mm`` from ``mask``, not empty; ``spacing`` in mm."""
     reach = [int(distance_mm / s) for s in spacing]
     box = bounding_box(mask, reach)
     result = np.zeros_like(mask)
@@ -42,18 +49,19 @@ def within(mask, distance_mm, spacing):
     return result
 
 
-def bounding_box(mask, margin=0):
-    """Three slices around the True voxels of ``mask``, ``margin`` voxels (one number, or one per axis) wider, or None."""
-    shadow, margin, box = mask.any(0), np.broadcast_to(margin, 3), []
+def bounding_box(mask: np.ndarray, margin: int | Sequence[int] = 0) -> tuple[slice, ...] | None:
+    """Three slices around the True voxels of ``mask``, wider by ``margin`` voxels (or one number per axis), or None."""
+    margins, box = np.broadcast_to(margin, 3), []
+    shadow: np.ndarray = np.logical_or.reduce(mask, 0)
     for axis, line in enumerate((mask.any((1, 2)), shadow.any(1), shadow.any(0))):
         used = np.flatnonzero(line)
         if used.size == 0:
             return None
-        box.append(slice(max(used[0] - margin[axis], 0), min(used[-1] + 1 + margin[axis], mask.shape[axis])))
+        box.append(slice(max(used[0] - margins[axis], 0), min(used[-1] + 1 + margins[axis], mask.shape[axis])))
     return tuple(box)
 
 
-def keep_large(mask, least_voxels):
+def keep_large(mask: np.ndarray, least_voxels: float) -> np.ndarray:
     """The connected pieces of ``mask`` (sharing faces) with at least ``least_voxels`` voxels."""
     labels, count = ndi.label(mask)
     if count == 0:
@@ -63,11 +71,13 @@ def keep_large(mask, least_voxels):
     return keep[labels]
 
 
-def evident_pieces(odds, reach_mm, spacing, least_share=1.0):
-    """(main pieces, those and all pieces within ``reach_mm`` of them) of ``odds`` > 0, both bool; None without any.
+def evident_pieces(odds: np.ndarray, reach_mm: float, spacing: Sequence[float],
+                   least_share: float = 1.0) -> tuple[np.ndarray, np.ndarray] | None:
+    """The pieces of ``odds`` > 0 with the most evidence; None when there is no piece.
 
-    Main are the pieces with at least ``least_share`` of the evidence for the most evident one. Evidence is the sum of
-    log-odds, so that a large but doubtful piece elsewhere does not win. ``spacing`` of a voxel in mm.
+    Evidence is the sum of log-odds, so that a large but doubtful piece elsewhere does not win. ``spacing`` in mm.
+    Returns: (the main pieces, which have at least ``least_share`` of the largest evidence; those and all pieces within
+    ``reach_mm`` of them), both bool.
     """
     labels, count = ndi.label(odds > 0, np.ones((3, 3, 3)))
     if count == 0:
@@ -78,10 +88,10 @@ def evident_pieces(odds, reach_mm, spacing, least_share=1.0):
     return main, np.isin(labels, near[near > 0])
 
 
-def _widened(mask, reach, axis):
+def _widened(mask: np.ndarray, reach: int, axis: int) -> np.ndarray:
     done = 0
     while done < min(reach, mask.shape[axis] - 1):
-        # No longer: at a border only one side is there to go on from.
+        # A longer step would leave gaps at a border, where the mask grows from one side only.
         step = min(done + 1, reach - done, mask.shape[axis] - 1)
         low, high = _shifted(axis, step)
         result = mask.copy()
@@ -91,7 +101,7 @@ def _widened(mask, reach, axis):
     return mask
 
 
-def _shifted(axis, step):
-    """Indices of all voxels but the last ``step`` along ``axis``, and all but the first."""
+def _shifted(axis: int, step: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Indices of all voxels but the last ``step`` along ``axis``, and of all but the first ``step``."""
     return (tuple(slice(None, -step) if a == axis else slice(None) for a in range(3)),
             tuple(slice(step, None) if a == axis else slice(None) for a in range(3)))

@@ -1,39 +1,41 @@
-"""What a scanner, or a program after it, wrote where nothing was measured."""
+"""Padding: what a scanner, or a program after it, wrote where nothing was measured."""
+
+from __future__ import annotations
 
 import math
 
 import numpy as np
 
 from .hu import PADDING_HU
+from .volume import Volume
 
-# Share of the voxels outside of the circle that are none of padding nevertheless.
+# Largest share of voxels outside of the circle that may be something else than padding.
 MOST_UNPADDED = 0.01
 
 
-def is_padding(volume, stored):
+def is_padding(volume: Volume, stored: np.ndarray) -> np.ndarray:
     """Bool array: which ``stored`` values of the volume are padding (below -1500 HU)."""
     limit = (PADDING_HU - volume.intercept) / volume.slope
     if stored.dtype.kind in "iu":
-        # The same answer, without turning every voxel into a float.
+        # The same answer without converting every voxel to float.
         limit = math.ceil(limit) if volume.slope > 0 else math.floor(limit)
     return stored < limit if volume.slope > 0 else stored > limit
 
 
-def outside_circle(volume):
-    """Bool (A, R): padding in every axial plane that lies outside of a circle around the image's middle, as scanners
-    leave it; None where there is no such circle.
+def outside_circle(volume: Volume) -> np.ndarray | None:
+    """Bool (A, R): what is padding in every axial plane and lies outside of the reconstruction circle; None without one.
 
-    Any other padding may have been made around the head itself, and then shows the outline of the face.
+    Padding of any other shape may have been cut around the head, and then shows the outline of the face.
     """
-    view, outside = volume.ras(), None
+    view = volume.ras()
+    outside: np.ndarray = np.ones(view.shape[1:], bool)
     for plane in view:
-        padding = is_padding(volume, plane)
-        outside = padding if outside is None else outside & padding
+        outside &= is_padding(volume, plane)
         if not outside.any():
             return None
     _, *spacing = volume.geometry.ras_spacing()
     along = [(np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(outside.shape, spacing)]
     distance = np.hypot(along[0][:, None], along[1])
-    # Its middle may be that of the image or of a voxel beside it.
+    # The circle's centre may be that of the image or of a voxel beside it.
     beyond = distance > distance[outside].min() + 2 * max(spacing)
     return outside if np.mean(~outside[beyond]) <= MOST_UNPADDED else None
