@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cases.options import Options
-from .cases.prepare import FILE, mask_by_model, prepare, second_opinion
+from .cases.prepare import FILE, mask_by_model, opinion_of_model, prepare
 from .checks.check import Check, require_passed
 from .face.mask import face_mask, require_face
 from .face.survey import surveyed
@@ -26,14 +26,14 @@ _networks = NetworksHere()
 class Defaced:
     """``volume`` and ``mask`` of the same kind as the input; ``mask_ml`` the mask's volume; ``checks`` a list of ``Check``."""
 
-    volume: object
-    mask: object
+    volume: Image | np.ndarray
+    mask: Image | np.ndarray
     mask_ml: float
     checks: list[Check]
 
 
 def segment_face(image: Image, model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                 step_size: float = 0.5, progress: Progress | None = None) -> object:
+                 step_size: float = 0.5, progress: Progress | None = None) -> Image | np.ndarray:
     """Face mask of a head CT.
 
     Parameters: ``image`` a ``SimpleITK.Image`` in HU, or ``(array (k, j, i), Geometry)``; ``model`` a
@@ -49,7 +49,7 @@ def segment_face(image: Image, model: str | None = None, device: str = "cpu", mi
 
 
 def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAULT_FILL,
-              progress: Progress | None = None) -> object:
+              progress: Progress | None = None) -> Image | np.ndarray:
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``filling.fill``.
 
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill, ``Cancelled``.
@@ -65,17 +65,19 @@ def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAUL
 
 
 def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | float = DEFAULT_FILL,
-           overrides: dict[str, str] | None = None, progress: Progress | None = None, **options: object) -> Defaced:
+           overrides: dict[str, str] | None = None, progress: Progress | None = None, *, model: str | None = None,
+           device: str = "cpu", mirroring: bool = False, step_size: float = 0.5, second_opinion: bool = True) -> Defaced:
     """Segment (unless ``mask`` is given), fill, and check.
 
-    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``options`` model, device,
-    mirroring and step_size as for ``segment_face``, and ``second_opinion`` (True): the checks ask the model about a mask
+    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``model``, ``device``,
+    ``mirroring`` and ``step_size`` as for ``segment_face``; ``second_opinion``: the checks ask the model about a mask
     that was given.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
     volume, progress = to_volume(image), progress or Progress()
-    chosen = Options(fill=fill, override=overrides or {}, **options)
+    chosen = Options(model, device, fill, second_opinion=second_opinion, mirroring=mirroring, step_size=step_size,
+                     override=overrides or {})
     chosen.require_sound()
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
     progress.enter("read")
@@ -87,7 +89,7 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
     else:
         scan.survey.check()
         found = mask_on_grid(mask, volume)
-        face = CaseMask(found, FILE, opinion=second_opinion(scan, _networks, chosen))
+        face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen))
     outgoing = prepare(scan, face, chosen, progress)
     require_passed(outgoing.checks, overrides, volume.name)
     progress.finish()

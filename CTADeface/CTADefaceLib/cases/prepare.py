@@ -25,8 +25,8 @@ def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | N
     """Fill a scan and check the result.
 
     Parameters: ``stored`` the values (k, j, i) after the fill of ``options``, where it was applied already.
-    Raises: MaskError for an empty mask, one of another grid, or one that cannot be levelled; MissingPackages and
-    DeviceError of the identity check; Cancelled.
+    Raises: MaskError for an empty mask, one on another grid, or one that cannot be levelled; MissingPackages and
+    DeviceError from the identity check; Cancelled.
     """
     progress, survey = progress or Progress(), scan.survey
     progress.enter("fill")
@@ -36,7 +36,7 @@ def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | N
         value = fill_value(scan.volume, options.fill, survey.histogram)
     progress.enter("check")
     outgoing = Outgoing(scan, face, np.ascontiguousarray(stored), value, options.fill, options.override, options.by)
-    outgoing.checks  # noqa: B018 - found here, in the stage of the checks
+    outgoing.checks  # noqa: B018 - computed here, in the stage of the checks
     if options.identity:
         outgoing.check_identity(progress)
     return outgoing
@@ -71,7 +71,7 @@ def model_facts(networks: Networks, name: str | None) -> dict:
     return {"name": info.name, "sha256": checksum(info)}
 
 
-def second_opinion(scan: Scan, networks: Networks, options: Options) -> np.ndarray | None:
+def opinion_of_model(scan: Scan, networks: Networks, options: Options) -> np.ndarray | None:
     """What the model calls face, bool (k, j, i), in a scan whose mask came from elsewhere; None if not asked for."""
     if not options.second_opinion:
         return None

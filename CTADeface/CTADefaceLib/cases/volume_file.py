@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..checks.check import Check
 from ..checks.written import written_file
 from ..errors import CTADefaceError
@@ -30,7 +28,7 @@ from ..voxels.images import mask_on_grid
 from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .options import Options
-from .prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of
+from .prepare import FILE, mask_by_model, model_settings, opinion_of_model, prepare, release_case, target_of
 from .result import Result
 
 
@@ -46,7 +44,7 @@ def deface_file(path: str | Path, folder: str | Path, options: Options = Options
     progress, networks = progress or Progress(), networks or NetworksHere()
     options.require_sound()
     recover(_place(path, folder, options))
-    # Only now: a mask that a killed run has left must not take a name from this one.
+    # After recovery: a mask that a killed run left behind must not take the name that this run would choose.
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.begin(*_stages(options))
@@ -56,7 +54,7 @@ def deface_file(path: str | Path, folder: str | Path, options: Options = Options
     if warning:
         warn(warning)
     with ThreadPoolExecutor(1) as pool:
-        # While Python imports, which uses one core.
+        # Hashed while Python imports modules, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         survey = _survey(volume, options, progress)
         names = {"input": Path(path).name, "defaced": wanted[0].name} if options.record_names else None
@@ -108,7 +106,7 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
     defaced, mask = output_paths(path, folder, options.naming)
     if options.mask_only:
         return [mask if options.masks is None else Path(options.masks) / mask.name]
-    # Said before an hour of computing, not after it.
+    # A wrong folder is refused before the computation, not after it.
     release = options.release or defaced.parent
     records_folder(release, options.records)
     masks = masks_folder(release, options.masks, options.records)
@@ -119,7 +117,7 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
 
 
 def _place(path: str | Path, folder: str | Path, options: Options) -> Path:
-    """The folder that holds what is unfinished."""
+    """The folder that holds unfinished files."""
     if options.mask_only:
         return place_of(_wanted(path, folder, options), options.release)
     return records_folder(options.release or folder, options.records)
@@ -135,7 +133,7 @@ def _read(path: str | Path, options: Options, networks: Networks, begun: Callabl
 def _survey(volume: Volume, options: Options, progress: Progress) -> Survey:
     info = None
     if options.mask is None:
-        with suppress(CTADefaceError):  # raised by the networks, after what is wrong with the input
+        with suppress(CTADefaceError):  # the networks raise it later, after faults of the input
             info = overview_model(options.model)
     return surveyed(volume, info, progress)
 
@@ -147,11 +145,12 @@ def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progr
         require_face(mask, volume)
         return mask_by_model(mask, networks, options)
     scan.survey.check()
-    mask, proposal, opinion = mask_on_grid(read_volume(options.mask), volume), None, None
+    mask = mask_on_grid(read_volume(options.mask), volume)
     if options.mask_only:
         return CaseMask(mask, FILE)
+    proposal = opinion = None
     if options.proposal is not None:
         proposal = mask_on_grid(read_volume(options.proposal), volume)
     else:
-        opinion = second_opinion(scan, networks, options)
+        opinion = opinion_of_model(scan, networks, options)
     return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options))

@@ -24,9 +24,9 @@ class Scan:
 
     volume: Volume
     survey: Survey
-    before: Future | None = None
-    names: dict | None = None
-    seconds: dict = field(default_factory=dict)
+    before: Future[str] | None = None
+    names: dict[str, str] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Outgoing:
     stored: np.ndarray
     value: float
     fill: str | float
-    overrides: dict | None = None
+    overrides: dict[str, str] | None = None
     by: str | None = None
     identity: dict | None = None
 
