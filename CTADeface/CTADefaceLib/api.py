@@ -18,7 +18,7 @@ from .progress import MODEL_STAGES, Progress
 from .release.outgoing import CaseMask, Scan
 from .voxels.images import Image, like, mask_on_grid, to_volume
 
-# A program calls more than once: each model is loaded only then.
+# Kept between calls, so that each model is loaded once.
 _networks = NetworksHere()
 
 
@@ -69,7 +69,7 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
            device: str = "cpu", mirroring: bool = False, step_size: float = 0.5, second_opinion: bool = True) -> Defaced:
     """Segment (unless ``mask`` is given), fill, and check.
 
-    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``model``, ``device``,
+    Parameters: ``overrides`` failed check -> the reason why the volume is returned nevertheless; ``model``, ``device``,
     ``mirroring`` and ``step_size`` as for ``segment_face``; ``second_opinion``: the checks ask the model about a mask
     that was given.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
@@ -94,4 +94,4 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
     require_passed(outgoing.checks, overrides, volume.name)
     progress.finish()
     return Defaced(like(image, outgoing.stored), like(image, found.astype(np.uint8)),
-                   volume.geometry.millilitres(np.count_nonzero(found)), outgoing.checks)
+                   volume.geometry.millilitres(int(np.count_nonzero(found))), outgoing.checks)

@@ -36,7 +36,7 @@ AHEAD = 2
 LEAST_WIDTH = 4
 WIDTH_HOLDS_S = 5.0
 CONNECT_S = 20
-# What a worker of a cluster on this machine may use; it ends one that takes more.
+# The memory that each worker of a cluster on this machine may use; Dask ends a worker that takes more.
 WORKER_BYTES = 4 * 2**30
 
 
@@ -113,7 +113,7 @@ class Cluster:
 
 
 def _local_cluster() -> LocalCluster:
-    """One worker process per core, as far as memory goes; in each, cases overlap."""
+    """One worker process per core, or fewer where memory is short; in each, cases overlap."""
     from distributed import LocalCluster
 
     cores = os.cpu_count() or 1

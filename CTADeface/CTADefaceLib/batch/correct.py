@@ -1,4 +1,4 @@
-"""A person's decision about a case of the queue, carried out in its files: corrected again, or taken out."""
+"""Carries out a person's decision about a case of the queue: defaced again with a corrected mask, or taken out."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _correct_study(item: Item, source: Path, target: Path, options: Options, mas
     assert item.mask is not None, "as _study requires"
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()
-    # What was removed from headers once must not come back with a correction.
+    # A correction must not bring back what was removed from headers before.
     before = record_of(item).get("settings", {})
     options = replace(options, series=str(series_number(item.mask)), keep_private=before.get("private_kept", False),
                       deidentify_headers=before.get("headers_deidentified", True))
@@ -126,7 +126,7 @@ def open_case(item: Item) -> tuple[Volume, Volume | None]:
     number = series_number(item.mask)
     series = next((one for one in find_series(item.input).series if one.number == number), None)
     if series is None:
-        raise InputError(f"{item.case}: series {number} is gone; bring the originals back.")
+        raise InputError(f"{item.case}: series {number} is gone; put the originals back.")
     return read_stack(stack_of(series), series.label), mask
 
 

@@ -46,8 +46,10 @@ class Places:
 
 def places(source: str | Path, target: str | Path, records: str | Path | None = None,
            masks: str | Path | None = None) -> Places:
-    """The three folders of a batch; ``masks`` as for ``masks_folder``. Raises: InputError when one would show originals in
-    what is given away."""
+    """The three folders of a batch; ``masks`` as for ``masks_folder``.
+
+    Raises: InputError when originals, records or masks would lie in the folder that is given away.
+    """
     source, target = Path(source).resolve(), Path(target).resolve()
     if not source.is_dir():
         raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
@@ -94,7 +96,7 @@ def find_case(where: Places, name: str) -> Case:
     """The case whose ``id`` is ``name``. Raises: InputError when its file is gone."""
     path = where.source / name
     if not path.is_file():
-        raise InputError(f"{path}: is gone; bring the original back to correct this case.")
+        raise InputError(f"{path}: is gone; put the original back to correct this case.")
     stem = split_extension(path)[0].lower()
     twins = [other for other in _files(path.parent, set(path.parent.iterdir()))
              if split_extension(other)[0].lower() == stem]
@@ -125,7 +127,7 @@ def _resolved(folder: str | Path) -> Path:
 
 
 def folders_of(source: Path, excluded: Collection[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """(folder, sorted names of its files) of ``source`` and each folder below it, without what is hidden."""
+    """(folder, sorted names of its files) of ``source`` and each folder below it, without hidden ones."""
     for place, names, files in os.walk(source):
         folder = Path(place)
         names[:] = sorted(name for name in names if not name.startswith(".") and folder / name not in excluded)

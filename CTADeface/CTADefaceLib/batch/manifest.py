@@ -139,7 +139,7 @@ def merged(entry: dict | None, line: dict) -> dict:
 
 
 def facts_of(results: list[Result], relative: Callable[[str | Path | None], str | None]) -> dict:
-    """What a line tells of a case that ended with these ``Result``s.
+    """The facts in a manifest's line about a case that ended with these ``Result``s.
 
     Where there are several (series), the gravest status counts, and mask, record and report are those of the gravest
     result that has a mask, for the person who reviews it.

@@ -1,4 +1,4 @@
-"""A batch: which cases are still to be done, handing them out, noting what came back."""
+"""A batch: finds the cases that are still to be done, hands them out, and notes what became of each."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Batch:
                     recover(self._where.hospital / folder)
 
     def _begin(self, header: dict | None) -> None:
-        """Write the first line, or refuse to mix two batches in one folder."""
+        """Write the first line of the manifest, or refuse to mix two batches in one folder."""
         batch = self._what_it_is()
         if header is None:
             self._manifest.add({"manifest": VERSION, "time": now(), **batch,

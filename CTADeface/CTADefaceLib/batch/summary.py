@@ -14,7 +14,7 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Summary:
-    """``left_out``: files not taken because of their names; ``failed_checks``: blocked cases by check; ``problems``:
+    """``left_out``: files left out because of their names; ``failed_checks``: blocked cases by check; ``problems``:
     (case, error) of those that failed or were blocked, and that nobody has reviewed.
     """
 

@@ -59,7 +59,7 @@ class Options:
         return ModelRun(self.model, self.device, self.mirroring, self.step_size)
 
     def require_sound(self) -> None:
-        """Raise what is wrong with these options, or missing for them, before anything is done."""
+        """Raise, before anything is done, when an option is wrong, or a package for it is missing."""
         parse_fill(self.fill)
         checked_overrides(self.override)
         if self.report:

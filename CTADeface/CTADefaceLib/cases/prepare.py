@@ -10,7 +10,7 @@ from ..face.mask import face_mask
 from ..filling.fill import fill_value, filled
 from ..models.folder import checksum
 from ..network.host import Networks
-from ..progress import Progress
+from ..progress import Progress, StageProgress
 from ..release.gate import Target, Writer, release
 from ..release.outgoing import CaseMask, Outgoing, Scan
 from .options import Options
@@ -20,7 +20,7 @@ from .result import MODEL, Result
 FILE, SEGMENTATION = "file", "segmentation"
 
 
-def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | None = None,
+def prepare(scan: Scan, face: CaseMask, options: Options, progress: StageProgress | None = None,
             stored: np.ndarray | None = None) -> Outgoing:
     """Fill a scan and check the result.
 
@@ -55,13 +55,13 @@ def target_of(options: Options, path: str | Path, mask: Path | None = None) -> T
 
 
 def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:
-    """``CaseMask`` of a mask, bool (k, j, i), that a model made as ``options`` tell."""
+    """``CaseMask`` of a mask, bool (k, j, i), that a model made with ``options``."""
     return CaseMask(mask, MODEL, model_facts(networks, options.model), mask,
                     settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)})
 
 
 def model_settings(options: Options) -> dict:
-    """The record's settings of a model's run; the device only of one that took place."""
+    """The record's settings for a model's run; the device is added only for a run that took place."""
     return {"device": None, "mirroring": options.mirroring, "step_size": options.step_size}
 
 

@@ -50,7 +50,7 @@ class Result:
         self.model = (face.model or {}).get("name")
         # None where a mask was given.
         self.device = face.settings.get("device") if face.source == MODEL else None
-        self.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(face.mask)), 2)
+        self.mask_ml = round(volume.geometry.millilitres(int(np.count_nonzero(face.mask))), 2)
 
     def was_filled(self, outgoing: Outgoing) -> None:
         """Take over the fill."""

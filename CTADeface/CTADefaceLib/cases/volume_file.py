@@ -1,4 +1,4 @@
-"""One volume file to its defaced copy, and what is said about it."""
+"""Defaces one volume file, and tells what became of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def deface_file(path: str | Path, folder: str | Path, options: Options = Options
     """Deface one volume file into ``folder``.
 
     Parameters: ``warn`` is called with each one-sentence warning; ``networks`` holds the models (None: for this case).
-    Returns: ``Result``. Raises: every ``CTADefaceError``; then nothing was written, but for ``ChecksFailed`` a record
+    Returns: ``Result``. Raises: every ``CTADefaceError``; nothing was written then, except after ``ChecksFailed`` a record
     and the mask in the folder of records.
     """
     started = time.monotonic()

@@ -128,7 +128,7 @@ def _read(args: argparse.Namespace) -> tuple[Volume, Volume, np.ndarray]:
 
 
 def table(result: IdentityResult) -> Iterator[str]:
-    """Lines of text: each view, all views, the verdict, what is known of the method."""
+    """Lines of text: each view, all views, the verdict, how well the method works."""
     yield f"{'view':<18}{'boxes before':>14}{'after':>7}{'face before':>14}{'after':>12}{'distance':>10}"
     for view in result.views:
         yield (f"{view.name:<18}{len(view.boxes_before):>14}{len(view.boxes_after):>7}{_width(view.before):>14}"

@@ -1,4 +1,4 @@
-"""The series of a study, one after the other: mask, fill, gate, files, and what is said about each."""
+"""The series of a study, one after the other: mask, fill, gate, files, and the ``Result`` of each."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class Run:
     plan: Plan
     publication: Publication
 
-    def deface(self, series: Series, progress: Progress) -> Result:
-        """``Result`` of one series; what goes wrong with it is in there and stops no other."""
+    def deface(self, series: Series, progress: StageProgress) -> Result:
+        """``Result`` of one series, which also tells what went wrong, so that no error stops the other series."""
         started = time.monotonic()
         result = Result(f"series {series.number} ({series.kind})", series=series.number)
         reason = why_left_out(series, self.face.chosen, self.plan)
@@ -107,7 +107,7 @@ class Run:
         result.seconds = round(time.monotonic() - started, 3)
         return result
 
-    def _deface(self, series: Series, result: Result, progress: Progress) -> None:
+    def _deface(self, series: Series, result: Result, progress: StageProgress) -> None:
         target = series_folder(self.folder, series)
         masks = Path(self.options.masks or (self.folder if self.options.mask_only else self.hospital))
         # A blocked run has left its mask there, for the person who corrects it.
@@ -178,7 +178,7 @@ class SeriesWriter:
     run: Run
     outgoing: Outgoing
     stack: Stack
-    progress: Progress
+    progress: StageProgress
 
     def write(self, staged: Path) -> None:
         staged.mkdir()

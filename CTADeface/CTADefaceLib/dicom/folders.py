@@ -1,4 +1,4 @@
-"""Where DICOM results lie: names that identify nobody, and never inside or around the originals."""
+"""Where DICOM results lie: under names that identify nobody, and never inside or around the originals."""
 
 from __future__ import annotations
 

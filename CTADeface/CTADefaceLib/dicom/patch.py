@@ -1,4 +1,4 @@
-"""An original file and the voxels that changed -> the defaced file; every other pixel keeps its bits."""
+"""The defaced file from an original file and the voxels that changed; every other pixel keeps its bits."""
 
 from __future__ import annotations
 

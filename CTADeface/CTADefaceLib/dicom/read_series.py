@@ -55,9 +55,9 @@ def volume_of(stack: Stack, words: np.ndarray, name: str) -> Volume:
     if stack.uniform:
         values = np.stack([values_of(plane_words, plane.bits) for plane_words, plane in zip(words, stack.planes)])
         fewest = min(plane.bits[0] for plane in stack.planes)
-        return Volume(values, stack.geometry, first.slope, first.intercept, name, stack,
-                      stored_limits((fewest, first.bits[1])))
-    return Volume(_hu(stack, words), stack.geometry, 1.0, 0.0, name, stack, _common_hu(stack))
+        return Volume(values, stack.geometry, first.slope, first.intercept, name,
+                      limits=stored_limits((fewest, first.bits[1])))
+    return Volume(_hu(stack, words), stack.geometry, name=name, limits=_common_hu(stack))
 
 
 def _hu(stack: Stack, words: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ class Series:
 
     @property
     def label(self) -> str:
-        """How messages name it: without anything that tells the patient."""
+        """How messages name it: without anything that identifies the patient."""
         return f"series {self.number} ({self.kind})"
 
 

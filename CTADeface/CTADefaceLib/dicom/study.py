@@ -1,4 +1,4 @@
-"""One mask for a study: on which series it is made, to which it is applied, and which are left out and why."""
+"""One mask for a study: the series that it is made on, those that it is applied to, and those left out, with the reason."""
 
 from __future__ import annotations
 

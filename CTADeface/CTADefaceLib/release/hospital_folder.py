@@ -1,4 +1,4 @@
-"""Where records and masks lie, which show the face or name the patient: outside of what is given away."""
+"""Where records and masks lie: they show the face or name the patient, and stay outside of what is given away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filled volume on its way out, with all that its checks and its record ask for."""
+"""A filled volume before its release, with all that its checks and its record need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks.check import Check
 from ..face.survey import Survey
-from ..progress import Progress
+from ..progress import StageProgress
 from ..voxels.volume import Volume
 
 
@@ -99,7 +99,7 @@ class Outgoing:
         frame = self.scan.survey.frame
         return None if frame is None else face_picture(face_left(self.volume, self.stored, frame))
 
-    def check_identity(self, progress: Progress | None = None) -> None:
+    def check_identity(self, progress: StageProgress | None = None) -> None:
         """Add the check for face detection and recognition. Raises: MissingPackages, DeviceError, Cancelled."""
         from ..identity.identity_check import identity_check
 

@@ -1,7 +1,7 @@
 """One case in JSON: what was done to which voxels, by which model and settings, the checks, and who overrode them.
 
-It holds no name, ID, UID or path of the patient's unless ``names`` are given; input and output are known by the
-SHA-256 of their voxels. ``Resources/record.schema.json`` describes it.
+It holds no name, ID, UID or path that identifies the patient, unless ``names`` are given; input and output are identified
+by the SHA-256 of their voxels. ``Resources/record.schema.json`` describes it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def edits(mask: np.ndarray, proposal: np.ndarray) -> dict[str, bool | int | floa
 
 
 def known_voxels(outgoing: Outgoing) -> dict:
-    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels."""
+    """Facts about the voxels of a case: hashes of before, after and mask, and the number of changed voxels."""
     scan, mask, stored = outgoing.scan, outgoing.mask, outgoing.stored
     with ThreadPoolExecutor(2) as pool:
         hashes = [pool.submit(voxels_sha256, voxels) for voxels in (stored, mask.view(np.uint8))]
@@ -98,7 +98,7 @@ def write_record(record: dict, path: str | Path) -> None:
 
 
 def same_record(record: dict, folder: str | Path, name: str) -> Path | None:
-    """The path of the last record of a case in ``folder`` when it says what ``record`` says, but for the times; or None.
+    """The path of the last record of a case in ``folder`` when it equals ``record`` except for the times; or None.
 
     When a run was killed after it had written everything, but before it could say so, the next run adds no second record.
     """
@@ -125,7 +125,7 @@ def _grid(volume: Volume) -> dict:
 
 
 def this_user() -> str:
-    """Who uses this computer, as far as it tells."""
+    """The name of this computer's user, 'unknown' where it has none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -47,7 +47,7 @@ def write_report(outgoing: Outgoing, record: dict, path: Path) -> None:
 
 
 def need_pictures() -> None:
-    """Raise MissingPackages when a report could not be made, before anything else is done."""
+    """Raise MissingPackages, before anything else is done, when a report could not be made."""
     if importlib.util.find_spec("vtk") is None:
         from ..rendering.offscreen import NO_VTK
 
