@@ -49,10 +49,7 @@ def deface_file(path: str | Path, folder: str | Path, options: Options = Options
     refuse_existing(wanted, options.overwrite)
     progress.begin(*_stages(options))
     progress.enter("read")
-    volume = _read(path, options, networks, lambda volume: warn_of_memory(volume, warn))
-    warning = text_warning(path, volume.source)
-    if warning:
-        warn(warning)
+    volume = _read(path, options, networks, warn)
     with ThreadPoolExecutor(1) as pool:
         # Hashed while Python imports modules, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
@@ -123,11 +120,20 @@ def _place(path: str | Path, folder: str | Path, options: Options) -> Path:
     return records_folder(options.release or folder, options.records)
 
 
-def _read(path: str | Path, options: Options, networks: Networks, begun: Callable[[Volume], None]) -> Volume:
+def _read(path: str | Path, options: Options, networks: Networks, warn: Callable[[str], None]) -> Volume:
+    """The volume, after warnings about its size and its header; where a model is needed, it begins to load meanwhile."""
+    def begun(volume: Volume) -> None:
+        warn_of_memory(volume, warn)
+
     if options.mask is not None:
-        return read_volume(path, begun=begun)
-    # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, lambda: networks.begin(options.model), begun)
+        volume = read_volume(path, begun=begun)
+    else:
+        # Python's imports and zlib's decompression use a core each.
+        volume = read_volume(path, lambda: networks.begin(options.model), begun)
+    warning = text_warning(path, volume.source)
+    if warning:
+        warn(warning)
+    return volume
 
 
 def _survey(volume: Volume, options: Options, progress: Progress) -> Survey:
