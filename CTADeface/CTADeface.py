@@ -1,13 +1,14 @@
 """CTADeface: removes the face from head CT and CT angiography. What Slicer looks for; the work is in CTADefaceLib."""
 
 import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest
+
 from CTADefaceLib.slicer_module.logic import FaceLogic
 from CTADefaceLib.slicer_module.panel.parameters import FaceParameters
 from CTADefaceLib.slicer_module.panel.widget import FaceWidget
 from CTADefaceLib.slicer_module.scene.sample_data import register_sample_data
-from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest
 
 
 class CTADeface(ScriptedLoadableModule):

@@ -1,6 +1,7 @@
 """The real heads, the synthetic one and the Slicer stand-in, for the tests of all rooms."""
 
 import pytest
+
 from helpers import phantom
 from helpers.paths import DICOM_DATA
 

@@ -6,6 +6,7 @@ Segment Editor's tools are those of the host's stand-in. Usage: python Testing/s
 import sys
 
 import numpy as np
+
 import slicer_host
 from helpers.paths import ENGINE, ROOT
 
@@ -17,6 +18,7 @@ VIEW = 330
 def main():
     host = slicer_host.start()
     import slicer
+
     from CTADefaceLib.files.public_head import public_head
     from CTADefaceLib.files.read import read_volume
     from helpers.slicer_scene import MODULE, add_scan

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib import Geometry, Progress, deface, fill_face, segment_face
 from CTADefaceLib.errors import Cancelled, NoFaceError
 

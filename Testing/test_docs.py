@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import pytest
 import yaml
+
 from CTADefaceLib import __version__
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.cli.main import build_parser, main
@@ -148,6 +149,7 @@ def networks():
 def examples(small_cranium, answers, tmp_path_factory):
     """A folder with all files that the examples read."""
     import SimpleITK as sitk
+
     from CTADefaceLib import segment_face
     from helpers import dicom_maker as maker
 

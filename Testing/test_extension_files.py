@@ -8,6 +8,7 @@ import subprocess
 from xml.etree import ElementTree
 
 import pytest
+
 from helpers.paths import ENGINE, ROOT
 
 

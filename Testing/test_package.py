@@ -7,6 +7,7 @@ import tomllib
 import zipfile
 
 import pytest
+
 from helpers.paths import ENGINE, RESOURCES, ROOT
 
 LIBRARY = ENGINE / "CTADefaceLib"

@@ -2,6 +2,7 @@
 
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib import Progress, deface, fill_face, segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
@@ -78,6 +79,7 @@ def test_a_progress_that_is_used_again_begins_anew(small_cranium, scan, reports)
 
 def test_the_worker_tells_the_same(small_cranium, tmp_path):
     import numpy as np
+
     from CTADefaceLib import Geometry
     from CTADefaceLib.worker import serve
 

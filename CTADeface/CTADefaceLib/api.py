@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cases.options import Options
-from .cases.prepare import FILE, mask_by_model, prepare, second_opinion, with_ears
+from .cases.prepare import FILE, mask_by_model, opinion_of_model, prepare, with_ears
 from .checks.check import Check, require_passed
 from .face.mask import face_mask, require_face
 from .face.survey import surveyed
@@ -18,7 +18,7 @@ from .progress import MODEL_STAGES, Progress
 from .release.outgoing import CaseMask, Scan
 from .voxels.images import Image, like, mask_on_grid, to_volume
 
-# A program calls more than once: each model is loaded only then.
+# Kept between calls, so that each model is loaded once.
 _networks = NetworksHere()
 
 
@@ -26,14 +26,14 @@ _networks = NetworksHere()
 class Defaced:
     """``volume`` and ``mask`` of the same kind as the input; ``mask_ml`` the mask's volume; ``checks`` a list of ``Check``."""
 
-    volume: object
-    mask: object
+    volume: Image | np.ndarray
+    mask: Image | np.ndarray
     mask_ml: float
     checks: list[Check]
 
 
 def segment_face(image: Image, model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                 step_size: float = 0.5, progress: Progress | None = None, ears: bool = False) -> object:
+                 step_size: float = 0.5, progress: Progress | None = None, ears: bool = False) -> Image | np.ndarray:
     """Face mask of a head CT.
 
     Parameters: ``image`` a ``SimpleITK.Image`` in HU, or ``(array (k, j, i), Geometry)``; ``model`` a
@@ -54,7 +54,7 @@ def segment_face(image: Image, model: str | None = None, device: str = "cpu", mi
 
 
 def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAULT_FILL,
-              progress: Progress | None = None, ears: bool = False) -> object:
+              progress: Progress | None = None, ears: bool = False) -> Image | np.ndarray:
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``filling.fill``.
 
     Parameters: ``ears``: the mask holds both ears too, which are levelled to the sides.
@@ -72,17 +72,20 @@ def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAUL
 
 
 def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | float = DEFAULT_FILL,
-           overrides: dict[str, str] | None = None, progress: Progress | None = None, **options: object) -> Defaced:
+           overrides: dict[str, str] | None = None, progress: Progress | None = None, *, model: str | None = None,
+           device: str = "cpu", mirroring: bool = False, step_size: float = 0.5, second_opinion: bool = True,
+           ears: bool = False) -> Defaced:
     """Segment (unless ``mask`` is given), fill, and check.
 
-    Parameters: ``overrides`` failed check -> the reason why the volume may be had nevertheless; ``options`` model, device,
-    mirroring and step_size as for ``segment_face``, and ``second_opinion`` (True): the checks ask the model about a mask
-    that was given; ``ears`` (False): both ears go too, also with a mask, to which they are added.
+    Parameters: ``overrides`` failed check -> the reason why the volume is returned nevertheless; ``model``, ``device``,
+    ``mirroring`` and ``step_size`` as for ``segment_face``; ``second_opinion``: the checks ask the model about a mask
+    that was given; ``ears``: both ears go too, also with a mask, to which they are added.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
     volume, progress = to_volume(image), progress or Progress()
-    chosen = Options(fill=fill, override=overrides or {}, **options)
+    chosen = Options(model, device, fill, second_opinion=second_opinion, mirroring=mirroring, step_size=step_size,
+                     override=overrides or {}, ears=ears)
     chosen.require_sound()
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
     progress.enter("read")
@@ -96,9 +99,9 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
         scan.survey.check()
         found = mask_on_grid(mask, volume)
         found = with_ears(found, scan.survey, chosen) if found.any() else found
-        face = CaseMask(found, FILE, opinion=second_opinion(scan, _networks, chosen), ears=chosen.ears)
+        face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen), ears=chosen.ears)
     outgoing = prepare(scan, face, chosen, progress)
     require_passed(outgoing.checks, overrides, volume.name)
     progress.finish()
     return Defaced(like(image, outgoing.stored), like(image, found.astype(np.uint8)),
-                   volume.geometry.millilitres(np.count_nonzero(found)), outgoing.checks)
+                   volume.geometry.millilitres(int(np.count_nonzero(found))), outgoing.checks)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.batch import review_queue as review
 from CTADefaceLib.batch.find import describe_bids, find_cases, places
 from CTADefaceLib.batch.manifest import NAME, Manifest

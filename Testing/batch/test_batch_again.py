@@ -6,7 +6,8 @@ import os
 
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.batch import case_kinds as kinds
+
+from CTADefaceLib.batch.case_kinds import run_case
 from CTADefaceLib.batch.correct import correct, open_case, reject
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue, mark
@@ -146,10 +147,8 @@ def test_what_was_rejected_comes_back_only_on_demand(batch, tmp_path):
 
 
 def test_an_input_that_changes_while_it_runs_has_changed(batch, tmp_path, monkeypatch):
-    run = kinds.run_case
-
     def replaced_meanwhile(*arguments):
-        results = run(*arguments)
+        results = run_case(*arguments)
         write_head(tmp_path / "in", brighter=3)
         return results
 

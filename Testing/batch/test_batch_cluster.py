@@ -12,6 +12,7 @@ import time
 
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.publish import STAGING

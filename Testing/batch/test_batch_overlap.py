@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from CTADefaceLib.batch import overlap
 from CTADefaceLib.batch.batch_progress import BatchProgress
 from CTADefaceLib.errors import Cancelled

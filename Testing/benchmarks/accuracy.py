@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+
 from common import (
     Bar,
     add_data_options,

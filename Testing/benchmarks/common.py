@@ -71,6 +71,7 @@ def networks():
 def network_mask(volume, name=None):
     """The face before refinement, bool (k, j, i): where the network's log-odds, as the pipeline gets them, exceed 0."""
     import numpy as np
+
     from CTADefaceLib.face.locate import predict_face
     from CTADefaceLib.network.host import LEAST_FULL_RESOLUTION_MM
     from CTADefaceLib.voxels.volume import ras_view

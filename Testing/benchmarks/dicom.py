@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from common import ENGINE, Bar, bars_as_dicts, machine_facts, report_bars, write_json
 from helpers.paths import DICOM_DATA
 
@@ -39,6 +40,7 @@ def deface(source, out, deidentify):
 def differences(source, release, mask_path, scratch):
     """Counts of voxels and errors that should be none."""
     import pydicom
+
     from CTADefaceLib.files.read import read_volume
     from helpers import dicom_readers as readers
 

@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage as ndi
+
 from common import Bar, add_data_options, add_run_options, bars_as_dicts, find_cases, report_bars, write_csv, write_json
 from gate import as_volume, upright
 from sabotage import turned
-from scipy import ndimage as ndi
 
 TURNS = {"upright": (0, 0, 0), "yaw 30": (30, 0, 0), "pitch -30": (0, 0, -30), "pitch 20": (0, 0, 20), "roll 25": (0, 25, 0)}
 TISSUE_HU = -300

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+
 from common import (
     Bar,
     add_data_options,

@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+
 from common import Bar, bars_as_dicts, report_bars, write_json
 from mutations import cases, write_originals
 
@@ -82,6 +83,7 @@ def others_read(path, kind):
     if kind == "dicom":
         return pydicom_reads(path.iterdir())
     import SimpleITK as sitk
+
     from CTADefaceLib.voxels.volume import Geometry
 
     image = sitk.ReadImage(str(path))

@@ -83,6 +83,7 @@ class Case:
 def head_image():
     """The synthetic head as a SimpleITK image, and its face (k, j, i)."""
     import SimpleITK as sitk
+
     from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
 
     hu, face, _, _ = head_parts()
@@ -106,6 +107,7 @@ def write_originals(folder):
     """Write the head in every format into ``folder``, and its face as ``face.nii.gz``."""
     import nibabel
     import SimpleITK as sitk
+
     from helpers import dicom_maker
 
     image, face = head_image()

@@ -19,6 +19,7 @@ import sys
 
 import numpy as np
 import torch
+
 from common import (
     Bar,
     add_data_options,

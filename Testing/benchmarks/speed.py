@@ -93,6 +93,7 @@ def agreement(ours, stock):
     """Dice of two mask files, so that both are known to have found the same face."""
     import nibabel
     import numpy as np
+
     from CTADefaceLib.validation.measures import dice
 
     return dice(*(np.asanyarray(nibabel.load(path).dataobj) != 0 for path in (ours, stock)))

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from common import networks, write_csv
 
 FACE_LOGITS = (-2.0, -1.5, -1.0, -0.5, 0.0)

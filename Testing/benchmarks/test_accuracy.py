@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.network.host import NetworksHere

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from common import CHECK_DATA
 from scipy import ndimage as ndi
+
+from common import CHECK_DATA
 
 COLUMNS = 512
 FIELD_MM = 240.0

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from CTADefaceLib.checks.face import FAIL_PATCH_CM2, model_face, residual_skin
+from scipy import ndimage as ndi
+
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import face_left, run_checks
-from CTADefaceLib.checks.face import FAIL_PATCH_CM2, model_face, residual_skin
 from CTADefaceLib.checks.face_picture import face_picture
 from CTADefaceLib.checks.place import ras_point
 from CTADefaceLib.checks.scan import already_defaced, input_is_ct
@@ -26,7 +28,6 @@ from CTADefaceLib.voxels.morphology import bounding_box
 from CTADefaceLib.voxels.volume import Volume, ras_view
 from gate import as_volume
 from sabotage import FaceOf, turned
-from scipy import ndimage as ndi
 
 
 class Case:
@@ -278,6 +279,7 @@ def test_values_that_are_not_hu_are_noticed(case):
 @pytest.mark.parametrize("order", ["RAS", "LPS", "SAL", "PIR"])
 def test_the_answer_does_not_depend_on_how_the_volume_is_stored(case, order):
     import SimpleITK as sitk
+
     from CTADefaceLib.voxels.volume import Geometry
 
     def turned(array):

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.child_process.pipe import MARK, Pipe, Unreadable, header
 from CTADefaceLib.child_process.start import start_child
 

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.head.atlas import ZONES

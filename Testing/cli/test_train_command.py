@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.cli.train_command import report
 from CTADefaceLib.errors import InputError, MaskError

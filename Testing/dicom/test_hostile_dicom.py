@@ -6,6 +6,7 @@ import zlib
 
 import pydicom
 import pytest
+
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import pixels
 from CTADefaceLib.dicom.codestream import frame_size

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
+
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom.allowed import SEQUENCES
 from CTADefaceLib.dicom.deface_study import deface_dicom
@@ -14,7 +16,6 @@ from CTADefaceLib.dicom.vouched import remove_unvouched
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
 from helpers.dicom_maker import item
-from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
 
 # docs/dicom.md names these: what the machine is, and how it computed the image.
 DOCUMENTED = {"Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel"}

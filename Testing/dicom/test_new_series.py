@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.dicom.deface_series import compare_series
 from CTADefaceLib.dicom.new_series import as_slices, write_new_series
 from CTADefaceLib.errors import InputError

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.grid import mask_on_stack, upright
 from CTADefaceLib.dicom.read_series import read_stack

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.api import segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
@@ -275,11 +276,14 @@ def test_the_wanted_series_makes_the_mask_and_an_unknown_one_is_refused(tmp_path
 
 
 def test_a_persons_mask_will_do_and_a_cancelled_run_leaves_nothing(tmp_path):
-    maker.write_series(tmp_path / "in", maker.sparse())
-    stages = []
+    from CTADefaceLib.dicom.series import find_series
+    from CTADefaceLib.dicom.stack import stack_of
 
-    def given(volume):
-        return PersonsMask(mask_on_stack(maker.parts()[1] > 0, maker.phantom_geometry(), volume.source))
+    maker.write_series(tmp_path / "in", maker.sparse())
+    stack, stages = stack_of(find_series(tmp_path / "in").series[0]), []
+
+    def given(_volume):
+        return PersonsMask(mask_on_stack(maker.parts()[1] > 0, maker.phantom_geometry(), stack))
 
     def cancel_when_half_is_written(report):
         stages.append(report.stage)

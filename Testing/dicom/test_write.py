@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom import patch
 from CTADefaceLib.dicom.deface_study import deface_dicom

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.face.edit import grown, largest_piece, shrunk, without_bone
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
+
 from CTADefaceLib.face.refine import refine
 from CTADefaceLib.voxels.anatomy import enclosed_by_bone
 from helpers import phantom
-from scipy import ndimage as ndi
 
 SPACING = (phantom.SPACING_MM,) * 3
 

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.files.ahead import MOST_BLOCKS, ahead
 from helpers import phantom
 from helpers.paths import ENGINE

@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib import segment_face
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import DeviceError, InputError, MaskError

@@ -7,6 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.errors import Cancelled, InputError, OutputError
 from CTADefaceLib.files import public_head as demo
 from CTADefaceLib.progress import Progress

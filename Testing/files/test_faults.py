@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.api import segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file

@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files import deflate
 from CTADefaceLib.files import voxel_bytes as voxels

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
@@ -253,10 +254,10 @@ def test_three_deaths_of_a_case_set_it_aside_and_the_batch_says_how_to_go_on(tmp
     mask = write_mask(tmp_path / "mask.nii.gz")
 
     def killed():
-        from CTADefaceLib.batch import case_kinds as kinds
+        from CTADefaceLib.batch import case_kinds
 
-        real = kinds.deface_file
-        kinds.deface_file = lambda path, *rest: (os.kill(os.getpid(), 9) if "a.nii" in str(path) else real(path, *rest))
+        real = case_kinds.deface_file
+        case_kinds.deface_file = lambda path, *rest: (os.kill(os.getpid(), 9) if "a.nii" in str(path) else real(path, *rest))
         run_batch(tmp_path / "in", tmp_path / "out", Options(mask=mask))
 
     for _ in range(3):

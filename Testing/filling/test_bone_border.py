@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
+
 from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.filling.bone_border import DEEPEST_MM, before_bone
 from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.head.face_lines import BELOW_MM
 from CTADefaceLib.voxels.volume import Geometry, Volume, foremost, ras_view
-from scipy import ndimage as ndi
 
 MM = 2.0
 SHAPE = 90, 80, 70

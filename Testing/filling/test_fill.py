@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
+
 from CTADefaceLib.errors import InputError, MaskError
 from CTADefaceLib.filling import fill
 from CTADefaceLib.voxels.volume import Geometry, Volume
 from helpers import phantom
-from scipy import ndimage as ndi
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
+
 from CTADefaceLib.errors import MaskError
 from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
 from helpers import phantom
-from scipy import ndimage as ndi
 
 SPACING = phantom.SPACING_MM
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage as ndi
+
 from CTADefaceLib import deface, segment_face
 from CTADefaceLib.checks.ear_checks import ear_gone
 from CTADefaceLib.checks.every import run_checks
@@ -17,7 +19,6 @@ from CTADefaceLib.filling.fill import filled
 from CTADefaceLib.head import pinna
 from CTADefaceLib.head.ears import SIDES, Ears
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
-from scipy import ndimage as ndi
 
 TISSUE_HU = -300
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
+
 from CTADefaceLib.checks.every import run_checks
 from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.face.mask import face_mask
@@ -12,7 +14,6 @@ from CTADefaceLib.head.frame import Frame, rotation
 from CTADefaceLib.network.host import NetworksHere, overview_model
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_affine, ras_view, stored_order
 from helpers import phantom
-from scipy import ndimage as ndi
 
 AIR_HU, TISSUE_HU = -1000, -300
 # Where the middle of a face lies in an average head, head mm.

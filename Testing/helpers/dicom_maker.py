@@ -9,9 +9,6 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
-from CTADefaceLib.files.write import write_mask_new
-from CTADefaceLib.voxels.volume import Geometry
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -22,6 +19,10 @@ from pydicom.uid import (
     generate_uid,
 )
 from scipy import ndimage as ndi
+
+from CTADefaceLib.face.synthetic_head import SPACING_MM, head_parts
+from CTADefaceLib.files.write import write_mask_new
+from CTADefaceLib.voxels.volume import Geometry
 
 # As in ``phantom.image``: LPS of voxel (0, 0, 0) of the (S, A, R) array.
 ORIGIN = np.array([95.0, 120.0, -60.0])

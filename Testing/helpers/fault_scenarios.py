@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+
 from CTADefaceLib.batch import run_batch as batch_run
 from CTADefaceLib.batch.correct import correct, reject
 from CTADefaceLib.batch.review_queue import load_queue
@@ -18,7 +19,6 @@ from CTADefaceLib.release import gate as release
 from CTADefaceLib.release import report
 from CTADefaceLib.rendering import pictures
 from CTADefaceLib.training.collect import add_case
-
 from helpers import dicom_maker as maker
 from helpers import phantom
 from helpers.fault_points import Scenario
@@ -65,7 +65,6 @@ def scenarios(inputs):
 def install_scenarios(inputs):
     """Scenarios of the store of models: install, replace, remove. They need torch and nnU-Net."""
     from CTADefaceLib.models import store
-
     from helpers import model_samples
 
     old, new = (model_samples.write_model(Path(inputs) / name / model_samples.TRAINER, seed=seed)

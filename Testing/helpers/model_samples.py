@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+
 from CTADefaceLib.errors import ModelError
 from CTADefaceLib.models import store
 

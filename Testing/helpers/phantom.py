@@ -2,6 +2,7 @@
 
 import numpy as np
 import SimpleITK as sitk
+
 from CTADefaceLib.face.synthetic_head import AIR, BONE, BRAIN, SKIN, SPACING_MM, head_parts
 
 __all__ = ["AIR", "BONE", "BRAIN", "SKIN", "SPACING_MM", "head", "head_parts", "image", "middle_face"]

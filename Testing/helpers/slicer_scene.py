@@ -31,6 +31,7 @@ def load_series(folder, backwards=False):
     import pydicom
     import SimpleITK as sitk
     import slicer
+
     from CTADefaceLib.voxels.volume import Geometry
 
     reader = sitk.ImageSeriesReader()

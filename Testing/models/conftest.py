@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from CTADefaceLib.models import store
 from helpers.model_samples import CONFIGURATIONS, TREE, write_model
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.models import folder, schema
 from CTADefaceLib.models.architecture import _read_architecture
 from CTADefaceLib.models.store import bundled_folder

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+
 from CTADefaceLib.errors import DeviceError, ModelError
 from CTADefaceLib.files.journal import STAGING
 from CTADefaceLib.models import folder, loader, source, store

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from CTADefaceLib.errors import Cancelled, ModelError
 from CTADefaceLib.models import folder, loader, store
 from CTADefaceLib.models.store import bundled_folder

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+
 from CTADefaceLib.child_process.pipe import header
 from CTADefaceLib.child_process.start import LIBRARY_PARENT
 from CTADefaceLib.errors import Cancelled, DeviceError, ModelError, WorkerDied

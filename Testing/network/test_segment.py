@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+
 from CTADefaceLib.face.locate import predict_face
 from CTADefaceLib.network.host import NetworksHere
 from CTADefaceLib.network.inference import _face_box

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.errors import DeviceError, InputError, OutputError
 from CTADefaceLib.rendering import camera, offscreen, pictures
 

@@ -1,6 +1,7 @@
 """The module's logic for its tests, on the real scene; see slicer_host for the rest."""
 
 import pytest
+
 from helpers.slicer_scene import MODULE, add_volume, face_by_hand
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.voxels.volume import Geometry
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
@@ -45,6 +46,7 @@ def errors(panel):
 def put_mask(panel, mask=None):
     """The true face as mask, as a model would have proposed it."""
     import slicer
+
     from CTADefaceLib.slicer_module.scene import face_segment
 
     volume = panel.volume

@@ -5,6 +5,7 @@ from functools import partial
 import nibabel
 import numpy as np
 import pytest
+
 from helpers import phantom
 from helpers.slicer_scene import TURNED, add_transform, add_volume, face_by_hand
 

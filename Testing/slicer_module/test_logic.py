@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers import phantom
 from helpers.paths import TESTING
 from helpers.slicer_scene import MODULE, TURNED, add_transform, add_volume, face_by_hand

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from helpers.slicer_scene import MODULE, add_scan
 
 SIZE = 200
@@ -20,9 +21,9 @@ def previews(host, head):
     host.reset()
     host.load_module(MODULE)
     import slicer
-    from slicer_host.rendering import picture
 
     import CTADeface
+    from slicer_host.rendering import picture
 
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     node = add_scan(head)

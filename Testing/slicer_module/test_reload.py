@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+
 from helpers.paths import ENGINE, TESTING
 
 SECONDS = 90

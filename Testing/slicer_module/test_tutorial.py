@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from helpers import dicom_maker as maker
 from helpers.documents import blocks
 from helpers.paths import ROOT

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.training import synthesis
 from CTADefaceLib.training.dataset import find_heads, split_cases
 from CTADefaceLib.training.variants import Head, can_grow_dome, crop_field_of_view, draw_variant, grow_dome, pose

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.validation import skin_attack
 from CTADefaceLib.validation.face_frame import ZONES, face_frame
 from CTADefaceLib.validation.rays import AZIMUTH, ELEVATION, Rays, Surface, cast

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.errors import InputError, MissingPackages
 from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics
 from CTADefaceLib.validation import results_store as store

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from CTADefaceLib.voxels.cells import Cells, expand
 from CTADefaceLib.voxels.slabs import for_slabs
 

@@ -1,6 +1,7 @@
 """The estimate before a run."""
 
 import numpy as np
+
 from CTADefaceLib.voxels import memory
 from CTADefaceLib.voxels.volume import Volume
 

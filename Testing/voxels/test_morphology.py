@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
+
 from CTADefaceLib.voxels.morphology import beside, bounding_box, near, opened, widened, within
 from CTADefaceLib.voxels.volume import foremost, in_front
-from scipy import ndimage as ndi
 
 SHAPES = [(9, 14, 11), (1, 6, 5), (4, 2, 3)]
 

@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.spatial.transform import Rotation
+
 from CTADefaceLib.errors import InputError
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
 from helpers import phantom
-from scipy.spatial.transform import Rotation
 
 ORIENTATIONS = ["".join(signs) for axes in itertools.permutations(["LR", "AP", "SI"])
                 for signs in itertools.product(*axes)]

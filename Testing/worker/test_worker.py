@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from CTADefaceLib import errors, segment_face
 from CTADefaceLib.child_process.pipe import header
 from CTADefaceLib.voxels.volume import Geometry

@@ -1,7 +1,10 @@
 """One fraction and one time left over all cases of a batch."""
 
+from __future__ import annotations
+
 import threading
 import time
+from collections.abc import Callable
 
 from ..progress import Report
 
@@ -9,27 +12,28 @@ from ..progress import Report
 class BatchProgress:
     """``show(Report)`` is called from any thread, by one at a time; cases count by the size of their files."""
 
-    def __init__(self, show=None):
+    def __init__(self, show: Callable[[Report], None] | None = None) -> None:
         self._show = show
-        self._weights, self._parts = {}, {}
+        self._weights: dict[str, int] = {}
+        self._parts: dict[str, float] = {}
         self._all = self._done = 0
         self._cases = self._ended = self._failed = 0
         self._lock = threading.Lock()
         self._started = time.monotonic()
 
-    def expect(self, case, weight):
+    def expect(self, case: str, weight: int) -> None:
         self._weights[case] = weight
         self._all += weight
         self._cases += 1
 
-    def already(self, cases):
-        """So many were done by an earlier run: they count as cases, not as work."""
+    def already(self, cases: int) -> None:
+        """Count ``cases`` that an earlier run has done: as cases, not as work."""
         self._cases += cases
         self._ended += cases
 
-    def of(self, case):
+    def of(self, case: str) -> Callable[[Report], None]:
         """The callback for the ``Progress`` of one case."""
-        def report(told):
+        def report(told: Report) -> None:
             with self._lock:
                 if case in self._weights:
                     self._parts[case] = told.fraction
@@ -37,7 +41,7 @@ class BatchProgress:
 
         return report
 
-    def ended(self, case, failed):
+    def ended(self, case: str, failed: bool) -> None:
         with self._lock:
             self._parts.pop(case, None)
             self._done += self._weights.pop(case)
@@ -45,7 +49,7 @@ class BatchProgress:
             self._failed += failed
             self._tell()
 
-    def _tell(self):
+    def _tell(self) -> None:
         if self._show is None:
             return
         under_way = sum(self._weights[case] * fraction for case, fraction in self._parts.items())

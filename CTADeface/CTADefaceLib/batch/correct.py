@@ -1,12 +1,17 @@
-"""A person's decision about a case of the queue, carried out in its files: corrected again, or taken out."""
+"""Carries out a person's decision about a case of the queue: defaced again with a corrected mask, or taken out."""
+
+from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..cases.options import Options
+from ..cases.result import Result
 from ..cases.volume_file import deface_file
 from ..errors import InputError, OutputError
 from ..files.journal import Publication
@@ -14,33 +19,41 @@ from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
 from ..files.write import write_new_mask
+from ..progress import Progress
 from ..voxels.images import mask_on_grid
-from ..voxels.volume import Volume
+from ..voxels.volume import Geometry, Volume
 from .case_kinds import arguments_of_case
-from .find import Case, find_case, is_bids, places
-from .review_queue import CORRECTED, REJECTED, manifest_at, mark
+from .find import Case, Places, find_case, is_bids, places
+from .manifest import Manifest
+from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
 from .stamp import stamp_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..dicom.deface_series import PersonsMask
 
 MODELS_OWN = "_model"
 
 
-def correct(manifest, item, mask, geometry, override=None, by=None, progress=None, warn=lambda text: None):
-    """Deface a case again, in place, with the mask of a person; returns the ``Item`` as it is then.
+def correct(manifest: str | Path, item: Item, mask: np.ndarray, geometry: Geometry, override: dict[str, str] | None = None,
+            by: str | None = None, progress: Progress | None = None, warn: Callable[[str], None] = lambda text: None) -> Item:
+    """Deface a case again, in place, with the mask of a person; returns the updated ``Item``.
 
     The corrected mask replaces the one of the case, of which a copy, "<name>_model", is kept to measure the edits. What
     was released before of a series that is not released now is deleted, because a person has found it wrong; the
-    item's ``error`` names the series.
+    item's ``error`` names it.
     Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the
     input's; ``override`` failed check -> reason, ``by`` whom.
     Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, OutputError.
     """
-    manifest = manifest_at(manifest)
-    where, fill = batch_of(manifest)
-    # How the model ran that the person started from.
+    noted = manifest_at(manifest)
+    where, fill = batch_of(noted)
+    # How the model was run whose mask the person started from.
     how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size", "ears")}
     wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True,
                      **{key: value for key, value in how.items() if value is not None})
-    case = _study(item, manifest) if item.kind == "dicom" else find_case(where, item.case)
+    case = _study(item, noted) if item.kind == "dicom" else find_case(where, item.case)
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
@@ -48,51 +61,55 @@ def correct(manifest, item, mask, geometry, override=None, by=None, progress=Non
     run = _correct_study if item.kind == "dicom" else _correct_file
     results = run(item, source, target, options, Volume(mask, geometry), progress, warn)
     done = [result for result in results if result.status == "defaced"]
-    outputs = [Path(result.defaced) for result in done]
+    outputs = [Path(result.defaced) for result in done if result.defaced is not None]
     # The manifest may have been reached by a link.
     new = {path.resolve() for path in outputs}
     wrong = [path for path in item.outputs if path.resolve() not in new]
-    _take_out(manifest, wrong)
+    _take_out(noted, wrong)
     said = [f"{path.name} was taken out of the release." for path in wrong] + [one.error for one in results if one.error]
-    return mark(manifest.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said),
+    return mark(noted.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said),
                 stamp)
 
 
-def _correct_file(item, source, target, options, mask, progress, warn):
+def _correct_file(item: Item, source: Path, target: Path, options: Options, mask: Volume, progress: Progress | None,
+                  warn: Callable[[str], None]) -> list[Result]:
+    assert options.records is not None, "as arguments_of_case gives it"
     with publication(Path(options.records), release=options.release) as unfinished:
         given = unfinished.folder / "mask.nii.gz"
         write_new_mask(mask.stored != 0, mask.geometry, given)
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 
 
-def _correct_study(item, source, target, options, mask, progress, warn):
+def _correct_study(item: Item, source: Path, target: Path, options: Options, mask: Volume, progress: Progress | None,
+                   warn: Callable[[str], None]) -> list[Result]:
     """All series of the frame of reference, with the mask of the one that the person looked at."""
     from ..dicom.deface_series import PersonsMask
     from ..dicom.deface_study import deface_dicom_with, require_defaced
     from ..dicom.folders import series_number
 
+    assert item.mask is not None, "as _study requires"
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()
-    # What was removed from headers once must not come back with a correction.
+    # A correction must not bring back what was removed from headers before.
     before = record_of(item).get("settings", {})
     options = replace(options, series=str(series_number(item.mask)), keep_private=before.get("private_kept", False),
                       deidentify_headers=before.get("headers_deidentified", True))
 
-    def given(volume):
+    def given(volume: Volume) -> PersonsMask:
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
 
     return require_defaced(deface_dicom_with(given, source, target, options, progress, warn), item.case, options.override)
 
 
-def _study(item, manifest):
+def _study(item: Item, manifest: Manifest) -> Case:
     if item.mask is None or not item.mask.is_file():
-        raise InputError(f"{item.case}: has no mask yet to be corrected; run this study by itself.")
+        raise InputError(f"{item.case}: has no mask yet that could be corrected; run this study by itself.")
     folder = manifest.read()[1][item.case]["folder"]
     return Case(item.case, folder, folder, kind="dicom")
 
 
-def open_case(item):
-    """(original ``Volume``, mask ``Volume`` on its grid or None) of an ``Item``; of a DICOM study the series of its mask.
+def open_case(item: Item) -> tuple[Volume, Volume | None]:
+    """(original ``Volume``, mask ``Volume`` on its grid or None) of an ``Item``; for a DICOM study, the series of its mask.
 
     Raises: InputError when the original cannot be read, MissingPackages.
     """
@@ -104,29 +121,30 @@ def open_case(item):
     from ..dicom.series import find_series
     from ..dicom.stack import stack_of
 
-    if mask is None:
+    if item.mask is None:
         raise InputError(f"{item.case}: no mask was made of this study, so none of its series can be shown; see its error.")
     number = series_number(item.mask)
     series = next((one for one in find_series(item.input).series if one.number == number), None)
     if series is None:
-        raise InputError(f"{item.case}: series {number} is gone; bring the originals back.")
+        raise InputError(f"{item.case}: series {number} is gone; put the originals back.")
     return read_stack(stack_of(series), series.label), mask
 
 
-def reject(manifest, item, by=None):
+def reject(manifest: str | Path, item: Item, by: str | None = None) -> Item:
     """Mark a case as rejected and delete what was released of it; the original is not touched. Returns the ``Item``.
 
-    Decided first, so that a run that is killed meanwhile does not release it again: the next one deletes the rest.
+    The decision is noted before anything is deleted: if the run is killed in between, the next one deletes the rest and
+    does not release the case again.
     Raises: OutputError.
     """
-    manifest = manifest_at(manifest)
-    item = mark(manifest.path, item, REJECTED, by)
-    _take_out(manifest, {*item.outputs, *_lying_there(manifest, item)})
-    return mark(manifest.path, item, REJECTED, by, outputs=[])
+    noted = manifest_at(manifest)
+    item = mark(noted.path, item, REJECTED, by)
+    _take_out(noted, {*item.outputs, *_lying_there(noted, item)})
+    return mark(noted.path, item, REJECTED, by, outputs=[])
 
 
-def _lying_there(manifest, item):
-    """What lies in the release folder where the results of a case go, known or not, as from a correction that was killed."""
+def _lying_there(manifest: Manifest, item: Item) -> list[Path]:
+    """All that lies where the results of a case go, also what is not noted, as after a correction that was killed."""
     where = batch_of(manifest)[0]
     if item.kind == "dicom":
         folder = where.target / manifest.read()[1][item.case]["folder"]
@@ -135,14 +153,16 @@ def _lying_there(manifest, item):
     return [output_paths(item.input, where.target / Path(item.case).parent, naming)[0]]
 
 
-def record_of(item):
+def record_of(item: Item) -> dict:
     """The JSON record of an ``Item`` as a dict, empty when there is none that can be read."""
-    with suppress(OSError, ValueError, TypeError):
-        return json.loads(Path(item.record).read_text(encoding="utf-8"))
+    if item.record is None:
+        return {}
+    with suppress(OSError, ValueError):
+        return json.loads(item.record.read_text(encoding="utf-8"))
     return {}
 
 
-def batch_of(manifest):
+def batch_of(manifest: Manifest) -> tuple[Places, str | float]:
     """(``Places`` of the batch, its fill) of a ``Manifest``. Raises: InputError."""
     header = manifest.header()
     if header is None:
@@ -151,20 +171,20 @@ def batch_of(manifest):
     return where, header["fill"]
 
 
-def _take_out(manifest, paths):
-    """Delete what was released, all of it at once. Raises: OutputError."""
+def _take_out(manifest: Manifest, paths: Iterable[Path]) -> None:
+    """Delete released files and folders, all of them at once. Raises: OutputError."""
     try:
         with Publication(manifest.path.parent) as change:
             for path in paths:
                 change.remove(path)
             change.commit()
     except OSError as error:
-        raise OutputError(f"{error.filename or manifest.path.parent}: cannot be deleted ({error.strerror}); it must not "
-                          "leave: close what has it open, and decide again.") from None
+        raise OutputError(f"{error.filename or manifest.path.parent}: cannot be deleted ({error.strerror}), and must "
+                          "not be given away: close the program that has it open, and decide again.") from None
 
 
-def _proposal(item):
-    """Options that tell what the model had proposed; the first correction keeps a copy of its mask."""
+def _proposal(item: Item) -> dict:
+    """Options for the mask that the model proposed, of which the first correction keeps a copy."""
     if item.mask is None or not item.mask.is_file():
         return {}
     stem, extension = split_extension(item.mask)

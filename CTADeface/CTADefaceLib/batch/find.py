@@ -1,8 +1,12 @@
 """The cases of a folder: volume files of a tree, or the CTs of a BIDS dataset."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +24,8 @@ OURS = re.compile(r"(_defaced|_facemask|_desc-defaced_[a-z]+|_desc-face[a-z]*_ma
 @dataclass(frozen=True, slots=True)
 class Case:
     """One thing to deface. ``id`` its path relative to the input folder, with '/'; ``folder`` the one of its results,
-    relative to the output folder; ``kind`` 'file' (see ``kinds.KINDS``); ``naming`` as for ``output_paths``; ``kept``
-    the folder of its record, relative to the hospital's folder.
+    relative to the output folder; ``kept`` the folder of its record, relative to the hospital's folder; ``naming`` as for
+    ``output_paths``; ``kind`` 'file' or 'dicom' (see ``case_kinds.KINDS``).
     """
 
     id: str
@@ -40,9 +44,12 @@ class Places:
     hospital: Path
 
 
-def places(source, target, records=None, masks=None):
-    """The three folders of a batch; ``masks`` as for ``masks_folder``. Raises: InputError when one would show originals in
-    what is given away."""
+def places(source: str | Path, target: str | Path, records: str | Path | None = None,
+           masks: str | Path | None = None) -> Places:
+    """The three folders of a batch; ``masks`` as for ``masks_folder``.
+
+    Raises: InputError when originals, records or masks would lie in the folder that is given away.
+    """
     source, target = Path(source).resolve(), Path(target).resolve()
     if not source.is_dir():
         raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
@@ -53,7 +60,7 @@ def places(source, target, records=None, masks=None):
     return Places(source, target, records_folder(target, records).resolve())
 
 
-def is_bids(source):
+def is_bids(source: str | Path) -> bool:
     """Is the folder the root of a BIDS dataset?"""
     try:
         return "BIDSVersion" in json.loads((Path(source) / DESCRIPTION).read_text(encoding="utf-8"))
@@ -61,10 +68,10 @@ def is_bids(source):
         return False
 
 
-def find_cases(where, others=()):
-    """(cases of volume files in order of their names, files left out because of what they are called).
+def find_cases(where: Places, others: Iterable[str | Path] = ()) -> tuple[list[Case], list[Path]]:
+    """(cases of volume files in the order of their names, files left out because of their names).
 
-    Parameters: ``where``: ``Places``; ``others``: further folders not to be looked into. The output and the hospital's
+    Parameters: ``others``: further folders that are not searched. The output and the hospital's
     folder are left out when they lie in the input folder, and so are hidden folders and results of earlier runs.
     """
     bids, excluded = is_bids(where.source), excluded_folders(where, others)
@@ -80,23 +87,23 @@ def find_cases(where, others=()):
     return [_case(path, where.source, bids, twins) for path, twins in _with_twins(cases)], left_out
 
 
-def excluded_folders(where, others=()):
+def excluded_folders(where: Places, others: Iterable[str | Path] = ()) -> set[Path]:
     """Folders that hold no originals."""
     return {folder for folder in (where.target, where.hospital, *map(_resolved, others)) if folder != where.source}
 
 
-def find_case(where, name):
+def find_case(where: Places, name: str) -> Case:
     """The case whose ``id`` is ``name``. Raises: InputError when its file is gone."""
     path = where.source / name
     if not path.is_file():
-        raise InputError(f"{path}: is gone; bring the original back to correct this case.")
+        raise InputError(f"{path}: is gone; put the original back to correct this case.")
     stem = split_extension(path)[0].lower()
     twins = [other for other in _files(path.parent, set(path.parent.iterdir()))
              if split_extension(other)[0].lower() == stem]
     return _case(path, where.source, is_bids(where.source), len(twins) > 1)
 
 
-def describe_bids(where):
+def describe_bids(where: Places) -> None:
     """Write the dataset_description.json of the derivative dataset, unless there is one."""
     from .. import __version__
     from ..files.publish import publication
@@ -115,19 +122,19 @@ def describe_bids(where):
             raise
 
 
-def _resolved(folder):
+def _resolved(folder: str | Path) -> Path:
     return Path(folder).resolve()
 
 
-def folders_of(source, excluded):
-    """(folder, sorted names of its files) of ``source`` and each folder below it, without what is hidden."""
-    for folder, names, files in os.walk(source):
-        folder = Path(folder)
+def folders_of(source: Path, excluded: Collection[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """(folder, sorted names of its files) of ``source`` and each folder below it, without hidden ones."""
+    for place, names, files in os.walk(source):
+        folder = Path(place)
         names[:] = sorted(name for name in names if not name.startswith(".") and folder / name not in excluded)
         yield folder, sorted(name for name in files if not name.startswith("."))
 
 
-def _files(source, excluded):
+def _files(source: Path, excluded: Collection[Path]) -> Iterator[Path]:
     """Volume files below ``source`` in the order of their paths; links to folders are not followed."""
     for folder, files in folders_of(source, excluded):
         for name in files:
@@ -135,17 +142,15 @@ def _files(source, excluded):
                 yield folder / name
 
 
-def _with_twins(paths):
-    """Each path, and whether another in its folder differs from it in the extension only."""
-    stems = {}
-    for path in paths:
-        stem = (path.parent, split_extension(path)[0].lower())
-        stems[stem] = stems.get(stem, 0) + 1
-    for path in paths:
-        yield path, stems[path.parent, split_extension(path)[0].lower()] > 1
+def _with_twins(paths: list[Path]) -> Iterator[tuple[Path, bool]]:
+    """Each path, and whether another one in its folder differs from it only in the extension."""
+    stems = [(path.parent, split_extension(path)[0].lower()) for path in paths]
+    counts = Counter(stems)
+    for path, stem in zip(paths, stems):
+        yield path, counts[stem] > 1
 
 
-def _case(path, source, bids, twins):
+def _case(path: Path, source: Path, bids: bool, twins: bool) -> Case:
     relative = path.relative_to(source)
     folder = relative.parent.as_posix()
     # Records are named after the file without its extension.

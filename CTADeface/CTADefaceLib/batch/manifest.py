@@ -1,16 +1,21 @@
 """What became of each case, as JSON lines that are only ever added to.
 
-The first line tells what the batch is; every other one names a ``case``. Of one case, a line with ``status`` replaces
-all that was known, a line without (a review) adds to it. Paths are relative to the manifest's folder, which is the
+The first line tells what the batch is; every other one names a ``case``. A line with ``status`` replaces all that was
+known of its case, a line without (a review) adds to it. Paths are relative to the manifest's folder, which is the
 hospital's, because file names may tell who a patient is.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import overload
 
+from ..cases.result import Result
 from ..errors import InputError, OutputError
 from ..files.lock import lock
 from ..files.private import open_private, private_folder
@@ -22,19 +27,21 @@ DEFACED, MASK_ONLY = "defaced", "mask only"
 DONE = (DEFACED, MASK_ONLY)
 
 
-def now():
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Manifest:
     """The file at ``path``; it need not exist. Several processes may add lines to it at once."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def read(self):
+    def read(self) -> tuple[dict | None, dict[str, dict], int]:
         """(first line or None, entries by case, number of damaged lines). Raises: InputError."""
-        header, entries, damaged = None, {}, 0
+        header: dict | None = None
+        entries: dict[str, dict] = {}
+        damaged = 0
         for text in self._lines():
             line = _parsed(text)
             if line is None:
@@ -45,7 +52,7 @@ class Manifest:
                 header = self._checked(line)
         return header, entries, damaged
 
-    def header(self):
+    def header(self) -> dict | None:
         """The first line alone, however long the batch, or None. Raises: InputError."""
         for text in self._lines():
             line = _parsed(text)
@@ -53,7 +60,7 @@ class Manifest:
                 return self._checked(line)
         return None
 
-    def _lines(self):
+    def _lines(self) -> Iterator[bytes]:
         try:
             with open(self.path, "rb") as lines:
                 yield from lines
@@ -62,12 +69,12 @@ class Manifest:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror}); give the manifest of a batch.") from None
 
-    def _checked(self, header):
+    def _checked(self, header: dict) -> dict:
         if header.get("manifest") != VERSION:
             raise InputError(f"{self.path}: is not a manifest of version {VERSION}; use the CTADeface that wrote it.")
         return header
 
-    def add(self, *lines):
+    def add(self, *lines: dict) -> None:
         """Write ``lines`` (dicts) in one piece and wait until the disk has them. Raises: OutputError."""
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         try:
@@ -85,31 +92,43 @@ class Manifest:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); free space or choose another "
                               "folder for records.") from None
 
-    def relative(self, path):
-        """``path`` as it is noted: relative to the manifest's folder where that can be; None stays None."""
+    @overload
+    def relative(self, path: str | Path) -> str: ...
+
+    @overload
+    def relative(self, path: None) -> None: ...
+
+    def relative(self, path: str | Path | None) -> str | None:
+        """``path`` as it is noted: relative to the manifest's folder where that is possible; None stays None."""
         if path is None:
             return None
         with suppress(ValueError):  # another drive of Windows
             return Path(os.path.relpath(path, self.path.parent)).as_posix()
         return str(path)
 
-    def resolved(self, noted):
-        """The path of what was noted."""
+    @overload
+    def resolved(self, noted: str) -> Path: ...
+
+    @overload
+    def resolved(self, noted: None) -> None: ...
+
+    def resolved(self, noted: str | None) -> Path | None:
+        """The path that was noted; None stays None."""
         return None if noted is None else Path(os.path.normpath(self.path.parent / noted))
 
     @contextmanager
-    def locked(self):
-        """For one batch at a time; the system opens the lock of a killed one. Raises: OutputError."""
+    def locked(self) -> Iterator[Manifest]:
+        """Lock the manifest for one batch at a time; the system frees the lock of a killed one. Raises: OutputError."""
         private_folder(self.path.parent)
         with open_private(self.path.with_suffix(".lock"), "a+b") as stream:
             try:
                 lock(stream)
             except OSError:
-                raise OutputError(f"{self.path}: another batch writes there; wait for it or stop it.") from None
+                raise OutputError(f"{self.path}: another batch writes to it; wait for that one, or stop it.") from None
             yield self
 
 
-def merged(entry, line):
+def merged(entry: dict | None, line: dict) -> dict:
     """The entry of a case after one more ``line``."""
     if "status" not in line:
         return {**(entry or {}), **line}
@@ -119,9 +138,11 @@ def merged(entry, line):
     return {**line, "attempts": attempts}
 
 
-def facts_of(results, relative):
-    """What a line tells of a case that ended with these ``Result``s; of several (series), the gravest status counts, and
-    mask, record and report are those of the gravest that has a mask, for the person who looks at it.
+def facts_of(results: list[Result], relative: Callable[[str | Path | None], str | None]) -> dict:
+    """The facts in a manifest's line about a case that ended with these ``Result``s.
+
+    Where there are several (series), the gravest status counts, and mask, record and report are those of the gravest
+    result that has a mask, for the person who reviews it.
     """
     gravest = sorted(results, key=lambda result: (FAILED, BLOCKED, DEFACED, MASK_ONLY, result.status).index(result.status))
     shown = next((result for result in gravest if result.mask), gravest[0])
@@ -135,18 +156,20 @@ def facts_of(results, relative):
             "seconds": round(sum(result.seconds for result in results), 3), "stages": shown.stages}
 
 
-def _parsed(text):
+def _parsed(text: bytes) -> dict | None:
     """The JSON object of a line, or None for a torn one: its closing brace comes last."""
     with suppress(ValueError):
         line = json.loads(text)
-        return line if isinstance(line, dict) else None
+        if isinstance(line, dict):
+            return line
+    return None
 
 
-def _is_torn(handle):
+def _is_torn(handle: int) -> bool:
     size = os.lseek(handle, 0, os.SEEK_END)
     return size > 0 and _last_byte(handle, size) != b"\n"
 
 
-def _last_byte(handle, size):
+def _last_byte(handle: int, size: int) -> bytes:
     os.lseek(handle, size - 1, os.SEEK_SET)
     return os.read(handle, 1)

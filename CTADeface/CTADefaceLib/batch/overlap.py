@@ -1,13 +1,16 @@
 """Cases overlap: while one computes, the next is read and the last is written.
 
-One case at a time is in each of the three gates, and a case keeps its gate until the next one is free, so that at most
+Each of the three gates holds one case at a time, and a case keeps its gate until the next one is free, so that at most
 three volumes are in memory, however fast the disk is. A case that goes back, as to read the next series of a study, gives
-up its gate before it waits: of two that wait for each other's, neither would ever go on.
+up its gate before it waits: two cases that wait for each other's gates would never go on.
 """
 
-import threading
+from __future__ import annotations
 
-from ..progress import Progress
+import threading
+from collections.abc import Callable
+
+from ..progress import Progress, Report
 
 READ, COMPUTE, WRITE = "read", "compute", "write"
 ORDER = (READ, COMPUTE, WRITE)
@@ -15,21 +18,21 @@ GATE_OF_STAGE = {"read": READ, "write": WRITE}
 LANES = 3
 LOOK_EVERY_S = 0.2
 
-# Of this process: threads of a cluster's worker share them as those of a batch on this machine do.
+# One set for each process: the threads of a cluster's worker share it, as those of a batch on this machine do.
 _gates = {name: threading.Lock() for name in ORDER}
 
 
 class Lane(Progress):
-    """The progress of one case, which waits at each gate; ``leave()`` whatever becomes of the case."""
+    """The progress of one case, which waits at each gate; call ``leave()`` at the end, also when the case failed."""
 
-    def __init__(self, callback=None):
+    def __init__(self, callback: Callable[[Report], None] | None = None) -> None:
         super().__init__(callback)
-        self._gate = None
+        self._gate: str | None = None
 
-    def enter(self, stage):
+    def enter(self, stage: str) -> None:
         gate = GATE_OF_STAGE.get(stage, COMPUTE)
         if gate != self._gate:
-            # Waiting belongs to no stage.
+            # The time of waiting belongs to no stage.
             self._close_stage()
             if self._gate is not None and ORDER.index(gate) < ORDER.index(self._gate):
                 self.leave()
@@ -39,7 +42,7 @@ class Lane(Progress):
             self._gate = gate
         super().enter(stage)
 
-    def leave(self):
+    def leave(self) -> None:
         if self._gate is not None:
             _gates[self._gate].release()
             self._gate = None

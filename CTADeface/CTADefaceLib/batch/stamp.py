@@ -1,34 +1,40 @@
 """Is the input of a case still the same? Told by names, sizes and times, without reading it."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 
 from ..dicom.input_files import folder_and_study, study_uid
 from .find import folders_of
 
+# A list, as it stands in the manifest.
+Stamp = list[int | str]
 
-def stamp_of(path):
-    """[bytes, time in ns] of a file; of the folder of a study [bytes, SHA-256 of the paths, sizes and times of all its
-    files], because slices that arrive in it change no time of its own, and so of a study alone (``study_in``); None for
-    what cannot be looked at.
+
+def stamp_of(path: str | Path) -> Stamp | None:
+    """[bytes, time in ns] of a file; for a study's folder, or a study alone (``study_in``), [bytes, SHA-256 of the paths,
+    sizes and times of all its files], because the folder's own time need not change when slices arrive below it; None
+    for what cannot be accessed.
     """
-    path, study = folder_and_study(path)
+    place, study = folder_and_study(path)
     try:
-        status = path.stat()
+        status = place.stat()
     except OSError:
         return None
-    return _stamp_of_folder(path, study) if path.is_dir() else [status.st_size, status.st_mtime_ns]
+    return _stamp_of_folder(place, study) if place.is_dir() else [status.st_size, status.st_mtime_ns]
 
 
-def has_changed(before, now):
-    """Do two stamps of an input differ? Not if that of before is not known."""
+def has_changed(before: Stamp | None, now: Stamp | None) -> bool:
+    """Do two stamps of an input differ? No, if the earlier one is not known."""
     if before is None:
         return False
-    # Manifests of before tell of a study the time of its folder, which says nothing.
+    # Manifests of earlier versions hold the time of a study's folder, which tells nothing.
     return now is None or (type(before[1]) is type(now[1]) and before != now)
 
 
-def _stamp_of_folder(path, study):
+def _stamp_of_folder(path: Path, study: str | None) -> Stamp:
     size, seen = 0, sha256()
     for folder, names in folders_of(path, ()):
         for name in names:

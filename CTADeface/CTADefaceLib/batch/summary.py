@@ -1,6 +1,9 @@
 """What became of a batch, in numbers and in words."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,20 +14,20 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Summary:
-    """``left_out``: files not taken because of their names; ``failed_checks``: blocked cases by check; ``problems``:
-    (case, error) of those that failed or were blocked and about which no person has decided.
+    """``left_out``: files left out because of their names; ``failed_checks``: blocked cases by check; ``problems``:
+    (case, error) of those that failed or were blocked, and that nobody has reviewed.
     """
 
     cases: int
-    by_status: dict
-    failed_checks: dict
-    problems: tuple
+    by_status: dict[str, int]
+    failed_checks: dict[str, int]
+    problems: tuple[tuple[str, str], ...]
     left_out: int
     manifest: Path
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, entries, left_out, manifest):
+    def of(cls, entries: list[dict], left_out: int, manifest: Path) -> Summary:
         open_ones = [entry for entry in entries if entry["status"] not in DONE and not entry.get("review")]
         checks = Counter(name for entry in open_ones for name in entry.get("failed_checks", ()))
         problems = tuple((entry["case"], entry.get("error") or entry["status"]) for entry in open_ones)
@@ -32,13 +35,13 @@ class Summary:
                    problems, left_out, manifest)
 
     @property
-    def complete(self):
+    def complete(self) -> bool:
         return not self.problems
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         return asdict(self) | {"manifest": str(self.manifest), "complete": self.complete}
 
-    def lines(self):
+    def lines(self) -> Iterator[str]:
         """The summary as a person reads it."""
         order = (DEFACED, MASK_ONLY, BLOCKED)
         statuses = sorted(self.by_status, key=lambda status: (*order, status).index(status))

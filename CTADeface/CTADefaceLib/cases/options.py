@@ -1,5 +1,7 @@
 """How a case is run: one value, handed on whole by shell, batch, DICOM, Slicer and Python."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from ..checks.check import checked_overrides
@@ -14,12 +16,12 @@ class Options:
     """How a case is run; the same names as the shell's options.
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
-    outside of the one that is given away (see ``release.hospital_folder``); ``ears``: both ears go too; ``second_opinion`` asks the model about a ``mask``
-    that was given, for the checks; ``mask_only`` gives nothing away: the mask then goes to ``masks`` or the folder of
-    the results; ``record_names`` puts the files' names into the record; ``naming`` as for ``output_paths``;
-    ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
+    outside of the one that is given away (see ``release.hospital_folder``); ``ears``: both ears go too; with
+    ``second_opinion`` the checks ask the model about a ``mask`` that was given; ``mask_only`` gives nothing away: the mask
+    then goes to ``masks`` or the folder of the results; ``record_names`` puts the files' names into the record; ``naming``
+    as for ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it. ``proposal`` is the file
     of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name and checksum, for
-    the record. Of DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on,
+    the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask is made on,
     ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the face.
     """
 
@@ -33,7 +35,7 @@ class Options:
     overwrite: bool = False
     mirroring: bool = False
     step_size: float = 0.5
-    override: dict = field(default_factory=dict)
+    override: dict[str, str] = field(default_factory=dict)
     by: str | None = None
     records: str | None = None
     masks: str | None = None
@@ -48,7 +50,7 @@ class Options:
     deidentify_headers: bool = False
     keep_private: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.keep_private and self.deidentify_headers:
             raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
 
@@ -58,7 +60,7 @@ class Options:
         return ModelRun(self.model, self.device, self.mirroring, self.step_size)
 
     def require_sound(self) -> None:
-        """Raise what is wrong with these options, or missing for them, before anything is done."""
+        """Raise, before anything is done, when an option is wrong, or a package for it is missing."""
         parse_fill(self.fill)
         checked_overrides(self.override)
         if self.report:

@@ -11,7 +11,7 @@ from ..face.survey import Survey
 from ..filling.fill import fill_value, filled
 from ..models.folder import checksum
 from ..network.host import Networks
-from ..progress import Progress
+from ..progress import Progress, StageProgress
 from ..release.gate import Target, Writer, release
 from ..release.outgoing import CaseMask, Outgoing, Scan
 from .options import Options
@@ -21,13 +21,13 @@ from .result import MODEL, Result
 FILE, SEGMENTATION = "file", "segmentation"
 
 
-def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | None = None,
+def prepare(scan: Scan, face: CaseMask, options: Options, progress: StageProgress | None = None,
             stored: np.ndarray | None = None) -> Outgoing:
     """Fill a scan and check the result.
 
     Parameters: ``stored`` the values (k, j, i) after the fill of ``options``, where it was applied already.
-    Raises: MaskError for an empty mask, one of another grid, or one that cannot be levelled; MissingPackages and
-    DeviceError of the identity check; Cancelled.
+    Raises: MaskError for an empty mask, one on another grid, or one that cannot be levelled; MissingPackages and
+    DeviceError from the identity check; Cancelled.
     """
     progress, survey = progress or Progress(), scan.survey
     progress.enter("fill")
@@ -38,7 +38,7 @@ def prepare(scan: Scan, face: CaseMask, options: Options, progress: Progress | N
         value = fill_value(scan.volume, options.fill, survey.histogram)
     progress.enter("check")
     outgoing = Outgoing(scan, face, np.ascontiguousarray(stored), value, options.fill, options.override, options.by)
-    outgoing.checks  # noqa: B018 - found here, in the stage of the checks
+    outgoing.checks  # noqa: B018 - computed here, in the stage of the checks
     if options.identity:
         outgoing.check_identity(progress)
     return outgoing
@@ -62,13 +62,13 @@ def with_ears(mask: np.ndarray, survey: Survey, options: Options) -> np.ndarray:
 
 
 def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:
-    """``CaseMask`` of a mask, bool (k, j, i), that a model made as ``options`` tell."""
+    """``CaseMask`` of a mask, bool (k, j, i), that a model made with ``options``."""
     return CaseMask(mask, MODEL, model_facts(networks, options.model), mask, ears=options.ears,
                     settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)})
 
 
 def model_settings(options: Options) -> dict:
-    """The record's settings of a model's run; the device only of one that took place."""
+    """The record's settings for a model's run; the device is added only for a run that took place."""
     return {"device": None, "mirroring": options.mirroring, "step_size": options.step_size}
 
 
@@ -78,7 +78,7 @@ def model_facts(networks: Networks, name: str | None) -> dict:
     return {"name": info.name, "sha256": checksum(info)}
 
 
-def second_opinion(scan: Scan, networks: Networks, options: Options) -> np.ndarray | None:
+def opinion_of_model(scan: Scan, networks: Networks, options: Options) -> np.ndarray | None:
     """What the model calls face, bool (k, j, i), in a scan whose mask came from elsewhere; None if not asked for."""
     if not options.second_opinion:
         return None

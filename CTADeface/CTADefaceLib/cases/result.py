@@ -15,7 +15,6 @@ from ..voxels.volume import Volume
 MODEL = "model"
 
 
-
 @dataclass
 class Result:
     """What became of one input; ``seconds`` in all and by stage, ``fill_hu`` in HU, volumes in ml.
@@ -23,7 +22,7 @@ class Result:
     ``mask`` is the file of the mask that was written, ``given_mask`` the one that was used in place of a model's;
     ``model`` the name of the model that made the mask, or proposed it to a person; None when none did.
     ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
-    or 'not defaced' (a series of a DICOM study that is none to deface, for the ``reason``; nothing of it was written).
+    or 'not defaced' (a series of a DICOM study that was left out; ``reason`` says why; nothing of it was written).
     ``series`` is its number in the listing.
     """
 
@@ -37,11 +36,11 @@ class Result:
     fill: str | None = None
     fill_hu: float | None = None
     mask_ml: float | None = None
-    checks: list = field(default_factory=list)
+    checks: list[dict] = field(default_factory=list)
     record: str | None = None
     report: str | None = None
     seconds: float = 0.0
-    stages: dict = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     series: int | None = None
     reason: str | None = None
@@ -51,14 +50,14 @@ class Result:
         self.model = (face.model or {}).get("name")
         # None where a mask was given.
         self.device = face.settings.get("device") if face.source == MODEL else None
-        self.mask_ml = round(volume.geometry.millilitres(np.count_nonzero(face.mask)), 2)
+        self.mask_ml = round(volume.geometry.millilitres(int(np.count_nonzero(face.mask))), 2)
 
     def was_filled(self, outgoing: Outgoing) -> None:
         """Take over the fill."""
         self.fill, self.fill_hu = str(outgoing.settings["fill"]), outgoing.settings["fill_hu"]
 
     def note(self, error: CTADefaceError) -> None:
-        """Take over what a ``CTADefaceError`` says; of ``ChecksFailed`` also its checks, record and mask."""
+        """Take over what a ``CTADefaceError`` says, and the checks, record and mask of a ``ChecksFailed``."""
         self.error = str(error)
         if isinstance(error, ChecksFailed):
             self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
@@ -68,7 +67,7 @@ class Result:
         """Take over that ``path`` was released, what the checks said, and the paths of ``Released``."""
         self.checks = [check.as_dict() for check in outgoing.checks]
         self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
-        self.report, self.error = released.report and str(released.report), released.problem
+        self.report, self.error = str(released.report) if released.report else None, released.problem
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -82,6 +81,6 @@ def failure(path: object, error: BaseException) -> Result:
     elif isinstance(error, MemoryError):
         result.error = f"{path}: not enough memory; close other programs or crop it to the head."
     else:
-        # A fault of ours is named, not hidden.
+        # A fault of this program is named, not hidden.
         result.error = f"{path}: unexpected {type(error).__name__}: {error}; please report it."
     return result

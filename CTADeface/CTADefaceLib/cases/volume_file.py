@@ -1,4 +1,4 @@
-"""One volume file to its defaced copy, and what is said about it."""
+"""Defaces one volume file, and tells what became of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from ..checks.check import Check
 from ..checks.written import written_file
@@ -30,7 +28,7 @@ from ..voxels.images import mask_on_grid
 from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .options import Options
-from .prepare import FILE, mask_by_model, model_settings, prepare, release_case, second_opinion, target_of, with_ears
+from .prepare import FILE, mask_by_model, model_settings, opinion_of_model, prepare, release_case, target_of, with_ears
 from .result import Result
 
 
@@ -39,24 +37,21 @@ def deface_file(path: str | Path, folder: str | Path, options: Options = Options
     """Deface one volume file into ``folder``.
 
     Parameters: ``warn`` is called with each one-sentence warning; ``networks`` holds the models (None: for this case).
-    Returns: ``Result``. Raises: every ``CTADefaceError``; then nothing was written, but for ``ChecksFailed`` a record
+    Returns: ``Result``. Raises: every ``CTADefaceError``; nothing was written then, except after ``ChecksFailed`` a record
     and the mask in the folder of records.
     """
     started = time.monotonic()
     progress, networks = progress or Progress(), networks or NetworksHere()
     options.require_sound()
     recover(_place(path, folder, options))
-    # Only now: a mask that a killed run has left must not take a name from this one.
+    # After recovery: a mask that a killed run left behind must not take the name that this run would choose.
     wanted = _wanted(path, folder, options)
     refuse_existing(wanted, options.overwrite)
     progress.begin(*_stages(options))
     progress.enter("read")
-    volume = _read(path, options, networks, lambda volume: warn_of_memory(volume, warn))
-    warning = text_warning(path, volume.source)
-    if warning:
-        warn(warning)
+    volume = _read(path, options, networks, warn)
     with ThreadPoolExecutor(1) as pool:
-        # While Python imports, which uses one core.
+        # Hashed while Python imports modules, which uses one core.
         before = None if options.mask_only else pool.submit(voxels_sha256, volume.stored)
         survey = _survey(volume, options, progress)
         names = {"input": Path(path).name, "defaced": wanted[0].name} if options.record_names else None
@@ -108,7 +103,7 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
     defaced, mask = output_paths(path, folder, options.naming)
     if options.mask_only:
         return [mask if options.masks is None else Path(options.masks) / mask.name]
-    # Said before an hour of computing, not after it.
+    # A wrong folder is refused before the computation, not after it.
     release = options.release or defaced.parent
     records_folder(release, options.records)
     masks = masks_folder(release, options.masks, options.records)
@@ -119,23 +114,32 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
 
 
 def _place(path: str | Path, folder: str | Path, options: Options) -> Path:
-    """The folder that holds what is unfinished."""
+    """The folder that holds unfinished files."""
     if options.mask_only:
         return place_of(_wanted(path, folder, options), options.release)
     return records_folder(options.release or folder, options.records)
 
 
-def _read(path: str | Path, options: Options, networks: Networks, begun: Callable[[Volume], None]) -> Volume:
+def _read(path: str | Path, options: Options, networks: Networks, warn: Callable[[str], None]) -> Volume:
+    """The volume, after warnings about its size and its header; where a model is needed, it begins to load meanwhile."""
+    def begun(volume: Volume) -> None:
+        warn_of_memory(volume, warn)
+
     if options.mask is not None:
-        return read_volume(path, begun=begun)
-    # Python's imports and zlib's decompression use a core each.
-    return read_volume(path, lambda: networks.begin(options.model), begun)
+        volume = read_volume(path, begun=begun)
+    else:
+        # Python's imports and zlib's decompression use a core each.
+        volume = read_volume(path, lambda: networks.begin(options.model), begun)
+    warning = text_warning(path, volume.source)
+    if warning:
+        warn(warning)
+    return volume
 
 
 def _survey(volume: Volume, options: Options, progress: Progress) -> Survey:
     info = None
     if options.mask is None:
-        with suppress(CTADefaceError):  # raised by the networks, after what is wrong with the input
+        with suppress(CTADefaceError):  # the networks raise it later, after faults of the input
             info = overview_model(options.model)
     return surveyed(volume, info, progress)
 
@@ -147,13 +151,14 @@ def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progr
         require_face(mask, volume)
         return mask_by_model(with_ears(mask, scan.survey, options), networks, options)
     scan.survey.check()
-    mask, proposal, opinion = mask_on_grid(read_volume(options.mask), volume), None, None
+    mask = mask_on_grid(read_volume(options.mask), volume)
     if mask.any():
         mask = with_ears(mask, scan.survey, options)
     if options.mask_only:
         return CaseMask(mask, FILE)
+    proposal = opinion = None
     if options.proposal is not None:
         proposal = mask_on_grid(read_volume(options.proposal), volume)
     else:
-        opinion = second_opinion(scan, networks, options)
+        opinion = opinion_of_model(scan, networks, options)
     return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options), options.ears)

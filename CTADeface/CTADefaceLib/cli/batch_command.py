@@ -1,15 +1,24 @@
 """The shell command ``cta-deface batch``."""
 
+from __future__ import annotations
+
+import argparse
 import json
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .shared import ProgressBar, add_engine_options, add_private_option, options_of
 
+if TYPE_CHECKING:
+    from ..batch.cluster import Cluster
 
-def add_batch(commands):
+
+def add_batch(commands: argparse._SubParsersAction) -> None:
     batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped")
     batch.add_argument("input", metavar="IN", help="folder tree of volume files and DICOM studies, or a BIDS dataset")
     batch.add_argument("output", metavar="OUT", help="folder of the results, with the tree of IN; the manifest lies in "
@@ -29,7 +38,7 @@ def add_batch(commands):
     batch.set_defaults(action=batch_command)
 
 
-def batch_command(args):
+def batch_command(args: argparse.Namespace) -> int:
     """Exit code 0 when every case is done, 1 when some are not, 130 when it was stopped."""
     from ..batch.run_batch import run_batch
 
@@ -52,15 +61,15 @@ def batch_command(args):
     return 0 if summary.complete else 1
 
 
-def engine_of(args):
-    """The cluster that was asked for, else None."""
+def engine_of(args: argparse.Namespace) -> Cluster | None:
+    """The cluster that was asked for, or None."""
     if not args.scheduler:
         if args.resource:
-            raise InputError("--resource: is for --scheduler; leave it out.")
+            raise InputError("--resource: is only for --scheduler; give both, or none of them.")
         return None
     from ..batch.cluster import Cluster
 
-    resources = {}
+    resources: dict[str, float] = {}
     for text in args.resource:
         name, _sign, amount = text.partition("=")
         try:
@@ -70,9 +79,9 @@ def engine_of(args):
     return Cluster(args.scheduler, resources, args.retries)
 
 
-def teller(as_json):
-    """Says on stdout what became of each case: all as JSON, or only what went wrong."""
-    def tell(entry):
+def teller(as_json: bool) -> Callable[[dict], None]:
+    """A function that prints what became of a case: every case as JSON, or only the cases that went wrong."""
+    def tell(entry: dict) -> None:
         if as_json:
             print(json.dumps(entry), flush=True)
         elif entry["error"]:
@@ -82,9 +91,9 @@ def teller(as_json):
 
 
 @contextmanager
-def terminated_as_interrupted():
-    """SIGTERM, with which job schedulers end a job, stops a batch as Ctrl-C does."""
-    def interrupt(_number, _frame):
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, with which job schedulers end a job, stop a batch as Ctrl-C does."""
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     try:

@@ -23,7 +23,7 @@ def demo_command(args: argparse.Namespace) -> int:
     from ..release.report import need_pictures
 
     path = Path(args.input) if args.input else _public_head()
-    # Apart, so that nothing that shows the original face is ever in the folder that is given away.
+    # Apart, so that nothing in the folder that is given away ever shows the original face.
     hospital = Path(args.records or Path(args.output) / "hospital-only")
     picture = hospital / f"{split_extension(path)[0]}_before_after.png"
     args.output, args.records = str(Path(args.output) / "release"), str(hospital)
@@ -33,7 +33,7 @@ def demo_command(args: argparse.Namespace) -> int:
     print_result(result, args.json)
     if not result.defaced:
         return 1
-    # Before the picture, which may fail: what is released must be known to be.
+    # Printed before the picture, which may fail: the person must know what has been released.
     print(f"face mask: {result.mask}\nrecord: {result.record}", flush=True)
     _draw(path, result.defaced, picture, args.overwrite)
     print(f"before and after (shows the original face, not for release): {picture}")

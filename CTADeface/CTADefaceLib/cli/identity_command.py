@@ -1,17 +1,29 @@
 """The shell command ``cta-deface identity``."""
 
+from __future__ import annotations
+
+import argparse
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, OutputError
 from ..files.private import private_folder
 from .shared import ProgressBar
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..identity.identity_check import Detection, IdentityResult, ViewResult
+    from ..rendering.camera import View
+    from ..voxels.volume import Volume
+
 DONE = "pass"
 
 
-def add_identity(commands):
+def add_identity(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("identity", help="is the face still detected and recognised after defacing?")
     parser.add_argument("before", metavar="BEFORE", help="the original volume")
     parser.add_argument("after", metavar="AFTER", help="the defaced volume")
@@ -23,7 +35,7 @@ def add_identity(commands):
     parser.set_defaults(action=identity_command)
 
 
-def identity_command(args):
+def identity_command(args: argparse.Namespace) -> int:
     """Exit code 0 only when the verdict is 'pass'."""
     from ..identity.identity_check import STAGES, identity_check
 
@@ -31,7 +43,7 @@ def identity_command(args):
     if folder and not args.overwrite:
         _refuse_pictures(folder)
     before, after, mask = _read(args)
-    keep = PictureWriter(folder) if folder else lambda view, before, after: None
+    keep: Callable[[ViewResult, np.ndarray, np.ndarray], None] = PictureWriter(folder) if folder else _keep_nothing
     bar = ProgressBar(Path(args.after).name, args.quiet, STAGES)
     try:
         result = identity_check(before.to_hu(before.stored), after.to_hu(after.stored), mask, before.geometry,
@@ -45,45 +57,49 @@ def identity_command(args):
     return 0 if result.verdict == DONE else 1
 
 
-def picture_folder(folder, after):
+def picture_folder(folder: str | Path, after: str | Path) -> Path:
     """``folder`` as a path; ``OutputError`` when it lies in the folder of the defaced file ``after``."""
-    folder = Path(folder).resolve()
-    # The file may be a link: the link is given away, and so is what lies beside the file itself.
-    if any(folder.is_relative_to(release) for release in (Path(after).parent.resolve(), Path(after).resolve().parent)):
-        raise OutputError(f"{folder}: lies in the folder of the defaced volume, which is given away, and the pictures "
+    pictures = Path(folder).resolve()
+    # The file may be a link: both the link's folder and that of the file itself are given away.
+    if any(pictures.is_relative_to(release) for release in (Path(after).parent.resolve(), Path(after).resolve().parent)):
+        raise OutputError(f"{pictures}: lies in the folder of the defaced volume, which is given away, and the pictures "
                           "show the original face; choose a folder outside it.")
-    return folder
+    return pictures
 
 
-def _refuse_pictures(folder):
+def _refuse_pictures(folder: Path) -> None:
     from ..files.publish import refuse_existing
     from ..identity.views import VIEWS
 
     refuse_existing([picture_path(folder, view) for view in VIEWS], overwrite=False)
 
 
-def picture_path(folder, view):
+def picture_path(folder: Path, view: View | ViewResult) -> Path:
     return folder / f"{view.name.replace(' ', '_')}.png"
 
 
-class PictureWriter:
-    """Writes each view, original left and defaced right, with its boxes: white counted as the face, black not."""
+def _keep_nothing(_view: ViewResult, _before: np.ndarray, _after: np.ndarray) -> None:
+    """Stands for a ``PictureWriter`` where no pictures are asked for."""
 
-    def __init__(self, folder):
+
+class PictureWriter:
+    """Writes each view, original left and defaced right, with its boxes: white ones count as the face, black ones do not."""
+
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
             private_folder(folder)
         except OSError as error:
             raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from None
 
-    def __call__(self, view, before, after):
+    def __call__(self, view: ViewResult, before: np.ndarray, after: np.ndarray) -> None:
         from ..rendering.pictures import picture_grid, write_png
 
         pictures = [outlined(*pair) for pair in ((before, view.boxes_before), (after, view.boxes_after))]
         write_png(picture_grid([pictures]), picture_path(self._folder, view))
 
 
-def outlined(picture, detections):
+def outlined(picture: np.ndarray, detections: Iterable[Detection]) -> np.ndarray:
     """A copy of ``picture`` with the outline of each detection."""
     picture = picture.copy()
     for found in detections:
@@ -97,7 +113,7 @@ def outlined(picture, detections):
     return picture
 
 
-def _read(args):
+def _read(args: argparse.Namespace) -> tuple[Volume, Volume, np.ndarray]:
     """(before, after, mask): two ``Volume``s and a bool array on one grid; ``InputError`` or ``MaskError`` if not."""
     from ..files.read import read_volume
     from ..voxels.ct_check import check_ct
@@ -111,8 +127,8 @@ def _read(args):
     return before, after, mask_on_grid(read_volume(args.mask), before)
 
 
-def table(result):
-    """Lines of text: each view, all views, the verdict, what is known of the method."""
+def table(result: IdentityResult) -> Iterator[str]:
+    """Lines of text: each view, all views, the verdict, how well the method works."""
     yield f"{'view':<18}{'boxes before':>14}{'after':>7}{'face before':>14}{'after':>12}{'distance':>10}"
     for view in result.views:
         yield (f"{view.name:<18}{len(view.boxes_before):>14}{len(view.boxes_after):>7}{_width(view.before):>14}"
@@ -125,9 +141,9 @@ def table(result):
     yield result.method
 
 
-def _width(detection):
+def _width(detection: Detection | None) -> str:
     return "-" if detection is None else f"{detection.width_mm:.0f} mm"
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"

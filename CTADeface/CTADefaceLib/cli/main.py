@@ -38,7 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None, networks: Networks | None = None) -> int:
-    """Entry point; ``networks`` holds the models of ``run`` (None: this process). Returns the exit code: 0 done, 1 a case or command failed, 130 stopped by Ctrl-C."""
+    """Entry point; ``networks`` runs the models of ``run`` (None: in this process).
+
+    Returns the exit code: 0 done, 1 a case or command failed, 130 stopped by Ctrl-C.
+    """
     args = build_parser().parse_args(argv)
     args.networks = networks
     try:
@@ -52,8 +55,8 @@ def main(argv: list[str] | None = None, networks: Networks | None = None) -> int
 
 
 def command() -> None:
-    """The process of ``main``. For ``run`` networks have one of their own, and Python is not taken apart at the end."""
-    # numpy's own threads: every core has planes of its own already, and more for a small matrix only wait for each other.
+    """Run ``main`` and exit. For ``run``, networks have a process of their own, and Python ends without its shutdown."""
+    # One thread inside numpy: every core already works on planes of its own, and small matrices gain nothing from more.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] != ["run"]:
         sys.exit(main())

@@ -14,6 +14,7 @@ from .shared import add_engine_options, add_private_option, guarded, options_of,
 if TYPE_CHECKING:
     from ..cases.options import Options
     from ..cases.result import Result
+    from ..progress import Progress
 
 
 def add_run(commands: argparse._SubParsersAction) -> None:
@@ -40,7 +41,7 @@ def run_command(args: argparse.Namespace) -> int:
     """Exit code 0 only when every input was defaced; a bad input never stops the others."""
     sources = grouped(args.inputs)
     if args.mask is None and args.networks is not None:
-        # Before anything else is imported: the process needs longer to load torch than this one to read a scan.
+        # Before anything else is imported, because loading torch there takes longer than reading a scan here.
         args.networks.volumes_to_come = len(sources)
         args.networks.begin(args.model)
     if args.networks is None:
@@ -51,13 +52,16 @@ def run_command(args: argparse.Namespace) -> int:
     if options.mask is not None and len(sources) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
     if options.override and len(sources) > 1:
-        raise CTADefaceError("--override: a reason was given for one case that somebody has seen; give one INPUT.")
+        raise CTADefaceError("--override: a reason is given for one case that somebody has seen; give one INPUT.")
     if options.mask is not None and options.mask_only:
         raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
-    taken: dict[object, object] = {}
+    taken: dict[Path | str, Path | str] = {}
     failures = 0
     for source in sources:
-        results = _run_study(source, args, options, taken) if is_study(source) else [run_one(source, args, options, taken)]
+        if isinstance(source, list) or Path(source).is_dir():
+            results = _run_study(source, args, options, taken)
+        else:
+            results = [run_one(source, args, options, taken)]
         for result in results:
             print_result(result, args.json)
             failures += result.error is not None
@@ -69,7 +73,7 @@ def run_one(path: str | Path, args: argparse.Namespace, options: Options, taken:
     from ..cases.volume_file import deface_file
     from ..files.publish import output_paths
 
-    def work(progress, warn):
+    def work(progress: Progress, warn: Callable[[str], None]) -> list[Result]:
         target = output_paths(path, args.output)[0]
         if target in taken:
             raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
@@ -80,10 +84,10 @@ def run_one(path: str | Path, args: argparse.Namespace, options: Options, taken:
 
 
 def _run_study(source: str | list[str], args: argparse.Namespace, options: Options, taken: dict) -> list[Result]:
-    """The ``Result``s of a DICOM source; of several in one release folder the series' numbers would be the same."""
+    """The ``Result``s of a DICOM source; two of them in one release folder would use the same series' numbers."""
     from ..dicom.deface_study import deface_dicom
 
-    def work(progress, warn):
+    def work(progress: Progress, warn: Callable[[str], None]) -> list[Result]:
         if "study" in taken:
             raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; "
                                  "give each its own --output.")
@@ -95,12 +99,7 @@ def _run_study(source: str | list[str], args: argparse.Namespace, options: Optio
 
 
 def grouped(inputs: list[str]) -> list[str | list[str]]:
-    """Shell inputs as sources: each folder and each other file for itself, all DICOM files together as one list."""
+    """Shell inputs as sources: each folder (a DICOM study) and each volume file by itself, all DICOM files as one list."""
     files = [path for path in inputs if is_dicom(path) and not Path(path).is_dir()]
-    sources = [path for path in inputs if path not in files]
+    sources: list[str | list[str]] = [path for path in inputs if path not in files]
     return [*sources, files] if files else sources
-
-
-def is_study(source: str | list[str]) -> bool:
-    """Is a source of ``grouped`` DICOM? Files that are have been grouped to a list."""
-    return isinstance(source, list) or Path(source).is_dir()

@@ -1,19 +1,26 @@
 """The shell command ``cta-deface series``."""
 
+from __future__ import annotations
+
+import argparse
 import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..dicom.input_files import Source
 
 COLUMNS = ("number", "kind", "plane", "images", "size", "pixel_mm", "series_number", "description", "problem")
 HEADINGS = ("NUMBER", "KIND", "PLANE", "IMAGES", "SIZE", "PIXEL MM", "SERIES NO.", "DESCRIPTION", "REMARK")
 
 
-def add_series(commands):
+def add_series(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("series", help="list the series of a DICOM folder with what they are")
     parser.add_argument("folder", metavar="FOLDER", help="folder with DICOM files, searched with its sub-folders")
     parser.add_argument("--json", action="store_true", help="one JSON object per series on stdout")
     parser.set_defaults(action=series_command)
 
 
-def series_command(args):
+def series_command(args: argparse.Namespace) -> int:
     """Exit code 0 when there is a series that can be defaced."""
     rows = listing(args.folder)
     if args.json:
@@ -26,8 +33,8 @@ def series_command(args):
     return 0 if any(row["can_be_defaced"] for row in rows) else 1
 
 
-def listing(source):
-    """One dict per series of ``source``: what ``describe`` says, and ``can_be_defaced`` with the ``problem`` if not."""
+def listing(source: Source) -> list[dict]:
+    """One dict per series of ``source``: what ``describe`` says, ``can_be_defaced``, and the ``problem`` if it cannot."""
     from ..dicom.dicom_packages import no_values_in_warnings
     from ..dicom.series import describe, find_series
     from ..dicom.series_kinds import DEFACEABLE
@@ -51,7 +58,7 @@ def listing(source):
     return rows
 
 
-def _text(value):
+def _text(value: object) -> str:
     if isinstance(value, list):
         return " x ".join(f"{x:g}" for x in value)
     return "" if value is None else str(value)

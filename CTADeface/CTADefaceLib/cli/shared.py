@@ -1,4 +1,4 @@
-"""What subcommands share: options, progress on the terminal, and what is said of a result."""
+"""What subcommands share: options, progress on the terminal, and the line that tells a result."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def require_room(room: str, command: str) -> None:
         raise CTADefaceError(f"cta-deface {command}: is not part of the Slicer extension; pip install cta-deface.")
 
 
-def guarded(path: str, args: argparse.Namespace, work: Callable) -> list[Result]:
+def guarded(path: str | Path, args: argparse.Namespace,
+            work: Callable[[Progress, Callable[[str], None]], list[Result]]) -> list[Result]:
     """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
     from ..cases.result import failure
 

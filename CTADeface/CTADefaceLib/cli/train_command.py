@@ -1,18 +1,26 @@
 """The shell commands ``cta-deface train add`` and ``cta-deface train run``."""
 
+from __future__ import annotations
+
+import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .shared import require_room
 
+if TYPE_CHECKING:
+    from ..training.dataset import AnnotatedHead
 
-def add_train(commands):
+
+def add_train(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser("train", help="corrected masks to training cases, training cases to a model")
     parts = train.add_subparsers(required=True)
     _add_add(parts)
     _add_run(parts)
 
 
-def _add_add(parts):
+def _add_add(parts: argparse._SubParsersAction) -> None:
     add = parts.add_parser("add", help="add a scan and its corrected mask to a training set")
     add.add_argument("image", metavar="IMAGE", help="head CT in HU")
     add.add_argument("mask", metavar="MASK", help="its face mask, on the same grid")
@@ -22,7 +30,7 @@ def _add_add(parts):
     add.set_defaults(action=train_add_command)
 
 
-def _add_run(parts):
+def _add_run(parts: argparse._SubParsersAction) -> None:
     run = parts.add_parser("run", help="train on a folder of annotated heads and write a model folder")
     run.add_argument("data", metavar="FOLDER", help="nnU-Net raw dataset, or <case>_image and <case>_mask.nii.gz")
     run.add_argument("-o", "--output", required=True, metavar="MODELFOLDER", help="for --model and 'models install'")
@@ -47,7 +55,7 @@ def _add_run(parts):
     run.set_defaults(action=train_run_command)
 
 
-def train_add_command(args):
+def train_add_command(args: argparse.Namespace) -> int:
     from ..training.collect import add_case
 
     name = add_case(args.image, args.mask, args.to, args.overwrite)
@@ -55,8 +63,8 @@ def train_add_command(args):
     return 0
 
 
-def train_run_command(args):
-    """Prints the Dice of every head held back; what nnU-Net prints goes to stderr."""
+def train_run_command(args: argparse.Namespace) -> int:
+    """Print the Dice of every head held back; the output of nnU-Net goes to stderr."""
     require_room("training.train", "train run")
     from ..training.train import Plan, train_model
 
@@ -64,7 +72,7 @@ def train_run_command(args):
                 args.variants, args.spacing, args.seed, args.device, args.hard, args.learning_rate)
     out = sys.stdout
 
-    def tell(head, scores):
+    def tell(head: AnnotatedHead, scores: dict[str, float]) -> None:
         said = "   ".join(f"{label} {dice:.3f}" for label, dice in scores.items())
         print(f"{head.name:<24}Dice {said}", file=out, flush=True)
 
@@ -75,13 +83,14 @@ def train_run_command(args):
     return 0
 
 
-def report(evaluation):
+def report(evaluation: dict) -> Iterator[str]:
     """Lines of text: mean and worst Dice, and what they mean."""
     dice = evaluation["dice"]
     if not dice:
         yield "No head was held back: nothing is known about this model yet; measure it before use."
         return
-    for label, of in dice.items():
-        yield f"{label:<8}mean Dice {of['mean']:.4f}, worst {of['worst']:.4f} on {of['cases']} heads held back"
+    for label, figures in dice.items():
+        yield (f"{label:<8}mean Dice {figures['mean']:.4f}, worst {figures['worst']:.4f} on {figures['cases']} heads "
+               "held back")
     if "before" in dice and any(dice["trained"][key] < dice["before"][key] for key in ("mean", "worst")):
         yield "The model you began with is better in mean or worst Dice: keep it, or add cases and train longer."

@@ -1,13 +1,21 @@
 """The shell command ``cta-deface validate``."""
 
+from __future__ import annotations
+
+import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .shared import require_room
 
+if TYPE_CHECKING:
+    from ..validation.faces import Faces
+    from ..validation.protocol import Protocol
 
-def add_validate(commands):
+
+def add_validate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("validate", help="the published validation on a folder of heads with reference masks")
     parser.add_argument("data", metavar="DATA",
                         help="folder, searched with its sub-folders, of <name>_image.nii.gz and <name>_mask.nii.gz")
@@ -22,7 +30,7 @@ def add_validate(commands):
     parser.set_defaults(action=validate_command)
 
 
-def validate_command(args):
+def validate_command(args: argparse.Namespace) -> int:
     """Exit code 0 when the report was written; failures of single heads are in it."""
     require_room("validation", "validate")
     from ..validation.heads import find_cases
@@ -47,7 +55,7 @@ def validate_command(args):
     return 0
 
 
-def _faces(protocol):
+def _faces(protocol: Protocol) -> Faces:
     from ..validation.faces import Faces
 
     return Faces(protocol)

@@ -1,7 +1,7 @@
-"""What a defaced file may hold beside its pixels, as tables: sequences and elements of many values have to be named here."""
+"""Tables of what a defaced file may hold beside its pixels: sequences and elements of many values must be listed here."""
 
-# Sequences of CT and enhanced CT. What is not here (icons, look-up tables, graphics, contours, surfaces, waveforms,
-# signatures, copies of old headers) goes.
+# Sequences of CT and enhanced CT. All others (icons, look-up tables, graphics, contours, surfaces, waveforms, signatures,
+# copies of old headers) are removed.
 FRAME_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
 REFERENCES = {
     "SourceImageSequence", "ReferencedImageSequence", "ReferencedInstanceSequence", "ReferencedSeriesSequence",
@@ -50,14 +50,14 @@ SEQUENCES = FRAME_GROUPS | REFERENCES | {
     "ConsentForClinicalTrialUseSequence", "ContributingEquipmentSequence", "UDISequence", "EquivalentCodeSequence",
     "CodingSchemeIdentificationSequence"}
 
-# Elements of numbers without a limit in the dictionary; all others of that kind can be a table, a curve, or a picture.
+# Elements of numbers whose count the dictionary does not limit; any other of that kind can be a table, curve, or picture.
 MANY_NUMBERS = {
     "WindowCenter", "WindowWidth", "DimensionIndexValues", "FrameIncrementPointer", "ReferencedFrameNumber", "FocalSpots",
     "ContrastFlowRate", "ContrastFlowDuration", "LossyImageCompressionRatio", "FilterThicknessMinimum",
     "FilterThicknessMaximum", "FilterBeamPathLengthMinimum", "FilterBeamPathLengthMaximum", "NumericValue",
     "ReferencedXRayDetectorIndex", "ReferencedXRaySourceIndex", "ReferencedPathIndex", "AcquisitionIndex"}
 
-# Where to fetch the original, and the extremes of its pixels.
+# These tell where to fetch the original, and the extremes of its pixels.
 NEVER = {"RetrieveAETitle", "RetrieveLocationUID", "SmallestImagePixelValue", "LargestImagePixelValue",
          "SmallestPixelValueInSeries", "LargestPixelValueInSeries", "SmallestImagePixelValueInPlane",
          "LargestImagePixelValueInPlane"}

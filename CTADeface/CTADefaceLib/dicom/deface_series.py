@@ -1,4 +1,4 @@
-"""The series of a study, one after the other: mask, fill, gate, files, and what is said about each."""
+"""The series of a study, one after the other: mask, fill, gate, files, and the ``Result`` of each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..cases.prepare import (
     SEGMENTATION,
     mask_by_model,
     model_settings,
+    opinion_of_model,
     prepare,
     release_case,
-    second_opinion,
     target_of,
     with_ears,
 )
@@ -30,7 +30,7 @@ from ..files.publish import publishing, refuse_existing
 from ..files.read import count_different
 from ..files.write import write_mask_new
 from ..network.host import Networks
-from ..progress import Progress
+from ..progress import Progress, StageProgress
 from ..release.outgoing import CaseMask, Outgoing, Scan
 from ..voxels.volume import Geometry, Volume
 from .deidentify import BasicProfile
@@ -47,8 +47,11 @@ from .uids import NewUids
 
 @dataclass
 class PersonsMask:
-    """A mask, bool (k, rows, columns) on a series' slices; if a model proposed it first, ``proposal``, the
-    ``model``'s name and checksum, and ``how`` it ran (device, mirroring, step size), for the record's settings."""
+    """A mask, bool (k, rows, columns) on a series' slices.
+
+    If a model proposed it first: its ``proposal``, the ``model``'s name and checksum, and ``how`` it was run (device,
+    mirroring, step size), for the record's settings.
+    """
 
     mask: np.ndarray
     proposal: np.ndarray | None = None
@@ -61,7 +64,7 @@ class Face:
     """A mask and the grid it lies on; ``volume`` is that of the ``chosen`` series, already read.
 
     ``source`` 'model', 'file' or 'segmentation' (a person's); ``own`` the mask on the very slices of the chosen series,
-    where that is known; ``proposal``, ``model`` and ``how`` as of ``PersonsMask``; ``survey`` the ``Survey`` of ``volume``,
+    where that is known; ``proposal``, ``model`` and ``how`` as in ``PersonsMask``; ``survey`` the ``Survey`` of ``volume``,
     if any.
     """
 
@@ -92,8 +95,8 @@ class Run:
     plan: Plan
     publication: Publication
 
-    def deface(self, series, progress):
-        """``Result`` of one series; what goes wrong with it is in there and stops no other."""
+    def deface(self, series: Series, progress: StageProgress) -> Result:
+        """``Result`` of one series, which also tells what went wrong, so that no error stops the other series."""
         started = time.monotonic()
         result = Result(f"series {series.number} ({series.kind})", series=series.number)
         reason = why_left_out(series, self.face.chosen, self.plan)
@@ -109,15 +112,15 @@ class Run:
         except CTADefaceError as error:
             result.note(error)
         except Exception as error:
-            # It must not keep back the other series.
+            # A fault in one series must not stop the others.
             result.error = failure(result.input, error).error
         result.seconds = round(time.monotonic() - started, 3)
         return result
 
-    def _deface(self, series, result, progress):
+    def _deface(self, series: Series, result: Result, progress: StageProgress) -> None:
         target = series_folder(self.folder, series)
         masks = Path(self.options.masks or (self.folder if self.options.mask_only else self.hospital))
-        # A blocked run has left its mask there for the person who corrects it.
+        # A blocked run has left its mask there, for the person who corrects it.
         mask_file = mask_path(masks, series, free=masks == self.hospital and not self.options.overwrite)
         refuse_existing([mask_file] if self.options.mask_only else [mask_file, target], self.options.overwrite)
         stack = self.plan.stacks[series.number]
@@ -147,13 +150,15 @@ class Run:
                       into=self.publication)
         release_case(outgoing, aim, SeriesWriter(self, outgoing, stack, progress), result)
 
-    def _mask(self, series, stack, progress):
+    def _mask(self, series: Series, stack: Stack, progress: StageProgress) -> tuple[Volume, np.ndarray]:
         """(``Volume``, mask on its own grid) of a series."""
         face = self.face
         chosen = series.number == face.chosen.number
-        volume = face.volume if chosen else read_stack(stack, series.label, progress)
-        if chosen:
-            face.volume = None
+        if chosen and face.volume is not None:
+            # Once used, its memory is free for the other series.
+            volume, face.volume = face.volume, None
+        else:
+            volume = read_stack(stack, series.label, progress)
         if chosen and face.own is not None:
             return volume, face.own
         return volume, mask_on_stack(face.mask, face.geometry, stack)
@@ -172,15 +177,15 @@ class Run:
         face, options, own = self.face, self.options, series.number == self.face.chosen.number
         settings = model_settings(options) | face.how | {
             "headers_deidentified": options.deidentify_headers, "private_kept": options.keep_private,
-            "methods": methods(options.keep_private, self.clean_headers and self.clean_headers.method)}
+            "methods": methods(options.keep_private, None if self.clean_headers is None else self.clean_headers.method)}
         source = face.source if own else face.source + ", of another series"
         if face.source == MODEL:
-            # What the model proposed, nobody has edited.
+            # Nobody has edited what the model proposed.
             made = mask_by_model(mask, self.networks, options)
             return replace(made, source=source, settings=settings | {"device": made.settings["device"]})
         # How a person edited a mask is known of that person's series only.
         return CaseMask(mask, source, face.model, face.proposal if own else None,
-                        second_opinion(scan, self.networks, options) if face.source == FILE else None, settings,
+                        opinion_of_model(scan, self.networks, options) if face.source == FILE else None, settings,
                         options.ears)
 
 
@@ -191,7 +196,7 @@ class SeriesWriter:
     run: Run
     outgoing: Outgoing
     stack: Stack
-    progress: Progress
+    progress: StageProgress
 
     def write(self, staged: Path) -> None:
         staged.mkdir()
@@ -208,8 +213,8 @@ class SeriesWriter:
         write_mask_new(self.outgoing.mask, self.outgoing.volume.geometry, staged)
 
 
-def compare_series(path, stored, progress=None):
-    """As ``compare_file``, of the one series in a folder, read from its files alone. Raises: InputError."""
+def compare_series(path: Path, stored: np.ndarray, progress: StageProgress | None = None) -> tuple[Volume, int]:
+    """As ``compare_file``, for the only series in a folder, read from its files alone. Raises: InputError."""
     found = find_series(path).series
     if len(found) != 1:
         raise InputError(f"{path}: holds {len(found)} series instead of one.")

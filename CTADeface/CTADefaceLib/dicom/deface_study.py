@@ -37,8 +37,8 @@ from .uids import NewUids
 
 HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, "
                 "or use your own tool.")
-PRIVATE_KEPT = ("Private elements of DICOM files are kept: they may hold the face in a form that nobody else knows, and the "
-                "files do not claim that it is gone.")
+PRIVATE_KEPT = ("Private elements of DICOM files are kept: they may hold the face in another form, and the files do not claim "
+                "that it is gone.")
 
 
 def deface_dicom(source: Source, folder: str | Path, options: Options, progress: Progress | None = None,
@@ -48,7 +48,7 @@ def deface_dicom(source: Source, folder: str | Path, options: Options, progress:
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
     the hospital's folder; ``warn`` is called with each one-sentence warning; ``networks`` holds the models (None: for
     this study).
-    What is written of the study appears together at the end.
+    All results of the study appear together at the end.
     Returns: one ``Result`` per series of the source, those that were not defaced included, with the reason.
     Raises: CTADefaceError when nothing at all could be done.
     """
@@ -88,7 +88,7 @@ class _Study:
         clean_headers = BasicProfile(uids) if options.deidentify_headers else None
         face = self._find_face(plan, networks, given)
         progress.enter("write")
-        # The one that the mask was made on first: its voxels are in memory already.
+        # The series that the mask was made on comes first, because its voxels are in memory already.
         order = sorted(series, key=lambda s: s.number != face.chosen.number)
         with publication(place, release=None if options.mask_only else self.folder) as whole:
             run = Run(self.folder, hospital, options, networks, progress, uids, clean_headers, face, plan, whole)
@@ -129,7 +129,7 @@ def require_defaced(results: list[Result], name: str, overrides: dict[str, str] 
         return results
     blocked = next((result for result in results if result.status == "blocked"), None)
     if blocked is None:
-        raise OutputError(" ".join(result.error or result.reason for result in results))
+        raise OutputError(" ".join(result.error or result.reason or result.status for result in results))
     checks = [Check.from_dict(check) for check in blocked.checks]
     raise ChecksFailed(name, failed(checks, overrides), checks, blocked.record, blocked.mask)
 
@@ -169,7 +169,7 @@ def _persons_face(own: PersonsMask, chosen: Series, volume: Volume, stack: Stack
         raise MaskError(f"{chosen.label}: the mask is empty, so that nothing would be removed; draw the face first.")
     mask, geometry = own.mask, volume.geometry
     if not stack.upright:
-        # On an even grid, from which it can be brought to the other series.
+        # On an even grid, from which it can be resampled to the other series.
         even = upright(Volume(mask.astype(np.int16) * 1000, geometry), stack)
         mask, geometry = even.stored >= 500, even.geometry
     return Face(mask, geometry, chosen, volume, SEGMENTATION, own.mask, own.proposal, own.model, own.how)

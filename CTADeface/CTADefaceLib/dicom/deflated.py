@@ -1,6 +1,9 @@
-"""Deflated DICOM files, which pydicom would unpack whole, however large they get."""
+"""Deflated DICOM files, which pydicom would unpack whole, however large they become."""
+
+from __future__ import annotations
 
 import zlib
+from pathlib import Path
 
 from ..errors import InputError
 
@@ -13,15 +16,15 @@ ALWAYS_ROOM, LARGEST_RATIO = 2**26, 20
 BLOCK = 2**20
 
 
-def refuse_bomb(path):
+def refuse_bomb(path: Path) -> None:
     """Raise ``InputError`` when a deflated DICOM file would unpack to far more than a CT does."""
     with open(path, "rb") as stream:
         head = stream.read(HEAD_BYTES)
         if DEFLATED_SYNTAX not in head:
             return
         stream.seek(META_START + LENGTH_ELEMENT_BYTES + int.from_bytes(head[META_START + 8:META_START + 12], "little"))
-        inflate, unpacked, room = zlib.decompressobj(-zlib.MAX_WBITS), 0, max(
-            ALWAYS_ROOM, LARGEST_RATIO * path.stat().st_size)
+        inflate, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        room = max(ALWAYS_ROOM, LARGEST_RATIO * path.stat().st_size)
         try:
             while unpacked <= room and (block := inflate.unconsumed_tail or stream.read(BLOCK)):
                 unpacked += len(inflate.decompress(block, BLOCK))

@@ -1,7 +1,11 @@
 """The optional packages that read and write DICOM, imported when they are used."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 from ..errors import MissingPackages, first_line
 
@@ -9,7 +13,7 @@ OLDEST_PYDICOM = 3
 INSTALL = "pip install 'cta-deface[dicom]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
 
 
-def need_pydicom():
+def need_pydicom() -> ModuleType:
     """The module ``pydicom``. Raises ``MissingPackages`` that names the pip command."""
     try:
         import pydicom
@@ -21,7 +25,7 @@ def need_pydicom():
     return pydicom
 
 
-def need_anonymizer():
+def need_anonymizer() -> ModuleType:
     """The module ``dicomanonymizer.simpledicomanonymizer``. Raises ``MissingPackages`` that names the pip command."""
     try:
         from dicomanonymizer import simpledicomanonymizer
@@ -33,8 +37,8 @@ def need_anonymizer():
 
 
 @contextmanager
-def no_values_in_warnings():
-    """pydicom warns of values that the standard does not allow by printing them, names and IDs included."""
+def no_values_in_warnings() -> Iterator[None]:
+    """Silence pydicom's warnings: they print values that the standard does not allow, which may be names and IDs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pydicom")
         yield

@@ -1,19 +1,28 @@
 """Text that PS3.15 leaves in a header: what may stay there is named here, all else is emptied.
 
-Table E.1-1 lists elements that are known to identify; it leaves free text in others (none of those below is in it, edition
-2026c), codes of a hospital's own, and whatever was put into a wrong place.
+Table E.1-1 lists elements that are known to identify. It leaves free text in others (edition 2026c lists none of those
+below), a hospital's own codes, and whatever was put into a wrong place.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Collection
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from .allowed import MUST_BE_THERE
 from .dicom_packages import need_pydicom
+from .uids import NewUids
 from .vouched import LONG_TEXT
+
+if TYPE_CHECKING:
+    from pydicom import DataElement, Dataset
+    from pydicom.sr.codedict import Code
 
 # Device and technique: what research needs and a machine writes. They stay as they are.
 KEPT = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel")
-# Keyword -> (the values that stay, what stands in the place of others): types 1 must not be empty.
+# Keyword -> (the values that stay, what replaces others): these elements are of type 1, and must not be empty.
 TERMS = {"RescaleType": (re.compile("HU|HU_MOD|MGML|PCT|Z_EFF|ED|EDW|US"), "US"),
          "FilterType": (re.compile("STRIP|WEDGE|BUTTERFLY|MULTIPLE|FLAT|NONE|(HEAD|BODY)( FILTER)?|[0-9]"), "REMOVED"),
          "StackID": (re.compile("[0-9]{1,4}"), "1")}
@@ -27,7 +36,7 @@ CODED = ("SpecificCharacterSet", "ImageType", "FrameType", "Modality", "PixelPre
 LEGAL_CODED = re.compile("[A-Z0-9_ ]{1,16}")
 LEGAL_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(E[-+]?\d+)?", re.IGNORECASE)
 LEGAL_CHARACTER_SET = re.compile("ISO[ _](IR|2022 IR) [0-9]{1,3}|GB18030|GBK")
-# A code of the standard's context groups has its meaning from there; another one may name anything.
+# The standard's context groups give each of their codes a meaning; any other code may name anything.
 CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 CODE_DETAILS = ("LongCodeValue", "URNCodeValue", "CodingSchemeVersion", "ContextIdentifier", "ContextUID", "MappingResource",
                 "MappingResourceUID", "MappingResourceName", "ContextGroupVersion", "ContextGroupLocalVersion",
@@ -35,10 +44,11 @@ CODE_DETAILS = ("LongCodeValue", "URNCodeValue", "CodingSchemeVersion", "Context
 REMOVED_CODE = ("0", "99REMOVED", "Removed")
 
 
-def clean_texts(dataset, uids, dummies):
-    """Remove, in place and at every depth, what is text and not named above; UIDs become those of ``uids``.
+def clean_texts(dataset: Dataset, uids: NewUids, dummies: Collection[str]) -> None:
+    """Remove, in place and at every depth, text that is not named above; UIDs become those of ``uids``.
 
-    ``dummies``: the values that the header profile has put in the place of others. What CT images must have is emptied.
+    ``dummies``: the values that the header profile has put in place of others. Elements that CT images must have are
+    emptied instead.
     """
     if any(keyword in dataset for keyword in (*CODE, "LongCodeValue", "URNCodeValue")):
         _clean_code(dataset)
@@ -52,19 +62,19 @@ def clean_texts(dataset, uids, dummies):
             _clean(dataset, element, _cleaned(element))
 
 
-def _clean(dataset, element, value):
+def _clean(dataset: Dataset, element: DataElement, value: Any) -> None:
     if value is None and element.keyword not in MUST_BE_THERE:
         del dataset[element.tag]
-    elif value is not element.value:  # pydicom would refuse sloppy numbers that stay
+    elif value is not element.value:  # unchanged ones are not set, because pydicom would refuse sloppy numbers
         element.value = value
 
 
-def _is_dummy(element, dummies):
+def _is_dummy(element: DataElement, dummies: Collection[str]) -> bool:
     return isinstance(element.value, str) and element.value in dummies
 
 
-def _cleaned(element):
-    """The value that stays of an element that is no sequence, None if nothing does."""
+def _cleaned(element: DataElement) -> Any:
+    """The value that an element, which is no sequence, keeps; None if it keeps none."""
     keyword, values = element.keyword, [str(v) for v in (element.value if element.VM > 1 else [element.value])]
     if keyword in TERMS:
         allowed, otherwise = TERMS[keyword]
@@ -81,8 +91,8 @@ def _cleaned(element):
     return element.value if stays else None
 
 
-def _replace_uids(element, uids):
-    """Every UID that is not the standard's own names something of this hospital's."""
+def _replace_uids(element: DataElement, uids: NewUids) -> None:
+    """Replace UIDs: each one that is not the standard's own names something in this hospital."""
     from pydicom.uid import UID_dictionary
 
     values = list(element.value) if element.VM > 1 else [element.value]
@@ -91,10 +101,11 @@ def _replace_uids(element, uids):
         element.value = new if len(new) > 1 else new[0]
 
 
-def _clean_code(item):
-    Code = _codes()[0]
+def _clean_code(item: Dataset) -> None:
+    from pydicom.sr.codedict import Code
+
     value, scheme = (str(item.get(keyword) or "") for keyword in CODE[:2])
-    meaning = _codes()[1].get(Code(value, scheme, ""))
+    meaning = _meanings().get(Code(value, scheme, ""))
     for keyword in CODE_DETAILS:
         item.pop(keyword, None)
     for keyword, text in zip(CODE, (value, scheme, meaning) if meaning else REMOVED_CODE):
@@ -102,12 +113,12 @@ def _clean_code(item):
 
 
 @cache
-def _codes():
-    """(pydicom's class of codes, code -> meaning of the standard's context groups)."""
+def _meanings() -> dict[Code, str]:
+    """Code -> its meaning in the standard's context groups."""
     need_pydicom()
-    from pydicom.sr.codedict import Code, codes
+    from pydicom.sr.codedict import codes
 
-    meanings = {}
+    meanings: dict[Code, str] = {}
     for scheme in map(codes.__getattr__, codes.schemes()):
         for name in scheme.dir():
             try:
@@ -115,4 +126,4 @@ def _codes():
             except RuntimeError:  # a name of several codes
                 continue
             meanings.setdefault(code, code.meaning)
-    return Code, meanings
+    return meanings

@@ -1,7 +1,15 @@
-"""Headers of a defaced instance: what they say of how it was made, and by what method."""
+"""Headers of a defaced instance: how it was made, and by which method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from .dicom_packages import need_pydicom
+from .uids import NewUids
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 FACE_REMOVED = f"CTADeface {__version__}: face removed from pixels"
 ELSEWHERE_REMOVED = f"CTADeface {__version__}: private, bulk data removed"
@@ -12,19 +20,19 @@ BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
 DESCRIPTION_CHARACTERS, METHOD_CHARACTERS = 1024, 64
 
 
-def methods(keep_private=False, profile=None):
+def methods(keep_private: bool = False, profile: str | None = None) -> list[str]:
     """What is done to the headers of a run, as the texts of De-identification Method: also for the record.
 
-    ``profile`` says by what a header profile runs, if one does.
+    ``profile`` names the tool and the header profile, if one is applied.
     """
     return [*filter(None, [profile]), FACE_REMOVED, PRIVATE_KEPT if keep_private else ELSEWHERE_REMOVED]
 
 
-def mark_defaced(dataset, uids, keep_private=False, profile=None):
+def mark_defaced(dataset: Dataset, uids: NewUids, keep_private: bool = False, profile: str | None = None) -> None:
     """Turn the header of an original (``pydicom.Dataset``, changed in place) into that of its defaced instance.
 
-    Parameters: ``uids`` the run's ``NewUids``; ``keep_private`` when private elements are still in it, of which nobody
-    knows what they show; ``profile`` by what a header profile has run, only for a dataset of which that is true.
+    Parameters: ``uids`` the run's ``NewUids``; ``keep_private`` when private elements, which may show anything, are still
+    in it; ``profile`` as for ``methods``, only where it was applied to this dataset.
     """
     uids.replace_in(dataset)
     _mark_derived(dataset)
@@ -38,15 +46,15 @@ def mark_defaced(dataset, uids, keep_private=False, profile=None):
     _new_meta(dataset)
 
 
-def _mark_profile(dataset):
-    """By PS3.15 E.3 an option is claimed together with a profile, never alone."""
+def _mark_profile(dataset: Dataset) -> None:
+    """Claim profile and option: by PS3.15 E.3 an option is claimed together with a profile, never alone."""
     dataset.PatientIdentityRemoved = "YES"
     dataset.LongitudinalTemporalInformationModified = "REMOVED"
     _add_code(dataset, BASIC_PROFILE)
     _add_code(dataset, CLEAN_FACE)
 
 
-def _mark_derived(dataset):
+def _mark_derived(dataset: Dataset) -> None:
     kinds = list(dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"])
     dataset.ImageType = ["DERIVED", *kinds[1:]]
     for element in dataset.iterall():
@@ -56,24 +64,23 @@ def _mark_derived(dataset):
     dataset.DerivationDescription = "; ".join(filter(None, (before, DERIVATION)))[-DESCRIPTION_CHARACTERS:]
 
 
-def _add_methods(dataset, ours):
+def _add_methods(dataset: Dataset, ours: list[str]) -> None:
     before = dataset.get("DeidentificationMethod") or []
     before = [before] if isinstance(before, str) else list(before)
     dataset.DeidentificationMethod = [*(m for m in before if m not in ours), *(m[:METHOD_CHARACTERS] for m in ours)]
 
 
-def _add_code(dataset, code):
+def _add_code(dataset: Dataset, code: tuple[str, str]) -> None:
     """Add (value, meaning) of DCM to the de-identification methods, once."""
-    Dataset = need_pydicom().Dataset
     items = list(dataset.get("DeidentificationMethodCodeSequence") or [])
     if not any(item.get("CodeValue") == code[0] for item in items):
-        item = Dataset()
+        item = need_pydicom().Dataset()
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code[0], "DCM", code[1]
         dataset.DeidentificationMethodCodeSequence = [*items, item]
 
 
-def _new_meta(dataset):
-    """File meta information of a new file: nothing of the old one but how it is encoded."""
+def _new_meta(dataset: Dataset) -> None:
+    """File meta information of a new file, which takes over only the encoding of the old one."""
     pydicom = need_pydicom()
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed or syntax.is_deflated:

@@ -1,5 +1,11 @@
 """A defaced volume that did not come from DICOM, as a new CT series (CT Image IOD, one file a slice)."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..errors import InputError
@@ -10,32 +16,35 @@ from .headers import mark_defaced
 from .patch import save, set_pixels
 from .uids import NewUids
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 INT16 = np.iinfo(np.int16)
 RIGHT_ANGLES = 1e-3
 
 
-def as_slices(volume, stored):
-    """``stored`` (k, j, i) of a ``Volume`` as the HU volume (int16) that a CT series can hold, slices in DICOM's order.
+def as_slices(volume: Volume, stored: np.ndarray) -> Volume:
+    """``stored`` (k, j, i) of a ``Volume`` as the HU volume (int16) that a CT series can hold, its slices in DICOM's order.
 
     Raises: InputError for axes that are not at right angles, and for HU beyond 16 bits.
     """
     geometry, hu = volume.geometry, np.rint(volume.to_hu(stored))
     if np.abs(geometry.direction.T @ geometry.direction - np.eye(3)).max() > RIGHT_ANGLES:
-        raise InputError(f"{volume.name}: its axes are not at right angles, which a CT series cannot say; resample it first.")
+        raise InputError(f"{volume.name}: its axes are not at right angles, as a CT series needs them; resample it first.")
     if not np.isfinite(hu).all() or hu.min() < INT16.min or hu.max() > INT16.max:
         raise InputError(f"{volume.name}: has values beyond {INT16.min} to {INT16.max} HU; a CT series cannot hold them.")
     hu = hu.astype(np.int16)
     row, column, across = geometry.direction.T
     if np.cross(row, column) @ across > 0:
         return Volume(hu, geometry, name=volume.name)
-    # DICOM stacks slices along the normal of row and column.
+    # DICOM orders slices along the normal of row and column.
     last = np.asarray(geometry.origin) + across * geometry.spacing[2] * (len(hu) - 1)
     direction = np.stack([row, column, -across], axis=1)
     return Volume(np.ascontiguousarray(hu[::-1]), Geometry(geometry.spacing, tuple(last), direction), name=volume.name)
 
 
-def write_new_series(volume, folder):
+def write_new_series(volume: Volume, folder: Path) -> None:
     """Write a ``Volume`` of ``as_slices`` as 0001.dcm ... into ``folder``; no patient, no dates, new UIDs.
 
     Raises: OutputError, MissingPackages.
@@ -54,7 +63,7 @@ def write_new_series(volume, folder):
         save(dataset, folder / f"{number + 1:0{digits}}.dcm")
 
 
-def _slice(pydicom, plane, number, position, geometry):
+def _slice(pydicom: ModuleType, plane: np.ndarray, number: int, position: np.ndarray, geometry: Geometry) -> Dataset:
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -74,7 +83,7 @@ def _slice(pydicom, plane, number, position, geometry):
     return dataset
 
 
-def _decimal(value):
+def _decimal(value: float) -> str:
     """A number in the 16 characters of a decimal string."""
     text = f"{float(value):.10g}"
     return text if len(text) <= 16 else f"{float(value):.8g}"

@@ -1,24 +1,38 @@
-"""An original file and the voxels that changed -> the defaced file; every other pixel keeps its bits."""
+"""The defaced file from an original file and the voxels that changed; every other pixel keeps its bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import CTADefaceError, OutputError, first_line
+from ..progress import StageProgress
+from .deidentify import BasicProfile
 from .headers import mark_defaced
 from .pixels import read_dataset, read_words, stored_limits, to_words
 from .read_series import each_file
+from .stack import Plane, Stack
+from .uids import NewUids
 from .vouched import remove_unvouched
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
-def stored_value(plane, hu):
+
+def stored_value(plane: Plane, hu: float) -> int:
     """The stored value of a ``Plane`` nearest to ``hu``, rounded, clipped to what its bits can hold."""
     return int(np.clip(np.rint((hu - plane.intercept) / plane.slope), *stored_limits(plane.bits)))
 
 
-def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress=None, keep_private=False):
+def write_defaced(stack: Stack, changed: np.ndarray, hu: float, folder: Path, uids: NewUids,
+                  clean_headers: BasicProfile | None = None, progress: StageProgress | None = None,
+                  keep_private: bool = False) -> np.ndarray:
     """Write each file of ``stack`` with ``hu`` where ``changed``, as new instances 0001.dcm ... into ``folder``.
 
-    Parameters: ``changed`` bool (k, rows, columns); ``uids`` a ``NewUids``; ``clean_headers``
-    (a ``BasicProfile``) is called with each dataset, if given; ``keep_private`` keeps private elements, whatever they show.
+    Parameters: ``changed`` bool (k, rows, columns); ``clean_headers`` is called with each dataset, if given;
+    ``keep_private`` keeps private elements, whatever they show.
     Returns: uint16 words (k, rows, columns) as they were meant to be written.
     Raises: InputError, OutputError, MissingPackages.
     """
@@ -45,15 +59,16 @@ def write_defaced(stack, changed, hu, folder, uids, clean_headers=None, progress
     return meant
 
 
-def _turn_into_defaced(dataset, words, uids, clean_headers, keep_private):
+def _turn_into_defaced(dataset: Dataset, words: np.ndarray, uids: NewUids, clean_headers: BasicProfile | None,
+                       keep_private: bool) -> None:
     set_pixels(dataset, words)
     remove_unvouched(dataset, keep_private)
     if clean_headers is not None:
         clean_headers(dataset)
-    mark_defaced(dataset, uids, keep_private, clean_headers and clean_headers.method)
+    mark_defaced(dataset, uids, keep_private, None if clean_headers is None else clean_headers.method)
 
 
-def set_pixels(dataset, words):
+def set_pixels(dataset: Dataset, words: np.ndarray) -> None:
     """Put uint16 ``words`` (frames, rows, columns) into ``dataset``, uncompressed, in the file's own byte order."""
     syntax = dataset.file_meta.TransferSyntaxUID
     order = "<" if syntax.is_compressed or syntax.is_little_endian else ">"
@@ -62,7 +77,7 @@ def set_pixels(dataset, words):
     dataset["PixelData"].is_undefined_length = False
 
 
-def save(dataset, path):
+def save(dataset: Dataset, path: Path) -> None:
     """Write a ``pydicom.Dataset`` in the transfer syntax that its meta information names. Raises: OutputError."""
     syntax = dataset.file_meta.TransferSyntaxUID
     dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian,

@@ -1,4 +1,9 @@
-"""Pixels as the file holds them: 16-bit words, and the stored values that they mean."""
+"""Pixels as the file holds them: 16-bit words, and the stored values that they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -7,18 +12,21 @@ from .codestream import require_frame_sizes
 from .deflated import DEFLATED_SYNTAX, refuse_bomb
 from .dicom_packages import INSTALL, need_pydicom
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-# Packed pixels of CT take a third of their size; empty ones pack to almost nothing, but few of them are in one file.
+# Compressed CT pixels take a third of their size; empty frames compress to almost nothing, but a file holds few of them.
 LARGEST_RATIO, ALWAYS_ROOM = 1000, 2**26
 
 
-def stored_limits(bits):
+def stored_limits(bits: tuple[int, int]) -> tuple[int, int]:
     """(lowest, highest) stored value for ``bits`` = (BitsStored, PixelRepresentation)."""
     stored, signed = bits
     return (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
 
 
-def require_room(path, header):
+def require_room(path: Path, header: Dataset) -> None:
     """Raise ``InputError`` when the file is too small for the pixels that its ``header`` announces."""
     frames = int(header.get("NumberOfFrames") or 1)
     sizes = frames, int(header.Rows), int(header.Columns)
@@ -30,7 +38,7 @@ def require_room(path, header):
                          "export it again")
 
 
-def read_words(dataset, name):
+def read_words(dataset: Dataset, name: str) -> np.ndarray:
     """uint16 (frames, rows, columns) of a ``pydicom.Dataset`` with pixels, as they are in the file or were compressed.
 
     Raises: InputError naming ``name`` for truncated or undecodable pixels, MissingPackages without the decoder.
@@ -52,7 +60,7 @@ def read_words(dataset, name):
     return _without_hidden(words.reshape(shape), dataset)
 
 
-def _decoded(dataset, name):
+def _decoded(dataset: Dataset, name: str) -> np.ndarray:
     from pydicom.encaps import generate_frames
     from pydicom.pixels import get_decoder, pixel_array
 
@@ -74,12 +82,13 @@ def _decoded(dataset, name):
                          "export it again.") from None
 
 
-def _without_hidden(words, dataset):
-    """Words of which the bits above BitsStored hold no picture: old files keep overlays there, others could.
+def _without_hidden(words: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Words whose bits above BitsStored hold no picture: old files keep overlays there, and others could.
 
-    They may be zero, repeat the sign, or make up one other value, with which some scanners pad; else they are set anew.
+    These bits may be zero, repeat the sign, or form one other value, with which some scanners pad; otherwise they are reset.
     """
-    stored, _signed = bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+    bits = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+    stored = bits[0]
     if stored >= 16 or int(words.max(initial=0)) >> stored == 0:
         return words
     plain = to_words(values_of(words & np.uint16((1 << stored) - 1), bits))
@@ -89,15 +98,15 @@ def _without_hidden(words, dataset):
     return words
 
 
-def _has_overlay_in_pixels(dataset):
+def _has_overlay_in_pixels(dataset: Dataset) -> bool:
     return any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
                for group in OVERLAY_GROUPS)
 
 
-def values_of(words, bits):
+def values_of(words: np.ndarray, bits: tuple[int, int]) -> np.ndarray:
     """Stored values, int16 or uint16, of words; bits above BitsStored of signed values only repeat the sign.
 
-    Unsigned values of fewer than 16 bits that fill the word are padding of scanners that pad with -2000 in any case.
+    Unsigned values of fewer than 16 bits that fill the whole word come from scanners that pad with -2000 in any case.
     """
     stored, signed = bits
     if not signed:
@@ -107,12 +116,12 @@ def values_of(words, bits):
     return values if shift == 0 else np.right_shift(np.left_shift(values, shift), shift)
 
 
-def to_words(values):
+def to_words(values: np.ndarray | int) -> np.ndarray:
     """uint16 words of stored values."""
     return np.asarray(values).astype(np.int64).astype(np.uint16)
 
 
-def read_dataset(path):
+def read_dataset(path: Path) -> Dataset:
     """``pydicom.Dataset`` of a file, pixels included. Raises: InputError."""
     pydicom = need_pydicom()
     try:

@@ -1,23 +1,31 @@
 """A stack of slices as the engine's ``Volume``."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
 import numpy as np
 
 from ..errors import InputError, OutOfMemory
+from ..progress import StageProgress
 from ..voxels.volume import Volume
 from .pixels import read_dataset, read_words, stored_limits, values_of
+from .stack import Stack
 
 INT16 = np.iinfo(np.int16)
 
 
-def each_file(stack):
+def each_file(stack: Stack) -> Collection[tuple[Path, list[int]]]:
     """(path, [indices of its planes in the stack]) of every file of a stack, in the stack's order."""
-    files = {}
+    files: dict[Path, list[int]] = {}
     for index, plane in enumerate(stack.planes):
         files.setdefault(plane.path, []).append(index)
     return files.items()
 
 
-def read_stack(stack, name, progress=None, begun=None):
+def read_stack(stack: Stack, name: str, progress: StageProgress | None = None,
+               begun: Callable[[Volume], None] | None = None) -> Volume:
     """``Volume`` of a ``Stack``: stored values where all slices share slope and intercept, else HU.
 
     HU are int16 where that is exact, float32 otherwise. ``begun(volume)`` is called before pixels are read, with a
@@ -41,18 +49,18 @@ def read_stack(stack, name, progress=None, begun=None):
     return volume_of(stack, words, name)
 
 
-def volume_of(stack, words, name):
+def volume_of(stack: Stack, words: np.ndarray, name: str) -> Volume:
     """The ``Volume`` of words (k, rows, columns)."""
     first = stack.planes[0]
     if stack.uniform:
         values = np.stack([values_of(plane_words, plane.bits) for plane_words, plane in zip(words, stack.planes)])
         fewest = min(plane.bits[0] for plane in stack.planes)
-        return Volume(values, stack.geometry, first.slope, first.intercept, name, stack,
-                      stored_limits((fewest, first.bits[1])))
-    return Volume(_hu(stack, words), stack.geometry, 1.0, 0.0, name, stack, _common_hu(stack))
+        return Volume(values, stack.geometry, first.slope, first.intercept, name,
+                      limits=stored_limits((fewest, first.bits[1])))
+    return Volume(_hu(stack, words), stack.geometry, name=name, limits=_common_hu(stack))
 
 
-def _hu(stack, words):
+def _hu(stack: Stack, words: np.ndarray) -> np.ndarray:
     hu = np.empty(words.shape, np.float32)
     for index, plane in enumerate(stack.planes):
         hu[index] = values_of(words[index], plane.bits) * np.float32(plane.slope) + np.float32(plane.intercept)
@@ -60,7 +68,7 @@ def _hu(stack, words):
     return hu.astype(np.int16) if whole and hu.min() >= INT16.min and hu.max() <= INT16.max else hu
 
 
-def _common_hu(stack):
+def _common_hu(stack: Stack) -> tuple[float, float]:
     """(lowest, highest) HU that every slice can hold."""
     ends = np.array([sorted(limit * p.slope + p.intercept for limit in stored_limits(p.bits)) for p in stack.planes])
     return float(ends[:, 0].max()), float(ends[:, 1].min())

@@ -1,15 +1,22 @@
 """The series below a folder: every DICOM file is found, grouped and named; none is passed over in silence."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
+from ..progress import StageProgress
 from .deflated import refuse_bomb
 from .dicom_packages import need_pydicom
-from .input_files import folder_and_study, is_dicom, study_uid
+from .input_files import Source, folder_and_study, is_dicom, study_uid
 from .series_kinds import CT_CLASSES, UNREADABLE, kind_of, plane_name
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.
@@ -25,33 +32,45 @@ TAGS = (
 
 @dataclass(frozen=True)
 class Instance:
-    """One file; ``header`` is a ``pydicom.Dataset`` of the elements in ``TAGS``."""
+    """One file; ``header`` holds the elements in ``TAGS``, None when it cannot be read."""
 
     path: Path
-    header: object
+    header: Dataset | None
+
+    @property
+    def known_header(self) -> Dataset:
+        """The header of a file that was read, as all of a CT series were."""
+        assert self.header is not None
+        return self.header
 
 
 @dataclass
 class Series:
-    """Instances of one study and SeriesInstanceUID, image size and orientation; ``number`` counts them in the listing from 1."""
+    """Instances of one study, SeriesInstanceUID, image size and orientation.
+
+    ``number`` is its place in the listing, from 1; ``normal`` of its slices (LPS); ``orientation`` the six cosines of
+    ImageOrientationPatient.
+    """
 
     uid: str
     study: str
     kind: str
-    instances: list
+    instances: list[Instance]
     number: int = 0
     problem: str | None = None
     frame_of_reference: str | None = None
-    normal: tuple | None = None
-    orientation: object = None
+    normal: tuple[float, ...] | None = None
+    orientation: np.ndarray | None = None
 
     @property
-    def header(self):
-        return self.instances[0].header if self.instances[0].header is not None else {}
+    def header(self) -> Dataset:
+        """That of the first instance, empty when it cannot be read."""
+        header = self.instances[0].header
+        return need_pydicom().Dataset() if header is None else header
 
     @property
-    def label(self):
-        """How messages name it: never by what the patient is called."""
+    def label(self) -> str:
+        """How messages name it: without anything that identifies the patient."""
         return f"series {self.number} ({self.kind})"
 
 
@@ -59,18 +78,19 @@ class Series:
 class Found:
     """What is below a source: ``series`` in order."""
 
-    series: list = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
 
 
-def find_series(source, progress=None):
+def find_series(source: Source, progress: StageProgress | None = None) -> Found:
     """``Found`` of a folder (searched with its sub-folders), of one study in it (``study_in``), a file, or a list of files.
 
-    Of one study, files that tell no study are found too, so that none is passed over.
+    For a single study, files that name no study are found too, so that none is passed over.
 
     Raises: InputError when there is no such thing or it holds no DICOM file, MissingPackages.
     """
     need_pydicom()
-    found, groups, name = Found(), {}, _name(source)
+    found, name = Found(), _name(source)
+    groups: dict[tuple, list[Series]] = {}
     paths = _files(source)
     for number, path in enumerate(paths):
         if progress is not None:
@@ -89,11 +109,11 @@ def find_series(source, progress=None):
     return found
 
 
-def _name(source):
+def _name(source: Source) -> str:
     return f"{source[0]} and {len(source) - 1} more" if isinstance(source, (list, tuple)) else str(source)
 
 
-def _files(source):
+def _files(source: Source) -> list[Path]:
     if isinstance(source, (list, tuple)):
         paths = [Path(path) for path in source]
     else:
@@ -108,8 +128,8 @@ def _files(source):
     return paths
 
 
-def _read_header(path):
-    """(header, None), (None, what is wrong) of a broken DICOM file, or (None, None) of another file."""
+def _read_header(path: Path) -> tuple[Dataset | None, str | None]:
+    """(header, None); (None, what is wrong) for a broken DICOM file; (None, None) for a file that is not DICOM."""
     pydicom = need_pydicom()
     try:
         refuse_bomb(path)
@@ -129,8 +149,8 @@ def _read_header(path):
     return None, "has no SOP class or instance UID" if is_dicom(path) else None
 
 
-def _require_numbers(header):
-    """Raise what numbers raise that are none, so that nobody needs to expect it later."""
+def _require_numbers(header: Dataset) -> None:
+    """Raise, for an element that should hold numbers and does not, here once instead of wherever it is used."""
     for keyword in ("Rows", "Columns", "NumberOfFrames", "SeriesNumber"):
         if header.get(keyword) not in (None, ""):
             int(header.get(keyword))
@@ -139,11 +159,11 @@ def _require_numbers(header):
             np.array(header.get(keyword), float)
 
 
-def _add(groups, instance, problem):
+def _add(groups: dict[tuple, list[Series]], instance: Instance, problem: str | None) -> None:
     header = instance.header
     if header is None:
-        group = groups.setdefault(("", str(instance.path)), [])
-        group.append(Series("", "", UNREADABLE, [instance], problem=f"{instance.path.name}: {problem}"))
+        unread = groups.setdefault(("", str(instance.path)), [])
+        unread.append(Series("", "", UNREADABLE, [instance], problem=f"{instance.path.name}: {problem}"))
         return
     kind = kind_of(header)
     normal, orientation = _orientation(header)
@@ -155,16 +175,21 @@ def _add(groups, instance, problem):
     group = groups.setdefault((study, series_uid, str(header.SOPClassUID), kind, size, own), [])
     for series in group:
         # Slices of one series may be rounded each in its own way.
-        if (orientation is None) == (series.orientation is None) and (
-                orientation is None or np.allclose(orientation, series.orientation, atol=SAME_ORIENTATION)):
+        if _same_orientation(orientation, series.orientation):
             series.instances.append(instance)
             return
     group.append(Series(series_uid, study, kind, [instance], normal=normal, orientation=orientation,
                         frame_of_reference=_frame_of_reference(header)))
 
 
-def _orientation(header):
-    """(normal, six cosines) of a slice, or of the first frame; (None, None) without."""
+def _same_orientation(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.allclose(one, other, atol=SAME_ORIENTATION))
+
+
+def _orientation(header: Dataset) -> tuple[tuple[float, ...] | None, np.ndarray | None]:
+    """(normal, six cosines) of a slice, or of the first frame; (None, None) where they are missing."""
     cosines = header.get("ImageOrientationPatient")
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         if cosines is None and header.get(groups):
@@ -172,25 +197,25 @@ def _orientation(header):
             cosines = planes[0].get("ImageOrientationPatient") if planes else None
     if cosines is None or len(cosines) != 6:
         return None, None
-    cosines = np.array(cosines, float)
-    return tuple(np.cross(cosines[:3], cosines[3:])), cosines
+    values = np.array(cosines, float)
+    return tuple(np.cross(values[:3], values[3:])), values
 
 
-def _frame_of_reference(header):
+def _frame_of_reference(header: Dataset) -> str | None:
     uid = header.get("FrameOfReferenceUID")
     if not uid and header.get("ReferencedFrameOfReferenceSequence"):
         uid = header.ReferencedFrameOfReferenceSequence[0].get("FrameOfReferenceUID")
     return str(uid) if uid else None
 
 
-def _order(series):
+def _order(series: Series) -> tuple:
     number = series.header.get("SeriesNumber")
     return series.study, series.uid == "", int(number) if number not in (None, "") else 10**9, series.uid, -len(
         series.instances), str(series.instances[0].path)
 
 
-def describe(series):
-    """What the listing says of a series, a dict of JSON-able values; UIDs and descriptions are the hospital's own."""
+def describe(series: Series) -> dict:
+    """What the listing says of a series, ready for JSON; it holds UIDs and descriptions of the hospital, not for release."""
     header = series.header
     spacing = header.get("PixelSpacing")
     frames = sum(int(i.header.get("NumberOfFrames") or 1) if i.header is not None else 0 for i in series.instances)

@@ -1,6 +1,13 @@
-"""What a series is, told from its headers: only CT slices can be defaced; all else is named and left out."""
+"""What a series is, by its headers: only CT slices can be defaced; everything else is named and left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 # A kind is one of these; the text is what a person reads.
 CT, MPR, PROJECTION, LOCALIZER = "CT", "derived CT (MPR)", "projection or rendering", "localizer"
@@ -23,13 +30,13 @@ OTHER_CLASSES = {
 LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"}
 DOSE_WORDS = {"DOSE_INFO", "DOSE REPORT", "DOSE_REPORT"}
 SCREEN_WORDS = {"SCREEN SAVE", "SCREENSHOT", "SCREEN_SAVE"}
-# Their voxels show what lies in front of them: a mask at their own place does not reach it.
+# Their voxels show what lies in front of them, where a mask at their own place does not reach.
 PROJECTION_WORDS = {"MIP", "MINIP", "MIN_IP", "MAX_IP", "MAXIMUM", "MINIMUM", "PROJECTION IMAGE", "VRT", "SSD", "3D",
                     "VOLUME_RENDERING", "RENDERED"}
 PROJECTION_METHODS = {"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"}
 
 
-def kind_of(header):
+def kind_of(header: Dataset) -> str:
     """Kind of an instance (``pydicom.Dataset`` without pixels): one of the constants above."""
     sop_class = str(header.get("SOPClassUID", ""))
     words = {str(word).upper() for word in header.get("ImageType", None) or []}
@@ -51,9 +58,9 @@ def kind_of(header):
     return MPR if "DERIVED" in words or words & {"MPR", "REFORMATTED"} else CT
 
 
-def plane_name(normal):
+def plane_name(normal: tuple[float, ...]) -> str:
     """'axial', 'coronal' or 'sagittal' for the normal (LPS) of a slice, with 'oblique' when 10 degrees off or more."""
-    normal = np.abs(np.asarray(normal, float))
-    axis = int(normal.argmax())
+    along = np.abs(np.asarray(normal, float))
+    axis = int(along.argmax())
     name = ("sagittal", "coronal", "axial")[axis]
-    return name if normal[axis] >= np.cos(np.radians(10)) else f"oblique {name}"
+    return name if along[axis] >= np.cos(np.radians(10)) else f"oblique {name}"

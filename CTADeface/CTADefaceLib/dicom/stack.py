@@ -4,19 +4,28 @@ Heights are mm along the normal of the slices. Slices that do not lie straight a
 even distances are taken as they are; the module ``grid`` gives such a stack an upright, even grid for the model.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import CTADefaceError, InputError, first_line
 from ..voxels.volume import SPACING_MM, Geometry, require_rescaling
 from .pixels import require_room
+from .series import Instance, Series
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 # Positions are often rounded to 0.1 mm, or to single precision.
 SAME_PLACE_MM = 0.02
 EVEN_SHARE, EVEN_MM = 0.05, 0.06
-# Above this a model should see the slices sheared upright.
+# Above this, slices are sheared upright for the model.
 TILT_DEG = 1.0
 STRAY_MM = 0.5
 # Between slices farther apart than this a face cannot be followed.
@@ -24,7 +33,7 @@ LARGEST_STEP_MM = 12.0
 LEAST_SLICES = 2
 # Gantries tilt by 30 degrees at most.
 LARGEST_TILT_DEG, LEAST_SHIFT_MM = 45.0, 20.0
-# Cosines are rounded, by some programs to two digits.
+# Some programs round cosines to two digits.
 UNIT_TOLERANCE = 0.02
 
 
@@ -36,14 +45,14 @@ class Plane:
     (BitsStored, PixelRepresentation).
     """
 
-    path: object
+    path: Path
     frame: int
-    position: tuple
-    cosines: tuple
-    pixel_mm: tuple
+    position: tuple[float, ...]
+    cosines: tuple[float, ...]
+    pixel_mm: tuple[float, float]
     slope: float
     intercept: float
-    bits: tuple
+    bits: tuple[int, int]
     thickness: float | None = None
 
 
@@ -51,64 +60,64 @@ class Plane:
 class Stack:
     """``planes`` from the lowest height to the highest; ``rows`` and ``columns`` of each."""
 
-    planes: tuple
+    planes: tuple[Plane, ...]
     rows: int
     columns: int
 
     @property
-    def row(self):
+    def row(self) -> np.ndarray:
         """LPS unit vector along a row (column index grows)."""
         return np.array(self.planes[0].cosines[:3])
 
     @property
-    def column(self):
+    def column(self) -> np.ndarray:
         """LPS unit vector along a column (row index grows)."""
         return np.array(self.planes[0].cosines[3:])
 
     @property
-    def normal(self):
+    def normal(self) -> np.ndarray:
         return np.cross(self.row, self.column)
 
     @cached_property
-    def positions(self):
+    def positions(self) -> np.ndarray:
         return np.array([plane.position for plane in self.planes])
 
     @property
-    def heights(self):
+    def heights(self) -> np.ndarray:
         return self.positions @ self.normal
 
     @property
-    def pixel_mm(self):
+    def pixel_mm(self) -> tuple[float, float]:
         """(between rows, between columns) in mm."""
         return self.planes[0].pixel_mm
 
     @cached_property
-    def step(self):
+    def step(self) -> np.ndarray:
         """LPS vector from one slice to the next, the mean over the stack."""
         return (self.positions[-1] - self.positions[0]) / (len(self.planes) - 1)
 
     @property
-    def tilt_deg(self):
+    def tilt_deg(self) -> float:
         """Angle between the line of the slices and their normal: the gantry's tilt."""
         along = abs(self.step @ self.normal)
         return float(np.degrees(np.arctan2(np.linalg.norm(self.step - self.normal * (self.step @ self.normal)), along)))
 
     @cached_property
-    def even(self):
+    def even(self) -> bool:
         """Do all slices lie where the mean step puts them?"""
         stray = self.positions - self.positions[0] - np.arange(len(self.planes))[:, None] * self.step
         along = np.abs(stray @ self.normal)
         across = np.linalg.norm(stray - np.outer(stray @ self.normal, self.normal), axis=1)
-        return _all_even(np.diff(self.heights)) and along.max() <= max(STRAY_MM, EVEN_SHARE * np.linalg.norm(
-            self.step)) and across.max() <= STRAY_MM
+        most_along = max(STRAY_MM, EVEN_SHARE * float(np.linalg.norm(self.step)))
+        return _all_even(np.diff(self.heights)) and bool(along.max() <= most_along and across.max() <= STRAY_MM)
 
     @property
-    def upright(self):
-        """Can a model see it as it is?"""
+    def upright(self) -> bool:
+        """Can the stack go to a model as it is?"""
         return self.even and self.tilt_deg <= TILT_DEG
 
     @cached_property
-    def geometry(self):
+    def geometry(self) -> Geometry:
         """``Geometry`` of the stack as (k, j, i), k by the mean step; sheared when the gantry was tilted."""
         rows_mm, columns_mm = self.pixel_mm
         length = float(np.linalg.norm(self.step))
@@ -116,16 +125,17 @@ class Stack:
         return Geometry((columns_mm, rows_mm, length), tuple(self.positions[0]), direction)
 
     @property
-    def uniform(self):
-        """Do all slices share slope, intercept and the type of their numbers? (Not always the number of bits.)"""
+    def uniform(self) -> bool:
+        """Do all slices share slope, intercept and the type of their numbers? The number of bits may differ."""
         return len({(p.slope, p.intercept, p.bits[1], p.bits[0] < 16) for p in self.planes}) == 1
 
 
-def _all_even(steps):
-    return np.all(np.abs(steps - np.median(steps)) <= max(EVEN_SHARE * np.median(steps), EVEN_MM))
+def _all_even(steps: np.ndarray) -> bool:
+    usual = float(np.median(steps))
+    return bool(np.all(np.abs(steps - usual) <= max(EVEN_SHARE * usual, EVEN_MM)))
 
 
-def stack_of(series):
+def stack_of(series: Series) -> Stack:
     """The ``Stack`` of a ``Series`` of CT.
 
     Raises: InputError with the reason when its slices do not make one volume: missing or duplicate slices, mixed
@@ -152,11 +162,11 @@ def stack_of(series):
                          "export it again.") from None
 
 
-def _once(series):
+def _once(series: Series) -> Iterable[Instance]:
     """The instances without copies of the same file."""
-    seen = {}
+    seen: dict[str, Instance] = {}
     for instance in series.instances:
-        uid = str(instance.header.SOPInstanceUID)
+        uid = str(instance.known_header.SOPInstanceUID)
         other = seen.setdefault(uid, instance)
         if other is not instance and other.path.read_bytes() != instance.path.read_bytes():
             raise InputError(f"{other.path.name} and {instance.path.name} are different files with one SOP instance "
@@ -164,9 +174,9 @@ def _once(series):
     return seen.values()
 
 
-def planes_of(instance):
+def planes_of(instance: Instance) -> list[Plane]:
     """The ``Plane``s of one instance, one per frame. Raises: InputError, or what a missing element raises."""
-    header = instance.header
+    header = instance.known_header
     if int(header.get("BitsAllocated", 0)) != 16 or int(header.get("SamplesPerPixel", 1)) != 1:
         raise InputError("its pixels are not single numbers of 16 bits; export it again as CT")
     if int(header.HighBit) != int(header.BitsStored) - 1:
@@ -181,19 +191,19 @@ def planes_of(instance):
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise InputError("has several frames without their positions; export it as CT")
     if header.get("ModalityLUTSequence"):
-        raise InputError("its HU come by a look-up table; export it with slope and intercept")
+        raise InputError("its HU are given by a look-up table; export it with slope and intercept")
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
         if header.get(keyword) in (None, ""):
             raise InputError(f"{keyword} is missing in {instance.path.name}; export it again")
     return [_plane(instance.path, 0, header, header, header, header, bits)]
 
 
-def _frame_plane(path, header, number, bits):
+def _frame_plane(path: Path, header: Dataset, number: int, bits: tuple[int, int]) -> Plane:
     """The plane of an enhanced file's frame; its groups are the frame's own, or shared by all."""
     frame = header.PerFrameFunctionalGroupsSequence[number]
     shared = header.SharedFunctionalGroupsSequence[0] if header.get("SharedFunctionalGroupsSequence") else {}
 
-    def group(keyword):
+    def group(keyword: str) -> Dataset:
         items = frame.get(keyword) or shared.get(keyword)
         if not items:
             raise InputError(f"{keyword} is missing; export it again")
@@ -203,7 +213,8 @@ def _frame_plane(path, header, number, bits):
                   group("PixelMeasuresSequence"), group("PixelValueTransformationSequence"), bits)
 
 
-def _plane(path, frame, position, orientation, measures, rescale, bits):
+def _plane(path: Path, frame: int, position: Dataset, orientation: Dataset, measures: Dataset, rescale: Dataset,
+           bits: tuple[int, int]) -> Plane:
     thickness = measures.get("SliceThickness")
     slope, intercept = (rescale.get(keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
     if slope in (None, "") or intercept in (None, ""):
@@ -226,8 +237,8 @@ def _plane(path, frame, position, orientation, measures, rescale, bits):
                  float(intercept), bits, thickness)
 
 
-def _same(planes):
-    """One orientation and pixel size? (Size and orientation of single-frame files were told apart before.)"""
+def _same(planes: list[Plane]) -> None:
+    """Require one orientation and pixel size; single-frame files were grouped by size and orientation before."""
     cosines, pixels = (np.array([getattr(p, name) for p in planes]) for name in ("cosines", "pixel_mm"))
     if np.abs(cosines - cosines[0]).max() > 2e-3:
         raise InputError("its slices have different orientations; choose series with one orientation")
@@ -235,15 +246,15 @@ def _same(planes):
         raise InputError("its slices have different pixel sizes; choose series with one pixel size")
 
 
-def _check_heights(stack):
+def _check_heights(stack: Stack) -> None:
     heights = stack.heights
     steps = np.diff(heights)
     double = np.flatnonzero(steps < SAME_PLACE_MM)
     if double.size:
         raise InputError(f"{double.size} of its slices lie where another one lies (at {heights[double[0]]:.1f} mm): "
                          "several phases or copies in one series; split it by acquisition")
-    aside = stack.positions - stack.positions[0]
-    aside = np.linalg.norm(aside - np.outer(aside @ stack.normal, stack.normal), axis=1)
+    offsets = stack.positions - stack.positions[0]
+    aside = np.linalg.norm(offsets - np.outer(offsets @ stack.normal, stack.normal), axis=1)
     if np.any(aside > np.ptp(heights) * np.tan(np.radians(LARGEST_TILT_DEG)) + LEAST_SHIFT_MM):
         raise InputError(f"its slices lie up to {aside.max():.0f} mm beside one another; export it again")
     if _all_even(steps):
@@ -256,11 +267,11 @@ def _check_heights(stack):
         raise InputError(f"its slices are up to {steps.max():.1f} mm apart; give one with closer slices")
 
 
-def _gap(steps):
-    """Index of a step that is larger than those beside it, which agree: a hole, not a change of the spacing."""
+def _gap(steps: np.ndarray) -> int | None:
+    """Index of a step that is larger than those beside it, which agree: slices are missing there. None without such a step."""
     for number, step in enumerate(steps):
         beside = [steps[n] for n in (number - 1, number + 1) if 0 <= n < len(steps)]
-        # Two large steps side by side are a zone of thicker slices.
+        # Two large steps side by side mean thicker slices, not missing ones.
         if step > 1.5 * max(beside) and (len(beside) == 1 or np.ptp(beside) <= 0.1 * max(beside)):
             return number
     return None

@@ -1,14 +1,17 @@
-"""One mask for a study: on which series it is made, to which it is applied, and which are left out and why."""
+"""One mask for a study: the series that it is made on, those that it is applied to, and those left out, with the reason."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InputError
+from .series import Series
 from .series_kinds import CT, DEFACEABLE, REDRAWS_FACE
-from .stack import stack_of
+from .stack import Stack, stack_of
 
-# More coverage or finer slices than this makes no better mask.
+# More coverage or finer slices than this give no better mask.
 ENOUGH_EXTENT_MM, ENOUGH_FIELD_MM, FINE_MM = 180.0, 220.0, 1.0
 
 
@@ -17,19 +20,20 @@ class Plan:
     """``candidates`` for the mask, the best first; ``stacks`` number -> ``Stack`` of every series that makes a volume;
     ``problems`` number -> why a CT series does not."""
 
-    candidates: list
-    stacks: dict
-    problems: dict
+    candidates: list[Series]
+    stacks: dict[int, Stack]
+    problems: dict[int, str]
 
 
-def plan_study(series, wanted=None):
+def plan_study(series: list[Series], wanted: str | int | None = None) -> Plan:
     """``Plan`` for the ``Series`` of a source; ``wanted`` (UID or number) is the one that the mask is to be made on.
 
-    Raises: InputError when there is no such series, none that can be defaced, with the reasons, or CTs of several studies.
+    Raises: InputError when there is no such series, none that can be defaced (with the reasons), or CTs of several studies.
     """
     _require_one_study(series)
     chosen = _wanted(series, wanted) if wanted is not None else None
-    stacks, problems = {}, {}
+    stacks: dict[int, Stack] = {}
+    problems: dict[int, str] = {}
     for one in series:
         if one.kind in DEFACEABLE:
             try:
@@ -48,9 +52,9 @@ def plan_study(series, wanted=None):
     return Plan(candidates, stacks, problems)
 
 
-def _require_one_study(series):
-    """One mask is made, of one patient's face; another one's series would be left out while the run says that all went well."""
-    first = {}
+def _require_one_study(series: list[Series]) -> None:
+    """Refuse several studies: one mask is made, and another patient's series would be left out of a run that succeeds."""
+    first: dict[str, int] = {}
     for one in series:
         if one.kind in DEFACEABLE:
             first.setdefault(one.study, one.number)
@@ -60,7 +64,7 @@ def _require_one_study(series):
                          "cta-deface batch, which takes studies apart.")
 
 
-def _wanted(series, wanted):
+def _wanted(series: list[Series], wanted: str | int) -> Series:
     hits = [s for s in series if str(wanted) in (s.uid, str(s.number))]
     if len(hits) > 1:
         hits = [s for s in hits if s.kind in DEFACEABLE] or hits
@@ -72,8 +76,8 @@ def _wanted(series, wanted):
     return hits[0]
 
 
-def _merit(series, stack):
-    """How well a face mask can be made on a series: acquired rather than derived, all of the head, fine slices."""
+def _merit(series: Series, stack: Stack) -> tuple:
+    """A sort key, how well a face mask can be made on a series: acquired, not derived; the whole head; fine slices."""
     extent = min(float(np.ptp(stack.heights)), ENOUGH_EXTENT_MM)
     rows_mm, columns_mm = stack.pixel_mm
     across = min(stack.rows * rows_mm, stack.columns * columns_mm, ENOUGH_FIELD_MM)
@@ -81,13 +85,13 @@ def _merit(series, stack):
     return series.kind == CT, round(extent * across, -3), -max(step, FINE_MM), len(stack.planes), -series.number
 
 
-def shared_frame(one, other):
+def shared_frame(one: Series, other: Series) -> bool:
     """Do two series of a study lie in one frame of reference, so that a mask of one fits the other?"""
     return one.number == other.number or (one.frame_of_reference is not None
                                           and one.frame_of_reference == other.frame_of_reference)
 
 
-def why_left_out(series, chosen, plan):
+def why_left_out(series: Series, chosen: Series, plan: Plan) -> str | None:
     """The reason why a series gets no defaced copy, or None when it gets one."""
     if series.kind not in DEFACEABLE:
         return series.problem or f"only CT slices can be defaced, this is {series.kind}"
@@ -96,10 +100,10 @@ def why_left_out(series, chosen, plan):
     return None
 
 
-def redraw_warning(series):
+def redraw_warning(series: list[Series]) -> str | None:
     """One sentence about what else in the study shows the face, or None."""
     risky = [s for s in series if s.kind in REDRAWS_FACE]
     if not risky:
         return None
     return (f"{', '.join(s.label for s in risky)}: contours and doses of the body redraw the face; "
-            "they were not copied, do not give them away beside the defaced series.")
+            "they were not copied: do not give them away with the defaced series.")

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..checks.check import SKIP, Check
 from ..errors import InputError
-from ..progress import Progress
+from ..progress import Progress, StageProgress
 from ..rendering.camera import View, tissue_focus
 from ..voxels.volume import Geometry
 from .measured import measured, method_sentence
@@ -112,7 +112,7 @@ def _view_dict(view: ViewResult) -> dict:
 
 
 def identity_check(before_hu: np.ndarray, after_hu: np.ndarray, face_mask: np.ndarray, geometry: Geometry,
-                   progress: Progress | None = None,
+                   progress: StageProgress | None = None,
                    on_view: Callable[[ViewResult, np.ndarray, np.ndarray], object] = lambda view, before, after: None,
                    ) -> IdentityResult:
     """Is the face still detected, and the person still recognised, in the defaced volume?

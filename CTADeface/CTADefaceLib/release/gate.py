@@ -72,7 +72,7 @@ class Released(NamedTuple):
 def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
 
-    All of it appears together, or nothing (see ``files.journal``).
+    All of it appears together, or none of it (see ``files.journal``).
     Raises: ChecksFailed, after a record that says so, and, for the person who will correct it, the mask were put into
     the folder of records; OutputError; InputError for a folder inside the release folder, and for a mask that lies there.
     """
@@ -86,25 +86,41 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     refuse_existing(wanted, target.overwrite)
     left = failed(outgoing.checks, outgoing.overrides)
     if left:
-        # The name without a number first: what was kept before, and may be corrected already, lies there.
+        # The name without a number first: an earlier mask, which a person may have corrected, lies there.
         kept = own_name if not target.mask or (folder / own_name).exists() else target.mask.name
         with publication(folder, target.into, target.given_away) as own:
             error = _blocked(outgoing, left, _RecordAt(folder, target.name, own), folder / kept, writer)
         raise error
-    with publication(folder, target.into, target.given_away) as own, ThreadPoolExecutor(1) as pool:
-        *mask_staged, staged = [own.stage(one, target.overwrite, public=one == target.path) for one in wanted]
-        writer.write(staged)
-        # One core packs the mask and hashes while the other one unpacks what was written.
-        aside = pool.submit(lambda: (target.mask and writer.write_mask(*mask_staged), known_voxels(outgoing)))
-        written = writer.verify(staged)
-        known = aside.result()[1]
-        outgoing.checks.append(written)
-        if failed([written]):
-            # No reason can make a file right that is not what it says.
-            raise ChecksFailed(outgoing.volume.name, [written], outgoing.checks)
-        record = make_record(outgoing, RELEASED, known)
+    with publication(folder, target.into, target.given_away) as own:
+        record = make_record(outgoing, RELEASED, _written(outgoing, target, writer, own))
         record_path = _RecordAt(folder, target.name, own).keep(record)
         return _with_report(outgoing, record, record_path, own) if target.report else Released(record_path)
+
+
+def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publication) -> dict:
+    """Stage the mask, if it is asked for, and the defaced volume, read it back, and return the ``known_voxels``.
+
+    Raises: ChecksFailed when the file does not hold what was meant to be written.
+    """
+    mask = own.stage(target.mask, target.overwrite) if target.mask else None
+    staged = own.stage(target.path, target.overwrite, public=True)
+    writer.write(staged)
+
+    def mask_and_hashes() -> dict:
+        if mask is not None:
+            writer.write_mask(mask)
+        return known_voxels(outgoing)
+
+    with ThreadPoolExecutor(1) as pool:
+        # One core packs the mask and hashes while the other one unpacks what was written.
+        aside = pool.submit(mask_and_hashes)
+        check = writer.verify(staged)
+        known = aside.result()
+    outgoing.checks.append(check)
+    if failed([check]):
+        # No override can make right a file that does not hold what was meant.
+        raise ChecksFailed(outgoing.volume.name, [check], outgoing.checks)
+    return known
 
 
 class _RecordAt(NamedTuple):
@@ -125,7 +141,7 @@ class _RecordAt(NamedTuple):
 
 def _blocked(outgoing: Outgoing, left: list[Check], place: _RecordAt, mask_path: Path, writer: Writer) -> ChecksFailed:
     """Stage record and mask; returns the error to raise."""
-    # One from before, which may be corrected already, is the one to go on with.
+    # An earlier mask stays, because a person may have corrected it.
     if not mask_path.exists():
         writer.write_mask(place.own.stage(mask_path))
     record_path = place.keep(make_record(outgoing, BLOCKED))

@@ -1,4 +1,4 @@
-"""A filled volume on its way out, with all that its checks and its record ask for."""
+"""A filled volume before its release, with all that its checks and its record need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..checks.check import Check
 from ..face.survey import Survey
 from ..head.ears import Ears
-from ..progress import Progress
+from ..progress import StageProgress
 from ..voxels.volume import Volume
 
 
@@ -25,9 +25,9 @@ class Scan:
 
     volume: Volume
     survey: Survey
-    before: Future | None = None
-    names: dict | None = None
-    seconds: dict = field(default_factory=dict)
+    before: Future[str] | None = None
+    names: dict[str, str] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Outgoing:
     stored: np.ndarray
     value: float
     fill: str | float
-    overrides: dict | None = None
+    overrides: dict[str, str] | None = None
     by: str | None = None
     identity: dict | None = None
 
@@ -108,7 +108,7 @@ class Outgoing:
         frame = self.scan.survey.frame
         return None if frame is None else face_picture(face_left(self.volume, self.stored, frame))
 
-    def check_identity(self, progress: Progress | None = None) -> None:
+    def check_identity(self, progress: StageProgress | None = None) -> None:
         """Add the check for face detection and recognition. Raises: MissingPackages, DeviceError, Cancelled."""
         from ..identity.identity_check import identity_check
 

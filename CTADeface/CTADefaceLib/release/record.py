@@ -1,14 +1,16 @@
 """One case in JSON: what was done to which voxels, by which model and settings, the checks, and who overrode them.
 
-It holds no name, ID, UID or path of the patient's unless ``names`` are given; input and output are known by the
-SHA-256 of their voxels. ``Resources/record.schema.json`` describes it.
+It holds no name, ID, UID or path that identifies the patient, unless ``names`` are given; input and output are identified
+by the SHA-256 of their voxels. ``Resources/record.schema.json`` describes it.
 """
+
+from __future__ import annotations
 
 import getpass
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +20,20 @@ from ..checks.check import checked_overrides
 from ..errors import OutputError
 from ..files.private import open_private, private_folder
 from ..voxels.slabs import for_slabs
+from ..voxels.volume import Volume
 from .hospital_folder import last_record_path
 from .outgoing import Outgoing
 
 RELEASED, BLOCKED = "released", "blocked"
 
 
-def voxels_sha256(array):
+def voxels_sha256(array: np.ndarray) -> str:
     """SHA-256 (hex) of the voxels of an array (k, j, i), in this order, little endian."""
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-    return hashlib.sha256(array.reshape(-1).view(np.uint8)).hexdigest()
+    return hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
 
 
-def edits(mask, proposal):
+def edits(mask: np.ndarray, proposal: np.ndarray) -> dict[str, bool | int | float]:
     """How a person changed the model's ``proposal`` to ``mask`` (bool arrays): voxels added and removed, Dice."""
     ours = both = theirs = int(np.count_nonzero(mask))
     if proposal is not mask:
@@ -40,7 +43,7 @@ def edits(mask, proposal):
 
 
 def known_voxels(outgoing: Outgoing) -> dict:
-    """What tells the voxels of a case apart: hashes of before, after and mask, and the number of changed voxels."""
+    """Facts about the voxels of a case: hashes of before, after and mask, and the number of changed voxels."""
     scan, mask, stored = outgoing.scan, outgoing.mask, outgoing.stored
     with ThreadPoolExecutor(2) as pool:
         hashes = [pool.submit(voxels_sha256, voxels) for voxels in (stored, mask.view(np.uint8))]
@@ -64,7 +67,7 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
     return {
         "schema_version": 1,
         "tool": {"name": "CTADeface", "version": __version__},
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": status,
         "model": outgoing.face.model,
         "settings": outgoing.settings,
@@ -82,7 +85,7 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
     }
 
 
-def write_record(record, path):
+def write_record(record: dict, path: str | Path) -> None:
     """Write a record as JSON to ``path``, which the caller has chosen or staged. Raises: OutputError."""
     path = Path(path)
     try:
@@ -94,12 +97,14 @@ def write_record(record, path):
                           "another folder for records.") from None
 
 
-def same_record(record, folder, name):
-    """The path of the last record of a case in ``folder`` when it says what ``record`` says, but for the times; or None.
+def same_record(record: dict, folder: str | Path, name: str) -> Path | None:
+    """The path of the last record of a case in ``folder`` when it equals ``record`` except for the times; or None.
 
-    So when a run was killed after all was written, and before anybody heard of it, the next one adds no second record.
+    When a run was killed after it had written everything, but before it could say so, the next run adds no second record.
     """
     path = last_record_path(folder, name)
+    if path is None:
+        return None
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         return path if _timeless(before) == _timeless(json.loads(json.dumps(record))) else None
@@ -107,11 +112,11 @@ def same_record(record, folder, name):
         return None
 
 
-def _timeless(record):
+def _timeless(record: dict) -> dict:
     return {key: value for key, value in record.items() if key not in ("created", "seconds")}
 
 
-def _grid(volume):
+def _grid(volume: Volume) -> dict:
     geometry = volume.geometry
     return {"voxels": list(volume.stored.shape[::-1]), "dtype": volume.stored.dtype.name,
             "slope": volume.slope, "intercept": volume.intercept,
@@ -119,8 +124,8 @@ def _grid(volume):
             "direction_lps": [float(d) for d in np.ravel(geometry.direction)]}
 
 
-def this_user():
-    """Who uses this computer, as far as it tells."""
+def this_user() -> str:
+    """The name of this computer's user, 'unknown' where it has none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

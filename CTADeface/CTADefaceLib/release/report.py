@@ -3,6 +3,8 @@
 It shows the original face and therefore lies beside the record, outside of the release folder.
 """
 
+from __future__ import annotations
+
 import base64
 import importlib.util
 from html import escape
@@ -24,7 +26,7 @@ code { font-size: 85%; overflow-wrap: anywhere }
 """
 
 
-def report_path(record_path):
+def report_path(record_path: str | Path) -> Path:
     """Where the report of a record lies: "<record>.html" beside it."""
     return Path(record_path).with_suffix(".html")
 
@@ -44,16 +46,16 @@ def write_report(outgoing: Outgoing, record: dict, path: Path) -> None:
         stream.write(page)
 
 
-def need_pictures():
-    """Raise MissingPackages when a report could not be made, before anything else is done."""
+def need_pictures() -> None:
+    """Raise MissingPackages, before anything else is done, when a report could not be made."""
     if importlib.util.find_spec("vtk") is None:
         from ..rendering.offscreen import NO_VTK
 
         raise MissingPackages(NO_VTK)
 
 
-def report_page(record, picture, name=None, left=None):
-    """The HTML of a record (dict) and of PNGs (bytes): before and after, and, if a head was found, what is ``left`` of its skin.
+def report_page(record: dict, picture: bytes, name: str | None = None, left: bytes | None = None) -> str:
+    """The HTML of a record and of PNGs: before and after, and, if a head was found, what is ``left`` of its skin.
 
     Everything lies in one file, nothing is loaded from elsewhere.
     """
@@ -73,11 +75,11 @@ def report_page(record, picture, name=None, left=None):
 """
 
 
-def _image(picture, alt):
+def _image(picture: bytes, alt: str) -> str:
     return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
 
 
-def _what_is_left(picture):
+def _what_is_left(picture: bytes | None) -> str:
     if picture is None:
         return ""
     return ("<h2>Skin of the face</h2><p>The old skin from the patient's right, from the front and from the left: "
@@ -85,7 +87,7 @@ def _what_is_left(picture):
             + _image(picture, "The old skin from three sides, with what is left of the face in red"))
 
 
-def _check_rows(record):
+def _check_rows(record: dict) -> str:
     rows = []
     for check in record["checks"]:
         light = f'<span class="light" style="background:{COLOURS[check["verdict"]]}"></span>{check["verdict"]}'
@@ -95,7 +97,7 @@ def _check_rows(record):
     return "\n".join(rows)
 
 
-def _overrides(record):
+def _overrides(record: dict) -> str:
     if not record["overrides"]:
         return ""
     rows = "".join(f"<tr><td>{escape(o['check'])}</td><td>{escape(o['reason'])}</td><td>{escape(o['by'])}</td></tr>"
@@ -103,7 +105,7 @@ def _overrides(record):
     return f"<h2>Overridden</h2><table><tr><th>Check</th><th>Reason</th><th>By</th></tr>{rows}</table>"
 
 
-def _facts(record):
+def _facts(record: dict) -> str:
     model, edits = record["model"], record["mask"]["edits"]
     facts = {
         "Model": f"{model['name']}, SHA-256 {model['sha256']}" if model else "none: the mask was given",

@@ -117,7 +117,7 @@ class Worker:
 
     def _ask(self, finish: Callable[[dict], dict], **command: object) -> Job:
         self._job = Job(self, finish)
-        # If it died just now, polling finds out how.
+        # If the process died just now, polling finds out why.
         with suppress(OSError):
             self._serving.pipe.send(command)
         return self._job
@@ -162,7 +162,7 @@ class Job:
         self.error: errors.CTADefaceError | None = None
 
     def poll(self) -> bool:
-        """Take in what the process has said since; returns ``done``."""
+        """Take in the answers since the last call; returns ``done``."""
         if self.done:
             return True
         try:

@@ -44,7 +44,7 @@ def serve(pipe: Pipe, folder: str, idle_seconds: str) -> None:
 
 
 def _listen(pipe: Pipe, commands: queue.Queue, folder: str) -> None:
-    # Whatever goes wrong with the pipe, nobody listens any more.
+    # Any error of the pipe means that there is nobody to answer any more.
     with suppress(Exception):
         while True:
             commands.put(pipe.receive())
@@ -60,7 +60,7 @@ class Serving:
         self._networks = NetworksHere()
 
     def answer(self, command: str, **arguments: object) -> None:
-        """Answer one command; what goes wrong is an answer too."""
+        """Answer one command; an error is an answer too."""
         commands: dict[str, Callable[..., dict]] = {"segment": self.segment, "install_model": self.install_model}
         try:
             self._say({"event": "done", **commands[command](**arguments)})
@@ -87,7 +87,7 @@ class Serving:
         stored = np.load(self._folder / VOLUME_FILE)
         # The original face is on the disk no longer than needed.
         (self._folder / VOLUME_FILE).unlink()
-        volume = Volume(stored, Geometry.from_affine(affine), name=name)
+        volume = Volume(stored, Geometry.from_affine(np.asarray(affine, float)), name=name)
         warning = memory_warning(volume)
         if warning:
             self._say({"event": "warning", "text": warning})
@@ -100,7 +100,7 @@ class Serving:
         with open_private(self._folder / MASK_FILE, "wb") as stream:
             np.save(stream, np.packbits(mask))
         progress.finish()
-        return {"mask_ml": float(volume.geometry.millilitres(np.count_nonzero(mask))), "stages": progress.seconds,
+        return {"mask_ml": float(volume.geometry.millilitres(int(np.count_nonzero(mask)))), "stages": progress.seconds,
                 "mirroring": mirroring, "step_size": step_size, "ears": ears, **self._who(model, device)}
 
     def install_model(self, path: str, name: str | None, overwrite: bool) -> dict:

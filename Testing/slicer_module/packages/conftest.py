@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+
 from helpers.site_packages import SLICERS_OWN, make_wheel, never, put
 
 

@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+
 from CTADefaceLib.dicom.dicom_packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages
 from CTADefaceLib.slicer_module.packages import install as packages

@@ -7,6 +7,7 @@ import types
 from pathlib import Path
 
 import pytest
+
 from CTADefaceLib.errors import CTADefaceError
 from CTADefaceLib.slicer_module.packages import install as packages
 from CTADefaceLib.slicer_module.packages import preflight

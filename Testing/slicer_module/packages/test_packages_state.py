@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+
 from CTADefaceLib.slicer_module.packages import install as packages
 from CTADefaceLib.slicer_module.packages import installed, preflight
 from helpers.site_packages import DAMAGES, SLICERS_OWN, Usage, never, plenty, put

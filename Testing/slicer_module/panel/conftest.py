@@ -1,6 +1,7 @@
 """The panel for its tests: real .ui, real Qt, real scene; see slicer_host for the rest."""
 
 import pytest
+
 from helpers.slicer_scene import MODULE, add_volume
 
 

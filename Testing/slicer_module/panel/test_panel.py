@@ -4,6 +4,7 @@ import gc
 import weakref
 
 import numpy as np
+
 from helpers.slicer_scene import MODULE, add_volume, node_ids
 
 SECONDS = 90

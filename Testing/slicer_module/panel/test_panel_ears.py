@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from CTADefaceLib.head.ears import SIDES
 from CTADefaceLib.voxels.volume import Geometry, Volume
 from helpers.slicer_scene import add_scan

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from helpers.slicer_scene import node_ids
 
 

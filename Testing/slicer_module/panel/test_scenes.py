@@ -1,6 +1,7 @@
 """Scenes that are opened, added to and closed, and volumes that are loaded, while the panel is open."""
 
 import numpy as np
+
 from helpers.slicer_scene import add_volume
 
 
