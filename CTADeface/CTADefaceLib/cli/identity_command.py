@@ -16,7 +16,8 @@ from .shared import ProgressBar
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..identity.identity_check import Detection, IdentityResult, ViewResult
+    from ..identity.identity_check import IdentityResult
+    from ..identity.view_result import Detection, ViewResult
     from ..rendering.camera import View
     from ..voxels.volume import Volume
 

@@ -6,7 +6,7 @@ several views, and with boxes of the size and place of the face only (see ``view
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
@@ -20,45 +20,13 @@ from ..voxels.volume import Geometry
 from .measured import measured, method_sentence
 from .recognition import Box, Detector, Embedder, distance
 from .verdict import judge
+from .view_result import Detection, ViewResult, surest_face
 from .views import VIEWS, Frame, box_mm, counts, draw_views, face_centre, frame
 
 # For a ``Progress`` of this check alone.
 STAGES = {"identity": 1.0}
 # Fractions of the check at which the pictures before and the pictures after are drawn.
 SHARES = (0.4, 0.8)
-
-
-@dataclass(frozen=True)
-class Detection:
-    """A detector's box, its width and its distance from the face centre in mm, and whether it counts as the face."""
-
-    box: Box
-    width_mm: float
-    offset_mm: float
-    counted: bool
-
-
-@dataclass(frozen=True)
-class ViewResult:
-    """One view: all boxes before and after, and the FaceNet distance of the face's crops, None without a face."""
-
-    name: str
-    pitch_deg: float
-    yaw_deg: float
-    mm_per_pixel: float
-    boxes_before: tuple[Detection, ...]
-    boxes_after: tuple[Detection, ...]
-    distance: float | None
-
-    @property
-    def before(self) -> Detection | None:
-        """The surest counted ``Detection`` before, None if there is none."""
-        return _face(self.boxes_before)
-
-    @property
-    def after(self) -> Detection | None:
-        """The surest counted ``Detection`` after, None if there is none."""
-        return _face(self.boxes_after)
 
 
 @dataclass(frozen=True)
@@ -157,8 +125,8 @@ def compare(view: View, at: Frame, before: np.ndarray, after: np.ndarray, detect
     Each face is cropped at its own box. Where only one picture has a face, the other is cropped at the same place.
     """
     boxes_before, boxes_after = (tuple(_detection(box, at) for box in detector.find(picture)) for picture in (before, after))
-    face_before = _face(boxes_before) or _face(boxes_after)
-    face_after = _face(boxes_after) or face_before
+    face_before = surest_face(boxes_before) or surest_face(boxes_after)
+    face_after = surest_face(boxes_after) or face_before
     apart = None
     if face_before is not None and face_after is not None:
         apart = distance(embedder.embed(before, face_before.box), embedder.embed(after, face_after.box))
@@ -168,7 +136,3 @@ def compare(view: View, at: Frame, before: np.ndarray, after: np.ndarray, detect
 def _detection(box: Box, at: Frame) -> Detection:
     width, offset = box_mm(box, at)
     return Detection(box, width, offset, counts(width, offset))
-
-
-def _face(boxes: Iterable[Detection]) -> Detection | None:
-    return next((b for b in boxes if b.counted), None)

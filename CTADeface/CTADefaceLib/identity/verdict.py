@@ -1,7 +1,7 @@
 """From the views to one verdict.
 
 The limits of the distance were measured on originals of 25 training heads (the pictures of ``views``, the crops of
-``embed``): how unlike are two pictures of the same head in neighbouring views, 10 or 15 degrees apart, and two heads
+``recognition``): how unlike are two pictures of the same head in neighbouring views, 10 or 15 degrees apart, and two heads
 in the same view? They overlap, so a distance says less than a detection. Photographs have higher limits.
 """
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .identity_check import ViewResult
+from .view_result import ViewResult
 
 # The median distance of two views of the same head; 8 % of the distances of different heads are below.
 SAME_HEAD = 0.66

@@ -5,14 +5,18 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..checks.check import Check
 from ..face.survey import Survey
-from ..head.ears import Ears
 from ..progress import StageProgress
 from ..voxels.volume import Volume
+
+if TYPE_CHECKING:
+    # SciPy, which Slicer need not wait for when it starts.
+    from ..head.ears import Ears
 
 
 @dataclass(frozen=True)
