@@ -296,7 +296,7 @@ def queue(tmp_path):
     manifest = Manifest(tmp_path / NAME)
     manifest.add({"manifest": 1},
                  {"case": "a", "kind": "file", "input": "../in/a", "status": "defaced", "outputs": ["../out/a"],
-                  "mask": "a_m"},
+                  "mask": "a_m", "warned_checks": ["chin", "nose"]},
                  {"case": "b", "kind": "file", "input": "../in/b", "status": "started"},
                  {"case": "b", "kind": "file", "input": "../in/b", "status": "blocked",
                   "failed_checks": ["chin", "mouth"]},
@@ -310,14 +310,14 @@ def test_the_queue_is_gone_through_and_filtered(queue):
     _manifest, items = queue
     assert [item.case for item in items] == ["a", "b", "c", "d"]
     chin = review.filtered(items, check="chin")
-    assert [item.case for item in chin] == ["b", "d"]
+    assert [item.case for item in chin] == ["a", "b", "d"] and items[0].warned_checks == ("chin", "nose")
     assert [item.case for item in review.filtered(items, status="failed")] == ["c"]
-    assert review.failed_checks(items) == {"chin": 2, "mouth": 1}
-    assert review.next_item(chin).case == "b" and review.next_item(chin, "b").case == "d"
-    assert review.next_item(chin, "d") is None and review.previous_item(chin, "b") is None
+    assert review.failed_checks(items) == {"chin": 3, "mouth": 1, "nose": 1}
+    assert review.next_item(chin).case == "a" and review.next_item(chin, "b").case == "d"
+    assert review.next_item(chin, "d") is None and review.previous_item(chin, "a") is None
     assert review.previous_item(items, "c").case == "b" and review.previous_item(items).case == "d"
     with pytest.raises(InputError, match="not in this queue"):
-        review.next_item(chin, "a")
+        review.next_item(chin, "c")
 
 
 def test_what_a_person_decides_is_kept_and_a_batch_leaves_it_alone(queue, tmp_path):

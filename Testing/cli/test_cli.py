@@ -42,11 +42,24 @@ def finished(scan, tmp_path_factory):
 def test_one_bad_input_does_not_stop_the_other_and_sets_the_exit_code(finished):
     process, out = finished
     assert process.returncode == 1
-    lines = process.stdout.splitlines()
+    lines = [line for line in process.stdout.splitlines() if not line.startswith("  ")]
     assert len(lines) == 2
     assert "defaced ->" in lines[0] and lines[1].startswith("FAILED") and "no such file" in lines[1]
     assert [p.name for p in out.iterdir()] == ["head_defaced.nii.gz"]
     assert "segment" in process.stderr and "%" in process.stderr
+
+
+def test_warnings_and_zones_that_could_not_be_judged_are_said(finished):
+    process, out = finished
+    checks = json.loads((hospital(out) / "head_record.json").read_text())["checks"]
+    warned = [check["text"] for check in checks if check["verdict"] == "warn"]
+    unknown = [check for check in checks if check["verdict"] == "not applicable" and check["name"] != "model_face"]
+    # The cranium is cut at its upper lip.
+    assert warned and unknown
+    said = [line for line in process.stdout.splitlines() if line.startswith("  ")]
+    assert f"{len(warned)} checks warn, {len(unknown)} were not judged" in said[0]
+    assert all(any(line.startswith("  WARNING") and text in line for line in said) for text in warned)
+    assert "NOT JUDGED" in said[-1] and "below the chin" in said[-1]
 
 
 def test_outputs_are_the_input_outside_the_levelled_region_and_one_value_inside(finished, scan):

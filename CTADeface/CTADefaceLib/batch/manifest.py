@@ -152,6 +152,7 @@ def facts_of(results: list[Result], relative: Callable[[str | Path | None], str 
             "error": "; ".join(result.error for result in results if result.error) or None, "mask_ml": shown.mask_ml,
             "failed_checks": list(dict.fromkeys(check["name"] for result in results for check in result.checks
                                                 if check["verdict"] == "fail")),
+            "warned_checks": list(dict.fromkeys(name for result in results for name in result.warned_checks)),
             "not_defaced": [f"{result.input}: {result.reason}" for result in results if result.reason],
             "seconds": round(sum(result.seconds for result in results), 3), "stages": shown.stages}
 

@@ -22,7 +22,7 @@ VERDICTS = (ACCEPTED, CORRECTED, REJECTED)
 class Item:
     """One case that ended; paths are absolute, None where nothing was written.
 
-    ``status`` 'defaced', 'mask only', 'blocked' or 'failed'; ``failed_checks`` names; ``review`` one of ``VERDICTS`` or
+    ``status`` 'defaced', 'mask only', 'blocked' or 'failed'; ``failed_checks`` and ``warned_checks`` names; ``review`` one of ``VERDICTS`` or
     None, ``by`` whom; ``time`` (ISO 8601, UTC) of the last thing that happened to it.
     """
 
@@ -34,6 +34,7 @@ class Item:
     mask: Path | None = None
     record: Path | None = None
     failed_checks: tuple[str, ...] = ()
+    warned_checks: tuple[str, ...] = ()
     error: str | None = None
     review: str | None = None
     by: str | None = None
@@ -54,15 +55,15 @@ def load_queue(manifest: str | Path) -> list[Item]:
 
 def filtered(queue: list[Item], check: str | None = None, status: str | None = None, review: str | None = None,
              open_only: bool = False) -> list[Item]:
-    """Items whose ``check`` failed, with that ``status``, with that ``review``; ``open_only``: not reviewed yet."""
+    """Items whose ``check`` failed or warned, with that ``status``, with that ``review``; ``open_only``: not reviewed yet."""
     return [item for item in queue
-            if (check is None or check in item.failed_checks) and (status is None or item.status == status)
+            if (check is None or check in item.failed_checks + item.warned_checks) and (status is None or item.status == status)
             and (review is None or item.review == review) and not (open_only and item.review)]
 
 
 def failed_checks(queue: list[Item]) -> dict[str, int]:
-    """Check -> number of items in which it failed, the most frequent first: what a filter can offer."""
-    names = [name for item in queue for name in item.failed_checks]
+    """Check -> number of items in which it failed or warned, the most frequent first: what a filter can offer."""
+    names = [name for item in queue for name in item.failed_checks + item.warned_checks]
     return dict(sorted(((name, names.count(name)) for name in set(names)), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -133,7 +134,7 @@ def item_of(manifest: Manifest, entry: dict) -> Item:
     at = manifest.resolved
     return Item(entry["case"], entry["kind"], entry["status"], at(entry["input"]),
                 tuple(at(path) for path in entry.get("outputs", ())), at(entry.get("mask")), at(entry.get("record")),
-                tuple(entry.get("failed_checks", ())), entry.get("error"), entry.get("review"), entry.get("by"),
+                tuple(entry.get("failed_checks", ())), tuple(entry.get("warned_checks", ())), entry.get("error"), entry.get("review"), entry.get("by"),
                 entry.get("time"))
 
 

@@ -14,13 +14,15 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Summary:
-    """``left_out``: files left out because of their names; ``failed_checks``: blocked cases by check; ``problems``:
+    """``left_out``: files left out because of their names; ``failed_checks``: blocked cases by check; ``warned_checks``:
+    cases that left with a warning, by check; ``problems``:
     (case, error) of those that failed or were blocked, and that nobody has reviewed.
     """
 
     cases: int
     by_status: dict[str, int]
     failed_checks: dict[str, int]
+    warned_checks: dict[str, int]
     problems: tuple[tuple[str, str], ...]
     left_out: int
     manifest: Path
@@ -30,9 +32,11 @@ class Summary:
     def of(cls, entries: list[dict], left_out: int, manifest: Path) -> Summary:
         open_ones = [entry for entry in entries if entry["status"] not in DONE and not entry.get("review")]
         checks = Counter(name for entry in open_ones for name in entry.get("failed_checks", ()))
+        warned = Counter(name for entry in entries if entry["status"] == DEFACED and not entry.get("review")
+                         for name in entry.get("warned_checks", ()))
         problems = tuple((entry["case"], entry.get("error") or entry["status"]) for entry in open_ones)
         return cls(len(entries), dict(Counter(entry["status"] for entry in entries)), dict(checks.most_common()),
-                   problems, left_out, manifest)
+                   dict(warned.most_common()), problems, left_out, manifest)
 
     @property
     def complete(self) -> bool:
@@ -48,6 +52,9 @@ class Summary:
         yield f"{self.cases} cases: " + ", ".join(f"{self.by_status[status]} {status}" for status in statuses)
         if self.failed_checks:
             yield "Blocked by: " + ", ".join(f"{name} {number}" for name, number in self.failed_checks.items())
+        if self.warned_checks:
+            yield "Left with a warning, not reviewed: " + ", ".join(
+                f"{name} {number}" for name, number in self.warned_checks.items())
         for case, error in self.problems[:MOST_NAMED]:
             yield f"  {case}: {error}"
         if len(self.problems) > MOST_NAMED:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks.check import WARN
 from ..errors import ChecksFailed, CTADefaceError
 from ..release.gate import Released
 from ..release.outgoing import CaseMask, Outgoing
@@ -69,8 +70,13 @@ class Result:
         self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
         self.report, self.error = str(released.report) if released.report else None, released.problem
 
+    @property
+    def warned_checks(self) -> list[str]:
+        """Names of the checks that warn: the case may leave, but somebody should look."""
+        return [check["name"] for check in self.checks if check["verdict"] == WARN]
+
     def as_dict(self) -> dict:
-        return asdict(self)
+        return asdict(self) | {"warned_checks": self.warned_checks}
 
 
 def failure(path: object, error: BaseException) -> Result:

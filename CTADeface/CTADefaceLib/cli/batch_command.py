@@ -80,12 +80,16 @@ def engine_of(args: argparse.Namespace) -> Cluster | None:
 
 
 def teller(as_json: bool) -> Callable[[dict], None]:
-    """A function that prints what became of a case: every case as JSON, or only the cases that went wrong."""
+    """A function that prints what became of a case: every case as JSON, or only the cases that went wrong or left with a warning."""
+    from ..batch.manifest import DEFACED
+
     def tell(entry: dict) -> None:
         if as_json:
             print(json.dumps(entry), flush=True)
         elif entry["error"]:
             print(f"{entry['status'].upper()} {entry['error']}", flush=True)
+        elif entry.get("warned_checks") and entry["status"] == DEFACED:
+            print(f"WARNED {entry['case']}: {', '.join(entry['warned_checks'])}", flush=True)
 
     return tell
 

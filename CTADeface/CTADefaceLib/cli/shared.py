@@ -116,6 +116,22 @@ def print_result(result: Result, as_json: bool) -> None:
         how += f", {result.device}" if result.device else ""
         line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"
     print(line, flush=True)
+    if not as_json and result.defaced:
+        for said in warnings_of(result):
+            print(said, flush=True)
+
+
+def warnings_of(result: Result) -> list[str]:
+    """Lines of text: how many checks warn, and what each says; how many could not be judged. None where all passed."""
+    from ..checks.check import SKIP, TITLES, WARN
+
+    warned = [check for check in result.checks if check["verdict"] == WARN]
+    # Where another file's mask is held against the model's, nothing is missing.
+    unknown = [check for check in result.checks if check["verdict"] == SKIP and check["name"] != "model_face"]
+    lines = [f"  WARNING {TITLES[check['name']]}: {check['text']}" for check in warned]
+    if unknown:
+        lines.append("  NOT JUDGED " + ", ".join(TITLES[check["name"]] for check in unknown) + ".")
+    return lines and [f"  {len(warned)} checks warn, {len(unknown)} were not judged: look at the mask before release.", *lines]
 
 
 class ProgressBar:
