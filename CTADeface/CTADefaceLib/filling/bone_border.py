@@ -1,8 +1,8 @@
 """Below the jaw the mask ends some millimetres under the skin, and so its inner border is the skin's shape again.
 
 The levelled fill ends at bone there: at a surface that a large ball, rolled over jaw, hyoid bone and spine from
-outside, cannot pass. It follows bone alone and so tells nothing about the skin, except where it would lie farther from the
-mask than tissue may go. It goes on into the neck as far as levelling does.
+outside, cannot pass. It follows bone alone and so tells no more about the skin than bone does, except where it would lie
+farther from the mask than tissue may go. It goes on into the neck as far as levelling does.
 """
 
 from __future__ import annotations

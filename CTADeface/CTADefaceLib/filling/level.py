@@ -106,6 +106,7 @@ def _kept_body(volume: Volume, view: np.ndarray, face: np.ndarray, cells: Cells)
 
     cells.for_slabs(look)
     # Opened: thin bridges, such as a strap or a rest of skin, must not tie a device in front to the body.
+    # The box cuts the head, and tissue goes on beyond its border.
     labels, _ = ndi.label(opened(tissue))
     large = np.bincount(labels.ravel()) * np.prod(cells.spacing) >= LEAST_BODY_MM3
     # Pieces that go on behind the box are larger than they seem.
