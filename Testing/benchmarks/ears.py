@@ -1,9 +1,9 @@
 """How much of the ears goes with "ears too", and how much else: heads upright and turned.
 
-The reference knows nothing of the engine's surface: each axial and each coronal slice of 1 mm of the head, with its gaps closed,
-is opened with a disc of 25 mm, which cannot enter an ear. What stands out of axial slices by more than 2 mm where an ear can
-stand, in pieces of 0.2 ml and more, is pinna; the opened head is what both keep. Tissue within the opened head is other tissue. Between the two lies a layer of 2 mm in which two good
-contours of one head differ; what goes of it is told too. An ear is judged when nine tenths of its place lie in the
+The reference knows nothing of the engine's surface: each axial and each coronal slice of 1 mm of the head, with its gaps
+closed, is opened with a disc of 25 mm, which cannot enter an ear. What stands out of axial slices by more than 2 mm where an ear can
+stand, in pieces of 0.2 ml and more, is pinna; the opened head is what both keep. Tissue within the opened head is other tissue.
+Between the two lies a layer of 2 mm in which two good contours of one head differ; what goes of it is told too. An ear is judged when nine tenths of its place lie in the
 image and it has 1 ml at least. ``--pictures FOLDER`` draws the slices: they show the head, so never inside of the repository.
 Exit code 1 when a bar is missed.
 """
@@ -125,7 +125,7 @@ def measure(volume, references, survey):
     whole = np.any([one[0] for one in references.values()], 0)
     inner = np.any([one[1] for one in references.values()], 0)
     rows, ml = [], volume.geometry.millilitres
-    for name, (pinna, _, in_view, found) in references.items():
+    for name, (pinna, _, in_view, _found) in references.items():
         size = ml(pinna.sum())
         rows.append({"side": name, "in_view": round(in_view, 3), "pinna_ml": round(size, 2),
                      "judged": in_view >= LEAST_IN_VIEW and size >= LEAST_EAR_ML,
@@ -192,7 +192,8 @@ def main():
             measured, gone = measure(here, there, survey)
             for row in measured:
                 rows.append({"case": case.name, "turn": turn, **row})
-                print(f"{case.name:20s} {turn:10s} {row['side']:5s} in view {row['in_view']:.2f}  pinna {row['pinna_ml']:5.1f} ml  "
+                print(f"{case.name:20s} {turn:10s} {row['side']:5s} in view {row['in_view']:.2f}  "
+                      f"pinna {row['pinna_ml']:5.1f} ml  "
                       f"removed {100 * row['removed']:6.2f} %  left {row['left_ml']:.2f}  head: gone {row['gone_ml']:5.1f}  "
                       f"layer {row['layer_ml']:.2f}  other {row['other_ml']:.2f} ml"
                       f"{'' if row['judged'] else '  not judged'}", flush=True)

@@ -202,7 +202,7 @@ def test_a_mask_that_ends_far_lower_on_the_forehead_is_not(rests):
 
 def test_a_large_rest_is_stopped_also_where_faces_end_in_many_heads(rests, monkeypatch):
     # No limit for small patches here, nor for what the average head knows.
-    monkeypatch.setattr("CTADefaceLib.checks.face.FAIL_MODEL_CM2", np.inf)
+    monkeypatch.setattr("CTADefaceLib.checks.face_left.FAIL_MODEL_CM2", np.inf)
     assert rests(lambda face: _above(face, 9.0))[1].verdict == "pass"
     opinion = rests(lambda face: _above(face, 45.0))[1]
     assert opinion.verdict == "fail" and opinion.value > 2

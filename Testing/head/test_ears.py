@@ -117,7 +117,6 @@ def test_the_face_is_levelled_as_without_ears_and_only_air_and_the_mask_change_b
 def test_nothing_beside_the_head_tells_where_the_ear_stood(cranium_head, survey, face):
     """Behind the fill lies tissue that stays, or the border of an ellipse that does not follow the ear."""
     mask = survey.ears.added_to(face)
-    _, value = filled(cranium_head, mask, frame=survey.frame, ears=survey.ears)
     for ear in survey.ears.each:
         gone = ear.levelled(ear.part_of(mask))
         halo = ear.outside & ~gone & (ear.volume.to_hu(ear.part_of(cranium_head.stored)) <= TISSUE_HU)

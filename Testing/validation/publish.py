@@ -1,5 +1,5 @@
-"""From a finished run to what the repository shows of it: RESULTS.md, the table of docs/validation.md, the public head's picture,
-and the figures that the identity check cites.
+"""From a finished run to what the repository shows of it: RESULTS.md, the table of docs/validation.md, the public head's
+picture, and the figures that the identity check cites.
 
 Takes only results of this very code, model and protocol; exit code 1 when some are missing. The picture shows the
 public InVesalius cranium alone, never another head.

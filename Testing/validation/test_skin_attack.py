@@ -58,6 +58,18 @@ def test_every_source_has_as_many_features_so_that_none_gains_by_its_means():
     assert len({a._models[0].n_features_in_ for a in attackers}) == 1
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_an_attacker_sees_what_lies_eight_rays_off(wide):
+    head = heads(1, telling=False)[0]
+    dented = head.bone.copy()
+    dented[30, 30] -= 20
+    attacker = skin_attack.Attacker(skin_attack.SKULL, wide)
+    attacker._shapes = {}
+    plain, other = (attacker._features(skin_attack.Seen.of(seen, skin_attack.SKULL))
+                    for seen in (head, replace(head, bone=dented)))
+    assert not np.allclose(plain[30, 38], other[30, 38], atol=0.1)
+
+
 def test_of_a_file_with_nothing_but_bone_both_know_the_same():
     head = heads(1, telling=False)[0]
     bare = replace(head, file=head.skull, removed=np.ones(SHAPE, bool))

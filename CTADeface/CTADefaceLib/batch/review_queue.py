@@ -22,8 +22,8 @@ VERDICTS = (ACCEPTED, CORRECTED, REJECTED)
 class Item:
     """One case that ended; paths are absolute, None where nothing was written.
 
-    ``status`` 'defaced', 'mask only', 'blocked' or 'failed'; ``failed_checks`` and ``warned_checks`` names; ``review`` one of ``VERDICTS`` or
-    None, ``by`` whom; ``time`` (ISO 8601, UTC) of the last thing that happened to it.
+    ``status`` 'defaced', 'mask only', 'blocked' or 'failed'; ``failed_checks`` and ``warned_checks`` names;
+    ``review`` one of ``VERDICTS`` or None, ``by`` whom; ``time`` (ISO 8601, UTC) of the last thing that happened to it.
     """
 
     case: str
@@ -57,7 +57,8 @@ def filtered(queue: list[Item], check: str | None = None, status: str | None = N
              open_only: bool = False) -> list[Item]:
     """Items whose ``check`` failed or warned, with that ``status``, with that ``review``; ``open_only``: not reviewed yet."""
     return [item for item in queue
-            if (check is None or check in item.failed_checks + item.warned_checks) and (status is None or item.status == status)
+            if (check is None or check in item.failed_checks + item.warned_checks)
+            and (status is None or item.status == status)
             and (review is None or item.review == review) and not (open_only and item.review)]
 
 
@@ -134,7 +135,8 @@ def item_of(manifest: Manifest, entry: dict) -> Item:
     at = manifest.resolved
     return Item(entry["case"], entry["kind"], entry["status"], at(entry["input"]),
                 tuple(at(path) for path in entry.get("outputs", ())), at(entry.get("mask")), at(entry.get("record")),
-                tuple(entry.get("failed_checks", ())), tuple(entry.get("warned_checks", ())), entry.get("error"), entry.get("review"), entry.get("by"),
+                tuple(entry.get("failed_checks", ())), tuple(entry.get("warned_checks", ())), entry.get("error"),
+                entry.get("review"), entry.get("by"),
                 entry.get("time"))
 
 

@@ -1,6 +1,12 @@
 """One check's answer, and the gate that failed ones close."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
 
 from ..errors import ChecksFailed, InputError
 
@@ -14,9 +20,9 @@ TITLES = {
     "right_cheek": "Right cheek covered", "left_cheek": "Left cheek covered", "mouth": "Mouth covered",
     "chin": "Chin covered", "right_jaw": "Right jaw line covered", "left_jaw": "Left jaw line covered",
     "submental": "Skin below the chin covered", "residual_skin": "Skin left in the face",
-    "model_face": "What the model calls face", "brain": "Brain untouched", "bone": "Bone untouched", "vessels": "Vessels untouched", "outside": "Rest bit-identical",
-    "right_ear": "Right ear gone", "left_ear": "Left ear gone",
-    "written_file": "File reads back", "identity": "Face recognition",
+    "model_face": "What the model calls face", "brain": "Brain untouched", "bone": "Bone untouched",
+    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "right_ear": "Right ear gone",
+    "left_ear": "Left ear gone", "written_file": "File reads back", "identity": "Face recognition",
 }
 
 
@@ -32,18 +38,20 @@ class Check:
     value: float | None
     unit: str
     text: str
-    place: tuple | None = None
+    place: tuple[float, ...] | None = None
 
     @classmethod
-    def from_dict(cls, facts):
-        """The check of an ``as_dict``."""
+    def from_dict(cls, facts: Mapping[str, Any]) -> Check:
+        """The ``Check`` that ``as_dict`` gave."""
         return cls(**{**facts, "place": tuple(facts["place"]) if facts["place"] else None})
 
     @property
-    def title(self):
+    def title(self) -> str:
+        """The check's name for a person."""
         return TITLES[self.name]
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them, numbers rounded."""
         result = asdict(self)
         if self.value is not None:
             result["value"] = round(float(self.value), 4)
@@ -52,33 +60,34 @@ class Check:
         return result
 
 
-def number_text(value, unit):
+def number_text(value: float | None, unit: str) -> str:
     """The number of a check as a person reads it: shares in per cent."""
     if value is None:
         return ""
     return f"{100 * value:.0f} %" if unit == "share" else f"{value:.4g} {unit}"
 
 
-def graded(name, value, unit, text, place=None, fail=False, warn=False):
-    """A ``Check`` whose verdict is the graver of the two conditions that holds."""
+def graded(name: str, value: float | np.number, unit: str, text: str, place: tuple[float, ...] | None = None,
+           fail: bool | np.bool_ = False, warn: bool | np.bool_ = False) -> Check:
+    """A ``Check`` that fails on ``fail``, else warns on ``warn``, else passes."""
     verdict = FAIL if fail else WARN if warn else PASS
     return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place)
 
 
-def failed(checks, overrides=None):
+def failed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None) -> list[Check]:
     """The failed checks for which ``overrides`` (name -> reason) gives no reason."""
     overrides = checked_overrides(overrides)
     return [check for check in checks if check.verdict == FAIL and check.name not in overrides]
 
 
-def require_passed(checks, overrides=None, name="volume"):
+def require_passed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None, name: str = "volume") -> None:
     """Raise ``ChecksFailed`` unless every failed check is overridden with a reason."""
     left = failed(checks, overrides)
     if left:
         raise ChecksFailed(name, left)
 
 
-def checked_overrides(overrides):
+def checked_overrides(overrides: Mapping[str, str] | None) -> dict[str, str]:
     """``overrides`` as a dict of known checks to reasons. Raises: InputError for another name or an empty reason."""
     overrides = dict(overrides or {})
     for name, reason in overrides.items():

@@ -1,8 +1,11 @@
-"""Are the ears gone? Asked of what stands out from the head's sides, not of the mask."""
+"""Are the ears gone? Judged by what stands out from the head's sides, not by the mask."""
+
+from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..head.ears import Ears
 from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import ras_affine
 from .check import SKIP, Check, graded
@@ -10,11 +13,11 @@ from .check import SKIP, Check, graded
 # Share of an ear's tissue that must be gone; ml of the largest connected rest.
 WARN_SHARE, FAIL_SHARE = 0.97, 0.9
 WARN_REST_ML, FAIL_REST_ML = 0.3, 1.0
-# What of its place must lie in the image, and how much must stand out there, for an ear to be in view.
+# An ear is in view when this share of its place lies in the image and this much tissue stands out there.
 LEAST_IN_VIEW, LEAST_ML = 0.2, 0.3
 
 
-def ear_gone(name, ears, stored_after):
+def ear_gone(name: str, ears: Ears, stored_after: np.ndarray) -> Check:
     """Share of the tissue of one pinna (``head.ears.SIDES``) that is gone, and the largest connected rest.
 
     Parameters: ``ears`` the ``Ears`` of the original volume; ``stored_after`` its stored values (k, j, i) after the fill.

@@ -1,16 +1,21 @@
 """All checks of one defaced volume, in the order in which a person reads them."""
 
+from __future__ import annotations
+
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ..errors import MaskError
+from ..face.survey import Survey
 from ..head.atlas import ZONES
-from ..head.ears import SIDES
+from ..head.ears import SIDES, Ears
+from ..head.frame import Frame
 from ..head.pose import locate
 from ..head.skin import Skin
 from ..head.view import HeadView
 from ..voxels.anatomy import brain
+from ..voxels.volume import Volume
 from .check import SKIP, Check
 from .ear_checks import ear_gone
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered
@@ -19,13 +24,14 @@ from .scan import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 
-def run_checks(volume, mask, stored_after, value, survey=None, proposal=None, ears=None):
+def run_checks(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, value: float | np.generic,
+               survey: Survey | None = None, proposal: np.ndarray | None = None, ears: Ears | None = None) -> list[Check]:
     """List of ``Check``s of a fill.
 
     Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``stored_after`` its stored values after
     the fill, of the same shape and dtype; ``value`` the stored value that it filled in; ``survey`` the ``Survey`` of
-    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known; ``ears`` the volume's
-    ``Ears``, when they were to go too.
+    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known;
+    ``ears`` the volume's ``Ears``, when they were to go too.
     Raises: MaskError for an empty mask or another shape.
     """
     if mask.shape != volume.stored.shape or np.shape(stored_after) != mask.shape:
@@ -37,28 +43,29 @@ def run_checks(volume, mask, stored_after, value, survey=None, proposal=None, ea
         inside = pool.submit(lambda: brain_untouched(
             volume, stored_after, *(brain(volume) if survey is None else survey.brain)))
         frame = locate(volume) if survey is None else survey.frame
-        changes = pool.submit(find_changes, volume, stored_after, mask, value, frame, ears)
+        found = pool.submit(find_changes, volume, stored_after, mask, value, frame, ears)
         of_head = _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears)
-    changes = changes.result()
+    changes = found.result()
     return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
 
 
-# Asked in the head's own frame.
+# These checks need the head's own frame.
 IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "model_face")
 
 
-def _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears):
+def _checks_of_head(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, value: float | np.generic, frame: Frame | None,
+                    proposal: np.ndarray | None, ears: Ears | None) -> list[Check]:
     checks = [input_is_ct(volume), head_found(frame), field_of_view(volume, mask), mask_size(volume, mask, frame),
               mask_filled(volume, stored_after, mask, value)]
     if frame is None:
         unknown = IN_FRAME if ears is None else (*IN_FRAME, *SIDES)
         return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in unknown)]
-    opinion, gone = None, []
+    opinion, gone = None, list[Check]()
     if proposal is mask or (proposal is not None and np.array_equal(proposal, mask)):
         opinion = Check("model_face", SKIP, None, "cm2", "The mask is the model's own.")
     if ears is not None:
         gone = [ear_gone(name, ears, stored_after) for name in SIDES]
-        # What a model calls face is asked about the face.
+        # The model is asked about the face alone.
         proposal = proposal if proposal is None else ears.taken_from(proposal)
     face = face_left(volume, stored_after, frame)
     view = face.skin.view
@@ -66,6 +73,6 @@ def _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears):
             residual_skin(face), opinion or model_face(face, proposal), *gone]
 
 
-def face_left(volume, stored_after, frame):
-    """``FaceLeft`` of a volume after a fill, whose head lies in a ``Frame``."""
+def face_left(volume: Volume, stored_after: np.ndarray, frame: Frame) -> FaceLeft:
+    """``FaceLeft`` of a volume whose head lies in ``frame``, after a fill."""
     return FaceLeft(Skin(HeadView(volume, frame)), stored_after)

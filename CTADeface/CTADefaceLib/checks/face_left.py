@@ -1,8 +1,10 @@
-"""Is the face gone? Asked of the old skin itself, zone by zone in the head's own frame, not of the network's answer.
+"""Is the face gone? Judged by the old skin itself, zone by zone in the head's own frame, not by the network's answer.
 
-Where the skin of a face lies, and how much tissue goes with it, is known from the average head; where the skin, the bone and
-what is left really lie, from the volume before and after the fill.
+The average head tells where a face has skin and how much tissue goes with it; the volume before and after the fill tells where
+the skin, the bone and what is left really lie.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,24 +17,26 @@ from ..head.skin import Skin
 from ..voxels.hu import TISSUE_HU
 from .check import SKIP, Check, graded
 
-# Skin that goes in fewer of the annotated heads is not asked for; from there on it counts the more, up to all of its area.
+# Skin that goes in fewer than the first share of the annotated heads need not go; between the two shares its area counts in
+# part, and from the second on in full.
 LEAST_SHARE, SURE_SHARE = 0.9, 0.98
-# Of the tissue that goes with nine of ten faces, this share must be gone, else the face is only shaved; never less than the
-# least, in which the skin itself would be left.
+# This share of the tissue that goes with nine of ten faces must be gone, else the face is only shaved; and never less than the
+# least depth, as otherwise the skin itself would be left.
 DEPTH_SHARE, LEAST_DEPTH_MM = 0.6, 2.0
-# So far in front of the bone the tissue need not go; where bone lies as near as this, nothing can.
+# Tissue this near in front of bone need not go; where bone lies as near to the skin as the second, nothing can.
 BONE_REST_MM, BARE_MM = 3.0, 2.0
-# A zone of which less lies in the image is not judged.
+# A zone with less than this in the image is not judged.
 LEAST_IN_IMAGE, LEAST_ZONE_CM2 = 0.2, 2.0
-# cm2 of the largest connected patch, and share of a zone, that is left; of skin that nearly every face loses, less is too much.
+# cm2 of the largest connected patch that is left, and share of a zone; where nearly every face loses its skin, less is too
+# much.
 WARN_PATCH_CM2, FAIL_PATCH_CM2, FAIL_SURE_CM2 = 2.0, 4.0, 1.5
 WARN_SHARE, FAIL_SHARE = 0.3, 0.5
-# Two good masks of one face end a few millimetres apart: so near to where the model ends its face, skin may be left. Farther in,
-# where faces do not end in other heads either, a small patch of it is too much; masks of one face also differ in depth, so
-# only what is left at the skin itself counts.
+# Two good masks of one face end a few millimetres apart: this near to where the model ends its face, skin may be left. Farther
+# in, where faces do not end in other heads either, a small patch is too much. Masks of one face also differ in depth, so only
+# what is left at the skin itself counts.
 RIM_MM, AT_SKIN_MM = 6.0, 3.0
 WARN_MODEL_CM2, FAIL_MODEL_CM2 = 0.8, 1.2
-# Where other heads end their faces, or where the face is only shaved, a larger patch farther in is.
+# Where faces end in other heads, or where the face is only shaved, a larger patch that lies farther in is too much.
 FAR_RIM_MM, FAIL_FAR_CM2 = 9.0, 2.0
 TOUCHING = np.ones((3, 3, 3), bool)
 
@@ -45,85 +49,85 @@ class FaceLeft:
     stored_after: np.ndarray
 
     @cached_property
-    def zone(self):
-        """(N,) number of the zone of each point of the skin, 0 where no face is asked for."""
+    def zone(self) -> np.ndarray:
+        """(N,) number of the zone of each point of the skin, 0 where no face need go."""
         skin, average = self.skin, atlas()
         asked = (skin.atlas_values(average.share) >= LEAST_SHARE) & (skin.bone_mm > BARE_MM)
         return np.where(asked, skin.atlas_values(average.zone), 0)
 
     @cached_property
-    def area_cm2(self):
+    def area_cm2(self) -> np.ndarray:
         """(N,) cm2 of skin at each point, less where faces end in some heads and not yet in others."""
         share = self.skin.atlas_values(atlas().share)
         sure = np.clip((share - LEAST_SHARE) / (SURE_SHARE - LEAST_SHARE), 0.0, 1.0)
         return np.where(self.zone > 0, self.skin.area_cm2 * sure, 0.0)
 
     @cached_property
-    def left(self):
+    def left(self) -> np.ndarray:
         """(N,) bool: this point of the face is still there, or only shaved."""
         skin = self.skin
         return (self.zone > 0) & self.too_near(skin.atlas_values(atlas().depth))
 
-    def too_near(self, depth):
-        """(N,) bool: tissue is left nearer behind the old skin than a face allows of which ``depth`` (N,) mm go."""
+    def too_near(self, depth: np.ndarray) -> np.ndarray:
+        """(N,) bool: tissue is left too near behind the old skin of a face that is ``depth`` (N,) mm deep."""
         bone = self.skin.bone_mm
         wanted = np.maximum(np.minimum(DEPTH_SHARE * depth, bone - BONE_REST_MM), LEAST_DEPTH_MM)
         # The bone itself stays.
         return self.after_mm < np.minimum(wanted, bone)
 
     @cached_property
-    def after_mm(self):
+    def after_mm(self) -> np.ndarray:
         """(N,) mm behind the old skin at which tissue begins after the fill."""
         return self.skin.depth_of(self.stored_after, TISSUE_HU)
 
     @cached_property
-    def _patches(self):
+    def _patches(self) -> tuple[np.ndarray, np.ndarray]:
         return _connected(self.skin, self.left, self.area_cm2)
 
     @property
-    def patches(self):
+    def patches(self) -> np.ndarray:
         """(N,) number of the connected patch of skin that is left, 0 where none is."""
         return self._patches[0]
 
     @property
-    def patch_cm2(self):
-        """cm2 of each patch, that with number 0 being none."""
+    def patch_cm2(self) -> np.ndarray:
+        """cm2 of each patch, by number; 0 for number 0, which is none."""
         return self._patches[1]
 
     @cached_property
-    def sure_patch(self):
-        """((N,) bool, cm2) of the largest connected patch that is left of the skin that nearly every face loses."""
+    def sure_patch(self) -> tuple[np.ndarray, float]:
+        """((N,) bool, cm2) of the largest connected patch of skin that nearly every face loses and that is left."""
         sure = self.left & (self.skin.atlas_values(atlas().share) >= SURE_SHARE)
         return _largest(self.skin, sure)
 
     @cached_property
-    def share(self):
+    def share(self) -> float:
         """Share of the face's skin, by area, that is left."""
         return float(self.area_cm2[self.left].sum() / max(self.area_cm2.sum(), 1e-9))
 
-    def in_image(self, number):
+    def in_image(self, number: int) -> float:
         """Share of a zone of the average head that lies in the image."""
         average = atlas()
         expected = np.where((average.zone == number) & (average.share >= LEAST_SHARE), average.frequency, 0)
         return float(expected[self.skin.view.inside].sum() / max(expected.sum(), 1e-9))
 
-    def middle(self, points):
-        """RAS mm of the skin in the middle of ``points`` (bool), None without any."""
+    def middle(self, points: np.ndarray) -> tuple[float, ...] | None:
+        """RAS mm of the point of skin in the middle of ``points`` ((N,) bool), None without any."""
         found = self.skin.points[points]
         if len(found) == 0:
             return None
         return self.skin.view.place(found[np.abs(found - found.mean(0)).sum(1).argmin()])
 
 
-def _connected(skin, left, area_cm2):
-    """((N,) number of the connected patch of ``left`` at each point of the skin, 0 where none is; cm2 of each, 0 of none)."""
+def _connected(skin: Skin, left: np.ndarray, area_cm2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """((N,) number of the connected patch of ``left`` at each point of the skin, 0 where none is; cm2 of each number)."""
     labels = ndi.label(skin.spread(left, False), TOUCHING)[0][tuple(skin.index.T)]
     areas = np.bincount(labels, area_cm2, minlength=1)
     areas[0] = 0
     return labels, areas
 
 
-def zone_covered(name, face):
+def zone_covered(name: str, face: FaceLeft) -> Check:
     """Share of one zone's skin (``head.atlas.ZONES``) that is gone, and the largest patch that is left in it."""
     number = 1 + ZONES.index(name)
     if face.in_image(number) < LEAST_IN_IMAGE:
@@ -141,7 +145,7 @@ def zone_covered(name, face):
                   fail=share > FAIL_SHARE or patch > FAIL_PATCH_CM2, warn=share > WARN_SHARE or patch > WARN_PATCH_CM2)
 
 
-def residual_skin(face):
+def residual_skin(face: FaceLeft) -> Check:
     """cm2 of the largest connected patch of the face's skin, over all zones, that is still there or only shaved.
 
     Where nearly every face goes, a smaller patch fails than elsewhere.
@@ -157,9 +161,9 @@ def residual_skin(face):
                   fail=patch > FAIL_PATCH_CM2 or sure_cm2 > FAIL_SURE_CM2, warn=patch > WARN_PATCH_CM2)
 
 
-def model_face(face, proposal):
-    """cm2 of the largest patch of skin that is left where a model, well within its mask, has face; less is too much
-    where nine of ten heads have it too.
+def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
+    """cm2 of the largest patch of skin that is left well within a model's mask; where nine of ten heads have face too, a
+    smaller patch is too much.
 
     Parameters: ``proposal`` the model's mask, bool (k, j, i), None where no model was asked.
     """
@@ -179,15 +183,16 @@ def model_face(face, proposal):
                   face.middle(where), fail=fail_far or sure_cm2 > FAIL_MODEL_CM2, warn=sure_cm2 > WARN_MODEL_CM2)
 
 
-def _largest(skin, left):
+def _largest(skin: Skin, left: np.ndarray) -> tuple[np.ndarray, float]:
     """((N,) bool, cm2) of the largest connected patch of ``left``."""
     labels, areas = _connected(skin, left, skin.area_cm2)
     worst = int(areas.argmax())
     return left & (labels == worst), float(areas[worst])
 
 
-def _near(skin, points, mm):
+def _near(skin: Skin, points: np.ndarray, mm: float) -> np.ndarray:
     """(N,) bool: within ``mm`` of one of the ``points`` (N,) of the skin."""
     steps = int(mm / SKIN_MM)
-    ball = sum(step ** 2 for step in np.ogrid[(slice(-steps, steps + 1),) * 3]) * SKIN_MM ** 2 <= mm ** 2
+    s, a, r = np.ogrid[(slice(-steps, steps + 1),) * 3]
+    ball = (s ** 2 + a ** 2 + r ** 2) * SKIN_MM ** 2 <= mm ** 2
     return ndi.binary_dilation(skin.spread(points, False), ball)[tuple(skin.index.T)]

@@ -1,28 +1,31 @@
 """Can this mask be a face, and was all of it filled?"""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..head.atlas import SKIN_LOW_MM, SKIN_MM
+from ..head.frame import Frame
 from ..head.view import HeadView
 from ..voxels.hu import TISSUE_HU
 from ..voxels.morphology import bounding_box
 from ..voxels.padding import is_padding
 from ..voxels.slabs import for_slabs
-from ..voxels.volume import ras_view
-from .check import graded
+from ..voxels.volume import Volume, ras_view
+from .check import Check, graded
 from .place import ras_point
 
 # The reference masks of the training heads have 256 to 711 ml; a child's, or a cut field of view, less.
 LEAST_ML, FEW_ML, MANY_ML, MOST_ML = 20.0, 120.0, 900.0, 1500.0
-# They are 142 to 187 mm wide and, of heads leant back, at least 95 mm high.
+# They are 142 to 187 mm wide and, also where the head is leant back, at least 95 mm high.
 LEAST_WIDTH_MM, LEAST_HEIGHT_MM = 110.0, 75.0
 # Head mm: the rear border of what can be face; share of the mask in front of it.
 FRONT_MM = -115.0
 LEAST_IN_FRONT, FEW_IN_FRONT = 0.6, 0.8
 
 
-def mask_size(volume, mask, frame=None):
+def mask_size(volume: Volume, mask: np.ndarray, frame: Frame | None = None) -> Check:
     """Volume of the mask in ml: 120 to 900 is a face's, below 20 or above 1500 is none.
 
     A mask that the image does not cut must also be 110 mm wide and 75 mm high along the axes of the head's ``Frame``.
@@ -35,7 +38,7 @@ def mask_size(volume, mask, frame=None):
                   fail=bool(small) or not LEAST_ML <= ml <= MOST_ML, warn=bool(problems))
 
 
-def _too_small(mask, view):
+def _too_small(mask: np.ndarray, view: HeadView) -> list[str]:
     """What is wrong with the extent of a mask along the head's axes, a list of texts."""
     seen = view.seen(mask) & view.inside
     box = bounding_box(seen)
@@ -47,7 +50,7 @@ def _too_small(mask, view):
             if size < least]
 
 
-def mask_place(view, mask):
+def mask_place(view: HeadView, mask: np.ndarray) -> Check:
     """Share of the mask that lies where a face can be: in front of the ears, between vertex and throat."""
     front = np.zeros(view.inside.shape, bool)
     front[:, int((FRONT_MM - SKIN_LOW_MM[1]) / SKIN_MM):] = True
@@ -58,11 +61,13 @@ def mask_place(view, mask):
                   first_place(mask, view.volume), fail=share < LEAST_IN_FRONT, warn=share < FEW_IN_FRONT)
 
 
-def mask_filled(volume, stored_after, mask, value):
-    """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be; and the value must
-    look like air (at most -300 HU): with that of tissue the face would be drawn again."""
+def mask_filled(volume: Volume, stored_after: np.ndarray, mask: np.ndarray, value: float | np.generic) -> Check:
+    """Voxels of the mask that are neither the fill's ``value`` (stored) nor padding: none may be.
 
-    def unfilled(planes):
+    The value must look like air (at most -300 HU): one of tissue would draw the face again.
+    """
+
+    def unfilled(planes: slice) -> np.ndarray:
         part = stored_after[planes]
         left = mask[planes] & (part != value)
         left[left] = ~(is_padding(volume, part[left]) & (part[left] == volume.stored[planes][left]))
@@ -77,7 +82,7 @@ def mask_filled(volume, stored_after, mask, value):
                   fail=count > 0 or hu > TISSUE_HU)
 
 
-def first_place(mask, volume):
+def first_place(mask: np.ndarray, volume: Volume) -> tuple[float, ...] | None:
     """RAS mm of a voxel in the middle plane of ``mask`` (k, j, i), None when it is empty."""
     view = ras_view(mask, volume.geometry)
     planes = np.flatnonzero(view.any((1, 2)))

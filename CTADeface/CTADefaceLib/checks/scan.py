@@ -1,27 +1,32 @@
 """Is the input what defacing is made for: a CT, with the face in view, not defaced already?"""
 
+from __future__ import annotations
+
 import numpy as np
 
+from ..head.frame import Frame
+from ..head.view import HeadView
 from ..voxels.hu import AIR_HU, BONE_HU, PLAIN_AIR_HU, SOFT_TISSUE_HU, TISSUE_HU, WATER_HU
+from ..voxels.volume import Volume
 from .check import FAIL, PASS, SKIP, Check, graded
 from .place import coarse
 
-# Soft tissue of every CT lies around water; what is scaled in another way has its peak elsewhere.
+# Soft tissue lies around water in every CT; values that are scaled in another way have their peak elsewhere.
 PEAK_BIN_HU = 10.0
 LEAST_AIR_SHARE = 0.005
 
-# Bone within this depth of the foremost one is the face's or the forehead's.
+# Bone within this depth of the foremost bone is the face's or the forehead's.
 FACE_DEPTH_MM = 45.0
 # Head mm: lines from in front of the face to behind the jaw's angles, every 3 mm.
 HEIGHTS_MM, ALONG_MM, BESIDE_MM = np.arange(-90.0, 91.0, 3.0), np.arange(36.0, -110.0, -1.0), np.arange(-39.0, 40.0, 3.0)
 NAKED_MM = 2.0
-# Such lines: 0 to 0.18 of all on the training heads, 0.39 and more once their reference masks are filled
+# Share of lines with naked bone: 0 to 0.18 on the training heads, 0.39 and more once their reference masks are filled
 # (``Testing/benchmarks/checks.py``).
 WARN_NAKED, FAIL_NAKED = 0.16, 0.25
 LEAST_BONE_LINES = 50
 
 
-def input_is_ct(volume):
+def input_is_ct(volume: Volume) -> Check:
     """Are the numbers HU: air far below water, and the peak of soft tissue near water (-150 to 150 HU)?"""
     hu = volume.to_hu(coarse(volume.stored, volume))
     tissue = hu[(hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])]
@@ -36,7 +41,7 @@ def input_is_ct(volume):
                   + (", so the values are not HU; apply the rescale slope and intercept." if bad else "."), fail=bad)
 
 
-def field_of_view(volume, mask):
+def field_of_view(volume: Volume, mask: np.ndarray) -> Check:
     """Which borders of the image cut the face? A warning: what is not in the image need not be covered."""
     view = coarse(mask, volume)
     used = [np.flatnonzero(view.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
@@ -49,8 +54,8 @@ def field_of_view(volume, mask):
     return graded("field_of_view", len(cut), "borders", text, warn=bool(cut))
 
 
-def head_found(frame):
-    """Was the head found, and where does it look? Without a ``Frame`` nobody but a person can say whether the face is gone."""
+def head_found(frame: Frame | None) -> Check:
+    """Was the head found, and where does it look? Without a ``Frame`` only a person can say whether the face is gone."""
     if frame is None:
         return Check("head_found", FAIL, None, "nats", "No head was found from skin and bone, so whether the face is gone was "
                      "not judged: look at the whole face yourself, and override with what you saw.")
@@ -58,7 +63,7 @@ def head_found(frame):
                  f"The head is turned by {frame.turned_degrees:.0f} degrees against the image's axes.")
 
 
-def already_defaced(view):
+def already_defaced(view: HeadView) -> Check:
     """Is the bone of the face bare? Then this or another tool has removed the face before.
 
     The value is the share of lines along the head's own front, over the foremost 45 mm of bone near its middle, that meet

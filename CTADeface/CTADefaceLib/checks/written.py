@@ -1,14 +1,24 @@
-"""Is the file what was meant to be written?"""
+"""Does the written file hold what was meant to be written?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 
 from ..errors import InputError
 from ..files.read import compare_file
-from .check import graded
+from ..voxels.volume import Volume
+from .check import Check, graded
 
 
-def written_file(path, volume, stored, compare=compare_file):
+def written_file(path: Path, volume: Volume, stored: np.ndarray,
+                 compare: Callable[[Path, np.ndarray], tuple[Volume, int]] = compare_file) -> Check:
     """Read ``path`` back: every voxel, dtype, grid and rescaling must be those of ``stored`` (k, j, i) and ``volume``.
 
-    Parameters: ``compare(path, stored)`` as ``compare_file``. The value is the number of voxels that differ.
+    Parameters: ``compare(path, stored)`` reads the file as ``compare_file`` does. The value is the number of voxels that
+    differ.
     """
     try:
         back, different = compare(path, stored)

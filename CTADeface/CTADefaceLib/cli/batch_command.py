@@ -80,7 +80,7 @@ def engine_of(args: argparse.Namespace) -> Cluster | None:
 
 
 def teller(as_json: bool) -> Callable[[dict], None]:
-    """A function that prints what became of a case: every case as JSON, or only the cases that went wrong or left with a warning."""
+    """A function that prints what became of a case: every case as JSON, or those that went wrong or left with a warning."""
     from ..batch.manifest import DEFACED
 
     def tell(entry: dict) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -113,9 +113,8 @@ class _Study:
             survey = surveyed(seen, overview_model(options.model), progress)
             mask = face_mask(seen, networks, options.model_run, progress, survey)
             if mask.any():
-                own, survey = (mask, survey) if stack.upright else (None, None)
-                return Face(mask, seen.geometry, chosen, volume, MODEL, own, model=model_facts(networks, options.model),
-                            survey=survey)
+                face = Face(mask, seen.geometry, chosen, volume, MODEL, model=model_facts(networks, options.model))
+                return replace(face, own=mask, survey=survey) if stack.upright else face
         if len(plan.candidates) > 1:
             raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
                               "check that it is a head CT, or give a mask of your own.")

@@ -1,20 +1,28 @@
 """Where is the face? The network's log-odds of "face" on a region of the volume's own grid."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..network.model_grid import BACKGROUND_LOGIT, grid_shape, intensity
 from ..network.model_run import ModelRun
 from ..network.resample import from_model_grid, to_model_grid
-from ..progress import Progress
+from ..progress import Progress, StageProgress
 from ..voxels.morphology import beside, bounding_box, evident_pieces, within
-from ..voxels.volume import nested
+from ..voxels.volume import Volume, nested
 
-# Room for the way from the network's border to the skin, as far as the log-odds are not hopeless.
+if TYPE_CHECKING:
+    from ..network.host import RunnableNetwork
+    from .survey import Survey
+
+# The region reaches this far beyond the network's face, where the log-odds are above the least: the skin may lie there.
 REGION_MARGIN_MM = 12.0
 LEAST_LOGIT = -3.0
-# What a full-resolution model sees around the face that the locator found.
+# A full-resolution model sees this much around the face that the locator found.
 CONTEXT_MM = 30.0
 LEAST_FACE_ML = 20.0
 ISLAND_REACH_MM = 16.0
@@ -25,10 +33,11 @@ class FaceLogits:
     """``logits`` int16 (S, A, R), 256 per unit of log-odds, over ``region`` (slices of the RAS view): face > 0."""
 
     logits: np.ndarray
-    region: tuple
+    region: tuple[slice, ...]
 
 
-def predict_face(volume, network, run=ModelRun(), locator=None, progress=None, survey=None):
+def predict_face(volume: Volume, network: RunnableNetwork, run: ModelRun = ModelRun(), locator: RunnableNetwork | None = None,
+                 progress: StageProgress | None = None, survey: Survey | None = None) -> FaceLogits | None:
     """Run ``network`` on the volume and bring its answer to the volume's own grid.
 
     Parameters: ``volume`` a checked CT; ``network`` and ``locator`` as ``Networks`` give them; with a ``locator``
@@ -56,7 +65,7 @@ def predict_face(volume, network, run=ModelRun(), locator=None, progress=None, s
         data = to_model_grid(crop, volume.to_hu, shape, intensity(network.info), progress.part(0, 0.4))
     coarse = network.log_odds(data, run.device, run.mirroring, run.step_size, progress.part(0.4, 0.8))
     voxels = [n / m for n, m in zip(crop.shape, coarse.shape)]
-    box = _keep_face(coarse, np.multiply(voxels, spacing))
+    box = _keep_face(coarse, [n * mm for n, mm in zip(voxels, spacing)])
     if box is None:
         return None
     inner = tuple(slice(int(b.start * v), min(int(np.ceil(b.stop * v)), n)) for b, v, n in zip(box, voxels, crop.shape))
@@ -64,8 +73,8 @@ def predict_face(volume, network, run=ModelRun(), locator=None, progress=None, s
     return FaceLogits(logits, nested(region, inner))
 
 
-def _keep_face(logits, voxel_mm):
-    """Drop what is far from the face, in place; the three slices of what may be face, None below 20 ml.
+def _keep_face(logits: np.ndarray, voxel_mm: Sequence[float]) -> tuple[slice, ...] | None:
+    """Drop pieces far from the face, in place; three slices around all that may be face, None below 20 ml.
 
     The face is the connected piece of most evidence; pieces within 16 mm of it (a device, the other side of a
     cut field of view) stay. ``voxel_mm`` is the size of a model voxel per axis.

@@ -33,14 +33,15 @@ def face_mask(volume: Volume, networks: Networks, run: ModelRun = ModelRun(), pr
     if survey is None:
         progress.enter("read")
         survey = surveyed(volume, overview_model(run.model), progress)
-    survey.check()
+    known = survey
+    known.check()
     progress.enter("load model")
     with ThreadPoolExecutor(1) as pool:
-        # What needs no network, on the core that waits while it is loaded; the head's frame is for the checks.
-        inside = pool.submit(lambda: survey.brain)
+        # The work that needs no network runs on the core that waits while it is loaded; the checks need the frame too.
+        inside = pool.submit(lambda: known.brain)
         # Only needed at the end: the network, which has a process of its own, does not wait for it.
-        frame_found = pool.submit(lambda: survey.frame)
-        mask = _mask_as_it_lies(volume, networks, run, progress, survey, inside.result)
+        frame_found = pool.submit(lambda: known.frame)
+        mask = _mask_as_it_lies(volume, networks, run, progress, known, inside.result)
         frame = frame_found.result()
     if frame is None or frame.turned_degrees < LEAST_TURNED_DEGREES:
         return mask
@@ -50,15 +51,15 @@ def face_mask(volume: Volume, networks: Networks, run: ModelRun = ModelRun(), pr
     seen = in_head_axes(volume, frame)
     if seen.geometry.ras_order() == volume.geometry.ras_order():
         return mask
-    # On its side, prone or feet first: the network knows upright heads.
-    survey = surveyed(seen, overview_model(run.model))
-    upright = _mask_as_it_lies(seen, networks, run, progress, survey, lambda: survey.brain)
+    # The head lies on its side, prone or feet first, and the network knows upright heads.
+    again = surveyed(seen, overview_model(run.model))
+    upright = _mask_as_it_lies(seen, networks, run, progress, again, lambda: again.brain)
     return upright if upright.any() and fits(frame, volume, upright) else mask
 
 
 def _mask_as_it_lies(volume: Volume, networks: Networks, run: ModelRun, progress: Progress, survey: Survey,
-                     brain: Callable) -> np.ndarray:
-    """As ``face_mask``, of a head that is upright in the image; ``brain()`` as ``survey.brain``."""
+                     brain: Callable[[], tuple[np.ndarray, tuple[int, ...]]]) -> np.ndarray:
+    """As ``face_mask``, for a head that is upright in the image; ``brain()`` gives ``survey.brain``."""
     from ..network.resample import LOGIT_SCALE
     from ..voxels.anatomy import BONE_HU
     from ..voxels.cells import expand
@@ -70,13 +71,13 @@ def _mask_as_it_lies(volume: Volume, networks: Networks, run: ModelRun, progress
     locator = networks.network() if min(chosen.info.spacing) < LEAST_FULL_RESOLUTION_MM else None
     progress.enter("segment")
     found = predict_face(volume, chosen, run, locator, progress, survey)
-    # Before refining: the memory of a process that has done its work is needed.
+    # Before refining: it needs the memory that the network's process holds.
     networks.volume_done()
     mask = np.zeros(volume.stored.shape, bool)
     if found is None:
         return mask
     progress.enter("refine")
-    # A view where stored values are HU: a copy would be the largest array here.
+    # ``to_hu`` may return this view itself, which saves a copy that would be the largest array here.
     stored = volume.ras()[found.region]
     stored.flags.writeable = False
     hu = volume.to_hu(stored)

@@ -1,14 +1,18 @@
-"""The coarse answer made tight to the CT's own edges at native resolution.
+"""The network's coarse answer, fitted to the CT's own edges at native resolution.
 
 The network works at several millimetres; the skin and the bone are in the volume itself. All arrays
 are (S, A, R) over one region, HU and millimetres throughout.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..progress import StageProgress
 from ..voxels.anatomy import skeleton
 from ..voxels.cells import Cells
 from ..voxels.hu import BONE_HU, SKIN_BORDER_HU
@@ -16,14 +20,16 @@ from ..voxels.morphology import bounding_box, near
 
 LEAST_ISLAND_MM3 = 150.0
 LARGEST_HOLE_MM3 = 500.0
-# On held-out heads the network missed more face than it added, and a missed one is the worse error.
+# On held-out heads the network missed more face than it added, and missed face is the worse error.
 FACE_LOGIT = -1.0
-# Near air the border is pulled to the skin, up to this log-odds (the lowest that ``segment`` hands over).
+# Near air the border is pulled to the skin, down to this log-odds (the lowest that ``face.locate`` keeps).
 SKIN_LOGIT = -3.0
 SKIN_REACH_MM = 4.0
 
 
-def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
+def refine(hu: np.ndarray, logits: np.ndarray, spacing: Sequence[float],
+           protected: Callable[[tuple[slice, ...]], np.ndarray] | None = None, progress: StageProgress | None = None,
+           scale: float = 1) -> np.ndarray:
     """Face mask at native resolution.
 
     Parameters: ``hu`` and ``logits`` (log-odds of face) of the same shape (S, A, R); ``spacing`` (S, A, R)
@@ -43,7 +49,7 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
     forbidden = np.empty(hu.shape, bool)
     counts = np.empty(cells.shape, np.uint16)
 
-    def propose(planes, rows):
+    def propose(planes: slice, rows: slice) -> None:
         part, odds = hu[planes], logits[planes]
         forbidden[planes] = (part > BONE_HU) & cells.spread(bone_cells, planes)
         if protected is not None:
@@ -58,7 +64,7 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
     holes = small_holes(cells.capacity() - np.where(kept, counts, 0), cells.voxel_mm3)
     _report(progress, 0.8)
 
-    def settle(planes, rows):
+    def settle(planes: slice, rows: slice) -> None:
         face[planes] &= cells.spread(kept, planes)
         face[planes] |= cells.spread(holes, planes) & ~forbidden[planes]
 
@@ -66,11 +72,11 @@ def refine(hu, logits, spacing, protected=None, progress=None, scale=1):
     return mask
 
 
-def _surroundings(hu, logits, cells):
+def _surroundings(hu: np.ndarray, logits: np.ndarray, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     """Per cell: does it hold bone, is air near?"""
     bone, air = np.empty(cells.shape, np.uint16), np.empty(cells.shape, bool)
 
-    def look(planes, rows):
+    def look(planes: slice, rows: slice) -> None:
         bone[rows] = cells.count(hu[planes] > BONE_HU)
         air[rows] = cells.any(hu[planes] <= SKIN_BORDER_HU)
 
@@ -80,12 +86,12 @@ def _surroundings(hu, logits, cells):
         return skeleton(bone, cells.first(logits), cells.voxel_mm3), near_air.result()
 
 
-def _report(progress, fraction):
+def _report(progress: StageProgress | None, fraction: float) -> None:
     if progress is not None:
         progress.update(fraction)
 
 
-def without_islands(counts, voxel_mm3):
+def without_islands(counts: np.ndarray, voxel_mm3: float) -> np.ndarray:
     """Bool per cell: in a piece (touching also by edge or corner) of at least 150 mm3, or in the largest one.
 
     Parameters: ``counts`` (S, A, R) of mask voxels per cell.
@@ -100,12 +106,12 @@ def without_islands(counts, voxel_mm3):
     return occupied
 
 
-def small_holes(counts, voxel_mm3):
+def small_holes(counts: np.ndarray, voxel_mm3: float) -> np.ndarray:
     """Bool per cell: in a piece of the outside, below 500 mm3, that the mask shuts in on all sides.
 
     Parameters: ``counts`` (S, A, R) of voxels outside of the mask per cell.
     """
-    # One layer more all around makes everything outside a single piece, the one at the corner.
+    # One more layer all around joins everything outside into a single piece, number 1 at the corner.
     labels, _ = ndi.label(np.pad(counts > 0, 1, constant_values=True))
     labels = labels[1:-1, 1:-1, 1:-1]
     shut_in = labels > 1

@@ -1,4 +1,8 @@
-"""A head of ellipsoids, nobody's, for self-tests. Arrays (S, A, R) in HU at isotropic spacing."""
+"""A made-up head of ellipsoids for self-tests. Arrays (S, A, R) in HU at isotropic spacing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -7,12 +11,13 @@ SHAPE = (80, 80, 64)
 AIR, SKIN, BRAIN, BONE = -1000, 40, 35, 900
 
 
-def _ellipsoid(centre, radii):
+def _ellipsoid(centre: Sequence[float], radii: Sequence[float]) -> np.ndarray:
     grids = np.meshgrid(*(np.arange(n) * SPACING_MM for n in SHAPE), indexing="ij", sparse=True)
-    return sum(((g - c) / r) ** 2 for g, c, r in zip(grids, centre, radii)) < 1
+    s, a, r = (((g - c) / r) ** 2 for g, c, r in zip(grids, centre, radii))
+    return s + a + r < 1
 
 
-def head_parts():
+def head_parts() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(HU int16, face bool, brain bool, bone bool), each (S, A, R): superior, anterior and right grow."""
     skin = _ellipsoid((140, 110, 96), (88, 92, 74)) | _ellipsoid((70, 130, 96), (58, 66, 56))
     skin |= _ellipsoid((95, 202, 96), (22, 18, 14)) | _ellipsoid((20, 95, 96), (60, 45, 42))

@@ -4,9 +4,13 @@
 tells where the skin was. The others replace only the mask and the layer around it that is less than half skin, so that
 the border of the filled region is the old skin: reversible. ``percentile``: the paper's fill (10th percentile of the
 image, Mahmutoglu et al. 2024) computed without padding, so that a scan padded with -3024 is filled with air and not
-with padding; this is also the value of ``levelled``. ``air``: -1000 HU. A number: that many HU. ``published``:
+with padding; ``levelled`` fills in the same value. ``air``: -1000 HU. A number: that many HU. ``published``:
 exactly as published, all voxels counted, the mask alone replaced.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,14 +19,19 @@ from ..voxels.histogram import Histogram
 from ..voxels.hu import AIR_HU, PARTIAL_VOLUME_HU, SKIN_BORDER_HU, TISSUE_HU
 from ..voxels.padding import is_padding, outside_circle
 from ..voxels.slabs import for_slabs
-from ..voxels.volume import ras_view, stored_order
+from ..voxels.volume import Volume, ras_view, stored_order
+
+if TYPE_CHECKING:
+    # SciPy, which Slicer need not wait for when it starts.
+    from ..head.ears import Ears
+    from ..head.frame import Frame
 
 FILLS = ("levelled", "percentile", "published", "air")
 DEFAULT_FILL = FILLS[0]
 FILL_PERCENTILE = 10
 
 
-def parse_fill(text):
+def parse_fill(text: str | float) -> str | float:
     """'levelled', 'percentile', 'published', 'air' or HU as a float; InputError for anything else."""
     if text in FILLS:
         return text
@@ -35,7 +44,7 @@ def parse_fill(text):
     return value
 
 
-def fill_value(volume, fill=DEFAULT_FILL, histogram=None):
+def fill_value(volume: Volume, fill: str | float = DEFAULT_FILL, histogram: Histogram | None = None) -> np.generic:
     """The stored value that ``fill`` means in this volume: rounded and clipped to the volume's dtype.
 
     ``histogram``: the ``Histogram`` of all stored values, where there is one already.
@@ -52,27 +61,28 @@ def fill_value(volume, fill=DEFAULT_FILL, histogram=None):
     return volume.from_hu(AIR_HU if hu > TISSUE_HU and fill != "published" else hu)
 
 
-def _percentile(volume, percent, count_padding, histogram):
+def _percentile(volume: Volume, percent: float, count_padding: bool, histogram: Histogram | None) -> float:
     """As ``numpy.percentile`` over the stored values, from a histogram where the dtype allows one."""
     stored = volume.stored
     if not Histogram.fits(stored.dtype):
         stored = stored.ravel()
         body = stored if count_padding else stored[~is_padding(volume, stored)]
-        return np.percentile(body if body.size else stored, percent)
+        return float(np.percentile(body if body.size else stored, percent))
     if histogram is None:
-        histogram = Histogram(stored.dtype)
-        for_slabs(lambda planes: histogram.add(stored[planes]), len(stored))
+        counted = histogram = Histogram(stored.dtype)
+        for_slabs(lambda planes: counted.add(stored[planes]), len(stored))
     return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
 
 
-def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None, ears=None):
+def filled(volume: Volume, mask: np.ndarray, fill: str | float = DEFAULT_FILL, histogram: Histogram | None = None,
+           frame: Frame | None = None, ears: Ears | None = None) -> tuple[np.ndarray, np.generic]:
     """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
-    Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as
-    of ``fill_value``; ``frame`` the head's ``Frame`` (``head.locate``), for 'levelled', which goes by it where the head
-    does not look to anterior; ``ears`` the volume's ``Ears`` when the mask has ears too, which are levelled to lateral.
-    Padding inside the mask stays padding, except for 'published'; for 'levelled' that outside of the scanner's circle
-    stays.
+    Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as for
+    ``fill_value``; ``frame`` the head's ``Frame`` (``head.pose.locate``), which 'levelled' needs where the head does not
+    look to anterior; ``ears`` the volume's ``Ears`` when the mask has ears too, which are levelled to lateral.
+    Padding inside the mask stays padding, except for 'published'; for 'levelled' only padding outside of the scanner's
+    circle stays.
     Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
     """
     if mask.shape != volume.stored.shape:
@@ -87,7 +97,7 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None, ears=Non
         mask = mask | partial_volume_layer(volume.to_hu(volume.stored), mask)
     stored = np.empty_like(volume.stored)
 
-    def replace(planes):
+    def replace(planes: slice) -> None:
         part = stored[planes]
         part[:] = volume.stored[planes]
         where = mask[planes]
@@ -97,7 +107,7 @@ def filled(volume, mask, fill=DEFAULT_FILL, histogram=None, frame=None, ears=Non
     return stored, value
 
 
-def partial_volume_layer(hu, mask):
+def partial_volume_layer(hu: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Voxels from -700 to -500 HU that share a face with ``mask``; bool, both arrays of one shape."""
     # SciPy, which Slicer need not wait for when it starts.
     from ..voxels.morphology import beside
@@ -105,7 +115,7 @@ def partial_volume_layer(hu, mask):
     return beside(mask) & ~mask & (hu > PARTIAL_VOLUME_HU) & (hu <= SKIN_BORDER_HU)
 
 
-def _levelled(volume, mask, value, frame, ears):
+def _levelled(volume: Volume, mask: np.ndarray, value: np.generic, frame: Frame | None, ears: Ears | None) -> np.ndarray:
     from ..head.face_lines import FaceLines
     from .level import levelled_region
 
@@ -117,12 +127,12 @@ def _levelled(volume, mask, value, frame, ears):
     sides = [] if ears is None else ears.levelled(mask)
     circle = outside_circle(volume)
     if circle is not None:
-        # The scanner's, so along the image's axes.
+        # The circle is the scanner's, so it lies along the image's axes.
         outside = np.broadcast_to(circle, volume.ras().shape)
         np.copyto(region, False, where=lines.view(stored_order(outside, volume.geometry))[box])
         for of_side, side in sides:
             np.copyto(side, False, where=outside[of_side])
-    # Only now, when what it took to find the region is free again.
+    # Copied only now, when the memory that finding the region took is free again.
     stored = np.empty_like(volume.stored)
     for_slabs(lambda planes: np.copyto(stored[planes], volume.stored[planes]), len(stored))
     part = lines.view(stored)[box]

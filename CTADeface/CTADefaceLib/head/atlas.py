@@ -1,7 +1,9 @@
-"""The average head that is bundled: what lies where, and what of its skin is face.
+"""The bundled average head: which tissue lies where, and which skin is face.
 
 ``training/head_atlas.py`` makes it from annotated heads.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,8 +32,8 @@ class Atlas:
     """``evidence`` float32 (3, S, A, R): log-odds in nats of air, soft tissue or bone at a point of a head.
 
     On the grid of the skin, (S, A, R): ``depth`` float32, mm of tissue behind the skin that go with the face in nine of ten
-    heads, 0 where no face is; ``share`` float32, of the heads whose skin goes there; ``frequency`` float32, of the heads
-    whose skin lies there; ``zone`` uint8, 1 + index in ``ZONES``, 0 where no face is.
+    heads, 0 where no face is; ``frequency`` float32, the share of heads that have skin there; ``share`` float32, in how many
+    of these that skin goes with the face; ``zone`` uint8, 1 + index in ``ZONES``, 0 where no face is.
     """
 
     evidence: np.ndarray
@@ -41,18 +43,18 @@ class Atlas:
     zone: np.ndarray
 
 
-def grid_shape(low, high, spacing):
+def grid_shape(low: np.ndarray, high: np.ndarray, spacing: float) -> tuple[int, ...]:
     """Points (S, A, R) of a grid between two corners (right, anterior, superior)."""
-    return tuple(int(round(n)) + 1 for n in ((high - low) / spacing)[::-1])
+    return tuple(round(n) + 1 for n in ((high - low) / spacing)[::-1])
 
 
-def grid_axes(low, high, spacing):
+def grid_axes(low: np.ndarray, high: np.ndarray, spacing: float) -> tuple[np.ndarray, ...]:
     """Positions in mm of a grid's points along each axis: (right, anterior, superior)."""
     return tuple(low[axis] + spacing * np.arange(size) for axis, size in enumerate(grid_shape(low, high, spacing)[::-1]))
 
 
 @lru_cache(maxsize=1)
-def atlas():
+def atlas() -> Atlas:
     """The bundled ``Atlas``."""
     with np.load(resource("Atlas/head.npz"), allow_pickle=False) as stored:
         return Atlas(stored["evidence"].astype(np.float32) / EVIDENCE_UNIT, stored["depth"].astype(np.float32) / DEPTH_UNIT,

@@ -1,41 +1,46 @@
 """The lines along which a face is levelled: those in the direction in which it looks.
 
-The engine's arrays (S, A, R) have their lines along A. For a head that is turned in the image they are taken by the head's
-axes in place of the image's, so that one on its side, prone or feet first comes upright, without copying. What is left of
-the turn slants the lines: from plane to plane along A each moves on by whole voxels along S and R, so that every voxel lies
-on one line and nothing is interpolated. A head that is hardly turned has the lines of the stored axes.
+The engine's arrays (S, A, R) have their lines along A. If a head is turned in the image, its own axes replace the image's, so
+that a head on its side, prone or feet first comes upright, without copying. The rest of the turn slants the lines: from plane
+to plane along A each moves on by whole voxels along S and R, so that every voxel lies on one line and nothing is
+interpolated. A head that is hardly turned has the lines of the stored axes.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from ..voxels.morphology import bounding_box
-from ..voxels.volume import Geometry, foremost, in_front, ras_affine, ras_view
+from ..voxels.volume import Geometry, Volume, foremost, in_front, ras_affine, ras_view
 from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM
+from .frame import Frame
 from .pose import SURE_SCORE
 
-# Up to here the stored axis that is closest to the face's direction serves for it.
+# Up to this angle the stored axis that is closest to the face's direction replaces it.
 STRAIGHT_DEGREES = 8.0
-# Share of a mask in the front of the head, seen every few millimetres: 0.98 and more of good masks, 0.3 and less where the
-# frame is wrong.
+# Share of a mask that lies in the front of the head, seen every few millimetres: 0.98 and more of a good mask, 0.3 and less
+# where the frame is wrong.
 LEAST_FITTING, SEEN_MM = 0.7, 4.0
 # The planes lie so far beyond the mask that they do not tell where it ends.
 ABOVE_MM, BELOW_MM, BEHIND_MM = 10.0, 20.0, 5.0
 
 
-def in_head_axes(volume, frame):
-    """The same voxels, not copied, as a ``Volume`` of which RAS are the axes of the head (``head.frame.Frame``)."""
+def in_head_axes(volume: Volume, frame: Frame) -> Volume:
+    """The same voxels, not copied, as a ``Volume`` whose RAS axes are those of the head."""
     geometry, lps = volume.geometry, np.diag([-1.0, -1.0, 1.0])
     turn = lps @ frame.axes @ lps
-    # The spacing to the last digit: it decides how many voxels 5 mm are.
+    # The very same spacing, to the last digit: it decides how many voxels 5 mm are.
     turned = Geometry(geometry.spacing, tuple(turn @ geometry.origin), turn @ geometry.direction)
     return replace(volume, geometry=turned)
 
 
-def fits(frame, volume, mask):
+def fits(frame: Frame, volume: Volume, mask: np.ndarray) -> bool:
     """Does most of a mask, bool (k, j, i), not empty, lie where the front of a head is in its ``Frame``?"""
-    steps = [max(int(round(SEEN_MM / s)), 1) for s in volume.geometry.ras_spacing()]
+    steps = [max(round(SEEN_MM / s), 1) for s in volume.geometry.ras_spacing()]
     view = ras_view(mask, volume.geometry)
     index = np.argwhere(view[tuple(slice(None, None, n) for n in steps)]) * steps
     if len(index) == 0:
@@ -58,11 +63,11 @@ class Planes:
 class FaceLines:
     """The lines of a ``Volume`` and its ``mask`` (bool (k, j, i), not empty) for the head's ``Frame``.
 
-    Without one, or with one that is not sure or does not fit the mask (``fits``), those from posterior to anterior.
-    ``volume`` is the same voxels, of which RAS are the head's axes; ``straight``: the lines are those of its RAS view.
+    Without a frame, or with one that is not sure or does not fit the mask (``fits``), they run from posterior to anterior.
+    ``volume`` has the same voxels, and its RAS axes are the head's; ``straight``: the lines are those of its RAS view.
     """
 
-    def __init__(self, volume, mask, frame=None):
+    def __init__(self, volume: Volume, mask: np.ndarray, frame: Frame | None = None) -> None:
         self._original = volume
         if frame is not None and (frame.score < SURE_SCORE or not fits(frame, volume, mask)):
             frame = None
@@ -78,20 +83,21 @@ class FaceLines:
         self._height = np.array([1.0, 0, 0]) if self.straight else matrix[2] / self.spacing[0]
         self._depth = np.array([0, 1.0, 0]) if self.straight else matrix[1] / self.spacing[1]
 
-    def view(self, array):
+    def view(self, array: np.ndarray) -> np.ndarray:
         """View (S, A, R) of an array (k, j, i) on the volume's grid."""
         return ras_view(array, self.volume.geometry)
 
-    def place(self, index):
+    def place(self, index: Sequence[int]) -> tuple[float, ...]:
         """RAS mm in the image of the voxel ``index`` (s, a, r) of the view, as a tuple."""
         at = np.linalg.solve(self.volume.geometry.affine(), ras_affine(self.volume) @ [*index, 1])
         return tuple((self._original.geometry.affine() @ at)[:3].tolist())
 
-    def planes(self, face):
+    def planes(self, face: np.ndarray) -> Planes:
         """``Planes`` 10 mm above, 20 mm below and 5 mm behind a mask, bool (S, A, R), not empty."""
         box = bounding_box(face)
+        assert box is not None
         if self.straight:
-            heights, depths = (box[0].start, box[0].stop - 1), (box[1].start,)
+            heights, depths = np.array([box[0].start, box[0].stop - 1]), np.array([box[1].start])
         else:
             ends = _line_ends(face[box]) + np.array([part.start for part in box])
             heights, depths = ends @ self._height, ends @ self._depth
@@ -99,30 +105,43 @@ class FaceLines:
         behind = np.ceil(BEHIND_MM / self.spacing[1])
         return Planes(np.min(heights) - below, np.max(heights) + above, np.min(depths) - behind)
 
-    def box(self, planes):
+    def box(self, planes: Planes) -> tuple[slice, ...]:
         """Three slices of the view that hold all voxels between ``planes``."""
         reach = [np.array([0.0, n - 1.0]) for n in self.shape]
-        rear = (planes.rear - _rest(self._depth, 1, reach).max()) / self._depth[1]
-        reach[1][0] = rear = max(int(np.ceil(rear)), 0)
+        rear = max(int(np.ceil((planes.rear - _rest(self._depth, 1, reach).max()) / self._depth[1])), 0)
+        reach[1][0] = rear
         rest = _rest(self._height, 0, reach)
         low, high = (planes.low - rest.max()) / self._height[0], (planes.high - rest.min()) / self._height[0]
         return (slice(max(int(np.ceil(low)), 0), min(int(np.floor(high)) + 1, self.shape[0])), slice(rear, self.shape[1]),
                 slice(0, self.shape[2]))
 
-    def between(self, planes, box):
+    def between(self, planes: Planes, box: Sequence[slice]) -> np.ndarray:
         """Bool that broadcasts to the part ``box`` (three slices) of the view: between the three planes."""
         height, depth = self._along(self._height, box), self._along(self._depth, box)
         return (height >= planes.low) & (height <= planes.high) & (depth >= planes.rear)
 
-    def _along(self, row, box):
+    def _along(self, row: np.ndarray, box: Sequence[slice]) -> np.ndarray:
         shapes = (-1, 1, 1), (-1, 1), (-1,)
         terms = [(step * np.arange(part.start, part.stop, dtype=np.float32)).astype(np.float32).reshape(shape)
                  for step, part, shape in zip(row, box, shapes) if step]
         return sum(terms[1:], terms[0])
 
-    def within(self, box):
-        """The lines in the part ``box`` (three slices) of the view, whose maps of lines are those of every other part."""
+    def within(self, box: Sequence[slice]) -> PartLines:
+        """The lines in the part ``box`` (three slices) of the view; all parts number the lines in the same way."""
         return StraightLines() if self.straight else SlantedLines(box, self.shape, self._slope)
+
+
+class PartLines(Protocol):
+    """Lines through an array (S, A, R), a part of a view; a map of lines has one value for each."""
+
+    def foremost(self, mask: np.ndarray, /) -> np.ndarray:
+        """Index along A of the foremost True voxel of ``mask`` (S, A, R) on each line, -1 without one."""
+
+    def in_front(self, place: np.ndarray, size: int, /) -> np.ndarray:
+        """Bool (S, ``size``, R): voxels in front of the index along A that the map ``place`` gives for their line."""
+
+    def line(self, mask: np.ndarray, s: int, r: int, /) -> np.ndarray:
+        """The voxels of ``mask`` (S, A, R) on the line (s, r), from the rear; False outside of the part."""
 
 
 class StraightLines:
@@ -132,7 +151,7 @@ class StraightLines:
     in_front = staticmethod(in_front)
 
     @staticmethod
-    def line(mask, s, r):
+    def line(mask: np.ndarray, s: int, r: int) -> np.ndarray:
         """The voxels of ``mask`` (S, A, R) on the line (s, r), from the rear."""
         return mask[s, :, r]
 
@@ -140,10 +159,10 @@ class StraightLines:
 class SlantedLines:
     """Lines of a part ``box`` of a view of the shape ``whole`` (S, A, R), which move by ``slope`` (S, R) voxels per plane.
 
-    The voxel (s, a, r) of the whole lies on the line (s + up[a], r + right[a]), of shifts that are whole and never below 0.
+    The voxel (s, a, r) of the whole lies on the line (s + up[a], r + right[a]); these shifts are whole numbers from 0 up.
     """
 
-    def __init__(self, box, whole, slope):
+    def __init__(self, box: Sequence[slice], whole: Sequence[int], slope: Sequence[float]) -> None:
         up, right = (-np.rint(step * np.arange(whole[1])).astype(np.intp) for step in slope)
         up, right = up - up.min(), right - right.min()
         self._shape = whole[0] + up.max(), whole[2] + right.max()
@@ -151,45 +170,46 @@ class SlantedLines:
         # The line of the part's first voxel in each plane.
         self._up, self._right = up[box[1]] + box[0].start, right[box[1]] + box[2].start
 
-    def _of_plane(self, lines, a):
+    def _of_plane(self, lines: np.ndarray, a: int) -> np.ndarray:
         return lines[self._up[a]:self._up[a] + self._size[0], self._right[a]:self._right[a] + self._size[2]]
 
-    def foremost(self, mask):
+    def foremost(self, mask: np.ndarray) -> np.ndarray:
         """As ``volume.foremost`` of an array (S, A, R) of the part, per line of the whole."""
         place = np.full(self._shape, -1, np.intp)
         for a in range(self._size[1]):
             self._of_plane(place, a)[mask[:, a]] = a
         return place
 
-    def in_front(self, place, size):
+    def in_front(self, place: np.ndarray, size: int) -> np.ndarray:
         """As ``volume.in_front``, for a map of lines of the whole; (S, ``size``, R) of the part."""
         result = np.empty((self._size[0], size, self._size[2]), bool)
         for a in range(size):
             np.less(self._of_plane(place, a), a, out=result[:, a])
         return result
 
-    def line(self, mask, s, r):
+    def line(self, mask: np.ndarray, s: int, r: int) -> np.ndarray:
         """The voxels of ``mask`` (S, A, R) of the part on the line (s, r), from the rear; False outside of the part."""
-        s, r = s - self._up, r - self._right
-        inside = np.flatnonzero((s >= 0) & (s < self._size[0]) & (r >= 0) & (r < self._size[2]))
+        at_s, at_r = s - self._up, r - self._right
+        inside = np.flatnonzero((at_s >= 0) & (at_s < self._size[0]) & (at_r >= 0) & (at_r < self._size[2]))
         result = np.zeros(self._size[1], bool)
-        result[inside] = mask[s[inside], inside, r[inside]]
+        result[inside] = mask[at_s[inside], inside, at_r[inside]]
         return result
 
 
-def _line_ends(mask):
+def _line_ends(mask: np.ndarray) -> np.ndarray:
     """(N, 3) indices of the rearmost and the foremost voxel of ``mask`` on each line along A."""
     s, r = np.nonzero(mask.any(1))
     front, rear = foremost(mask), mask.shape[1] - 1 - foremost(mask[:, ::-1])
     return np.concatenate([np.stack([s, end[s, r], r], 1) for end in (front, rear)])
 
 
-def _rest(row, axis, reach):
+def _rest(row: np.ndarray, axis: int, reach: Sequence[np.ndarray]) -> np.ndarray:
     """The least and the most that the axes other than ``axis`` add to ``row``; ``reach`` first and last index of each."""
-    return sum(np.sort(row[n] * reach[n]) for n in range(3) if n != axis)
+    first, second = (np.sort(row[n] * reach[n]) for n in range(3) if n != axis)
+    return first + second
 
 
-def _slanted(matrix):
+def _slanted(matrix: np.ndarray) -> bool:
     """Is the face's direction, or the head's upright, far from the view's axes A and S? ``matrix`` as in ``FaceLines``."""
     cosines = [matrix[row, column] / np.linalg.norm(matrix[:, column]) for row, column in ((1, 1), (2, 0))]
-    return min(cosines) < np.cos(np.radians(STRAIGHT_DEGREES))
+    return bool(min(cosines) < np.cos(np.radians(STRAIGHT_DEGREES)))

@@ -1,5 +1,9 @@
 """Fit the pose and size of the average head to an image's samples."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 import numpy as np
 
 from .atlas import EVIDENCE_MM, LOW_MM
@@ -10,28 +14,28 @@ FEW, MANY = 2_500, 10_000
 FEW_STEPS, MANY_STEPS = 20, 40
 # Share of the average head's box that most images fill.
 LEAST_IN_BOX = 0.5
-# Nats by which a size 2.7 times the average costs more; as much again for proportions.
+# Cost in nats per squared logarithm of the scale along each head axis, and of its difference from the mean of the three.
 SIZE_COST, PROPORTION_COST = 0.5, 2.0
-# About the same change of the score for each parameter: radians, mm, log of scale.
+# Steps that change the score by about as much for each parameter: radians, mm, log of scale.
 UNITS = np.array([1 / 80] * 3 + [1] * 3 + [1 / 100] * 3)
 
 
 class Evidence:
     """Log-odds of the kinds of tissue (see ``Atlas.evidence``) and their slopes, at any place of a head."""
 
-    def __init__(self, grids):
+    def __init__(self, grids: np.ndarray) -> None:
         """``grids`` float32 (3, S, A, R)."""
         self.grids = grids.transpose(0, 3, 2, 1).copy()
         # A sample that leaves the box must not make the score jump.
         for axis in (1, 2, 3):
-            border = [slice(None)] * 4
+            border: list[slice | list[int]] = [slice(None)] * 4
             border[axis] = [0, -1]
             self.grids[tuple(border)] = 0
         self._flat = self.grids.ravel()
         self._last = np.array(self.grids.shape[1:]) - 1
         self._strides = np.array([self.grids.shape[2] * self.grids.shape[3], self.grids.shape[3], 1])
 
-    def at(self, places, kinds):
+    def at(self, places: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(log-odds (N,), slope (N, 3)) at places (N, 3) in head mm, linear between the grid's points; 0 outside."""
         grid = (places - LOW_MM) / EVIDENCE_MM
         corner = np.floor(grid)
@@ -52,7 +56,7 @@ class Evidence:
         slopes[inside] = np.stack([slope_x, slope_y, far - near], 1) / EVIDENCE_MM
         return values, slopes
 
-    def score(self, places, kinds, sample_mm3):
+    def score(self, places: np.ndarray, kinds: np.ndarray, sample_mm3: float) -> float:
         """Mean log-odds in nats of the samples that lie in the average head's box, each of ``sample_mm3``.
 
         A pose that has less of the image in the box than most images of heads have does not gain by that.
@@ -61,21 +65,22 @@ class Evidence:
         least = LEAST_IN_BOX * self._last.prod() * EVIDENCE_MM ** 3 / sample_mm3
         return float(self.at(places, kinds)[0].sum() / max(inside.sum(), least))
 
-    def _within(self, corner):
+    def _within(self, corner: np.ndarray) -> np.ndarray:
         # Axis by axis: a reduction over three columns is slow.
         within = [(corner[:, axis] >= 0) & (corner[:, axis] < last) for axis, last in enumerate(self._last)]
         return within[0] & within[1] & within[2]
 
 
-def best_pose(points, kinds, starts, middle, reach_mm, smooth, sharp, sample_mm3):
+def best_pose(points: np.ndarray, kinds: np.ndarray, starts: Iterable[tuple[np.ndarray, np.ndarray]], middle: np.ndarray,
+              reach_mm: float, smooth: Evidence, sharp: Evidence, sample_mm3: float) -> Frame | None:
     """``Frame`` of the best fit, None without a start.
 
     Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
     rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``sample_mm3`` of the image for
-    each sample; ``smooth`` and
-    ``sharp``: ``Evidence`` to find the way with, and to end with.
+    each sample; ``smooth`` and ``sharp``: ``Evidence`` for the first fits, and for the last one.
     """
-    random, fits = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    fits: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]] = []
     for at, turn in starts:
         near = np.flatnonzero(np.linalg.norm(points - at, axis=1) < reach_mm)
         few = random.permutation(near)[:FEW]
@@ -94,11 +99,12 @@ def best_pose(points, kinds, starts, middle, reach_mm, smooth, sharp, sample_mm3
     return Frame(matrix, sharp.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1)))
 
 
-def _maximise(evidence, points, kinds, parameters, steps):
+def _maximise(evidence: Evidence, points: np.ndarray, kinds: np.ndarray, parameters: np.ndarray,
+              steps: int) -> tuple[float, np.ndarray]:
     """(value, parameters): rotation vector, shift in head mm, log of the scale along each head axis."""
     from scipy.optimize import minimize
 
-    def cost(units):
+    def cost(units: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = _value(evidence, points, kinds, units * UNITS)
         return -value, -slope * UNITS
 
@@ -106,7 +112,8 @@ def _maximise(evidence, points, kinds, parameters, steps):
     return -found.fun, found.x * UNITS
 
 
-def _value(evidence, points, kinds, parameters):
+def _value(evidence: Evidence, points: np.ndarray, kinds: np.ndarray,
+           parameters: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean log-odds of the samples less the cost of size and proportion, and its derivative."""
     turn, scale = rotation(parameters[:3]), np.exp(parameters[6:])
     turned = points @ turn.T

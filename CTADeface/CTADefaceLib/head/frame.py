@@ -1,5 +1,7 @@
 """The head's own coordinate system in an image."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,35 +19,35 @@ class Frame:
     score: float
 
     @cached_property
-    def scale(self):
+    def scale(self) -> np.ndarray:
         """(3,) head mm for each mm of the image along the head's axes; 1 in a head of average size."""
         return np.linalg.norm(self.matrix[:3, :3], axis=1)
 
     @cached_property
-    def axes(self):
+    def axes(self) -> np.ndarray:
         """3x3, rows are the head's right, anterior and superior as unit vectors in RAS."""
         return self.matrix[:3, :3] / self.scale[:, None]
 
     @cached_property
-    def inverse(self):
+    def inverse(self) -> np.ndarray:
         """4x4 from head mm to RAS mm."""
         return np.linalg.inv(self.matrix)
 
-    def to_ras(self, points):
+    def to_ras(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) in head mm as RAS mm."""
         return np.asarray(points, float) @ self.inverse[:3, :3].T + self.inverse[:3, 3]
 
-    def to_head(self, points):
+    def to_head(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) in RAS mm as head mm."""
         return np.asarray(points, float) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
 
     @cached_property
-    def turned_degrees(self):
+    def turned_degrees(self) -> float:
         """Angle in degrees between the head's axes and those of the image."""
         return float(np.degrees(np.arccos(np.clip((np.trace(self.axes) - 1) / 2, -1, 1))))
 
 
-def rotation(vector):
+def rotation(vector: np.ndarray) -> np.ndarray:
     """3x3 rotation about ``vector`` by its length in radians (Rodrigues)."""
     angle = np.linalg.norm(vector)
     if angle < 1e-12:
@@ -55,8 +57,8 @@ def rotation(vector):
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def rotation_vector(matrix):
-    """The vector of which ``rotation`` makes ``matrix``."""
+def rotation_vector(matrix: np.ndarray) -> np.ndarray:
+    """The vector for which ``rotation`` gives ``matrix``."""
     angle = np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))
     if np.pi - angle < 1e-3:
         # Half a turn: the axis is the column of the largest diagonal element of (matrix + 1) / 2.

@@ -2,9 +2,12 @@
 
 Everything is seen on a grid of 2 mm around one ear in the head's own frame: arrays (S, A, L), L growing to lateral, and
 maps (S, A) of a height, the head mm from the middle of the head to lateral. A height map of the outermost tissue alone would
-not do: the pinna hangs over air behind it. So the surface is what a ball reaches that rolls within the head and has no room
-in an ear, and around the ear it meets the skin, which is where air is first met on the way out of the bone.
+not do: the pinna hangs over air behind it. So the surface is the border of the region that a ball reaches when it rolls within
+the head; the ball does not fit into an ear. Around the ear the surface meets the skin: the first air on the way out of the
+bone.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -18,35 +21,35 @@ from ..voxels.hu import BONE_HU, TISSUE_HU
 GRID_MM = 2.0
 # Head mm (superior, anterior, lateral): what is looked at around one ear.
 LOW_MM, HIGH_MM = np.array([-50.0, -178.0, 30.0]), np.array([76.0, -76.0, 116.0])
-# Ellipses (S, A) around the middle of an ear: where it may stand, where its parts may reach, and what is levelled.
+# Ellipses (S, A) around the middle of an ear: where it may stand; where its parts may reach and all is levelled.
 MIDDLE_MM = np.array([8.0, -132.0])
 CORE_MM, REACH_MM = np.array([46.0, 33.0]), np.array([52.0, 42.0])
-# No pinna begins in front of this; what lies before is the cheek's.
+# No pinna begins in front of this: that is cheek.
 FRONT_MM = -100.0
 # An ear stands out by more than this; skin is smooth to this.
 STANDS_OUT_MM = 1.5
-# Tissue farther out from the head's side is a pillow or a holder.
+# Tissue farther out from the head's side is a pillow or a head holder.
 FARTHEST_MM = 45.0
-# A line leaves the skin where so much of it is air.
+# Skin is known where the outermost tissue of a line lies no farther than this from its first air.
 GAP_MM = 2.5
 BESIDE_CELLS = 2
-# A ball that an ear has no room for; gaps that are closed before it rolls: ear canal, hollows, the air behind the ear.
+# Radius of a ball that does not fit into an ear; gaps that are closed before it rolls: ear canal, hollows, air behind the ear.
 BALL_MM, GAPS_MM = 20.0, 6.0
 PAD_CELLS = 8
-# What hangs from the ear below the surface lies so far from what the ball reaches, and no deeper.
+# Parts that hang from the ear below the surface lie farther than this from where the ball reaches, and no deeper.
 UNDERCUT_MM, DEEPEST_MM = 2.0, 14.0
-# Skin that lies so near to what the ball reaches is known to be the head's.
+# Skin this near to where the ball reaches is known to be the head's.
 SKIN_MM = 2.0
-# Between bone and the surface stays this much.
+# The surface lies at least this far outside of bone.
 OVER_BONE_MM = 1.5
 
 
-def grid_axis(axis):
+def grid_axis(axis: int) -> np.ndarray:
     """Positions in head mm along one axis of the grid: 0 superior, 1 anterior, 2 lateral."""
     return np.arange(LOW_MM[axis], HIGH_MM[axis] + GRID_MM / 2, GRID_MM)
 
 
-def ellipse(radii):
+def ellipse(radii: np.ndarray) -> np.ndarray:
     """Bool (S, A): inside of an ellipse around the middle of an ear."""
     s, a = grid_axis(0)[:, None], grid_axis(1)
     return ((s - MIDDLE_MM[0]) / radii[0]) ** 2 + ((a - MIDDLE_MM[1]) / radii[1]) ** 2 < 1
@@ -62,12 +65,13 @@ class HeadSide:
     undercut: np.ndarray
 
 
-def head_side(hu, inside):
+def head_side(hu: np.ndarray, inside: np.ndarray) -> HeadSide | None:
     """``HeadSide`` of HU (S, A, L) on the grid of one ear, ``inside`` (bool) of the image; None where no skin is seen."""
     lateral = grid_axis(2)
     tissue = (hu > TISSUE_HU) & inside
     body = _body(tissue)
-    outermost, skin, bone = _outermost(body, lateral), *_first_air(hu, body, lateral)
+    outermost = _outermost(body, lateral)
+    skin, bone = _first_air(hu, body, lateral)
     known = (skin > lateral[1]) & (skin < lateral[-2]) & inside.any(-1)
     known &= np.abs(outermost - skin) < GAP_MM
     # Where the image ends the body is cut, which is no skin.
@@ -94,17 +98,17 @@ def head_side(hu, inside):
     return HeadSide(height.astype(np.float32), foot, undercut)
 
 
-def _pad(body, inside):
+def _pad(body: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """The body, which goes on beyond the image and the grid, with a margin along S and A."""
     if not inside.all():
         body = body[tuple(ndi.distance_transform_edt(~inside, return_distances=False, return_indices=True))]
     return np.pad(body, ((PAD_CELLS,) * 2, (PAD_CELLS,) * 2, (0, 0)), mode="edge")
 
 
-def away_from_ball(body, radius):
-    """mm from what a ball of that many mm reaches which rolls within a padded ``body``, without its margin; below 0 in there.
+def away_from_ball(body: np.ndarray, radius: float) -> np.ndarray | None:
+    """(S, A, L) mm from the region that a ball of ``radius`` mm reaches when it rolls within a padded ``body``.
 
-    None without room for the ball.
+    Below 0 inside of that region, and without the margin. None without room for the ball.
     """
     middle = ndi.distance_transform_edt(body, GRID_MM) > radius
     if not middle.any():
@@ -114,14 +118,13 @@ def away_from_ball(body, radius):
     return away - (radius + GRID_MM / 2)
 
 
-def _away(body, inside):
-    """(S, A, L) mm from what a ball of ``BALL_MM`` reaches that rolls within the body, whose gaps are closed, below 0 in
-    there; None without room for the ball."""
+def _away(body: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
+    """``away_from_ball`` of a ball of ``BALL_MM`` and the body with its gaps closed."""
     closed = ndi.distance_transform_edt(~_pad(body, inside), GRID_MM) <= GAPS_MM
     return away_from_ball(ndi.distance_transform_edt(closed, GRID_MM) > GAPS_MM, BALL_MM)
 
 
-def _outer_surface(away, lateral):
+def _outer_surface(away: np.ndarray, lateral: np.ndarray) -> np.ndarray:
     """(S, A) head mm where ``away`` is 0 for the last time on each line."""
     within = away <= 0
     last = np.minimum((within * np.arange(1, within.shape[-1] + 1)).max(-1), within.shape[-1] - 1)[..., None]
@@ -129,7 +132,7 @@ def _outer_surface(away, lateral):
     return lateral[0] + GRID_MM * (last[..., 0] - 1 + np.clip(-low / np.maximum(high - low, 1e-3), 0, 1))
 
 
-def _body(tissue):
+def _body(tissue: np.ndarray) -> np.ndarray:
     """The largest piece that comes from the middle of the head."""
     labels, count = ndi.label(tissue)
     sizes = np.bincount(labels[..., 0].ravel(), minlength=count + 1)
@@ -137,12 +140,12 @@ def _body(tissue):
     return labels == sizes.argmax() if sizes.any() else np.zeros_like(tissue)
 
 
-def _outermost(mask, lateral):
+def _outermost(mask: np.ndarray, lateral: np.ndarray) -> np.ndarray:
     """(S, A) head mm of the last voxel of each line, one step below the grid without any."""
     return lateral[0] - GRID_MM / 2 + GRID_MM * (mask * np.arange(1, mask.shape[-1] + 1, dtype=np.int16)).max(-1)
 
 
-def _first_air(hu, body, lateral):
+def _first_air(hu: np.ndarray, body: np.ndarray, lateral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(head mm of the first air outside of the outermost bone, head mm of that bone), both (S, A)."""
     labels, count = ndi.label(body & (hu > BONE_HU))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -157,8 +160,8 @@ def _first_air(hu, body, lateral):
     return np.where(first > 0, lateral[outer[..., 0] - 1] + part * GRID_MM, lateral[0]), deepest
 
 
-def _spread(values, known):
-    """``values`` where ``known``, slightly smoothed, and elsewhere what a heated plate has between them."""
+def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """``values`` where ``known``, slightly smoothed; elsewhere the solution of Laplace's equation between them."""
     index = np.arange(values.size).reshape(values.shape)
     pairs = np.concatenate([np.stack([index[:-1].ravel(), index[1:].ravel()]),
                             np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()])], 1)

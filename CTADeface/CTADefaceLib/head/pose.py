@@ -1,18 +1,22 @@
 """Find the head: an average head is laid over the image in every turn, and the best one is fitted.
 
 The score of a pose is the sum, over the image's samples, of the log-odds that the average head gives to what is there
-(air, soft tissue, bone) against its share in general. What lies outside of the image says nothing, so that a cut field of
-view costs nothing. All shifts of one turn are scored at once, as a correlation, by FFT (scipy.fft) on cells of 16 mm.
+(air, soft tissue, bone) against its share in general. The outside of the image adds nothing, so that a cut field of view
+costs nothing. All shifts of one turn are scored at once, as a correlation, by FFT (scipy.fft) on cells of 16 mm.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import product
 
 import numpy as np
 
+from ..voxels.volume import Volume
 from .atlas import EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
 from .fit import Evidence, best_pose
-from .frame import rotation, rotation_vector
+from .frame import Frame, rotation, rotation_vector
 from .samples import samples
 
 CELL_MM = 16.0
@@ -21,26 +25,29 @@ REACH = 12
 MIDDLE_MM = np.array([0.0, -90.0, 15.0])
 START_DEGREES, STEP_DEGREES = 30, (15, 7.5)
 CANDIDATES = 2
-# Quarter turns that are looked at closely.
+# How many quarter turns are looked at closely.
 LIKELY_TURNS = 4
-# Apart: candidates nearer than this are fitted to the same pose.
+# Candidates nearer to each other than this are fitted to the same pose.
 APART_MM, APART_DEGREES = 25.0, 20.0
-# Annotated heads, upright or turned by up to 45 degrees, have 0.3 and more, those that are cut at brow and neck the least;
-# necks without a head less. From the sure score on no other turn is looked for; a quarter turn must be clearly better.
+# Annotated heads, upright or turned by up to 45 degrees, score 0.3 and more, heads that are cut at brow and neck the least;
+# necks without a head score less. From the sure score on no other turn is tried; a quarter turn must be clearly better.
 LEAST_SCORE, SURE_SCORE, LEAST_TURNED_SCORE, CLEARLY = 0.28, 0.42, 0.42, 0.12
 # A head that is larger by a sixth, or smaller than a newborn's, is none.
 SCALES = 0.86, 1.8
 LEAST_SAMPLES = 1_000
 
+# Score, RAS mm of the head's middle, and turn (3x3, rows are the head's axes).
+Pose = tuple[float, np.ndarray, np.ndarray]
+
 
 @lru_cache(maxsize=1)
-def bundled_evidence():
+def bundled_evidence() -> tuple[Evidence, Evidence]:
     """``Evidence`` of the bundled atlas, smoothed and as it is."""
     sharp = Evidence(atlas().evidence)
     return _smoothed(sharp), sharp
 
 
-def locate(volume, evidence=None):
+def locate(volume: Volume, evidence: Evidence | None = None) -> Frame | None:
     """``Frame`` of the head in a ``Volume``, None when none is found. ``evidence``: an ``Evidence`` of another atlas."""
     points, kinds, sample_mm3 = samples(volume)
     if len(points) < LEAST_SAMPLES:
@@ -48,14 +55,14 @@ def locate(volume, evidence=None):
     smooth, sharp = bundled_evidence() if evidence is None else (_smoothed(evidence), evidence)
     search = _Search(points, kinds, smooth)
 
-    def fitted(poses):
+    def fitted(poses: Iterable[Pose]) -> Frame | None:
         return _fitted(points, kinds, poses, smooth, sharp, sample_mm3)
 
     upright = list(product((-START_DEGREES, 0, START_DEGREES), repeat=3))
     frame = fitted(search.climb(upright, np.eye(3)))
     if frame is not None and frame.score >= SURE_SCORE and _head_sized(frame):
         return frame
-    # Perhaps it lies on its side, prone or feet first in an image that does not know it.
+    # The head may lie on its side, prone or feet first in an image whose axes do not say so.
     likely = sorted(_quarter_turns(), key=lambda quarter: search.score(quarter)[0], reverse=True)[:LIKELY_TURNS]
     poses = [pose for quarter in likely for pose in search.climb([(0, 0, 0)], quarter)]
     turned = fitted(sorted(poses, key=lambda pose: -pose[0]))
@@ -65,12 +72,12 @@ def locate(volume, evidence=None):
     return frame if frame is not None and frame.score >= LEAST_SCORE and _head_sized(frame) else None
 
 
-def _head_sized(frame):
-    return SCALES[0] <= frame.scale.mean() <= SCALES[1]
+def _head_sized(frame: Frame) -> bool:
+    return bool(SCALES[0] <= frame.scale.mean() <= SCALES[1])
 
 
-def _quarter_turns():
-    """The 23 rotations by quarter turns, 3x3, other than none."""
+def _quarter_turns() -> list[np.ndarray]:
+    """The 23 rotations by quarter turns, 3x3, without the one that turns nothing."""
     turns = {}
     for x, y, z in product(range(4), repeat=3):
         turn = np.rint(_euler((90 * x, 90 * y, 90 * z))).astype(int)
@@ -78,7 +85,7 @@ def _quarter_turns():
     return [turn.astype(float) for turn in turns.values() if np.trace(turn) < 3]
 
 
-def _euler(degrees):
+def _euler(degrees: Sequence[float]) -> np.ndarray:
     x, y, z = (rotation(np.radians(angle) * axis) for angle, axis in zip(degrees, np.eye(3)))
     return z @ y @ x
 
@@ -86,7 +93,7 @@ def _euler(degrees):
 class _Search:
     """Scores of turns, each over all shifts."""
 
-    def __init__(self, points, kinds, evidence):
+    def __init__(self, points: np.ndarray, kinds: np.ndarray, evidence: Evidence) -> None:
         from scipy import fft
 
         self._fft = fft
@@ -99,29 +106,29 @@ class _Search:
         self._image = fft.rfftn(counts, self._size, axes=(1, 2, 3))
         self._evidence = evidence.grids
 
-    def score(self, turn):
+    def score(self, turn: np.ndarray) -> tuple[float, np.ndarray]:
         """(score, RAS mm of the head's middle) of the head turned by ``turn`` (rows are the head's axes)."""
         offsets = (np.arange(2 * REACH + 1) - REACH) * CELL_MM
         x, y, z = offsets[:, None, None], offsets[:, None], offsets
-        flat = 0
+        flat = np.zeros(1, np.intp)
         for row, middle, low, size in zip(turn, MIDDLE_MM, LOW_MM, self._evidence.shape[1:]):
             head = row[0] * x + row[1] * y + row[2] * z + middle
-            # The border of the evidence says nothing, and so stands for all that lies outside.
+            # The border of the evidence is 0, as is all that lies outside.
             flat = flat * size + np.clip(np.rint((head - low) / EVIDENCE_MM), 0, size - 1).astype(np.intp)
         turned = self._evidence.reshape(3, -1)[:, flat]
-        product_ = self._image * np.conj(self._fft.rfftn(turned, self._size, axes=(1, 2, 3)))
-        scores = self._fft.irfftn(product_.sum(0), self._size)
+        spectrum = self._image * np.conj(self._fft.rfftn(turned, self._size, axes=(1, 2, 3)))
+        scores = self._fft.irfftn(spectrum.sum(0), self._size)
         highest = np.unravel_index(scores.argmax(), scores.shape)
         best = np.array(highest)
         # Shifts below zero stand at the end.
         shift = np.where(best > np.array(self._size) - (2 * REACH + 1), best - self._size, best)
         return float(scores[highest]), self._low + (shift + REACH) * CELL_MM
 
-    def climb(self, starts, base):
+    def climb(self, starts: Iterable[tuple[float, ...]], base: np.ndarray) -> list[Pose]:
         """[(score, middle, turn)], best first: from the best ``starts`` (degrees) on top of ``base`` uphill."""
-        known = {}
+        known: dict[tuple[float, ...], Pose] = {}
 
-        def score(angles):
+        def score(angles: tuple[float, ...]) -> float:
             if angles not in known:
                 turn = _euler(angles) @ base
                 known[angles] = (*self.score(turn), turn)
@@ -138,15 +145,16 @@ class _Search:
         return sorted(known.values(), key=lambda pose: -pose[0])
 
 
-def _smoothed(evidence):
+def _smoothed(evidence: Evidence) -> Evidence:
     from scipy import ndimage as ndi
 
     return Evidence(np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence.grids.transpose(0, 3, 2, 1)]))
 
 
-def _fitted(points, kinds, poses, smooth, sharp, sample_mm3):
+def _fitted(points: np.ndarray, kinds: np.ndarray, poses: Iterable[Pose], smooth: Evidence, sharp: Evidence,
+            sample_mm3: float) -> Frame | None:
     """The best ``Frame`` fitted from the best few ``poses`` that lie apart."""
-    chosen = []
+    chosen: list[tuple[np.ndarray, np.ndarray]] = []
     for _, middle, turn in poses:
         near = [np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES
                 for other, there in chosen]
@@ -155,8 +163,8 @@ def _fitted(points, kinds, poses, smooth, sharp, sample_mm3):
         if len(chosen) == CANDIDATES:
             break
     return best_pose(points, kinds, [(middle, rotation_vector(turn)) for middle, turn in chosen], MIDDLE_MM,
-                     np.linalg.norm(HIGH_MM - LOW_MM) / 2, smooth, sharp, sample_mm3)
+                     float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2, smooth, sharp, sample_mm3)
 
 
-def _degrees(turn):
-    return np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+def _degrees(turn: np.ndarray) -> float:
+    return float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))

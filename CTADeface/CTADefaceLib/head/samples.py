@@ -1,23 +1,26 @@
 """A volume as a few thousand points that are air, soft tissue or bone."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..voxels.hu import AIR_TO_SOFT_HU, PADDING_HU, SOFT_TO_BONE_HU
 from ..voxels.padding import is_padding
-from ..voxels.volume import ras_affine
+from ..voxels.volume import Volume, ras_affine
 from .atlas import AIR, BONE, SOFT
 
 SAMPLE_MM = 6.0
 
 
-def samples(volume):
-    """(points (N, 3) in RAS mm, classes uint8 (N,), mm3 for each): a place taken by chance, always the same, in each block of 6 mm.
+def samples(volume: Volume) -> tuple[np.ndarray, np.ndarray, float]:
+    """(points (N, 3) in RAS mm, classes uint8 (N,), mm3 for each), one in each block of 6 mm, at a random place that is the
+    same on every run.
 
     On a regular grid all samples would cross the cells of the average head's grid at once, and each such pose would seem
-    a best one. Padding has no samples.
+    to be the best. Padding has no samples.
     """
     view, random = volume.ras(), np.random.default_rng(0)
-    steps = np.array([max(int(round(SAMPLE_MM / s)), 1) for s in volume.geometry.ras_spacing()])
+    steps = np.array([max(round(SAMPLE_MM / s), 1) for s in volume.geometry.ras_spacing()])
     blocks = np.array(view.shape) // steps
     corner = np.stack(np.meshgrid(*(np.arange(n) for n in blocks), indexing="ij"), -1).reshape(-1, 3) * steps
     place = corner + random.random(corner.shape, np.float32) * steps

@@ -1,19 +1,21 @@
 """A volume seen in the head's own frame: upright, however the head lies in the image."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..voxels.hu import AIR_HU
-from ..voxels.volume import ras_affine, ras_view
+from ..voxels.volume import Volume, ras_affine, ras_view
 from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
 from .frame import Frame
 
 SHAPE = grid_shape(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
 
 
-def head_mm(index):
+def head_mm(index: np.ndarray) -> np.ndarray:
     """Points (N, 3) in head mm (right, anterior, superior) of indices (N, 3) (s, a, r) of the grid of the skin."""
     return SKIN_LOW_MM + SKIN_MM * np.asarray(index, float)[:, ::-1]
 
@@ -22,19 +24,19 @@ def head_mm(index):
 class HeadView:
     """The front of a head on a grid of 3 mm in its own frame; arrays (S, A, R), as the engine's everywhere."""
 
-    volume: object
+    volume: Volume
     frame: Frame
 
     @cached_property
-    def to_index(self):
+    def to_index(self) -> np.ndarray:
         """4x4 from head mm (right, anterior, superior) to the index (s, a, r) of the volume's RAS view."""
         return np.linalg.inv(ras_affine(self.volume)) @ self.frame.inverse
 
     @cached_property
-    def _voxels(self):
+    def _voxels(self) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """(three index arrays, bool: inside of the image), (S, A, R), of the voxels nearest to the grid's points."""
         right, anterior, superior = grid_axes(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
-        matrix, index = self.to_index, []
+        matrix, index = self.to_index, list[np.ndarray]()
         inside = np.ones(SHAPE, bool)
         for axis, size in enumerate(self.volume.ras().shape):
             row = matrix[axis]
@@ -45,20 +47,20 @@ class HeadView:
         return tuple(index), inside
 
     @property
-    def inside(self):
-        """Bool (S, A, R): in the image."""
+    def inside(self) -> np.ndarray:
+        """Bool (S, A, R): inside of the image."""
         return self._voxels[1]
 
-    def seen(self, array):
-        """Values of an array (k, j, i) on the volume's grid at the points of the view; outside of it those of its border."""
+    def seen(self, array: np.ndarray) -> np.ndarray:
+        """Values of an array (k, j, i) on the volume's grid at the points of the view; outside of the image its border's."""
         return ras_view(array, self.volume.geometry)[self._voxels[0]]
 
     @cached_property
-    def hu(self):
+    def hu(self) -> np.ndarray:
         """HU, (S, A, R); air outside of the image."""
         return np.where(self.inside, self.volume.to_hu(self.seen(self.volume.stored)), int(AIR_HU))
 
-    def profile(self, array, points, outside):
+    def profile(self, array: np.ndarray, points: np.ndarray, outside: float | np.generic) -> np.ndarray:
         """Values of an array (k, j, i) at ``points`` (..., 3) in head mm, ``outside`` beyond the image."""
         view = ras_view(array, self.volume.geometry)
         matrix = self.to_index
@@ -68,6 +70,6 @@ class HeadView:
         values = view[tuple(np.moveaxis(nearest, -1, 0))]
         return np.where(inside, values, np.asarray(outside, values.dtype))
 
-    def place(self, point):
+    def place(self, point: np.ndarray) -> tuple[float, ...]:
         """RAS mm of a point in head mm, as a tuple."""
         return tuple(self.frame.to_ras(point).tolist())

@@ -66,7 +66,7 @@ class Outgoing:
     scan: Scan
     face: CaseMask
     stored: np.ndarray
-    value: float
+    value: float | np.generic
     fill: str | float
     overrides: dict[str, str] | None = None
     by: str | None = None

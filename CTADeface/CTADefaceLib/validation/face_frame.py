@@ -4,15 +4,17 @@ An attacker may know the frame exactly, so the landmarks are taken from the orig
 hold for heads that look roughly to anterior.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..voxels.hu import BONE_HU
-from ..voxels.volume import foremost, ras_view
+from ..voxels.volume import Volume, foremost, ras_view
 from .nose import Head
 
-# The frame's origin lies in the head, so far behind the line from bony chin to bony nasion: the rays start there.
+# The frame's origin, where the rays start, lies in the head, this far behind the line from bony chin to bony nasion.
 BEHIND_MM = 65.0
 MIDDLE_MM = 12.0
 # mm above the tip of the nose, in the image's axes.
@@ -20,8 +22,11 @@ NASION_MM, CHIN_MM = (20.0, 45.0), (-80.0, -42.0)
 MOST_PITCH = np.deg2rad(35.0)
 ZONES = ("forehead", "eyes and brows", "nose", "right cheek", "left cheek", "mouth", "chin", "right jaw line",
          "left jaw line", "submental")
-# The plane below the jaw rises so much per mm from the chin backwards.
+# The plane below the jaw rises by this per mm from the chin backwards.
 JAW_SLOPE = 0.35
+
+# Up and forwards, mm.
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,9 @@ class FaceFrame:
 
     origin: np.ndarray
     axes: np.ndarray
-    chin: tuple
+    chin: tuple[float, float]
 
-    def zones(self, points):
+    def zones(self, points: np.ndarray) -> np.ndarray:
         """Index into ``ZONES`` for each of ``points`` (n, 3), mm up, forwards and right of the origin."""
         up, forwards, right = np.asarray(points).T
         beside = np.abs(right)
@@ -47,7 +52,7 @@ class FaceFrame:
         return np.select([rule for rule, _ in rules], [ZONES.index(name) for _, name in rules])
 
 
-def face_frame(volume, mask):
+def face_frame(volume: Volume, mask: np.ndarray) -> FaceFrame:
     """``FaceFrame`` of an original ``Volume`` with its mask, bool (k, j, i), not empty."""
     spacing = np.array(volume.geometry.ras_spacing())
     face = ras_view(mask, volume.geometry)
@@ -59,14 +64,14 @@ def face_frame(volume, mask):
     above = np.arange(len(front)) * spacing[0] - tip[0]
     nasion, chin = (_foremost_between(front, above, *limits) for limits in (NASION_MM, CHIN_MM))
     up, forwards = _axes(nasion, chin)
-    line = chin if nasion is None else nasion
-    line = tip[1] - 25.0 if line is None else line[1] - line[0] * np.tan(np.arctan2(up[1], up[0]))
+    point = chin if nasion is None else nasion
+    line = tip[1] - 25.0 if point is None else point[1] - point[0] * np.tan(np.arctan2(up[1], up[0]))
     origin = np.array([tip[0], line, middle]) - BEHIND_MM * np.array([*forwards, 0.0])
     axes = np.array([[*up, 0.0], [*forwards, 0.0], [0.0, 0.0, 1.0]])
     return FaceFrame(origin, axes, _chin(bone, spacing, chin, tip, origin, up, forwards))
 
 
-def _tip(volume, face):
+def _tip(volume: Volume, face: np.ndarray) -> Point:
     """(S, A) mm of the tip of the nose; without one that stands out, the mask's foremost place."""
     spacing, head = volume.geometry.ras_spacing(), Head(volume)
     if head.nose is not None:
@@ -76,7 +81,7 @@ def _tip(volume, face):
     return s * spacing[0], front[s] * spacing[1]
 
 
-def _foremost_between(front, above, low, high):
+def _foremost_between(front: np.ndarray, above: np.ndarray, low: float, high: float) -> Point | None:
     """(mm above the tip, mm to anterior) of the foremost bone in the middle, None without."""
     part = np.flatnonzero((above >= low) & (above <= high) & (front >= 0))
     if part.size == 0:
@@ -85,7 +90,7 @@ def _foremost_between(front, above, low, high):
     return above[best], front[best]
 
 
-def _axes(nasion, chin):
+def _axes(nasion: Point | None, chin: Point | None) -> tuple[Point, Point]:
     """Unit vectors (S, A) up, from bony chin to bony nasion, and forwards."""
     pitch = 0.0
     if nasion is not None and chin is not None:
@@ -93,7 +98,8 @@ def _axes(nasion, chin):
     return (np.cos(pitch), np.sin(pitch)), (-np.sin(pitch), np.cos(pitch))
 
 
-def _chin(bone, spacing, chin, tip, origin, up, forwards):
+def _chin(bone: np.ndarray, spacing: np.ndarray, chin: Point | None, tip: Point, origin: np.ndarray, up: Point,
+          forwards: Point) -> Point:
     """(up, forwards) in mm of the lowest bone close behind the foremost bone of the chin."""
     if chin is None:
         return -62.0, BEHIND_MM

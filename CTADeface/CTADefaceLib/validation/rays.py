@@ -4,22 +4,26 @@ Rays lie on a grid of elevation (rows) by azimuth (columns) in the head's frame,
 are in mm from the frame's origin, NaN where the ray meets nothing.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..voxels.hu import AIR_HU, BONE_HU, MORE_AIR_THAN_TISSUE_HU, MUSCLE_HU, TISSUE_HU
-from ..voxels.volume import Volume, ras_view
+from ..voxels.volume import Geometry, Volume, ras_view
+from .face_frame import FaceFrame
 
 ELEVATION = np.deg2rad(np.arange(-76.0, 63.0, 2.0))
 AZIMUTH = np.deg2rad(np.arange(-86.0, 87.0, 2.0))
 RADIUS_MM = np.arange(20.0, 140.0, 1.0)
-# The skin ends the mask, and before it lies air.
+# The skin lies this near to the end of the mask, and air lies this far in front of it.
 SKIN_WITHIN_MM, AIR_MM = 8, (3, 8)
-# Skin that the file still shows is not removed: that is for the checks to find.
+# Skin that the file still shows was not removed, and the checks find it.
 SHOWN_MM = 1.0
-# What the tissue behind the border is, in steps from it, mm.
+# Layers behind the border, mm from it.
 BEHIND_MM = ((0, 4), (4, 9), (9, 16))
 
 
@@ -32,8 +36,8 @@ class Surface:
     behind: np.ndarray
 
     @classmethod
-    def of(cls, hu):
-        """That of HU (elevation, azimuth, radius)."""
+    def of(cls, hu: np.ndarray) -> Surface:
+        """The ``Surface`` in HU (elevation, azimuth, radius)."""
         left = outermost(hu, TISSUE_HU)
         return cls(left, outermost(hu, MUSCLE_HU), _behind(hu, left))
 
@@ -57,7 +61,7 @@ class Rays:
     planes: np.ndarray
 
 
-def cast(volume, mask, stored_after, frame):
+def cast(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, frame: FaceFrame) -> Rays:
     """``Rays`` of a ``Volume``, its mask (bool, k, j, i), its stored values after the fill, and its ``FaceFrame``."""
     points = _points(frame, volume.geometry.ras_spacing())
     hu = volume.to_hu(volume.stored)
@@ -68,7 +72,7 @@ def cast(volume, mask, stored_after, frame):
     inside = _along(mask.astype(np.uint8), volume.geometry, points, order=0) > 0
     end = np.where(inside.any(-1), RADIUS_MM.size - 1 - inside[..., ::-1].argmax(-1), -1)
     skin = _skin(before, end)
-    # Beyond the removed skin come chest and shoulders, of which the ray says nothing.
+    # Chest and shoulders lie beyond the removed skin and do not count.
     beyond = (np.arange(RADIUS_MM.size) > end[..., None] + SKIN_WITHIN_MM) & (end >= 0)[..., None]
     after[beyond] = skull[beyond] = AIR_HU
     # Bone stays as it was; its surface is read from the original, so that what goes beside it does not move it.
@@ -83,7 +87,7 @@ def cast(volume, mask, stored_after, frame):
     return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), file, Surface.of(skull), planes)
 
 
-def outermost(hu, threshold):
+def outermost(hu: np.ndarray, threshold: float) -> np.ndarray:
     """mm at which ``hu`` (..., radius) falls below ``threshold`` for the last time, between samples; NaN if never above."""
     above = hu > threshold
     last = RADIUS_MM.size - 1 - above[..., ::-1].argmax(-1)
@@ -93,25 +97,26 @@ def outermost(hu, threshold):
     return np.where(above.any(-1), RADIUS_MM[last] + part, np.nan)
 
 
-def _directions():
+def _directions() -> np.ndarray:
     """(elevation, azimuth, 3) unit vectors: up, forwards, right."""
     elevation, azimuth = ELEVATION[:, None], AZIMUTH[None]
     return np.stack(np.broadcast_arrays(np.sin(elevation), np.cos(elevation) * np.cos(azimuth),
                                         np.cos(elevation) * np.sin(azimuth)), -1)
 
 
-def _points(frame, spacing):
+def _points(frame: FaceFrame, spacing: Sequence[float]) -> np.ndarray:
     """(3, elevation, azimuth, radius) indices of the RAS view."""
     mm = (_directions() @ frame.axes)[..., None, :] * RADIUS_MM[:, None] + frame.origin
     return np.moveaxis(mm / spacing, -1, 0)
 
 
-def _along(array, geometry, points, order=1):
+def _along(array: np.ndarray, geometry: Geometry, points: np.ndarray, order: int = 1) -> np.ndarray:
+    """Values of an array (k, j, i) at ``points``, air (0 for ``order`` 0) outside of it."""
     outside = 0 if order == 0 else AIR_HU
     return ndi.map_coordinates(ras_view(array, geometry), points, np.float32, order, mode="constant", cval=outside)
 
 
-def _skin(hu, end):
+def _skin(hu: np.ndarray, end: np.ndarray) -> np.ndarray:
     """mm of the skin that ends the mask at the sample ``end``, NaN where no air follows."""
     skin = np.full(end.shape, np.nan)
     for step in range(-2, SKIN_WITHIN_MM):
@@ -123,7 +128,7 @@ def _skin(hu, end):
     return skin
 
 
-def _behind(hu, left):
+def _behind(hu: np.ndarray, left: np.ndarray) -> np.ndarray:
     """(3, ...) mean HU in the layers ``BEHIND_MM`` behind ``left``."""
     depth = np.nan_to_num(left, nan=-1e3)[..., None] - RADIUS_MM
     layers = []

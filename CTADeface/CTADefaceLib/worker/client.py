@@ -61,8 +61,8 @@ class Worker:
         Parameters: ``array`` (k, j, i) in HU; ``affine`` 4x4 from (i, j, k) to RAS mm; the others as for
         ``CTADefaceLib.segment_face``.
         Returns: ``Job`` whose ``result`` is a dict with ``mask`` (bool, shape of ``array``), ``mask_ml``, ``model``,
-        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``ears``, ``stages``. Raises: OutputError when the temporary
-        folder is full, WorkerDied when the process cannot be started or is busy.
+        ``model_sha256``, ``device``, ``mirroring``, ``step_size``, ``ears``, ``stages``. Raises: OutputError when the
+        temporary folder is full, WorkerDied when the process cannot be started or is busy.
         """
         self._begin()
         try:
