@@ -21,10 +21,12 @@ class CTADeface(ScriptedLoadableModule):
         parent.helpText = _(
             "Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face "
             "mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. "
-            "Everything runs on this computer; file headers are not de-identified.")
+            "Everything runs on this computer; file headers are not de-identified."
+        )
         parent.acknowledgementText = _(
             "Implements and extends CTA-DEFACE (Mahmutoglu et al., Eur Radiol Exp 2024;8:111, "
-            "doi 10.1186/s41747-024-00510-9). The network is nnU-Net (Isensee et al., Nat Methods 2021;18:203-211).")
+            "doi 10.1186/s41747-024-00510-9). The network is nnU-Net (Isensee et al., Nat Methods 2021;18:203-211)."
+        )
         slicer.app.connect("startupCompleted()", register_sample_data)
 
 

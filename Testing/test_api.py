@@ -83,7 +83,7 @@ def test_float_and_unsigned_storage_give_the_same_mask(small_cranium, face):
 
 def test_brain_only_volume_has_no_face(small_cranium, face):
     top = int(np.argwhere(array(face).any((1, 2))).max())
-    brain = small_cranium[:, :, top + 3:]
+    brain = small_cranium[:, :, top + 3 :]
     with pytest.raises(NoFaceError, match="no face found"):
         deface(brain)
     assert not array(segment_face(brain)).any()

@@ -7,9 +7,32 @@ from helpers.paths import ENGINE
 
 LIBRARY = ENGINE / "CTADefaceLib"
 # From the ground up: a module imports from its own room and from rooms before it.
-ROOMS = ("errors", "progress", "voxels", "files", "head", "models", "child_process", "network", "face", "filling", "checks",
-         "rendering", "identity", "release", "cases", "dicom", "batch", "validation", "training", "worker", "api", "cli",
-         "__main__", "slicer_module")
+ROOMS = (
+    "errors",
+    "progress",
+    "voxels",
+    "files",
+    "head",
+    "models",
+    "child_process",
+    "network",
+    "face",
+    "filling",
+    "checks",
+    "rendering",
+    "identity",
+    "release",
+    "cases",
+    "dicom",
+    "batch",
+    "validation",
+    "training",
+    "worker",
+    "api",
+    "cli",
+    "__main__",
+    "slicer_module",
+)
 ROOT = {"__init__.py", "__main__.py", "api.py", "errors.py", "progress.py"}
 
 
@@ -29,7 +52,7 @@ def imports(name, path, known):
         if not isinstance(node, ast.ImportFrom):
             continue
         if node.level:
-            base = package[:len(package) - node.level + 1]
+            base = package[: len(package) - node.level + 1]
         elif (node.module or "").split(".")[0] == "CTADefaceLib":
             base, node.module = [], ".".join(node.module.split(".")[1:])
         else:
@@ -57,8 +80,12 @@ def test_every_module_lies_in_a_known_room():
 
 
 def test_a_room_imports_only_rooms_before_it():
-    wrong = [f"{name} imports {target}" for name, targets in graph().items() for target in targets
-             if ROOMS.index(room(target)) > ROOMS.index(room(name))]
+    wrong = [
+        f"{name} imports {target}"
+        for name, targets in graph().items()
+        for target in targets
+        if ROOMS.index(room(target)) > ROOMS.index(room(name))
+    ]
     assert not wrong
 
 
@@ -67,7 +94,7 @@ def test_no_module_imports_itself_by_a_detour():
     done, path = set(), []
 
     def walk(name):
-        assert name not in path, " -> ".join([*path[path.index(name):], name])
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
         if name not in done:
             path.append(name)
             for target in sorted(edges[name]):

@@ -29,9 +29,12 @@ COMMANDS = [(path, words) for path in documents() for words in commands(path)]
 # Slicer's examples are run by slicer_module/test_tutorial.py.
 PYTHON = {path: found for path in documents() if (found := blocks(path, "python")) and path.name != "tutorial-slicer.md"}
 # Why a command is read by the real parser, and not run here: first words, or an option.
-TOO_HEAVY = {"train run": "trains for minutes", "validate": "computes for hours",
-             "identity": "needs optional packages, half a minute",
-             "--scheduler": "needs a cluster; batch/test_batch_cluster.py has one"}
+TOO_HEAVY = {
+    "train run": "trains for minutes",
+    "validate": "computes for hours",
+    "identity": "needs optional packages, half a minute",
+    "--scheduler": "needs a cluster; batch/test_batch_cluster.py has one",
+}
 # Packages of clusters that the tests do not have.
 ELSEWHERE = {"dask_jobqueue", "dask_kubernetes"}
 
@@ -187,8 +190,17 @@ def fresh(examples, tmp_path, monkeypatch):
     """A function that goes to the examples' folder, where only they are left; models are installed for each test anew."""
     monkeypatch.setenv("CTADEFACE_MODELS", str(tmp_path / "models"))
     monkeypatch.chdir(examples)
-    given = {"IN", "STUDY", "model", "hospital-only", "Dataset001_DEFACE.zip", "head.nii.gz", "head.nrrd", "other.nrrd",
-             "corrected_mask.nii.gz"}
+    given = {
+        "IN",
+        "STUDY",
+        "model",
+        "hospital-only",
+        "Dataset001_DEFACE.zip",
+        "head.nii.gz",
+        "head.nrrd",
+        "other.nrrd",
+        "corrected_mask.nii.gz",
+    }
 
     def clean():
         for path in examples.iterdir():
@@ -250,8 +262,10 @@ def test_every_block_says_its_language(path):
 
 def test_readme_fits_a_person_who_has_a_minute():
     assert text_of(README).count("\n") < 120
-    assert [words for words in commands(README) if words[0] == "bash"] == [["bash", "Testing/demo.sh", "[FILE]"],
-                                                                            ["bash", "Testing/run.sh"]]
+    assert [words for words in commands(README) if words[0] == "bash"] == [
+        ["bash", "Testing/demo.sh", "[FILE]"],
+        ["bash", "Testing/run.sh"],
+    ]
 
 
 def test_every_page_is_in_the_navigation():

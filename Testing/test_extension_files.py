@@ -42,7 +42,7 @@ def test_every_module_that_the_library_imports_from_itself_is_there():
         package = path.relative_to(ENGINE).with_suffix("").parts[:-1]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("CTADefaceLib")):
-                base = package[:len(package) - node.level + 1] if node.level else ()
+                base = package[: len(package) - node.level + 1] if node.level else ()
                 target = ENGINE.joinpath(*base, *(node.module or "").split(".") if node.module else ())
                 assert target.with_suffix(".py").is_file() or target.is_dir(), f"{path}: {ast.unparse(node)}"
 
@@ -51,14 +51,16 @@ def test_engine_does_not_import_the_slicer_layer():
     layer = ENGINE / "CTADefaceLib" / "slicer_module"
     for path in ENGINE.joinpath("CTADefaceLib").rglob("*.py"):
         if layer not in path.parents:
-            assert not re.search(r"^\s*(import|from) (slicer|qt|ctk|vtkSlicer|.*\bslicer_module)\b", path.read_text(),
-                                 re.MULTILINE), path
+            assert not re.search(
+                r"^\s*(import|from) (slicer|qt|ctk|vtkSlicer|.*\bslicer_module)\b", path.read_text(), re.MULTILINE
+            ), path
 
 
 def test_nothing_of_the_tests_is_imported_by_the_product():
     for path in ENGINE.rglob("*.py"):
-        assert not re.search(r"^\s*(import|from) (Testing|helpers|slicer_host|PySide6|shiboken6)\b", path.read_text(),
-                             re.MULTILINE), path
+        assert not re.search(
+            r"^\s*(import|from) (Testing|helpers|slicer_host|PySide6|shiboken6)\b", path.read_text(), re.MULTILINE
+        ), path
 
 
 def test_widgets_that_the_code_names_are_in_the_ui_file():
@@ -74,8 +76,7 @@ def test_widgets_that_the_code_names_are_in_the_ui_file():
 
 def test_parameters_in_the_ui_file_exist():
     form = ElementTree.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
-    from_ui = {element.findtext("string") for element in form.iter("property")
-               if element.get("name") == "SlicerParameterName"}
+    from_ui = {element.findtext("string") for element in form.iter("property") if element.get("name") == "SlicerParameterName"}
     text = (ENGINE / "CTADefaceLib" / "slicer_module" / "panel" / "parameters.py").read_text()
     fields = set(re.findall(r"^    (\w+): ", text, re.MULTILINE))
     assert from_ui and from_ui <= fields
@@ -90,8 +91,18 @@ def test_icons_are_128_by_128(path):
 
 def test_index_entry_has_what_schema_1_0_2_wants():
     entry = json.loads((ROOT / "Resources" / "CTADeface.json").read_text())
-    known = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "dicom_support_rule",
-             "build_subdirectory", "enabled", "tier"}
+    known = {
+        "$schema",
+        "category",
+        "scm_url",
+        "scm_revision",
+        "scm_type",
+        "build_dependencies",
+        "dicom_support_rule",
+        "build_subdirectory",
+        "enabled",
+        "tier",
+    }
     assert {"$schema", "category", "scm_url"} <= set(entry) <= known
     assert "schema-v1.0.2" in entry["$schema"] and entry["tier"] in range(1, 6)
     depends = re.search(r'EXTENSION_DEPENDS "(.*?)"', (ROOT / "CMakeLists.txt").read_text())[1]
@@ -110,6 +121,7 @@ def test_text_files_end_their_lines_with_lf_and_the_clone_is_small():
         if path.suffix in {".py", ".txt", ".md", ".json", ".ui", ".toml", ".sh", ""}:
             assert b"\r\n" not in path.read_bytes(), path
     # What a clone receives: the size of .git itself depends on how often this copy was fetched, and packs repeat objects.
-    objects = subprocess.run(["git", "rev-list", "--disk-usage", "--objects", "HEAD"], cwd=ROOT,
-                             capture_output=True, check=True)
+    objects = subprocess.run(
+        ["git", "rev-list", "--disk-usage", "--objects", "HEAD"], cwd=ROOT, capture_output=True, check=True
+    )
     assert sum(path.stat().st_size for path in files) + int(objects.stdout) < 100e6

@@ -48,10 +48,14 @@ def test_the_shares_of_all_stages_are_the_whole():
     assert sum(STAGES.values()) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("how, stages", [
-    ({}, ("read", *MODEL_STAGES, "fill", "check", "write")),
-    ({"mask_only": True}, ("read", *MODEL_STAGES, "write")),
-    ({"mask": True}, ("read", "fill", "check", "write"))])
+@pytest.mark.parametrize(
+    "how, stages",
+    [
+        ({}, ("read", *MODEL_STAGES, "fill", "check", "write")),
+        ({"mask_only": True}, ("read", *MODEL_STAGES, "write")),
+        ({"mask": True}, ("read", "fill", "check", "write")),
+    ],
+)
 def test_a_run_over_a_file(scan, reports, tmp_path, how, stages):
     how = how | ({"mask": str(scan[1])} if "mask" in how else {})
     deface_file(scan[0], tmp_path / "out", Options(**how), Progress(reports.append))
@@ -61,9 +65,11 @@ def test_a_run_over_a_file(scan, reports, tmp_path, how, stages):
 def test_python_calls_end_at_one(small_cranium, reports):
     mask = segment_face(small_cranium, progress=Progress(reports.append))
     require_true(reports, ("read", *MODEL_STAGES))
-    for call, stages in ((lambda how: deface(small_cranium, **how), ("read", *MODEL_STAGES, "fill", "check")),
-                         (lambda how: deface(small_cranium, mask, **how), ("read", "fill", "check")),
-                         (lambda how: fill_face(small_cranium, mask, **how), ("fill",))):
+    for call, stages in (
+        (lambda how: deface(small_cranium, **how), ("read", *MODEL_STAGES, "fill", "check")),
+        (lambda how: deface(small_cranium, mask, **how), ("read", "fill", "check")),
+        (lambda how: fill_face(small_cranium, mask, **how), ("fill",)),
+    ):
         reports.clear()
         call({"progress": Progress(reports.append)})
         require_true(reports, stages)
@@ -88,7 +94,8 @@ def test_the_worker_tells_the_same(small_cranium, tmp_path):
     try:
         np.save(tmp_path / serve.VOLUME_FILE, sitk.GetArrayFromImage(small_cranium))
         said = serve.Serving(tmp_path, answers.append).segment(
-            "head", Geometry.from_image(small_cranium).affine(), None, "cpu", False, 0.5)
+            "head", Geometry.from_image(small_cranium).affine(), None, "cpu", False, 0.5
+        )
     finally:
         serve.REPORT_INTERVAL_S = serve_interval
     from CTADefaceLib.progress import Report

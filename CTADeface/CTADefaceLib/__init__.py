@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {"deface": "api", "segment_face": "api", "fill_face": "api", "Geometry": "voxels.volume",
-          "Volume": "voxels.volume", "Progress": "progress", "CTADefaceError": "errors"}
+_HOMES = {
+    "deface": "api",
+    "segment_face": "api",
+    "fill_face": "api",
+    "Geometry": "voxels.volume",
+    "Volume": "voxels.volume",
+    "Progress": "progress",
+    "CTADefaceError": "errors",
+}
 __all__ = [*_HOMES, "__version__"]
 
 

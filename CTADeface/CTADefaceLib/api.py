@@ -32,8 +32,15 @@ class Defaced:
     checks: list[Check]
 
 
-def segment_face(image: Image, model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                 step_size: float = 0.5, progress: Progress | None = None, ears: bool = False) -> Image | np.ndarray:
+def segment_face(
+    image: Image,
+    model: str | None = None,
+    device: str = "cpu",
+    mirroring: bool = False,
+    step_size: float = 0.5,
+    progress: Progress | None = None,
+    ears: bool = False,
+) -> Image | np.ndarray:
     """Face mask of a head CT.
 
     Parameters: ``image`` a ``SimpleITK.Image`` in HU, or ``(array (k, j, i), Geometry)``; ``model`` a
@@ -53,8 +60,13 @@ def segment_face(image: Image, model: str | None = None, device: str = "cpu", mi
     return like(image, mask.astype(np.uint8))
 
 
-def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAULT_FILL,
-              progress: Progress | None = None, ears: bool = False) -> Image | np.ndarray:
+def fill_face(
+    image: Image,
+    mask: Image | np.ndarray,
+    fill: str | float = DEFAULT_FILL,
+    progress: Progress | None = None,
+    ears: bool = False,
+) -> Image | np.ndarray:
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``filling.fill``.
 
     Parameters: ``ears``: the mask holds both ears too, which are levelled to the sides.
@@ -64,17 +76,32 @@ def fill_face(image: Image, mask: Image | np.ndarray, fill: str | float = DEFAUL
     progress.begin("fill")
     progress.enter("fill")
     survey = surveyed(volume)
-    stored = filled(volume, mask_on_grid(mask, volume), fill, survey.histogram,
-                    survey.frame if fill == DEFAULT_FILL else None,
-                    survey.ears if ears and fill == DEFAULT_FILL else None)[0]
+    stored = filled(
+        volume,
+        mask_on_grid(mask, volume),
+        fill,
+        survey.histogram,
+        survey.frame if fill == DEFAULT_FILL else None,
+        survey.ears if ears and fill == DEFAULT_FILL else None,
+    )[0]
     progress.finish()
     return like(image, stored)
 
 
-def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | float = DEFAULT_FILL,
-           overrides: dict[str, str] | None = None, progress: Progress | None = None, *, model: str | None = None,
-           device: str = "cpu", mirroring: bool = False, step_size: float = 0.5, second_opinion: bool = True,
-           ears: bool = False) -> Defaced:
+def deface(
+    image: Image,
+    mask: Image | np.ndarray | None = None,
+    fill: str | float = DEFAULT_FILL,
+    overrides: dict[str, str] | None = None,
+    progress: Progress | None = None,
+    *,
+    model: str | None = None,
+    device: str = "cpu",
+    mirroring: bool = False,
+    step_size: float = 0.5,
+    second_opinion: bool = True,
+    ears: bool = False,
+) -> Defaced:
     """Segment (unless ``mask`` is given), fill, and check.
 
     Parameters: ``overrides`` failed check -> the reason why the volume is returned nevertheless; ``model``, ``device``,
@@ -84,8 +111,16 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
     volume, progress = to_volume(image), progress or Progress()
-    chosen = Options(model, device, fill, second_opinion=second_opinion, mirroring=mirroring, step_size=step_size,
-                     override=overrides or {}, ears=ears)
+    chosen = Options(
+        model,
+        device,
+        fill,
+        second_opinion=second_opinion,
+        mirroring=mirroring,
+        step_size=step_size,
+        override=overrides or {},
+        ears=ears,
+    )
     chosen.require_sound()
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
     progress.enter("read")
@@ -103,5 +138,9 @@ def deface(image: Image, mask: Image | np.ndarray | None = None, fill: str | flo
     outgoing = prepare(scan, face, chosen, progress)
     require_passed(outgoing.checks, overrides, volume.name)
     progress.finish()
-    return Defaced(like(image, outgoing.stored), like(image, found.astype(np.uint8)),
-                   volume.geometry.millilitres(int(np.count_nonzero(found))), outgoing.checks)
+    return Defaced(
+        like(image, outgoing.stored),
+        like(image, found.astype(np.uint8)),
+        volume.geometry.millilitres(int(np.count_nonzero(found))),
+        outgoing.checks,
+    )

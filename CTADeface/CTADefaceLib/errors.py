@@ -76,14 +76,22 @@ class ChecksFailed(CTADefaceError):
     nothing was.
     """
 
-    def __init__(self, name: str, checks: Iterable[CheckAnswer], every: Iterable[CheckAnswer] | None = None,
-                 record: str | Path | None = None, mask: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        checks: Iterable[CheckAnswer],
+        every: Iterable[CheckAnswer] | None = None,
+        record: str | Path | None = None,
+        mask: str | Path | None = None,
+    ) -> None:
         self.name, self.record, self.mask = name, record, mask
         self.checks = list(checks)
         self.every = list(every or self.checks)
         what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
-        super().__init__(f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
-                         "override each of them with a reason.")
+        super().__init__(
+            f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
+            "override each of them with a reason."
+        )
 
     def __reduce__(self) -> tuple[type[ChecksFailed], tuple[object, ...]]:
         return type(self), (self.name, self.checks, self.every, self.record, self.mask)

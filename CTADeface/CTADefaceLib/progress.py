@@ -48,8 +48,7 @@ class Progress:
     stage is entered again. ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
     """
 
-    def __init__(self, callback: Callable[[Report], object] | None = None,
-                 stages: Mapping[str, float] | None = None) -> None:
+    def __init__(self, callback: Callable[[Report], object] | None = None, stages: Mapping[str, float] | None = None) -> None:
         self._callback = callback
         self._shares = STAGES if stages is None else stages
         self._cancelled = threading.Event()

@@ -44,8 +44,13 @@ def tree(folder, head_file, names=HEADS):
 
 
 def command(*arguments, **how):
-    return subprocess.Popen([sys.executable, "-m", "CTADefaceLib", "batch", *map(str, arguments)],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+    return subprocess.Popen(
+        [sys.executable, "-m", "CTADefaceLib", "batch", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,
+    )
 
 
 def entries(out):
@@ -83,7 +88,10 @@ def test_bad_cases_do_not_stop_the_others_and_the_exit_code_tells(finished):
     lines = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 1
     assert {line["case"]: line["status"] for line in lines[:-1]} == {
-        **{f"{name}.nii.gz": "defaced" for name in HEADS}, "one/broken.nii.gz": "failed", "empty.nrrd": "failed"}
+        **{f"{name}.nii.gz": "defaced" for name in HEADS},
+        "one/broken.nii.gz": "failed",
+        "empty.nrrd": "failed",
+    }
     summary = lines[-1]["summary"]
     assert summary["cases"] == 6 and summary["by_status"] == {"defaced": 4, "failed": 2} and not summary["complete"]
     assert sorted(case for case, _error in summary["problems"]) == ["empty.nrrd", "one/broken.nii.gz"]
@@ -94,8 +102,8 @@ def test_the_tree_is_kept_and_only_defaced_volumes_are_in_it(finished):
     assert released(folder / "out") == expected()
     kept = folder / "out-hospital-only"
     assert sorted(p.relative_to(kept).as_posix() for p in kept.rglob("head_*")) == sorted(
-        f"{place}/head_{what}" for place in ("one", "two", "two/deep/er")
-        for what in ("facemask.nii.gz", "record.json"))
+        f"{place}/head_{what}" for place in ("one", "two", "two/deep/er") for what in ("facemask.nii.gz", "record.json")
+    )
     assert not list(folder.rglob(STAGING + "*"))
 
 
@@ -161,8 +169,9 @@ def test_ctrl_c_leaves_whole_files_and_a_state_that_continues(head_file, tmp_pat
     names = [f"case{number}" for number in range(8)]
     tree(tmp_path / "in", head_file, names)
     # A shell that starts the tests in the background has them, and so their children, ignore the signal.
-    process = command(tmp_path / "in", tmp_path / "out", "--json",
-                      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = command(
+        tmp_path / "in", tmp_path / "out", "--json", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
@@ -196,8 +205,10 @@ def test_killed_at_any_time_nothing_is_lost_and_nothing_is_done_twice(head_file,
 def test_a_case_that_kills_the_program_again_and_again_is_left_at_last(head_file, tmp_path, capsys):
     tree(tmp_path / "in", head_file, ["a", "b", "c"])
     manifest = Manifest(tmp_path / "out-hospital-only" / NAME)
-    manifest.add({"manifest": 1, "input": "../in", "fill": "levelled"},
-                 *[{"case": case, "kind": "file", "status": "started"} for case in ["a.nii.gz"] * 3 + ["b.nii.gz"] * 2])
+    manifest.add(
+        {"manifest": 1, "input": "../in", "fill": "levelled"},
+        *[{"case": case, "kind": "file", "status": "started"} for case in ["a.nii.gz"] * 3 + ["b.nii.gz"] * 2],
+    )
     arguments = ["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--quiet"]
     assert main(arguments) == 1
     assert "died 3 times" in capsys.readouterr().out
@@ -220,14 +231,25 @@ def test_results_of_others_are_not_replaced(head_file, tmp_path):
 
 def test_twins_and_bids(head_file, small_cranium, tmp_path):
     source = tmp_path / "bids"
-    tree(source, head_file, ["sub-01/ct/sub-01_ct", "sub-02/ses-1/ct/sub-02_ses-1_ct", "sub-01/anat/sub-01_T1w",
-                             "derivatives/other/sub-01/ct/sub-01_ct"])
+    tree(
+        source,
+        head_file,
+        [
+            "sub-01/ct/sub-01_ct",
+            "sub-02/ses-1/ct/sub-02_ses-1_ct",
+            "sub-01/anat/sub-01_T1w",
+            "derivatives/other/sub-01/ct/sub-01_ct",
+        ],
+    )
     (source / "dataset_description.json").write_text(json.dumps({"Name": "Heads", "BIDSVersion": "1.10.0"}))
     out = source / "derivatives" / "ctadeface"
     summary = run_batch(source, out, Options())
     assert summary.complete and summary.by_status == {"defaced": 2} and summary.left_out == 1
-    assert released(out) == ["dataset_description.json", "sub-01/ct/sub-01_desc-defaced_ct.nii.gz",
-                             "sub-02/ses-1/ct/sub-02_ses-1_desc-defaced_ct.nii.gz"]
+    assert released(out) == [
+        "dataset_description.json",
+        "sub-01/ct/sub-01_desc-defaced_ct.nii.gz",
+        "sub-02/ses-1/ct/sub-02_ses-1_desc-defaced_ct.nii.gz",
+    ]
     said = json.loads((out / "dataset_description.json").read_text())
     assert said["DatasetType"] == "derivative" and said["GeneratedBy"][0]["Name"] == "CTADeface"
     masks = sorted(p.name for p in out.with_name("ctadeface-hospital-only").rglob("*_mask.nii.gz"))
@@ -244,8 +266,11 @@ def test_twins_and_bids(head_file, small_cranium, tmp_path):
 def test_folders_that_would_mix_originals_with_results_are_refused(tmp_path):
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for source, target, records, why in (
-            ("in", "in", None, "given away"), ("in/deep", "in", None, "given away"),
-            ("in", "out", "out/records", "release folder"), ("nowhere", "out", None, "not a folder")):
+        ("in", "in", None, "given away"),
+        ("in/deep", "in", None, "given away"),
+        ("in", "out", "out/records", "release folder"),
+        ("nowhere", "out", None, "not a folder"),
+    ):
         with pytest.raises(InputError, match=why):
             places(tmp_path / source, tmp_path / target, records and tmp_path / records)
     with pytest.raises(InputError, match="holds no volume file"):
@@ -294,15 +319,23 @@ def test_a_torn_line_costs_one_line_wherever_it_was_cut(tmp_path):
 def queue(tmp_path):
     """(manifest, queue): a defaced, a blocked and a failed case."""
     manifest = Manifest(tmp_path / NAME)
-    manifest.add({"manifest": 1},
-                 {"case": "a", "kind": "file", "input": "../in/a", "status": "defaced", "outputs": ["../out/a"],
-                  "mask": "a_m", "warned_checks": ["chin", "nose"]},
-                 {"case": "b", "kind": "file", "input": "../in/b", "status": "started"},
-                 {"case": "b", "kind": "file", "input": "../in/b", "status": "blocked",
-                  "failed_checks": ["chin", "mouth"]},
-                 {"case": "c", "kind": "file", "input": "../in/c", "status": "failed", "error": "unreadable"},
-                 {"case": "d", "kind": "file", "input": "../in/d", "status": "blocked", "failed_checks": ["chin"]},
-                 {"case": "e", "kind": "file", "input": "../in/e", "status": "started"})
+    manifest.add(
+        {"manifest": 1},
+        {
+            "case": "a",
+            "kind": "file",
+            "input": "../in/a",
+            "status": "defaced",
+            "outputs": ["../out/a"],
+            "mask": "a_m",
+            "warned_checks": ["chin", "nose"],
+        },
+        {"case": "b", "kind": "file", "input": "../in/b", "status": "started"},
+        {"case": "b", "kind": "file", "input": "../in/b", "status": "blocked", "failed_checks": ["chin", "mouth"]},
+        {"case": "c", "kind": "file", "input": "../in/c", "status": "failed", "error": "unreadable"},
+        {"case": "d", "kind": "file", "input": "../in/d", "status": "blocked", "failed_checks": ["chin"]},
+        {"case": "e", "kind": "file", "input": "../in/e", "status": "started"},
+    )
     return manifest, review.load_queue(tmp_path)
 
 

@@ -77,8 +77,10 @@ def test_a_replaced_input_is_done_again_where_that_is_allowed(batch, tmp_path):
 
 def test_what_all_results_must_have_in_common_is_never_mixed(batch, tmp_path):
     assert batch().complete
-    for options, why in (({"deidentify_headers": True}, "with headers kept, not with headers cleaned"),
-                         ({"fill": "air"}, "with fill levelled, not with fill air")):
+    for options, why in (
+        ({"deidentify_headers": True}, "with headers kept, not with headers cleaned"),
+        ({"fill": "air"}, "with fill levelled, not with fill air"),
+    ):
         with pytest.raises(InputError, match=f"{why}; choose another output folder"):
             batch(**options)
     assert run_batch(tmp_path / "in", tmp_path / "cleaned", Options(mask=tmp_path / "mask.nii.gz", deidentify_headers=True))
@@ -90,7 +92,8 @@ def test_another_model_is_for_what_failed_or_was_blocked(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"no volume")
     Manifest(tmp_path / "out-hospital-only" / NAME).add(
-        {"manifest": 1, "input": "../in", "output": "../out", "fill": "levelled", "model": "ours"})
+        {"manifest": 1, "input": "../in", "output": "../out", "fill": "levelled", "model": "ours"}
+    )
     with pytest.raises(InputError, match=r"with model ours, not with model head-3mm.*--retry-failed"):
         run_batch(tmp_path / "in", tmp_path / "out", Options())
     assert run_batch(tmp_path / "in", tmp_path / "out", Options(), retry_failed=True).by_status == {"failed": 1}

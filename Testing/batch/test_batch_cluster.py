@@ -42,8 +42,14 @@ def start(tmp_path):
     def begin(*arguments):
         log = tmp_path / f"log{len(processes)}"
         with open(log, "wb") as out:
-            processes.append(subprocess.Popen([sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
-                                              stdout=out, stderr=out, env=environment))
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
+                    stdout=out,
+                    stderr=out,
+                    env=environment,
+                )
+            )
         return processes[-1], log
 
     yield begin

@@ -64,7 +64,7 @@ def test_a_correction_that_fails_its_checks_changes_nothing_until_it_is_overridd
     item = item_of(manifest, "b/head.nii.gz")
     volume = read_volume(item.mask)
     half = volume.stored > 0
-    half[:, :, :half.shape[2] // 2] = False
+    half[:, :, : half.shape[2] // 2] = False
     kept = {path: path.read_bytes() for path in (*item.outputs, item.mask)}
     with pytest.raises(ChecksFailed) as blocked:
         correct(manifest, item, half, volume.geometry)

@@ -31,8 +31,13 @@ def tree(tmp_path_factory):
     maker.write_series(source / "Doe^Jane" / "thick", maker.upright(count=20, spacing=12.0), first, number=2)
     maker.write_series(source / "Roe^John" / "ct", maker.sparse(), second, number=1)
     short = maker.upright(count=4)
-    maker.write_series(source / "Roe^John" / "scout", maker.Shape(short.positions[:1], maker.SAGITTAL), second, number=2,
-                       image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+    maker.write_series(
+        source / "Roe^John" / "scout",
+        maker.Shape(short.positions[:1], maker.SAGITTAL),
+        second,
+        number=2,
+        image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"),
+    )
     return source
 
 
@@ -52,8 +57,9 @@ def two_patients(folder, other=None):
     """Study UIDs of two patients: the first one's series lies in ``folder``, as the second one's unless ``other`` is given."""
     studies = maker.Study(), maker.Study()
     for name, study, place in zip("ab", studies, (folder, other or folder)):
-        maker.write_series(place, maker.sparse(), study, name=name,
-                           change=lambda dataset, k, name=name: setattr(dataset, "PatientID", name))
+        maker.write_series(
+            place, maker.sparse(), study, name=name, change=lambda dataset, k, name=name: setattr(dataset, "PatientID", name)
+        )
     return [study.study for study in studies]
 
 
@@ -92,7 +98,10 @@ def finished(tree, mask):
 
 def test_what_is_given_away_tells_no_names_and_no_mask_is_in_it(finished):
     assert sorted(path.relative_to(finished).as_posix() for path in finished.glob("*/*")) == [
-        "study_0001/series_01", "study_0001/series_02", "study_0002/series_01"]
+        "study_0001/series_01",
+        "study_0001/series_02",
+        "study_0002/series_01",
+    ]
     assert all(path.suffix == ".dcm" for path in finished.rglob("*") if path.is_file())
     kept = finished.with_name("out-hospital-only")
     assert len(list(kept.rglob("*_record.json"))) == 3 and len(list(kept.rglob("*_facemask.nii.gz"))) == 3
@@ -115,11 +124,14 @@ def test_every_patient_of_a_mixed_folder_is_released_once_and_alone(tmp_path, ma
     out = tmp_path / "out"
     summary = run_batch(tmp_path / "in", out, Options(mask=mask))
     assert summary.complete and summary.by_status == {"defaced": 4}
-    patients = [{pydicom.dcmread(path, stop_before_pixels=True).PatientID for path in folder.rglob("*.dcm")}
-                for folder in sorted(out.iterdir())]
+    patients = [
+        {pydicom.dcmread(path, stop_before_pixels=True).PatientID for path in folder.rglob("*.dcm")}
+        for folder in sorted(out.iterdir())
+    ]
     assert sorted(map(sorted, patients)) == [["a"], ["a"], ["b"], ["b"]]
     assert sorted(path.relative_to(out).as_posix() for path in out.glob("*/*")) == [
-        f"study_{number:04}/series_01" for number in range(1, 5)]
+        f"study_{number:04}/series_01" for number in range(1, 5)
+    ]
     manifest = out.with_name("out-hospital-only") / NAME
     before = manifest.read_text()
     assert main(["batch", str(tmp_path / "in"), str(out), "--quiet"]) == 0 and manifest.read_text() == before
@@ -147,9 +159,18 @@ def test_what_an_earlier_version_released_of_a_mixed_folder_is_told(tmp_path, ma
     source, out = tmp_path / "in", tmp_path / "out"
     two_patients(source / "flat")
     manifest = Manifest(tmp_path / "out-hospital-only" / NAME)
-    manifest.add({"manifest": 1, "input": "../in", "fill": "levelled"},
-                 {"case": "flat", "kind": "dicom", "input": "../in/flat", "status": "defaced", "folder": "study_0001",
-                  "outputs": ["../out/study_0001/series_01"], "mask": None})
+    manifest.add(
+        {"manifest": 1, "input": "../in", "fill": "levelled"},
+        {
+            "case": "flat",
+            "kind": "dicom",
+            "input": "../in/flat",
+            "status": "defaced",
+            "folder": "study_0001",
+            "outputs": ["../out/study_0001/series_01"],
+            "mask": None,
+        },
+    )
     warnings = []
     summary = run_batch(source, out, Options(mask=mask), warn=warnings.append)
     assert summary.by_status == {"defaced": 2} and sorted(p.name for p in out.iterdir()) == ["study_0002", "study_0003"]
@@ -163,7 +184,7 @@ def test_a_person_corrects_a_study_and_cleaned_headers_stay_clean(finished, tree
     face = mask.stored > 0
     # Air in front of the nose, so that no check minds.
     front = np.argwhere(face)[:, 1].min()
-    face[face.shape[0] // 2, front - 2:front, 30:34] = True
+    face[face.shape[0] // 2, front - 2 : front, 30:34] = True
     fixed = correct(path, item, face, mask.geometry)
     assert fixed.review == "corrected" and sorted(p.name for p in fixed.outputs) == ["series_01", "series_02"]
     record = record_of(fixed)

@@ -49,8 +49,11 @@ def rays_of(case, model, with_reference):
 
 def print_rows(rows):
     for row in rows:
-        print(f"{row['zone']:15}", *(f"{key.removesuffix('_mm')} {value:.2f} " for key, value in row.items()
-                                     if key.endswith("_mm")), flush=True)
+        print(
+            f"{row['zone']:15}",
+            *(f"{key.removesuffix('_mm')} {value:.2f} " for key, value in row.items() if key.endswith("_mm")),
+            flush=True,
+        )
 
 
 def trained(args):
@@ -70,12 +73,21 @@ def trained(args):
     bars = []
     for name in GAINS:
         *zones, total = [row[f"{name} gain_mm"] for row in rows]
-        bars += [Bar(f"{name}: most that the file adds to bone, any zone", float(np.nanmax(zones)), "<=", MOST_GAIN_MM, "mm"),
-                 Bar(f"{name}: what the file adds to bone, in all", total, "<=", MOST_GAIN_IN_ALL_MM, "mm")]
+        bars += [
+            Bar(f"{name}: most that the file adds to bone, any zone", float(np.nanmax(zones)), "<=", MOST_GAIN_MM, "mm"),
+            Bar(f"{name}: what the file adds to bone, in all", total, "<=", MOST_GAIN_IN_ALL_MM, "mm"),
+        ]
     *zones, total = [row["wide border_mm"] for row in rows]
-    bars += [Bar("wide: most that the border adds to bone and the skin around, any zone", float(np.nanmax(zones)), "<=",
-                 MOST_GAIN_MM, "mm"),
-             Bar("wide: what the border adds to bone and the skin around, in all", total, "<=", MOST_GAIN_IN_ALL_MM, "mm")]
+    bars += [
+        Bar(
+            "wide: most that the border adds to bone and the skin around, any zone",
+            float(np.nanmax(zones)),
+            "<=",
+            MOST_GAIN_MM,
+            "mm",
+        ),
+        Bar("wide: what the border adds to bone and the skin around, in all", total, "<=", MOST_GAIN_IN_ALL_MM, "mm"),
+    ]
     return rows, bars
 
 
@@ -90,8 +102,13 @@ def boundary_of(case, model, seed):
     mask, row = face_mask(volume, networks(), ModelRun(model)), {"case": case.name}
     for fill in FILLS:
         found = boundary_error(volume, mask, fill)
-        row |= {"lines": found["lines"], f"{fill}_clue": found["clue"], f"{fill}_moved_mm": found["moved_mm"],
-                f"{fill}_mm": found["as_shown_mm"], f"{fill}_depth_only_mm": found["depth_only_mm"]}
+        row |= {
+            "lines": found["lines"],
+            f"{fill}_clue": found["clue"],
+            f"{fill}_moved_mm": found["moved_mm"],
+            f"{fill}_mm": found["as_shown_mm"],
+            f"{fill}_depth_only_mm": found["depth_only_mm"],
+        }
     return row
 
 
@@ -100,22 +117,33 @@ def boundary(args):
     rows = []
     for number, case in enumerate(find_cases(args.data, args.cases)):
         rows.append(boundary_of(case, args.model, number))
-        print("  ".join(f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}"
-                        for key, value in rows[-1].items()), flush=True)
+        print(
+            "  ".join(
+                f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in rows[-1].items()
+            ),
+            flush=True,
+        )
     worst = min(row["levelled_mm"] for row in rows)
     gain = max(row["levelled_depth_only_mm"] - row["levelled_moved_mm"] for row in rows)
     found = float(np.median([row["published_moved_mm"] for row in rows]))
-    return rows, [Bar("published fill, median error (the attack works)", found, "<=", 3.0, "mm"),
-                  Bar("levelled fill, least error", worst, ">=", LEAST_ERROR_MM, "mm"),
-                  Bar("levelled fill, most that the file's clues add to average depth", gain, "<=", SLACK_MM, "mm")]
+    return rows, [
+        Bar("published fill, median error (the attack works)", found, "<=", 3.0, "mm"),
+        Bar("levelled fill, least error", worst, ">=", LEAST_ERROR_MM, "mm"),
+        Bar("levelled fill, most that the file's clues add to average depth", gain, "<=", SLACK_MM, "mm"),
+    ]
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser)
     add_run_options(parser)
-    parser.add_argument("--train", type=Path, default=CHECK_DATA.parent / "train", metavar="FOLDER",
-                        help="the heads that the attackers learn from, with reference masks")
+    parser.add_argument(
+        "--train",
+        type=Path,
+        default=CHECK_DATA.parent / "train",
+        metavar="FOLDER",
+        help="the heads that the attackers learn from, with reference masks",
+    )
     parser.add_argument("--reference-only", action="store_true", help="judge with the reference masks, not the engine's own")
     parser.add_argument("--cross-validate", action="store_true", help="print the gains over the training heads too (slow)")
     parser.add_argument("--boundary", action="store_true", help="the attack that needs no training")

@@ -39,8 +39,13 @@ class Bar:
 
 
 def add_data_options(parser):
-    parser.add_argument("--data", type=Path, default=CHECK_DATA, metavar="FOLDER",
-                        help="folder, searched with its sub-folders, of *_image.nii.gz and *_mask.nii.gz")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=CHECK_DATA,
+        metavar="FOLDER",
+        help="folder, searched with its sub-folders, of *_image.nii.gz and *_mask.nii.gz",
+    )
     parser.add_argument("--cases", nargs="+", metavar="NAME", help="only these heads")
 
 
@@ -102,8 +107,12 @@ def machine_facts():
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = None
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)),
-            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1), "versions": versions}
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "versions": versions,
+    }
 
 
 def _processor():
@@ -121,8 +130,9 @@ def report_bars(bars):
 
 
 def bars_as_dicts(bars):
-    return [{"what": b.what, "value": b.value, "sign": b.sign, "limit": b.limit, "unit": b.unit, "passed": b.passed}
-            for b in bars]
+    return [
+        {"what": b.what, "value": b.value, "sign": b.sign, "limit": b.limit, "unit": b.unit, "passed": b.passed} for b in bars
+    ]
 
 
 def write_json(path, content):

@@ -46,17 +46,26 @@ def run_batch(volume, cases, environment):
         run = measured_run([*OURS, work / "in", work / "out", "--quiet"], work / "log", environment)
         if run.code != 0:
             raise SystemExit((work / "log").read_text() + Path(f"{work / 'log'}.err").read_text())
-        return {"cases": cases, "seconds": run.seconds, "core_seconds": core_seconds() - before,
-                "peak_gb": run.peak_bytes / 1e9, "bytes_in": size_of(work / "in"), "bytes_out": size_of(work / "out"),
-                "bytes_hospital": size_of(work / "out-hospital-only")}
+        return {
+            "cases": cases,
+            "seconds": run.seconds,
+            "core_seconds": core_seconds() - before,
+            "peak_gb": run.peak_bytes / 1e9,
+            "bytes_in": size_of(work / "in"),
+            "bytes_out": size_of(work / "out"),
+            "bytes_hospital": size_of(work / "out-hospital-only"),
+        }
 
 
 def per_case(few, many):
     """Of one case without the start: what the further cases of the larger batch added."""
     further = many["cases"] - few["cases"]
     added = {key: (many[key] - few[key]) / further for key in ("seconds", "core_seconds")}
-    return added | {key: many[key] / many["cases"] for key in ("bytes_in", "bytes_out", "bytes_hospital")} | {
-        "peak_gb": many["peak_gb"]}
+    return (
+        added
+        | {key: many[key] / many["cases"] for key in ("bytes_in", "bytes_out", "bytes_hospital")}
+        | {"peak_gb": many["peak_gb"]}
+    )
 
 
 def table(case, cases=MILLION):
@@ -69,17 +78,22 @@ def table(case, cases=MILLION):
     yield "written over the network", (case["bytes_out"] + case["bytes_hospital"]) * cases / 1e12, "TB"
     yield "kept for release", case["bytes_out"] * cases / 1e12, "TB"
     yield "kept in the hospital (masks, records, manifest)", case["bytes_hospital"] * cases / 1e12, "TB"
-    yield "read and written with 100 cores at work", \
-        (case["bytes_in"] + case["bytes_out"] + case["bytes_hospital"]) / case["core_seconds"] * 100 * 8 / 1e9, "Gbit/s"
+    yield (
+        "read and written with 100 cores at work",
+        (case["bytes_in"] + case["bytes_out"] + case["bytes_hospital"]) / case["core_seconds"] * 100 * 8 / 1e9,
+        "Gbit/s",
+    )
     yield "memory of one batch", case["peak_gb"], "GB"
 
 
 def report(content):
     case = content["per_case"]
     machine = content["machine"]
-    print(f"{machine['processor']}, {machine['cores']} cores; {content['slices']} slices, per case: "
-          f"{case['core_seconds']:.1f} core s, {case['bytes_in'] / 1e6:.0f} MB in, "
-          f"{case['bytes_out'] / 1e6:.0f} MB out, {case['bytes_hospital'] / 1e6:.2f} MB for the hospital")
+    print(
+        f"{machine['processor']}, {machine['cores']} cores; {content['slices']} slices, per case: "
+        f"{case['core_seconds']:.1f} core s, {case['bytes_in'] / 1e6:.0f} MB in, "
+        f"{case['bytes_out'] / 1e6:.0f} MB out, {case['bytes_hospital'] / 1e6:.2f} MB for the hospital"
+    )
     for batch in content["batches"]:
         print(f"{batch['cases']} cases: {batch['seconds']:.0f} s, peak memory {batch['peak_gb']:.2f} GB")
     for what, number, unit in table(case):
@@ -92,8 +106,13 @@ def main(argv=None):
     parser.add_argument("--cases", type=int, default=8, help="of the larger batch (default 8)")
     parser.add_argument("--threads", type=int, help="cores (default: all)")
     parser.add_argument("--measured", type=Path, metavar="JSON", help="print the table of an earlier measurement")
-    parser.add_argument("--volumes", type=Path, default=Path(tempfile.gettempdir()) / "ctadeface-benchmark-volumes",
-                        metavar="FOLDER", help="where the made volumes are kept (real heads: not for release)")
+    parser.add_argument(
+        "--volumes",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "ctadeface-benchmark-volumes",
+        metavar="FOLDER",
+        help="where the made volumes are kept (real heads: not for release)",
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     args = parser.parse_args(argv)
     if args.measured:
@@ -102,8 +121,14 @@ def main(argv=None):
     environment = use_cores(args.threads)
     volume = make_volume(args.slices, args.volumes)
     few, many = (run_batch(volume, cases, environment) for cases in (max(args.cases // 2, 1), args.cases))
-    content = {"machine": machine_facts(), "model": model_facts(), "slices": args.slices, "batches": [few, many],
-               "load_before": os.getloadavg()[0], "per_case": per_case(few, many)}
+    content = {
+        "machine": machine_facts(),
+        "model": model_facts(),
+        "slices": args.slices,
+        "batches": [few, many],
+        "load_before": os.getloadavg()[0],
+        "per_case": per_case(few, many),
+    }
     report(content)
     write_json(args.output / "cost.json", content)
     return 0

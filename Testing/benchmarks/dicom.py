@@ -26,8 +26,13 @@ def deface(source, out, deidentify):
     """(the run's result as the shell prints it, seconds, seconds of all cores, peak memory in GB)."""
     command = [sys.executable, "-m", "CTADefaceLib", "run", str(source), "-o", str(out), "--json", "--quiet"]
     started, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command + ["--deidentify-headers"] * deidentify, capture_output=True, text=True, check=False,
-                          env=os.environ | {"PYTHONPATH": str(ENGINE)})
+    done = subprocess.run(
+        command + ["--deidentify-headers"] * deidentify,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ENGINE)},
+    )
     seconds = time.monotonic() - started
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
@@ -52,15 +57,17 @@ def differences(source, release, mask_path, scratch):
     bits = np.array([h.BitsStored for h in headers])
     words = new.astype(np.uint16)
     found = {
-        "slices": len(after), "changed_voxels": int(changed.sum()), "mask_voxels": int(mask.sum()),
+        "slices": len(after),
+        "changed_voxels": int(changed.sum()),
+        "mask_voxels": int(mask.sum()),
         "mask_unchanged": int((mask & ~changed).sum()),
         "gdcm_differs": int((readers.by_gdcm(after) != hu).sum()),
         "dcmtk_differs": int((readers.by_dcmtk(after, scratch, signed=False) != words).sum()),
         # It reads every slice with the first one's number of bits, in the originals too.
         "dcm2niix_differs": int((readers.by_dcm2niix(release, scratch) != hu)[bits == bits[0]].sum()),
-        "new_errors": sum(len(readers.validator_errors(b) - readers.validator_errors(a))
-                          for a, b in zip(before, after)),
-        "undrawn": sum(not readers.drawn_by_dcmtk(path, scratch) for path in after[::10])}
+        "new_errors": sum(len(readers.validator_errors(b) - readers.validator_errors(a)) for a, b in zip(before, after)),
+        "undrawn": sum(not readers.drawn_by_dcmtk(path, scratch) for path in after[::10]),
+    }
     return found
 
 
@@ -75,13 +82,16 @@ def main():
     for name, deidentify in (("headers kept", False), ("headers cleaned", True)):
         with tempfile.TemporaryDirectory() as scratch:
             result, seconds, cores, peak = deface(args.data, Path(scratch) / "release", deidentify)
-            row = {"seconds": round(seconds, 2), "cpu_seconds": round(cores, 2), "peak_gb": round(peak, 2),
-                   "mask_ml": result["mask_ml"]}
+            row = {
+                "seconds": round(seconds, 2),
+                "cpu_seconds": round(cores, 2),
+                "peak_gb": round(peak, 2),
+                "mask_ml": result["mask_ml"],
+            }
             row |= differences(args.data, result["defaced"], result["mask"], scratch)
         rows[name] = row
         print(name, row)
-        bars += [Bar(f"{name}: {what}", row[what], "<=", 0)
-                 for what in NONE_EXPECTED]
+        bars += [Bar(f"{name}: {what}", row[what], "<=", 0) for what in NONE_EXPECTED]
     code = report_bars(bars)
     write_json(args.output / "dicom.json", {"machine": machine_facts(), "runs": rows, "bars": bars_as_dicts(bars)})
     return code

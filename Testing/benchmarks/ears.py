@@ -51,8 +51,10 @@ class Reference:
         self.hu = ndi.map_coordinates(hu, index, order=1, mode="constant", cval=-1000)
         self.inside = np.all([(at >= 0) & (at <= n - 1) for at, n in zip(index, hu.shape)], 0)
         tissue = self.hu > TISSUE_HU
-        across, along = (np.stack([outside_mm(plane, known) for plane, known in zip(a, b)], axis) for a, b, axis in (
-            (tissue, self.inside, 0), (tissue.swapaxes(0, 1), self.inside.swapaxes(0, 1), 1)))
+        across, along = (
+            np.stack([outside_mm(plane, known) for plane, known in zip(a, b)], axis)
+            for a, b, axis in ((tissue, self.inside, 0), (tissue.swapaxes(0, 1), self.inside.swapaxes(0, 1), 1))
+        )
         self.distance = np.maximum(across, along)
         place = np.all([(p >= low) & (p <= high) for p, low, high in zip(points, *PLACE)], 0)
         # The ear leans back: low behind it lies the corner of the neck, low before it the angle of the jaw.
@@ -110,8 +112,12 @@ def reference(volume, frame):
     tissue = volume.to_hu(volume.ras()) > TISSUE_HU
     for name, side in SIDES.items():
         found = Reference(volume, frame, side)
-        result[name] = (found.voxels(found.pinna, False) & tissue, found.voxels(found.distance == 0, False), found.in_view,
-                        found)
+        result[name] = (
+            found.voxels(found.pinna, False) & tissue,
+            found.voxels(found.distance == 0, False),
+            found.in_view,
+            found,
+        )
     return result
 
 
@@ -127,13 +133,19 @@ def measure(volume, references, survey):
     rows, ml = [], volume.geometry.millilitres
     for name, (pinna, _, in_view, _found) in references.items():
         size = ml(pinna.sum())
-        rows.append({"side": name, "in_view": round(in_view, 3), "pinna_ml": round(size, 2),
-                     "judged": in_view >= LEAST_IN_VIEW and size >= LEAST_EAR_ML,
-                     "removed": round(float((gone & pinna).sum() / max(pinna.sum(), 1)), 4),
-                     "left_ml": round(ml((pinna & ~gone).sum()), 3),
-                     "gone_ml": round(ml(gone.sum()), 2),
-                     "other_ml": round(ml((gone & inner).sum()), 3),
-                     "layer_ml": round(ml((gone & ~inner & ~whole).sum()), 3)})
+        rows.append(
+            {
+                "side": name,
+                "in_view": round(in_view, 3),
+                "pinna_ml": round(size, 2),
+                "judged": in_view >= LEAST_IN_VIEW and size >= LEAST_EAR_ML,
+                "removed": round(float((gone & pinna).sum() / max(pinna.sum(), 1)), 4),
+                "left_ml": round(ml((pinna & ~gone).sum()), 3),
+                "gone_ml": round(ml(gone.sum()), 2),
+                "other_ml": round(ml((gone & inner).sum()), 3),
+                "layer_ml": round(ml((gone & ~inner & ~whole).sum()), 3),
+            }
+        )
     return rows, gone
 
 
@@ -157,7 +169,7 @@ def draw(path, found, gone):
         head = found.distance[s] == 0
         tile[head & ~ndi.binary_erosion(head)] = 0, 200, 0
         tiles.append(np.pad(tile[20:125, 45:][::-1].repeat(2, 0).repeat(2, 1), ((1, 1), (1, 1), (0, 0)), constant_values=128))
-    Image.fromarray(np.vstack([np.hstack(tiles[n:n + 7]) for n in range(0, 21, 7)])).save(path)
+    Image.fromarray(np.vstack([np.hstack(tiles[n : n + 7]) for n in range(0, 21, 7)])).save(path)
 
 
 def main():
@@ -192,11 +204,14 @@ def main():
             measured, gone = measure(here, there, survey)
             for row in measured:
                 rows.append({"case": case.name, "turn": turn, **row})
-                print(f"{case.name:20s} {turn:10s} {row['side']:5s} in view {row['in_view']:.2f}  "
-                      f"pinna {row['pinna_ml']:5.1f} ml  "
-                      f"removed {100 * row['removed']:6.2f} %  left {row['left_ml']:.2f}  head: gone {row['gone_ml']:5.1f}  "
-                      f"layer {row['layer_ml']:.2f}  other {row['other_ml']:.2f} ml"
-                      f"{'' if row['judged'] else '  not judged'}", flush=True)
+                print(
+                    f"{case.name:20s} {turn:10s} {row['side']:5s} in view {row['in_view']:.2f}  "
+                    f"pinna {row['pinna_ml']:5.1f} ml  "
+                    f"removed {100 * row['removed']:6.2f} %  left {row['left_ml']:.2f}  head: gone {row['gone_ml']:5.1f}  "
+                    f"layer {row['layer_ml']:.2f}  other {row['other_ml']:.2f} ml"
+                    f"{'' if row['judged'] else '  not judged'}",
+                    flush=True,
+                )
                 if args.pictures and turn == "upright":
                     args.pictures.mkdir(parents=True, exist_ok=True)
                     draw(args.pictures / f"{case.name}_{row['side']}.png", references[row["side"]][3], gone)
@@ -204,12 +219,16 @@ def main():
     if not judged:
         print("No ear in view.")
         return 1
-    bars = [Bar("least share of a pinna removed", min(row["removed"] for row in judged), ">=", LEAST_REMOVED),
-            Bar("most other tissue of a head", max(row["other_ml"] for row in judged), "<", MOST_OTHER_ML, "ml")]
-    print(f"{len(judged)} ears; median removed {np.median([row['removed'] for row in judged]):.4f}, "
-          f"below the bar {sum(row['removed'] < LEAST_REMOVED for row in judged)}; median other "
-          f"{np.median([row['other_ml'] for row in judged]):.2f} ml, above the bar "
-          f"{sum(row['other_ml'] >= MOST_OTHER_ML for row in judged)} (of an ear's head)")
+    bars = [
+        Bar("least share of a pinna removed", min(row["removed"] for row in judged), ">=", LEAST_REMOVED),
+        Bar("most other tissue of a head", max(row["other_ml"] for row in judged), "<", MOST_OTHER_ML, "ml"),
+    ]
+    print(
+        f"{len(judged)} ears; median removed {np.median([row['removed'] for row in judged]):.4f}, "
+        f"below the bar {sum(row['removed'] < LEAST_REMOVED for row in judged)}; median other "
+        f"{np.median([row['other_ml'] for row in judged]):.2f} ml, above the bar "
+        f"{sum(row['other_ml'] >= MOST_OTHER_ML for row in judged)} (of an ear's head)"
+    )
     write_csv(args.output / "ears.csv", rows)
     write_json(args.output / "ears.json", {"bars": bars_as_dicts(bars), "rows": rows})
     return report_bars(bars)

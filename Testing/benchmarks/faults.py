@@ -26,8 +26,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only at each N-th call (default 1)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only scenarios whose name holds one of these")
-    parser.add_argument("--faults", nargs="+", choices=[*points.ERRNO, points.KILL], default=[points.KILL, *points.ERRNO],
-                        help="default: all")
+    parser.add_argument(
+        "--faults", nargs="+", choices=[*points.ERRNO, points.KILL], default=[points.KILL, *points.ERRNO], help="default: all"
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
@@ -56,8 +57,15 @@ def _run(place, arguments):
 
 
 def _add(rows, faults, scenario, fault, outcome):
-    rows.append({"scenario": scenario, "fault": fault, "tried": outcome.tried,
-                 **{name: outcome.counts[name] for name in COLUMNS}, "faults": len(outcome.faults)})
+    rows.append(
+        {
+            "scenario": scenario,
+            "fault": fault,
+            "tried": outcome.tried,
+            **{name: outcome.counts[name] for name in COLUMNS},
+            "faults": len(outcome.faults),
+        }
+    )
     faults += outcome.faults
     print(f"{scenario}, {fault}: {outcome.tried} tried, {len(outcome.faults)} faults", file=sys.stderr, flush=True)
 

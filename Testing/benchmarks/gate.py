@@ -100,8 +100,13 @@ def examine(turns, kinds, case):
         random = np.random.default_rng(zlib.crc32(f"{case.name} {turn}".encode()))
         chosen = [k for n, k in enumerate(kinds) if (n + number + zlib.crc32(case.name.encode())) % len(turns) < 2]
         spoilt = {kind: KINDS[kind][0](face, random) & np.ones(mask.shape, bool) for kind in chosen}
-        arrays = turned([hu, mask.view(np.uint8), *(m.view(np.uint8) for m in spoilt.values())],
-                        [1, *[0] * (1 + len(spoilt))], [AIR_HU, *[0] * (1 + len(spoilt))], spacing, TURNS[turn])
+        arrays = turned(
+            [hu, mask.view(np.uint8), *(m.view(np.uint8) for m in spoilt.values())],
+            [1, *[0] * (1 + len(spoilt))],
+            [AIR_HU, *[0] * (1 + len(spoilt))],
+            spacing,
+            TURNS[turn],
+        )
         judge, whole = Judge(arrays[0], spacing), FaceOf(arrays[0], arrays[1] > 0, spacing)
         there = whole.cropped(whole.box)
         masks = {"reference": (whole.mask, "levelled"), "own": (judge.own, "levelled")}
@@ -111,9 +116,19 @@ def examine(turns, kinds, case):
             shown = shown_cm2(there, after[whole.box]) if after is not None else 0.0
             frame = judge.survey.frame
             again = defaced_again(judge.volume, after, frame) if kind in GOOD and after is not None else None
-            rows.append({"case": case.name, "turn": turn, "kind": kind, "shown_cm2": round(shown, 2),
-                         "patch_cm2": patch and round(patch, 2), "stopped": bool(stops), "by": " ".join(stops),
-                         "score": frame and round(frame.score, 3), "defaced_again": again})
+            rows.append(
+                {
+                    "case": case.name,
+                    "turn": turn,
+                    "kind": kind,
+                    "shown_cm2": round(shown, 2),
+                    "patch_cm2": patch and round(patch, 2),
+                    "stopped": bool(stops),
+                    "by": " ".join(stops),
+                    "score": frame and round(frame.score, 3),
+                    "defaced_again": again,
+                }
+            )
     return rows
 
 
@@ -131,8 +146,10 @@ def summary(rows):
     for kind in dict.fromkeys(row["kind"] for row in rows):
         part = [row for row in rows if row["kind"] == kind]
         shows = [row for row in part if row["shown_cm2"] >= LEAST_SHOWN_CM2]
-        print(f"{kind:32} {len(part):4} outputs, {len(shows):4} show a face, {sum(not r['stopped'] for r in shows):3} of them "
-              f"passed; {sum(r['stopped'] for r in part):4} stopped")
+        print(
+            f"{kind:32} {len(part):4} outputs, {len(shows):4} show a face, {sum(not r['stopped'] for r in shows):3} of them "
+            f"passed; {sum(r['stopped'] for r in part):4} stopped"
+        )
     passed = [row for row in bad if not row["stopped"]]
     alarms = [row for row in good if row["stopped"]]
     for row in passed:
@@ -150,8 +167,10 @@ def _alone(rows):
 def _alarms(good, kind):
     """How many good masks of a kind were stopped, as text."""
     rows = [row for row in good if row["kind"] == kind]
-    return (f"{sum(row['stopped'] for row in rows)} of {len(rows)} {kind} "
-            f"({len(rows) - len(_alone(rows))} without asking the model)")
+    return (
+        f"{sum(row['stopped'] for row in rows)} of {len(rows)} {kind} "
+        f"({len(rows) - len(_alone(rows))} without asking the model)"
+    )
 
 
 def _share_recognised(good):
@@ -171,18 +190,22 @@ def main(argv=None):
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     args = parser.parse_args(argv)
     rows, started = [], time.monotonic()
-    cases = find_cases(args.data, args.cases)[args.first::args.every][:args.count]
+    cases = find_cases(args.data, args.cases)[args.first :: args.every][: args.count]
     with ProcessPoolExecutor(args.processes) as pool:
         for case, found in zip(cases, pool.map(partial(examine, args.turns, args.kinds), cases)):
             rows += found
             print(f"{case.name}: {len(rows)} outputs, {time.monotonic() - started:.0f} s", flush=True)
     bad, passed, good, alarms = summary(rows)
-    bars = [Bar("outputs that show a face and pass, upper 95 % limit", wilson_upper(len(passed), len(bad)), "<=", MOST_PASSED),
-            Bar("good masks that are stopped", len(alarms) / len(good), "<=", MOST_ALARMS),
-            Bar("defaced heads that are recognised as such", _share_recognised(good), ">=", LEAST_AGAIN),
-            Bar("outputs", len(rows), ">=", 600)]
-    print(f"\n{len(passed)} of {len(bad)} outputs that show a face passed ({len(_alone(bad))} without asking the model); "
-          f"{len(alarms)} of {len(good)} good masks were stopped: " + ", ".join(_alarms(good, kind) for kind in GOOD))
+    bars = [
+        Bar("outputs that show a face and pass, upper 95 % limit", wilson_upper(len(passed), len(bad)), "<=", MOST_PASSED),
+        Bar("good masks that are stopped", len(alarms) / len(good), "<=", MOST_ALARMS),
+        Bar("defaced heads that are recognised as such", _share_recognised(good), ">=", LEAST_AGAIN),
+        Bar("outputs", len(rows), ">=", 600),
+    ]
+    print(
+        f"\n{len(passed)} of {len(bad)} outputs that show a face passed ({len(_alone(bad))} without asking the model); "
+        f"{len(alarms)} of {len(good)} good masks were stopped: " + ", ".join(_alarms(good, kind) for kind in GOOD)
+    )
     code = report_bars(bars)
     write_csv(args.output / "gate.csv", rows)
     write_json(args.output / "gate.json", {"bars": bars_as_dicts(bars)})

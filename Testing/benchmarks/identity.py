@@ -77,14 +77,17 @@ def measure(name, frames, pictures, detector, recognisers):
 
     results, points = {}, {recogniser: {} for recogniser in recognisers}
     for fill in FILLS:
-        views = [compare(*part, detector, recognisers["facenet"])
-                 for part in zip(VIEWS, frames, pictures["before"], pictures[fill], strict=True)]
+        views = [
+            compare(*part, detector, recognisers["facenet"])
+            for part in zip(VIEWS, frames, pictures["before"], pictures[fill], strict=True)
+        ]
         results[fill] = summarise(views)
         for number, view in enumerate(views):
             faces = {"before": view.before, fill: view.after or view.before}
             for recogniser, embedder in recognisers.items():
-                points[recogniser] |= {(state, number): embedder.embed(pictures[state][number], face.box)
-                                       for state, face in faces.items() if face}
+                points[recogniser] |= {
+                    (state, number): embedder.embed(pictures[state][number], face.box) for state, face in faces.items() if face
+                }
     return Head(name, results, points)
 
 
@@ -106,11 +109,15 @@ def arrays(heads, state, views):
 
 def originals(heads, views):
     """Distances between originals: the same head in neighbouring views (10 or 15 degrees); different heads."""
-    neighbours = [(("before", a), ("before", b)) for a in range(views) for b in (a + 1, a + COLUMNS)
-                  if b < views and (b != a + 1 or b % COLUMNS)]
+    neighbours = [
+        (("before", a), ("before", b))
+        for a in range(views)
+        for b in (a + 1, a + COLUMNS)
+        if b < views and (b != a + 1 or b % COLUMNS)
+    ]
     same = [d for head in heads for d in distances(head, head, neighbours)]
     pairs = [(("before", v), ("before", v)) for v in range(views)]
-    return same, [d for n, one in enumerate(heads) for other in heads[n + 1:] for d in distances(one, other, pairs)]
+    return same, [d for n, one in enumerate(heads) for other in heads[n + 1 :] for d in distances(one, other, pairs)]
 
 
 def recognised(heads, fill, views):
@@ -120,8 +127,7 @@ def recognised(heads, fill, views):
     own = [d for head in heads for d in distances(head, head, pairs)]
     others = [d for head in heads for other in heads if other is not head for d in distances(head, other, pairs)]
     probes = Identification(arrays(heads, fill, views), arrays(heads, "before", views), tuple((v, v) for v in range(views)))
-    return {"auc_by_view": auc(own, others), "who": {who: probes.found(who) for who in WHO}, "own": own,
-            "others": others}
+    return {"auc_by_view": auc(own, others), "who": {who: probes.found(who) for who in WHO}, "own": own, "others": others}
 
 
 def share(found):
@@ -150,27 +156,40 @@ def report(heads, views):
     for number, view in enumerate(views):
         print(f"  {view.name:<18}" + "  ".join(f"{state} {int(c[:, number].sum())}" for state, c in counts.items()))
     for state, c in counts.items():
-        print(f"{state}: views {share(c.ravel())}; heads in some view {share(c.any(1))}; heads straight ahead "
-              f"{share(c[:, 1])}; McNemar by head p = {mcnemar_p(before.any(1), c.any(1)):.2g}")
-        figures[state] = {"view_rate": float(c.mean()), "head_rate": float(c.any(1).mean()),
-                          "by_view": c.sum(0).tolist()}
+        print(
+            f"{state}: views {share(c.ravel())}; heads in some view {share(c.any(1))}; heads straight ahead "
+            f"{share(c[:, 1])}; McNemar by head p = {mcnemar_p(before.any(1), c.any(1)):.2g}"
+        )
+        figures[state] = {"view_rate": float(c.mean()), "head_rate": float(c.any(1).mean()), "by_view": c.sum(0).tolist()}
     same, different = originals(heads, len(views))
     for name, values in (("same head, neighbouring views", same), ("different heads, same view", different)):
         print(f"originals, {name}: {spread(values)}")
         figures[name] = values
     for fill in FILLS:
         result = recognised(heads, fill, len(views))
-        print(f"{fill}: to own original {spread(result['own'])}; to others' {spread(result['others'])}; AUC by view "
-              f"{result['auc_by_view']:.2f}")
+        print(
+            f"{fill}: to own original {spread(result['own'])}; to others' {spread(result['others'])}; AUC by view "
+            f"{result['auc_by_view']:.2f}"
+        )
         for who, one in result["who"].items():
             print(f"{fill}: {WHO[who]}: rank-1 {rate_of(one['rank1'], one['heads'])}; AUC {auc_text(one)}")
         verdicts = [head.results[fill].verdict for head in heads]
         print(f"{fill}: verdicts " + ", ".join(f"{v} {verdicts.count(v)}" for v in sorted(set(verdicts))))
         figures[f"{fill} identity"] = result
-    bars = [Bar("levelled fill, share of views with a face", figures["levelled"]["view_rate"], "<=",
-                PAPER_DETECTION["ours-published"]),
-            Bar("levelled fill, AUC by view of own against others' originals",
-                figures["levelled identity"]["auc_by_view"], "<=", PUBLISHED_AUC["CTA-DEFACE"])]
+    bars = [
+        Bar(
+            "levelled fill, share of views with a face",
+            figures["levelled"]["view_rate"],
+            "<=",
+            PAPER_DETECTION["ours-published"],
+        ),
+        Bar(
+            "levelled fill, AUC by view of own against others' originals",
+            figures["levelled identity"]["auc_by_view"],
+            "<=",
+            PUBLISHED_AUC["CTA-DEFACE"],
+        ),
+    ]
     return figures, bars
 
 
@@ -201,13 +220,24 @@ def main(argv=None):
         heads.append(head)
         for row in rows_of(head):
             rows.append(row)
-            print("  ".join(f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}"
-                            for key, value in row.items()), flush=True)
+            print(
+                "  ".join(
+                    f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
+                ),
+                flush=True,
+            )
     figures, bars = report(heads, VIEWS)
     code = report_bars(bars)
-    write_json(args.output / "identity.json", {
-        "model": model_facts(args.model), "machine": machine_facts(), "bars": bars_as_dicts(bars), "combined": figures,
-        "heads": {head.name: {fill: r.as_dict() for fill, r in head.results.items()} for head in heads}})
+    write_json(
+        args.output / "identity.json",
+        {
+            "model": model_facts(args.model),
+            "machine": machine_facts(),
+            "bars": bars_as_dicts(bars),
+            "combined": figures,
+            "heads": {head.name: {fill: r.as_dict() for fill, r in head.results.items()} for head in heads},
+        },
+    )
     write_csv(args.output / "identity.csv", rows)
     return code
 

@@ -41,8 +41,13 @@ def measured_run(command, log, environment=None, timeout=None):
     """
     with open(log, "wb") as out, open(f"{log}.err", "wb") as errors:
         started = time.monotonic()
-        process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=errors,
-                                   env={**os.environ, **(environment or {})}, start_new_session=True)
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=out,
+            stderr=errors,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
         try:
             return _watch(process, started, timeout)
         finally:

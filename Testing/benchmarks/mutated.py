@@ -27,8 +27,14 @@ SECONDS_EACH = 20.0
 # What the interpreter, zlib's state, blocks of reading, and the search for the head take, whatever the file.
 FIXED_BYTES = 96 * 2**20
 MOST_MEMORY = 6 * 2**30
-REFUSED, SAME, AS_READ, WRONG, UNEXPECTED, HANG = "refused", "accepted, the original", "accepted, as others read it", \
-    "wrong accept", "unexpected", "hang"
+REFUSED, SAME, AS_READ, WRONG, UNEXPECTED, HANG = (
+    "refused",
+    "accepted, the original",
+    "accepted, as others read it",
+    "wrong accept",
+    "unexpected",
+    "hang",
+)
 
 
 def deface(path, kind, folder, originals):
@@ -44,8 +50,13 @@ def deface(path, kind, folder, originals):
             options = Options(mask=str(originals / "dicom_face.nii.gz"), override=override, by="trial", second_opinion=False)
             require_defaced(deface_dicom(path, folder / "release", options), path.name, override)
         else:
-            options = Options(mask=str(originals / "face.nii.gz"), override=override, by="trial", second_opinion=False,
-                              masks=str(folder / "masks"))
+            options = Options(
+                mask=str(originals / "face.nii.gz"),
+                override=override,
+                by="trial",
+                second_opinion=False,
+                masks=str(folder / "masks"),
+            )
             deface_file(path, folder / "release", options)
     except CTADefaceError as error:
         return str(error)
@@ -53,8 +64,20 @@ def deface(path, kind, folder, originals):
 
 
 # What the synthetic head fails, which has no face to speak of.
-OVERRIDDEN = ("forehead", "nose", "mouth", "chin", "residual_skin", "mask_size", "mask_place", "field_of_view", "vessels",
-              "already_defaced", "bone", "brain")
+OVERRIDDEN = (
+    "forehead",
+    "nose",
+    "mouth",
+    "chin",
+    "residual_skin",
+    "mask_size",
+    "mask_place",
+    "field_of_view",
+    "vessels",
+    "already_defaced",
+    "bone",
+    "brain",
+)
 
 
 def engine_reads(path, kind):
@@ -99,12 +122,24 @@ def pydicom_reads(paths):
         if "PerFrameFunctionalGroupsSequence" in dataset:
             shared = dataset.SharedFunctionalGroupsSequence[0]
             scale = shared.PixelValueTransformationSequence[0]
-            slices += [(frame.PlanePositionSequence[0], shared.PlaneOrientationSequence[0], shared.PixelMeasuresSequence[0],
-                        pixels * float(scale.RescaleSlope) + float(scale.RescaleIntercept))
-                       for frame, pixels in zip(dataset.PerFrameFunctionalGroupsSequence, dataset.pixel_array)]
+            slices += [
+                (
+                    frame.PlanePositionSequence[0],
+                    shared.PlaneOrientationSequence[0],
+                    shared.PixelMeasuresSequence[0],
+                    pixels * float(scale.RescaleSlope) + float(scale.RescaleIntercept),
+                )
+                for frame, pixels in zip(dataset.PerFrameFunctionalGroupsSequence, dataset.pixel_array)
+            ]
         else:
-            slices.append((dataset, dataset, dataset, dataset.pixel_array * float(dataset.RescaleSlope)
-                           + float(dataset.RescaleIntercept)))
+            slices.append(
+                (
+                    dataset,
+                    dataset,
+                    dataset,
+                    dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept),
+                )
+            )
     row, column = np.array(slices[0][1].ImageOrientationPatient, float).reshape(2, 3)
     slices.sort(key=lambda s: float(np.dot(np.array(s[0].ImagePositionPatient, float), np.cross(row, column))))
     places = np.array([s[0].ImagePositionPatient for s in slices], float)
@@ -116,8 +151,11 @@ def pydicom_reads(paths):
 
 def same(volume, hu, matrix):
     found = volume.stored.astype(np.float64) * volume.slope + volume.intercept
-    return found.shape == hu.shape and np.allclose(found, hu, rtol=1e-5, atol=1e-2, equal_nan=True) and np.allclose(
-        volume.geometry.affine(), matrix, rtol=1e-5, atol=1e-3)
+    return (
+        found.shape == hu.shape
+        and np.allclose(found, hu, rtol=1e-5, atol=1e-2, equal_nan=True)
+        and np.allclose(volume.geometry.affine(), matrix, rtol=1e-5, atol=1e-3)
+    )
 
 
 def judge(path, kind, originals, checked):
@@ -172,7 +210,8 @@ def work(pipe, log):
 
 def is_sentence(message):
     return ("unexpected" not in message and "\n" not in message and message.endswith(".") and ";" in message) or (
-        "use cta-deface batch" in message or "run: pip install" in message)
+        "use cta-deface batch" in message or "run: pip install" in message
+    )
 
 
 def reset_peak():
@@ -229,8 +268,13 @@ def trial(chosen, folder, originals, declared):
     """Rows of the outcome of each case."""
     worker = Worker(folder / "worker")
     # The first of each kind pays for the imports.
-    for name, kind in (("head.nii.gz", "nifti"), ("raw.mha", "mha"), ("raw.nrrd", "nrrd"), ("dicom", "dicom"),
-                       ("rle", "dicom")):
+    for name, kind in (
+        ("head.nii.gz", "nifti"),
+        ("raw.mha", "mha"),
+        ("raw.nrrd", "nrrd"),
+        ("dicom", "dicom"),
+        ("rle", "dicom"),
+    ):
         out = folder / "warm" / name
         out.mkdir(parents=True)
         outcome, message, *_ = worker.ask((originals / name, kind, out, originals, False))
@@ -242,9 +286,19 @@ def trial(chosen, folder, originals, declared):
         (place / "in").mkdir(parents=True)
         path = case.write(place / "in")
         outcome, message, memory, printed, seconds = worker.ask((path, case.kind, place, originals, case.checked))
-        rows.append({"case": case.name, "kind": case.kind, "outcome": outcome, "message": message, "mb": memory / 2**20,
-                     "printed": printed, "seconds": round(seconds, 2),
-                     "too much": memory > 2 * declared[case.kind] + FIXED_BYTES, "defaced": message is None})
+        rows.append(
+            {
+                "case": case.name,
+                "kind": case.kind,
+                "outcome": outcome,
+                "message": message,
+                "mb": memory / 2**20,
+                "printed": printed,
+                "seconds": round(seconds, 2),
+                "too much": memory > 2 * declared[case.kind] + FIXED_BYTES,
+                "defaced": message is None,
+            }
+        )
         if outcome in (WRONG, UNEXPECTED, HANG) or rows[-1]["too much"] or printed:
             print(json.dumps(rows[-1]), flush=True)
         shutil.rmtree(place)
@@ -254,10 +308,16 @@ def trial(chosen, folder, originals, declared):
 
 def bars_of(rows):
     counts = Counter(row["outcome"] for row in rows)
-    zero = [Bar(what, value, "<=", 0) for what, value in (
-        ("wrong accepts", counts[WRONG]), ("unexpected errors", counts[UNEXPECTED]), ("hangs", counts[HANG]),
-        ("inputs that took more than twice the head's memory", sum(row["too much"] for row in rows)),
-        ("inputs for which something else was printed", sum(row["printed"] > 0 for row in rows)))]
+    zero = [
+        Bar(what, value, "<=", 0)
+        for what, value in (
+            ("wrong accepts", counts[WRONG]),
+            ("unexpected errors", counts[UNEXPECTED]),
+            ("hangs", counts[HANG]),
+            ("inputs that took more than twice the head's memory", sum(row["too much"] for row in rows)),
+            ("inputs for which something else was printed", sum(row["printed"] > 0 for row in rows)),
+        )
+    ]
     return zero
 
 

@@ -39,16 +39,22 @@ from CTADefaceLib.validation.measures import dice
 LEAST_DICE = 0.99
 FOLD = "all"
 CPU = torch.device("cpu")
-COLUMNS = (("dice", "Dice"), ("input_rms", "input rms"), ("all_pieces", "all pieces"),
-           ("ours_to_reference", "ours : ref"), ("stock_to_reference", "stock : ref"))
+COLUMNS = (
+    ("dice", "Dice"),
+    ("input_rms", "input rms"),
+    ("all_pieces", "all pieces"),
+    ("ours_to_reference", "ours : ref"),
+    ("stock_to_reference", "stock : ref"),
+)
 
 
 def load_stock(folder):
     """Stock's predictor with the weights in ``folder``, settings as of ``--disable_tta -device cpu``."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    predictor = nnUNetPredictor(tile_step_size=0.5, use_mirroring=False, device=CPU, perform_everything_on_device=False,
-                                allow_tqdm=False)
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5, use_mirroring=False, device=CPU, perform_everything_on_device=False, allow_tqdm=False
+    )
     predictor.initialize_from_trained_model_folder(str(folder), (FOLD,))
     return predictor
 
@@ -67,7 +73,8 @@ def stock_mask(predictor, path):
     data = torch.from_numpy(np.ascontiguousarray(data)).float()
     logits = predictor.predict_logits_from_preprocessed_data(data).float()
     labels = convert_predicted_logits_to_segmentation_with_correct_shape(
-        logits, *settings, predictor.label_manager, properties)
+        logits, *settings, predictor.label_manager, properties
+    )
     return labels == predictor.dataset_json["labels"]["face"], data[0]
 
 
@@ -97,9 +104,15 @@ def compare(case, model, predictor):
     with _silence():
         stock, data = stock_mask(predictor, case.image)
     plain, own_data = plain_mask(volume, model)
-    return {"case": case.name, "subset": case.subset, "dice": dice(ours, stock),
-            "input_rms": float((own_data - data).square().mean().sqrt()), "all_pieces": dice(plain, stock),
-            "ours_to_reference": dice(ours, reference), "stock_to_reference": dice(stock, reference)}
+    return {
+        "case": case.name,
+        "subset": case.subset,
+        "dice": dice(ours, stock),
+        "input_rms": float((own_data - data).square().mean().sqrt()),
+        "all_pieces": dice(plain, stock),
+        "ours_to_reference": dice(ours, reference),
+        "stock_to_reference": dice(stock, reference),
+    }
 
 
 def _silence():
@@ -121,7 +134,6 @@ def main(argv=None):
     args = parser.parse_args(argv)
     cases = find_cases(args.data, args.cases)
 
-
     model = networks().loaded(args.model)
     with _silence():
         predictor = load_stock(model.info.folder)
@@ -134,8 +146,10 @@ def main(argv=None):
     print_table_row("mean", [f"{np.mean([row[key] for row in rows]):.4f}" for key, _ in COLUMNS])
     bars = [Bar("worst Dice, stock against ours", min(row["dice"] for row in rows), ">=", LEAST_DICE)]
     code = report_bars(bars)
-    write_json(args.output / "parity.json", {"model": model_facts(args.model), "machine": machine_facts(),
-                                             "cases": rows, "bars": bars_as_dicts(bars)})
+    write_json(
+        args.output / "parity.json",
+        {"model": model_facts(args.model), "machine": machine_facts(), "cases": rows, "bars": bars_as_dicts(bars)},
+    )
     write_csv(args.output / "parity.csv", rows)
     return code
 

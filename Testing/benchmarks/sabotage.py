@@ -49,8 +49,10 @@ class FaceOf:
     @cached_property
     def place(self):
         """mm (up, forward, right) of every voxel from the tip of the nose, three arrays that broadcast."""
-        return tuple(((np.arange(n) - t) * s).reshape([-1 if a == axis else 1 for a in range(3)])
-                     for axis, (n, t, s) in enumerate(zip(self.mask.shape, self.tip, self.spacing)))
+        return tuple(
+            ((np.arange(n) - t) * s).reshape([-1 if a == axis else 1 for a in range(3)])
+            for axis, (n, t, s) in enumerate(zip(self.mask.shape, self.tip, self.spacing))
+        )
 
     @cached_property
     def air(self):
@@ -80,7 +82,7 @@ class FaceOf:
     def near(self, up, forward, right, radius):
         """Bool: a ball about a point given in mm from the tip of the nose."""
         u, f, r = self.place
-        return (u - up) ** 2 + (f - forward) ** 2 + (r - right) ** 2 <= radius ** 2
+        return (u - up) ** 2 + (f - forward) ** 2 + (r - right) ** 2 <= radius**2
 
 
 def _keep(where):
@@ -130,9 +132,11 @@ def _blob(radius):
     def sabotage(face, random):
         skin = np.argwhere(face.skin)
         centre = skin[random.integers(len(skin))]
-        away = sum(((np.arange(n) - c) * s).reshape([-1 if a == axis else 1 for a in range(3)]) ** 2
-                   for axis, (n, c, s) in enumerate(zip(face.mask.shape, centre, face.spacing)))
-        return face.mask & (away > radius ** 2)
+        away = sum(
+            ((np.arange(n) - c) * s).reshape([-1 if a == axis else 1 for a in range(3)]) ** 2
+            for axis, (n, c, s) in enumerate(zip(face.mask.shape, centre, face.spacing))
+        )
+        return face.mask & (away > radius**2)
 
     return sabotage
 
@@ -189,7 +193,7 @@ def _third(low, high):
         used = np.flatnonzero(face.mask.any((1, 2)))
         start, size = used[0], used[-1] + 1 - used[0]
         part = np.zeros(face.mask.shape, bool)
-        part[start + int(low * size):start + int(np.ceil(high * size))] = True
+        part[start + int(low * size) : start + int(np.ceil(high * size))] = True
         return part
 
     return where
@@ -251,9 +255,18 @@ KINDS = {
     "a quarter kept in spots": (_spots(0.25, 7), "percentile"),
 }
 # (up, forward, right) axis of the turn and its degrees: upright, then yaw, pitch and roll.
-TURNS = {"upright": (0, 0, 0), "yaw 20": (20, 0, 0), "yaw -40": (-40, 0, 0), "pitch -20": (0, 0, -20), "pitch 40": (0, 0, 40),
-         "roll 20": (0, 20, 0), "roll -40": (0, -40, 0), "pitch -40": (0, 0, -40), "yaw 40": (40, 0, 0),
-         "all 20": (20, 20, -20)}
+TURNS = {
+    "upright": (0, 0, 0),
+    "yaw 20": (20, 0, 0),
+    "yaw -40": (-40, 0, 0),
+    "pitch -20": (0, 0, -20),
+    "pitch 40": (0, 0, 40),
+    "roll 20": (0, 20, 0),
+    "roll -40": (0, -40, 0),
+    "pitch -40": (0, 0, -40),
+    "yaw 40": (40, 0, 0),
+    "all 20": (20, 20, -20),
+}
 
 
 def turned(arrays, orders, fills, spacing, degrees):
@@ -274,8 +287,10 @@ def turned(arrays, orders, fills, spacing, degrees):
     size = np.ceil(spread / spacing).astype(int) + 1
     matrix = turn.T * spacing / spacing[:, None]
     offset = (shape - 1) / 2 - matrix @ ((size - 1) / 2)
-    return [ndi.affine_transform(array, matrix, offset, tuple(size), order=order, cval=fill, prefilter=False)
-            for array, order, fill in zip(arrays, orders, fills)]
+    return [
+        ndi.affine_transform(array, matrix, offset, tuple(size), order=order, cval=fill, prefilter=False)
+        for array, order, fill in zip(arrays, orders, fills)
+    ]
 
 
 def shown_cm2(face, after):
@@ -299,7 +314,9 @@ def shown_cm2(face, after):
 def skin_area_cm2(face):
     """cm2 of skin at each voxel of it: the faces that it turns to the outer air, less what the steps of voxels add."""
     s, a, r = face.spacing
-    sides = [sum(np.roll(face.air, step, axis) for step in (-1, 1)).astype(float) * area / 100
-             for axis, area in enumerate((a * r, s * r, s * a))]
+    sides = [
+        sum(np.roll(face.air, step, axis) for step in (-1, 1)).astype(float) * area / 100
+        for axis, area in enumerate((a * r, s * r, s * a))
+    ]
     # A plane's area is the root of the sum of squares of its shadows.
-    return np.where(face.skin, np.sqrt(sum(side ** 2 for side in sides)), 0)
+    return np.where(face.skin, np.sqrt(sum(side**2 for side in sides)), 0)

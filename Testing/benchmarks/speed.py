@@ -38,8 +38,11 @@ def use_cores(number):
     allowed = sorted(os.sched_getaffinity(0))
     chosen = allowed[:number] if number else allowed
     os.sched_setaffinity(0, chosen)
-    return {"OMP_NUM_THREADS": str(len(chosen)), "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(len(chosen)),
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(ENGINE), os.environ.get("PYTHONPATH"))))}
+    return {
+        "OMP_NUM_THREADS": str(len(chosen)),
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(len(chosen)),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ENGINE), os.environ.get("PYTHONPATH")))),
+    }
 
 
 def make_volume(slices, folder):
@@ -52,8 +55,9 @@ def model_folder(name, environment):
     """The folder of the model ``name`` (None: the bundled one), as the command lists it."""
     if name and Path(name).is_dir():
         return name
-    listed = subprocess.run([*OURS, "models", "list", "--json"], env={**os.environ, **environment}, check=True,
-                            stdout=subprocess.PIPE, text=True).stdout
+    listed = subprocess.run(
+        [*OURS, "models", "list", "--json"], env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     models = [json.loads(line) for line in listed.splitlines()]
     return next(m["folder"] for m in models if (m["name"] == name if name else m["origin"] == "bundled"))
 
@@ -65,8 +69,11 @@ def run_ours(volume, work, model, environment, timeout, *options):
     run = measured_run(command, work / "ours.log", environment, timeout)
     result = _figures(run, "ours", work / "ours.log")
     said = json.loads((work / "ours.log").read_text().splitlines()[-1])
-    return result | {"mask": said["mask"], "mask_ml": said["mask_ml"],
-                     "stages": {"start": run.seconds - said["seconds"], **said["stages"]}}
+    return result | {
+        "mask": said["mask"],
+        "mask_ml": said["mask_ml"],
+        "stages": {"start": run.seconds - said["seconds"], **said["stages"]},
+    }
 
 
 def run_stock(volume, work, folder, options, environment, timeout):
@@ -75,8 +82,20 @@ def run_stock(volume, work, folder, options, environment, timeout):
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir()
     (source / "case_0000.nii.gz").symlink_to(volume.resolve())
-    command = [Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder"), "-i", source, "-o", target,
-               "-m", folder, "-f", "all", "-device", "cpu", *options]
+    command = [
+        Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder"),
+        "-i",
+        source,
+        "-o",
+        target,
+        "-m",
+        folder,
+        "-f",
+        "all",
+        "-device",
+        "cpu",
+        *options,
+    ]
     run = measured_run(command, work / "stock.log", environment, timeout)
     return _figures(run, "stock", work / "stock.log") | {"mask": str(target / "case.nii.gz")}
 
@@ -105,21 +124,24 @@ def measure(slices, args, environment):
     with tempfile.TemporaryDirectory(prefix="ctadeface-speed-") as folder:
         work = Path(folder)
         runs = [run_ours(volume, work, args.model, environment, args.timeout) for _ in range(args.repeat)]
-        result = {"slices": slices, "ours": min(runs, key=lambda run: run["seconds"]),
-                  "seconds_of_all_runs": [run["seconds"] for run in runs]}
+        result = {
+            "slices": slices,
+            "ours": min(runs, key=lambda run: run["seconds"]),
+            "seconds_of_all_runs": [run["seconds"] for run in runs],
+        }
         print_ours(slices, result["ours"])
         if slices in args.stock:
             # No more than stock does.
-            result["mask_only"] = run_ours(volume, work, args.model, environment, args.timeout, "--mask-only",
-                                           "--masks", work / "masks")
+            result["mask_only"] = run_ours(
+                volume, work, args.model, environment, args.timeout, "--mask-only", "--masks", work / "masks"
+            )
             result["mask_only"].pop("mask")
             trained = model_folder(args.model, environment)
             result["stock"] = run_stock(volume, work, trained, (), environment, args.timeout)
             result["lean"] = run_stock(volume, work, trained, LEAN, environment, args.timeout)
             # In a process of its own, for the same reason as make_volume.
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                result["dice_ours_stock"] = pool.submit(
-                    agreement, result["ours"]["mask"], result["lean"].pop("mask")).result()
+                result["dice_ours_stock"] = pool.submit(agreement, result["ours"]["mask"], result["lean"].pop("mask")).result()
             result["stock"].pop("mask")
             print_ours(slices, result["mask_only"], "mask")
             print_stock(result)
@@ -132,15 +154,21 @@ def print_header():
 
 
 def print_ours(slices, ours, what="ours"):
-    print(f"{slices:>6} {what:<6}{ours['seconds']:>8.1f}{ours['peak_gb']:>7.2f}"
-          + "".join(f"{ours['stages'].get(stage, 0.0):>12.1f}" for stage in STAGES), flush=True)
+    print(
+        f"{slices:>6} {what:<6}{ours['seconds']:>8.1f}{ours['peak_gb']:>7.2f}"
+        + "".join(f"{ours['stages'].get(stage, 0.0):>12.1f}" for stage in STAGES),
+        flush=True,
+    )
 
 
 def print_stock(result):
     for name in ("stock", "lean"):
         stock, (slower, than_mask) = result[name], times(result, name)
-        print(f"{'':>6} {name:<6}{stock['seconds']:>8.1f}{stock['peak_gb']:>7.2f}   {slower:.1f} times the time of ours, "
-              f"{than_mask:.1f} times that of the mask alone", flush=True)
+        print(
+            f"{'':>6} {name:<6}{stock['seconds']:>8.1f}{stock['peak_gb']:>7.2f}   {slower:.1f} times the time of ours, "
+            f"{than_mask:.1f} times that of the mask alone",
+            flush=True,
+        )
     print(f"{'':>6} Dice of our mask and lean's {result['dice_ours_stock']:.3f}", flush=True)
 
 
@@ -171,8 +199,13 @@ def main(argv=None):
     parser.add_argument("--threads", type=int, help="cores for both (default: all)")
     parser.add_argument("--timeout", type=float, help="s for one run, after which the benchmark fails")
     parser.add_argument("--model", metavar="NAME|FOLDER", help="default: the bundled model")
-    parser.add_argument("--volumes", type=Path, default=Path(tempfile.gettempdir()) / "ctadeface-benchmark-volumes",
-                        metavar="FOLDER", help="where the made volumes are kept (real heads: not for release)")
+    parser.add_argument(
+        "--volumes",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "ctadeface-benchmark-volumes",
+        metavar="FOLDER",
+        help="where the made volumes are kept (real heads: not for release)",
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="FOLDER")
     args = parser.parse_args(argv)
     environment = use_cores(args.threads)
@@ -182,8 +215,10 @@ def main(argv=None):
     results = [measure(slices, args, environment) for slices in sorted({*args.slices, *args.stock})]
     bars = demands(results)
     code = report_bars(bars)
-    write_json(args.output / "speed.json", {"model": model_facts(args.model), "machine": machine, "results": results,
-                                            "bars": bars_as_dicts(bars)})
+    write_json(
+        args.output / "speed.json",
+        {"model": model_facts(args.model), "machine": machine, "results": results, "bars": bars_as_dicts(bars)},
+    )
     return code
 
 

@@ -63,8 +63,10 @@ def main(argv=None):
             for setting, dice in scores(*files, model, mirroring).items():
                 table.setdefault(setting, []).append(dice)
     keys = ("face_logit", "skin_logit", "tissue_hu", "mirroring")
-    rows = [dict(zip(keys, setting)) | {"heads": len(dice), "mean": float(np.mean(dice)), "least": float(min(dice))}
-            for setting, dice in table.items()]
+    rows = [
+        dict(zip(keys, setting)) | {"heads": len(dice), "mean": float(np.mean(dice)), "least": float(min(dice))}
+        for setting, dice in table.items()
+    ]
     for row in sorted(rows, key=lambda row: -row["mean"]):
         print("  ".join(f"{key} {value:.4f}" if key in ("mean", "least") else f"{key} {value}" for key, value in row.items()))
     write_csv(args.output / "sweep.csv", rows)

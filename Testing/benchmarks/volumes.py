@@ -62,7 +62,7 @@ def read_source():
 def skull_centre(image):
     """Middle (R, A) in mm from the first voxel of the largest piece of bone in the upper 120 mm."""
     spacing = image.GetSpacing()
-    bone = sitk.GetArrayViewFromImage(image)[-int(SKULL_HEIGHT_MM / spacing[2]):, ::2, ::2] > SKULL_HU
+    bone = sitk.GetArrayViewFromImage(image)[-int(SKULL_HEIGHT_MM / spacing[2]) :, ::2, ::2] > SKULL_HU
     labels, _ = ndi.label(bone)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -75,13 +75,17 @@ def make_volume(slices):
     image, neck = read_source()
     right, anterior = skull_centre(image)
     spacing = (FIELD_MM / COLUMNS, FIELD_MM / COLUMNS, max(FIELD_MM / slices, LEAST_SLICE_MM))
-    corner = [right - FIELD_MM / 2, anterior + NOSE_MM - FIELD_MM / 2,
-              image.GetSize()[2] * image.GetSpacing()[2] + ABOVE_VERTEX_MM - slices * spacing[2]]
+    corner = [
+        right - FIELD_MM / 2,
+        anterior + NOSE_MM - FIELD_MM / 2,
+        image.GetSize()[2] * image.GetSpacing()[2] + ABOVE_VERTEX_MM - slices * spacing[2],
+    ]
     # In mm from the source's first voxel along its axes, whatever its own origin.
     image.SetOrigin((0, 0, 0))
     image.SetDirection(np.eye(3).ravel().tolist())
-    fine = sitk.Resample(image, (COLUMNS, COLUMNS, slices), sitk.Transform(), sitk.sitkLinear, corner, spacing,
-                         image.GetDirection(), AIR_HU)
+    fine = sitk.Resample(
+        image, (COLUMNS, COLUMNS, slices), sitk.Transform(), sitk.sitkLinear, corner, spacing, image.GetDirection(), AIR_HU
+    )
     below = int(np.ceil(-corner[2] / spacing[2])) if neck else 0
     result = sitk.GetImageFromArray(_with_noise(sitk.GetArrayFromImage(fine), max(below, 0)))
     result.SetSpacing(spacing)

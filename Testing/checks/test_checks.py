@@ -77,8 +77,7 @@ def test_a_good_fill_passes_every_check_and_names_what_is_out_of_view(case):
     seen = verdicts(case.checks())
     assert {seen.pop(name) for name in OUT_OF_VIEW} == {"not applicable"} and seen.pop("field_of_view") == "warn"
     assert set(seen.values()) == {"pass"}
-    assert set(seen) | OUT_OF_VIEW | {"field_of_view", "written_file", "identity", "right_ear", "left_ear"} == set(
-        TITLES)
+    assert set(seen) | OUT_OF_VIEW | {"field_of_view", "written_file", "identity", "right_ear", "left_ear"} == set(TITLES)
     require_passed(case.checks().values())
 
 
@@ -118,15 +117,32 @@ def test_changes_are_counted_by_several_threads_at_once():
 def test_nothing_filled_is_noticed(case):
     checks = case.checks(stored=case.volume.stored)
     assert {check.name for check in failed(checks.values())} == {
-        "mask_filled", "residual_skin", "forehead", "brows", "right_eye", "left_eye", "nose", "right_cheek", "left_cheek",
+        "mask_filled",
+        "residual_skin",
+        "forehead",
+        "brows",
+        "right_eye",
+        "left_eye",
+        "nose",
+        "right_cheek",
+        "left_cheek",
         "mouth",
-        "chin", "right_jaw", "left_jaw"}
+        "chin",
+        "right_jaw",
+        "left_jaw",
+    }
     assert checks["residual_skin"].value > 100 and checks["nose"].value == 0.0
 
 
-@pytest.mark.parametrize("part, names", [((0, 0.0, 0.4), {"nose", "mouth"}), ((0, 0.55, 1.0), {"forehead"}),
-                                         ((2, 0.0, 0.5), {"left_cheek", "left_eye", "residual_skin"}),
-                                         ((2, 0.5, 1.0), {"right_cheek", "right_eye", "residual_skin"})])
+@pytest.mark.parametrize(
+    "part, names",
+    [
+        ((0, 0.0, 0.4), {"nose", "mouth"}),
+        ((0, 0.55, 1.0), {"forehead"}),
+        ((2, 0.0, 0.5), {"left_cheek", "left_eye", "residual_skin"}),
+        ((2, 0.5, 1.0), {"right_cheek", "right_eye", "residual_skin"}),
+    ],
+)
 def test_a_part_of_the_face_left_is_noticed_where_it_is(case, part, names):
     checks = case.without(*part)
     assert names <= {check.name for check in failed(checks.values())}
@@ -139,8 +155,11 @@ def test_a_part_of_the_face_left_is_noticed_where_it_is(case, part, names):
 def test_without_a_head_only_a_person_can_say_that_the_face_is_gone(case):
     random = np.random.default_rng(1)
     rock = ndi.gaussian_filter(random.normal(size=(60, 60, 60)), 4) > 0
-    volume = Volume(np.where(rock, 40, -1000).astype(np.int16),
-                    type(case.volume.geometry).from_affine(np.diag([4.0, 4.0, 4.0, 1.0])), name="rock")
+    volume = Volume(
+        np.where(rock, 40, -1000).astype(np.int16),
+        type(case.volume.geometry).from_affine(np.diag([4.0, 4.0, 4.0, 1.0])),
+        name="rock",
+    )
     mask = np.zeros(rock.shape, bool)
     mask[20:40, 40:, 10:50] = True
     checks = {c.name: c for c in run_checks(volume, mask, filled(volume, mask, "air")[0], fill_value(volume, "air"))}
@@ -152,8 +171,9 @@ def test_without_a_head_only_a_person_can_say_that_the_face_is_gone(case):
 def test_a_turned_head_is_judged_as_an_upright_one(case, degrees):
     """Degrees about (superior, anterior, right); the cranium on every second voxel in the plane."""
     spacing = tuple(np.multiply(case.volume.geometry.ras_spacing(), (1, 2, 2)))
-    hu, mask = (np.ascontiguousarray(ras_view(array, case.volume.geometry)[:, ::2, ::2])
-                for array in (case.volume.stored, case.mask))
+    hu, mask = (
+        np.ascontiguousarray(ras_view(array, case.volume.geometry)[:, ::2, ::2]) for array in (case.volume.stored, case.mask)
+    )
     face = FaceOf(hu, mask, spacing)
     kept = mask & ~face.near(2, -8, 0, 22)
     arrays = turned([hu, mask.view(np.uint8), kept.view(np.uint8)], [0, 0, 0], [-2048, 0, 0], spacing, degrees)
@@ -170,8 +190,9 @@ def test_a_turned_head_is_judged_as_an_upright_one(case, degrees):
 @pytest.fixture(scope="module")
 def rests(case):
     """``rests(kept)``: (residual_skin, model_face) of a mask without the part ``kept(face)``; the model's own is whole."""
-    face = FaceOf(case.volume.ras(), np.ascontiguousarray(ras_view(case.mask, case.volume.geometry)),
-                  case.volume.geometry.ras_spacing())
+    face = FaceOf(
+        case.volume.ras(), np.ascontiguousarray(ras_view(case.mask, case.volume.geometry)), case.volume.geometry.ras_spacing()
+    )
     frame = locate(case.volume)
 
     def judged(kept):
@@ -310,8 +331,10 @@ def test_a_file_that_is_not_what_was_meant_is_noticed(case, tmp_path):
     check = written_file(path, case.volume, other)
     assert check.verdict == "fail" and check.value == 1
     assert written_file(path, case.volume, case.stored.astype(np.int32)).verdict == "fail"
-    moved = Volume(case.volume.stored, type(case.volume.geometry)(case.volume.geometry.spacing, (9.0, 0.0, 0.0),
-                                                                  case.volume.geometry.direction))
+    moved = Volume(
+        case.volume.stored,
+        type(case.volume.geometry)(case.volume.geometry.spacing, (9.0, 0.0, 0.0), case.volume.geometry.direction),
+    )
     assert written_file(path, moved, case.stored).verdict == "fail"
     path.write_bytes(path.read_bytes()[:-5000])
     assert written_file(path, case.volume, case.stored).verdict == "fail"
@@ -348,5 +371,5 @@ def test_the_picture_marks_what_is_left_where_it_is(case):
     assert gone.shape == left.shape and red(left).sum() > 20 * (red(gone).sum() + 1)
     # Upright, from the front: the face is in the middle of the middle view, and the borders are empty.
     third = left.shape[1] // 3
-    columns = np.flatnonzero(red(left[:, third:2 * third]).any(0))
+    columns = np.flatnonzero(red(left[:, third : 2 * third]).any(0))
     assert abs(columns.mean() - third / 2) < 10 and (left[:, [0, -1]] == 255).all()

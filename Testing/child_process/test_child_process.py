@@ -61,8 +61,11 @@ def start(tmp_path):
 
     def start(name, *arguments, **options):
         with open(tmp_path / "log", "wb") as log:
-            children.append(start_child(f"served:{name}", *arguments, log=log,
-                                        environment={**os.environ, "PYTHONPATH": str(tmp_path)}, **options))
+            children.append(
+                start_child(
+                    f"served:{name}", *arguments, log=log, environment={**os.environ, "PYTHONPATH": str(tmp_path)}, **options
+                )
+            )
         return children[-1]
 
     yield start
@@ -113,7 +116,7 @@ def test_messages_are_heard_whole_and_without_waiting_in_a_read(ends):
     pipe, sender = ends
     assert pipe.received_now() == ([], False)
     first, second = framed("one"), framed({"two": None})
-    for part in (first[:3], first[3:len(MARK) + 2], first[len(MARK) + 2:-1]):
+    for part in (first[:3], first[3 : len(MARK) + 2], first[len(MARK) + 2 : -1]):
         sender.write(part)
         assert pipe.received_now() == ([], False)
     sender.write(first[-1:] + second + framed(None)[:-1])
@@ -132,7 +135,7 @@ def test_what_lies_between_messages_is_skipped_wherever_it_is_cut(ends, noise):
     cuts = (0, len(noise) - 1, len(noise) + 5, len(noise) + len(framed("one")) + 4, len(said))
     for start, stop in itertools.pairwise(cuts):
         for block in range(start, stop, 50_000):
-            sender.write(said[block:min(block + 50_000, stop)])
+            sender.write(said[block : min(block + 50_000, stop)])
             heard += pipe.received_now()[0]
     assert heard == ["one", 2]
 

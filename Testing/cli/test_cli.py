@@ -122,10 +122,28 @@ def test_a_reason_to_override_is_for_one_case_only(scan, tmp_path, capsys):
 def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("CTADefaceLib.models.loader.load_model", lambda *_: pytest.fail("a model was loaded"))
     volume, mask = read_volume(scan), read_volume(box).stored
-    reasons = [f"--override={check}=a box on purpose" for check in
-               ("mask_size", "mask_place", *ZONES, "residual_skin", "brain", "bone")]
-    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(box), "--fill", "air", "--quiet",
-                 "--no-second-opinion", *reasons]) == 0
+    reasons = [
+        f"--override={check}=a box on purpose"
+        for check in ("mask_size", "mask_place", *ZONES, "residual_skin", "brain", "bone")
+    ]
+    assert (
+        main(
+            [
+                "run",
+                str(scan),
+                "-o",
+                str(tmp_path / "out"),
+                "--mask",
+                str(box),
+                "--fill",
+                "air",
+                "--quiet",
+                "--no-second-opinion",
+                *reasons,
+            ]
+        )
+        == 0
+    )
     after = read_volume(tmp_path / "out" / "head_defaced.nii.gz")
     changed = after.stored != volume.stored
     assert np.array_equal(changed & (mask > 0), (mask > 0) & (volume.stored != -1000))
@@ -158,8 +176,12 @@ def test_records_and_masks_go_where_they_are_told_but_never_into_the_release(sca
     out = tmp_path / "out"
     inside = ["run", str(scan), "-o", str(out), "--records", str(out / "records"), "--quiet"]
     assert main(inside) == 1 and "release folder" in capsys.readouterr().out and not out.exists()
-    assert main([*inside[:-2], str(tmp_path / "kept"), "--masks", str(tmp_path / "kept"), "--record-names", "--report",
-                 "--quiet"]) == 0
+    assert (
+        main(
+            [*inside[:-2], str(tmp_path / "kept"), "--masks", str(tmp_path / "kept"), "--record-names", "--report", "--quiet"]
+        )
+        == 0
+    )
     assert [p.name for p in out.iterdir()] == ["head_defaced.nii.gz"]
     names = ["head_facemask.nii.gz", "head_record.html", "head_record.json"]
     assert sorted(p.name for p in (tmp_path / "kept").iterdir()) == names
@@ -207,15 +229,21 @@ def test_models_list_shows_the_bundled_model(capsys):
 
 
 def test_help_imports_nothing_heavy():
-    code = ("import sys\nfrom CTADefaceLib.cli.main import build_parser\nbuild_parser().format_help()\n"
-            "print([m for m in ('torch', 'numpy', 'SimpleITK', 'scipy', 'nnunetv2', 'vtk') if m in sys.modules])")
+    code = (
+        "import sys\nfrom CTADefaceLib.cli.main import build_parser\nbuild_parser().format_help()\n"
+        "print([m for m in ('torch', 'numpy', 'SimpleITK', 'scipy', 'nnunetv2', 'vtk') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_demo_writes_release_and_picture_apart(scan, tmp_path, capsys):
     assert main(["demo", str(scan), "-o", str(tmp_path), "--quiet"]) == 0
     written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert written == ["hospital-only/head_before_after.png", "hospital-only/head_facemask.nii.gz",
-                       "hospital-only/head_record.json", "release/head_defaced.nii.gz"]
+    assert written == [
+        "hospital-only/head_before_after.png",
+        "hospital-only/head_facemask.nii.gz",
+        "hospital-only/head_record.json",
+        "release/head_defaced.nii.gz",
+    ]
     printed = capsys.readouterr().out
     assert all(str(tmp_path / name) in printed for name in written)

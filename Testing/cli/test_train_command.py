@@ -80,7 +80,7 @@ def test_a_scan_comes_once_and_its_mask_can_be_replaced(annotated, tmp_path):
     smaller = read_volume(mask)
     smaller.stored[:40] = 0
     assert add_case(read_volume(image), smaller, tmp_path / "set", overwrite=True) == "head_0001"
-    head, = find_heads(tmp_path / "set")
+    (head,) = find_heads(tmp_path / "set")
     assert np.array_equal(read_volume(head.mask).stored, smaller.stored)
     assert read_dataset(tmp_path / "set")["numTraining"] == 1
     smaller.stored[:] = 0
@@ -90,15 +90,20 @@ def test_a_scan_comes_once_and_its_mask_can_be_replaced(annotated, tmp_path):
 
 
 def test_a_folder_of_another_task_is_refused(annotated, tmp_path):
-    (tmp_path / "dataset.json").write_text(json.dumps({
-        "channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1}, "file_ending": ".nii.gz"}))
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1}, "file_ending": ".nii.gz"})
+    )
     with pytest.raises(InputError, match="other labels"):
         add_case(*annotated[0], tmp_path)
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "CTADefaceLib", "train", "run", *map(str, arguments)],
-                          capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "CTADefaceLib", "train", "run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_from_the_bundled_model_to_an_installed_one(collected, tmp_path, monkeypatch):
@@ -133,9 +138,14 @@ def test_from_the_bundled_model_to_an_installed_one(collected, tmp_path, monkeyp
     assert "Epoch 0" in log and str(tmp_path) not in log
 
 
-@pytest.mark.parametrize("arguments, why", [
-    (["--held-out", "head_0009"], "no such head"), (["--from", "nothing"], "no model or folder"),
-    (["--hold-out-every", "1"], "leave some to train with")])
+@pytest.mark.parametrize(
+    "arguments, why",
+    [
+        (["--held-out", "head_0009"], "no such head"),
+        (["--from", "nothing"], "no model or folder"),
+        (["--hold-out-every", "1"], "leave some to train with"),
+    ],
+)
 def test_what_cannot_be_trained_is_said_before_anything_is_written(collected, tmp_path, capsys, arguments, why):
     assert main(["train", "run", str(collected), "-o", str(tmp_path / "model"), *arguments]) == 1
     assert why in capsys.readouterr().err and list(tmp_path.iterdir()) == []

@@ -29,9 +29,11 @@ MAKER = 0x0029
 
 def element(tag, vr, value):
     """Plants ``value`` on top of a dataset."""
+
     def plant(dataset):
         with pydicom.config.disable_value_validation():
             dataset.add_new(tag, vr, value)
+
     return plant
 
 
@@ -39,11 +41,13 @@ def private(vr, value):
     def plant(dataset):
         with pydicom.config.disable_value_validation():
             dataset.private_block(MAKER, "MAKER", create=True).add_new(1, vr, value)
+
     return plant
 
 
 def nested(*path):
     """Plants the element (tag, VR, value) at the end of ``path`` below sequences of the keywords before it."""
+
     def plant(dataset):
         *keywords, last = path
         for keyword in keywords:
@@ -52,17 +56,20 @@ def nested(*path):
             dataset = below
         with pydicom.config.disable_value_validation():
             dataset.add_new(*last)
+
     return plant
 
 
 def items(keyword, tag, vr, values, *inside):
     """Plants an item for each of ``values``, below sequences of the keywords ``inside`` of it."""
+
     def plant(dataset):
         made = []
         for value in values:
             made.append(pydicom.Dataset())
             nested(*inside, (tag, vr, value))(made[-1])
         setattr(dataset, keyword, made)
+
     return plant
 
 
@@ -83,21 +90,32 @@ PLACES = {
     **{f"private {vr}": private(vr, VALUES) for vr in ("US", "SS", "UL", "SL", "FL", "FD", "DS", "IS")},
     **{f"private {vr}": private(vr, WORDS) for vr in ("OB", "OW", "OL", "UN")},
     **{f"private {vr}": private(vr, TEXT) for vr in ("UT", "LT", "ST", "UC", "LO")},
-    "private OF": private("OF", FLOATS), "private OD": private("OD", DOUBLES),
+    "private OF": private("OF", FLOATS),
+    "private OD": private("OD", DOUBLES),
     "private base64": private("UT", base64.b64encode(WORDS).decode()),
     "private sequence": private("SQ", [with_pixels()]),
     "private element in a sequence": nested("RequestAttributesSequence", (0x00291001, "OW", WORDS)),
-    "float pixels": element(0x7FE00008, "OF", FLOATS), "double pixels": element(0x7FE00009, "OD", DOUBLES),
-    "retired pixels": element(0x7F000010, "OW", WORDS), "coefficients": element(0x7FE00020, "OW", WORDS),
-    "overlay": element(0x60003000, "OW", WORDS), "overlay in 60FE": element(0x60FE3000, "OW", WORDS),
-    "curve": element(0x50003000, "OW", WORDS), "curve in 50FE": element(0x50FE3000, "OW", WORDS),
-    "document": element(0x00420011, "OB", WORDS), "spectroscopy": element(0x56000020, "OF", FLOATS),
-    "palette": element(0x00281201, "OW", WORDS), "ICC profile": element(0x00282000, "OB", WORDS),
-    "padding": element(0xFFFCFFFC, "OB", WORDS), "bad pixels": element(0x00143080, "OB", WORDS),
-    "no such element": element(0x0008FFEE, "OW", WORDS), "no such text": element(0x0008FFEE, "LT", TEXT[:900]),
-    "icon": nested("IconImageSequence", PIXELS), "pixels in a sequence": nested("RequestAttributesSequence", PIXELS),
+    "float pixels": element(0x7FE00008, "OF", FLOATS),
+    "double pixels": element(0x7FE00009, "OD", DOUBLES),
+    "retired pixels": element(0x7F000010, "OW", WORDS),
+    "coefficients": element(0x7FE00020, "OW", WORDS),
+    "overlay": element(0x60003000, "OW", WORDS),
+    "overlay in 60FE": element(0x60FE3000, "OW", WORDS),
+    "curve": element(0x50003000, "OW", WORDS),
+    "curve in 50FE": element(0x50FE3000, "OW", WORDS),
+    "document": element(0x00420011, "OB", WORDS),
+    "spectroscopy": element(0x56000020, "OF", FLOATS),
+    "palette": element(0x00281201, "OW", WORDS),
+    "ICC profile": element(0x00282000, "OB", WORDS),
+    "padding": element(0xFFFCFFFC, "OB", WORDS),
+    "bad pixels": element(0x00143080, "OB", WORDS),
+    "no such element": element(0x0008FFEE, "OW", WORDS),
+    "no such text": element(0x0008FFEE, "LT", TEXT[:900]),
+    "icon": nested("IconImageSequence", PIXELS),
+    "pixels in a sequence": nested("RequestAttributesSequence", PIXELS),
     "pixels deep down": nested(
-        "RequestAttributesSequence", "RequestedProcedureCodeSequence", "EquivalentCodeSequence", PIXELS),
+        "RequestAttributesSequence", "RequestedProcedureCodeSequence", "EquivalentCodeSequence", PIXELS
+    ),
     "waveform": nested("WaveformSequence", (0x54001010, "OW", WORDS)),
     "VOI table": nested("VOILUTSequence", (0x00283006, "US", VALUES)),
     "VOI table of words": nested("VOILUTSequence", (0x00283006, "OW", WORDS)),
@@ -112,14 +130,21 @@ PLACES = {
     "content": nested("ContentSequence", (0x0040A160, "UT", TEXT)),
     "context": nested("AcquisitionContextSequence", (0x0040A160, "UT", TEXT)),
     "context of numbers": nested("AcquisitionContextSequence", (0x0040A30A, "DS", VALUES)),
-    "windows": element(0x00281050, "DS", VALUES), "frame times": element(0x00181065, "DS", VALUES),
-    "two numbers": element(0x00181164, "DS", VALUES), "one number": element(0x00201041, "DS", VALUES),
-    "integers": element(0x00201209, "IS", VALUES), "binary": element(0x00189306, "FD", VALUES),
-    "comment": element(0x00204000, "LT", TEXT), "many names": element(0x00101001, "PN", ROWS),
+    "windows": element(0x00281050, "DS", VALUES),
+    "frame times": element(0x00181065, "DS", VALUES),
+    "two numbers": element(0x00181164, "DS", VALUES),
+    "one number": element(0x00201041, "DS", VALUES),
+    "integers": element(0x00201209, "IS", VALUES),
+    "binary": element(0x00189306, "FD", VALUES),
+    "comment": element(0x00204000, "LT", TEXT),
+    "many names": element(0x00101001, "PN", ROWS),
     "URL": element(0x00287FE0, "UR", "http://host/" + TEXT.replace(" ", "/")),
-    "numbers as words": element(0x00180060, "OW", WORDS), "text as words": element(0x00081010, "OB", WORDS),
-    "text as a long one": element(0x00081010, "UT", TEXT), "number as text": element(0x00181110, "UT", TEXT),
-    "text as numbers": element(0x00081090, "US", VALUES), "sequence as text": element(0x00081140, "UT", TEXT),
+    "numbers as words": element(0x00180060, "OW", WORDS),
+    "text as words": element(0x00081010, "OB", WORDS),
+    "text as a long one": element(0x00081010, "UT", TEXT),
+    "number as text": element(0x00181110, "UT", TEXT),
+    "text as numbers": element(0x00081090, "US", VALUES),
+    "sequence as text": element(0x00081140, "UT", TEXT),
     "sequence as words": element(0x00081140, "OW", WORDS),
     "text as a sequence": element(0x00081030, "SQ", [with_pixels()]),
     "a row in each item": items("OtherPatientIDsSequence", 0x00104000, "LT", ROWS),
@@ -127,22 +152,33 @@ PLACES = {
     "a value in each reference": items("ReferencedImageSequence", 0x00081160, "IS", VALUES),
     "a UID in each reference": items("SourceImageSequence", 0x00081150, "UI", UIDS),
     "a UID in a wrong form": items("SourceImageSequence", 0x00081155, "LO", UIDS),
-    "a value deep in each item": items("SourceImageSequence", 0x00080100, "SH", [str(v) for v in VALUES],
-                                       "PurposeOfReferenceCodeSequence"),
-    "old headers": nested("SharedFunctionalGroupsSequence", "UnassignedSharedConvertedAttributesSequence", PIXELS)}
+    "a value deep in each item": items(
+        "SourceImageSequence", 0x00080100, "SH", [str(v) for v in VALUES], "PurposeOfReferenceCodeSequence"
+    ),
+    "old headers": nested("SharedFunctionalGroupsSequence", "UnassignedSharedConvertedAttributesSequence", PIXELS),
+}
 # More than a header of the phantom's slices takes, less than a slice does.
 MOST_BYTES = 5000
 
 
 def encodings(rows):
     """The bytes that a row of the slice may be: a function of the row each."""
-    binary = [lambda r, t=t: np.asarray(r).astype(t).tobytes() for t in (
-        "<i2", ">i2", "<i4", ">i4", "<f4", ">f4", "<f8", ">f8", "<i8")]
+    binary = [
+        lambda r, t=t: np.asarray(r).astype(t).tobytes()
+        for t in ("<i2", ">i2", "<i4", ">i4", "<f4", ">f4", "<f8", ">f8", "<i8")
+    ]
     text = [lambda r, s=s: s.join(map(str, r)).encode() for s in ("\\", " ", ",", "/", "\n")]
-    return [encode(row[:12]) for row in rows for encode in (
-        *binary, *text, lambda r: "\\".join(f"{float(v)}" for v in r).encode(),
-        lambda r: np.asarray(r).astype("<i2").tobytes().hex().encode(),
-        lambda r: base64.b64encode(np.asarray(r).astype("<i2").tobytes())[:24])]
+    return [
+        encode(row[:12])
+        for row in rows
+        for encode in (
+            *binary,
+            *text,
+            lambda r: "\\".join(f"{float(v)}" for v in r).encode(),
+            lambda r: np.asarray(r).astype("<i2").tobytes().hex().encode(),
+            lambda r: base64.b64encode(np.asarray(r).astype("<i2").tobytes())[:24],
+        )
+    ]
 
 
 NEEDLES = encodings(SLICE)
@@ -159,8 +195,10 @@ def heads(tmp_path_factory, mask):
     folder, names = tmp_path_factory.mktemp("heads"), list(PLACES)
     assert len(names) <= 80
     maker.write_series(folder / "in", change=lambda dataset, k: PLACES[names[k % len(names)]](dataset))
-    results = [deface_dicom(folder / "in", folder / name, Options(mask=mask, keep_private=name == "kept"))[0]
-               for name in ("out", "kept")]
+    results = [
+        deface_dicom(folder / "in", folder / name, Options(mask=mask, keep_private=name == "kept"))[0]
+        for name in ("out", "kept")
+    ]
     assert [(r.status, r.error) for r in results] == [("defaced", None)] * 2
     return [readers.sorted_files(path) for path in (folder / "in", results[0].defaced, results[1].defaced)]
 
@@ -226,8 +264,9 @@ def test_a_picture_leaves_not_in_the_unused_bits_of_the_pixels(tmp_path, mask, b
         words = np.frombuffer(dataset.PixelData, "<u2").copy().reshape(80, 64) & 0x0FFF
         dataset.PixelData = (words | (SLICE % 16 << 12).astype(np.uint16)).tobytes()
 
-    stored = maker.write_series(tmp_path / "in", maker.sparse(), bits=bits, rescale=(1.0, 0.0 if bits[1] else -1024.0),
-                                change=hide)
+    stored = maker.write_series(
+        tmp_path / "in", maker.sparse(), bits=bits, rescale=(1.0, 0.0 if bits[1] else -1024.0), change=hide
+    )
     result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=mask))[0]
     for k, path in enumerate(readers.sorted_files(result.defaced)):
         words = np.frombuffer(pydicom.dcmread(path).PixelData, "<u2").reshape(80, 64)
@@ -242,14 +281,19 @@ def test_what_an_enhanced_file_needs_stays_and_what_it_hides_goes(tmp_path, mask
     dataset = pydicom.dcmread(path)
     dataset.DimensionOrganizationSequence = [item(DimensionOrganizationUID=pydicom.uid.generate_uid())]
     for number, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence, 1):
-        frame.FrameContentSequence = [item(StackID="1", InStackPositionNumber=number, DimensionIndexValues=[1, number],
-                                           FrameComments=ROWS[number])]
+        frame.FrameContentSequence = [
+            item(StackID="1", InStackPositionNumber=number, DimensionIndexValues=[1, number], FrameComments=ROWS[number])
+        ]
         frame.FrameVOILUTSequence = [item(WindowCenter=[40, 400], WindowWidth=[80, 2000])]
         frame.CTExposureSequence = [item(ExposureTimeInms=500.0, XRayTubeCurrentInmA=200.0, CTDIvol=12.5)]
         frame.FrameVOILUTSequence[0].VOILUTSequence = [item(LUTDescriptor=[5120, 0, 16], LUTData=WORDS)]
         frame.IconImageSequence = [with_pixels()]
-    dataset.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [item(FrameLaterality="U", AnatomicRegionSequence=[
-        item(CodeValue="69536005", CodingSchemeDesignator="SCT", CodeMeaning="Head")])]
+    dataset.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [
+        item(
+            FrameLaterality="U",
+            AnatomicRegionSequence=[item(CodeValue="69536005", CodingSchemeDesignator="SCT", CodeMeaning="Head")],
+        )
+    ]
     dataset.save_as(path)
     before, result = pydicom.dcmread(path), deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=mask))[0]
     written = Path(result.defaced) / "0001.dcm"
@@ -259,7 +303,8 @@ def test_what_an_enhanced_file_needs_stays_and_what_it_hides_goes(tmp_path, mask
         del old.IconImageSequence, old.FrameContentSequence[0].FrameComments, old.FrameVOILUTSequence[0].VOILUTSequence
         assert str(new) == str(old)
     assert after.SharedFunctionalGroupsSequence[0].FrameAnatomySequence == (
-        before.SharedFunctionalGroupsSequence[0].FrameAnatomySequence)
+        before.SharedFunctionalGroupsSequence[0].FrameAnatomySequence
+    )
     assert after.DimensionOrganizationSequence[0].DimensionOrganizationUID
 
 
@@ -269,8 +314,11 @@ def test_references_to_many_slices_stay_with_new_uids(tmp_path, mask):
 
     def derived(dataset, k):
         dataset.SourceImageSequence = [
-            item(ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID=uid,
-                 PurposeOfReferenceCodeSequence=[code]) for uid in uids]
+            item(
+                ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID=uid, PurposeOfReferenceCodeSequence=[code]
+            )
+            for uid in uids
+        ]
         dataset.CTDIPhantomTypeCodeSequence = [item(CodeValue="113690", CodingSchemeDesignator="DCM", CodeMeaning="Head")]
         dataset.WindowCenter, dataset.WindowWidth = [40, 400], [80, 2000]
         dataset.ImageComments, dataset.ConvolutionKernel = "x" * 1000, ["H30s", "3"]

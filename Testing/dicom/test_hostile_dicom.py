@@ -27,6 +27,7 @@ def small(folder, **changes):
 
 def raw(keyword, value):
     """A change of a dataset: an element as bytes that pydicom would not write."""
+
     def change(dataset, number):
         vr = pydicom.datadict.dictionary_VR(keyword)
         packed = struct.pack("<H", value) if vr == "US" else value.encode() + b" " * (len(value) % 2)
@@ -54,16 +55,29 @@ def refused(folder, words=""):
 
 
 ELEMENTS = [
-    ("Rows", 65535, "cannot hold"), ("Columns", 0, "cannot hold"), ("Rows", 20, "instead of"), ("BitsStored", 0, ""),
-    ("PixelRepresentation", 5, "representation 5"), ("NumberOfFrames", "99999999", ""), ("NumberOfFrames", "x", ""),
-    ("RescaleSlope", "nan", "no HU"), ("RescaleSlope", "inf", "no HU"), ("RescaleIntercept", "nan", "no HU"),
-    ("RescaleIntercept", "1e300", "no HU"), ("RescaleSlope", "1e30", "no HU"), ("RescaleSlope", "x", ""),
-    ("PixelSpacing", "1e20\\3", "cannot be a CT"), ("PixelSpacing", "3e-9\\3e-9", "cannot be a CT"),
+    ("Rows", 65535, "cannot hold"),
+    ("Columns", 0, "cannot hold"),
+    ("Rows", 20, "instead of"),
+    ("BitsStored", 0, ""),
+    ("PixelRepresentation", 5, "representation 5"),
+    ("NumberOfFrames", "99999999", ""),
+    ("NumberOfFrames", "x", ""),
+    ("RescaleSlope", "nan", "no HU"),
+    ("RescaleSlope", "inf", "no HU"),
+    ("RescaleIntercept", "nan", "no HU"),
+    ("RescaleIntercept", "1e300", "no HU"),
+    ("RescaleSlope", "1e30", "no HU"),
+    ("RescaleSlope", "x", ""),
+    ("PixelSpacing", "1e20\\3", "cannot be a CT"),
+    ("PixelSpacing", "3e-9\\3e-9", "cannot be a CT"),
     ("PixelSpacing", "x\\y", ""),
     ("ImageOrientationPatient", "0\\0\\0\\0\\0\\0", "unit vectors"),
     ("ImageOrientationPatient", "9\\0\\0\\0\\9\\0", "unit vectors"),
-    ("ImageOrientationPatient", "a\\b", ""), ("SliceThickness", "1e20", "thickness"), ("SliceThickness", "nan", "thickness"),
-    ("SeriesNumber", "x", "")]
+    ("ImageOrientationPatient", "a\\b", ""),
+    ("SliceThickness", "1e20", "thickness"),
+    ("SliceThickness", "nan", "thickness"),
+    ("SeriesNumber", "x", ""),
+]
 
 
 @pytest.mark.parametrize("keyword, value, words", ELEMENTS, ids=range(len(ELEMENTS)))
@@ -110,7 +124,7 @@ def test_a_deflated_bomb_is_not_unpacked(tmp_path):
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert taken < 24 * MB
-    problem, = [series.problem for series in found if series.problem]
+    (problem,) = [series.problem for series in found if series.problem]
     assert problem.startswith(f"{path.name}: unpacks to more than")
     with pytest.raises(InputError, match="unpacks to more"):
         pixels.read_dataset(path)
@@ -122,7 +136,7 @@ def test_a_frame_that_announces_another_size_than_the_header(tmp_path, syntax, m
     path = sorted(tmp_path.iterdir())[0]
     data = bytearray(path.read_bytes())
     at = data.index(marker, data.index(b"\xfe\xff\x00\xe0"))
-    assert frame_size(bytes(data[data.index(b"\xff\xd8" if syntax == "JPEG-LS" else marker, at - 4):][:200])) == (40, 32)
+    assert frame_size(bytes(data[data.index(b"\xff\xd8" if syntax == "JPEG-LS" else marker, at - 4) :][:200])) == (40, 32)
     data[at + offset] = 0x7F
     path.write_bytes(data)
     refused(tmp_path, "not the 40 x 32 of the header")
@@ -133,6 +147,7 @@ def test_the_memory_warning_comes_before_the_slices_are_read(tmp_path, monkeypat
     path, said = sorted(small(tmp_path / "in", syntax="RLE").iterdir())[2], []
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match=r"truncated|decoded"):
-        deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=maker.write_mask(tmp_path / "m.nii.gz")),
-                     warn=said.append)
+        deface_dicom(
+            tmp_path / "in", tmp_path / "out", Options(mask=maker.write_mask(tmp_path / "m.nii.gz")), warn=said.append
+        )
     assert [text for text in said if "GB are free" in text]

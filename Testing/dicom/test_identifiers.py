@@ -21,22 +21,45 @@ from helpers.dicom_maker import item
 DOCUMENTED = {"Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel"}
 TEXT = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 # Identifiers that fit, or nearly fit, kinds of text that have a form of their own.
-VALUES = {"DA": "19770{}{:02}", "DT": "19770{}{:02}121314", "TM": "1717{}{:01}", "AS": "0{}{:01}Y", "CS": "Jane-{}-{:02}",
-          "UI": "1.2.840.999.{}.{}"}
-SKIPPED = {"SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
-           "SpecificCharacterSet", "ImageType", "Modality", "PatientPosition", "PhotometricInterpretation", "RescaleType",
-           "TransferSyntaxUID", "ImplementationClassUID", "BurnedInAnnotation"}
+VALUES = {
+    "DA": "19770{}{:02}",
+    "DT": "19770{}{:02}121314",
+    "TM": "1717{}{:01}",
+    "AS": "0{}{:01}Y",
+    "CS": "Jane-{}-{:02}",
+    "UI": "1.2.840.999.{}.{}",
+}
+SKIPPED = {
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "SpecificCharacterSet",
+    "ImageType",
+    "Modality",
+    "PatientPosition",
+    "PhotometricInterpretation",
+    "RescaleType",
+    "TransferSyntaxUID",
+    "ImplementationClassUID",
+    "BurnedInAnnotation",
+}
 
 
 def planted_at(groups, kinds):
     """keyword -> VR of the standard's elements that are of text, in ``groups``."""
-    found = {keyword: dictionary_VR(tag) for keyword, tag in keyword_dict.items()
-             if int(tag) >> 16 in groups and dictionary_VR(tag) in kinds and keyword not in SKIPPED}
+    found = {
+        keyword: dictionary_VR(tag)
+        for keyword, tag in keyword_dict.items()
+        if int(tag) >> 16 in groups and dictionary_VR(tag) in kinds and keyword not in SKIPPED
+    }
     return dict(sorted(found.items()))
 
 
-TOP = planted_at((0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0028, 0x0032, 0x0038, 0x0040, 0x0054, 0x0088, 0x4008),
-                 {*TEXT, *VALUES})
+TOP = planted_at(
+    (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0028, 0x0032, 0x0038, 0x0040, 0x0054, 0x0088, 0x4008), {*TEXT, *VALUES}
+)
 
 
 class Planted:
@@ -67,8 +90,9 @@ def survivors(dataset, planted, path=""):
             for below in element.value:
                 found |= survivors(below, planted, f"{path}{element.keyword}.")
         else:
-            found |= {f"{path}{element.keyword} <- {where}" for text, where in planted.where.items()
-                      if text in str(element.value)}
+            found |= {
+                f"{path}{element.keyword} <- {where}" for text, where in planted.where.items() if text in str(element.value)
+            }
     return found
 
 
@@ -108,7 +132,7 @@ def test_of_nested_texts_only_the_documented_ones_stay(below):
     """The headers alone, in each sequence that may stay: texts of all kinds, codes of a hospital's own, deeper codes."""
     keywords = list(TOP.items())
     # Each sequence gets others, all get them all.
-    share = dict(keywords[NESTED.index(below) % 12::12]) | {"Manufacturer": "LO", "CodeMeaning": "LO", "TextValue": "UT"}
+    share = dict(keywords[NESTED.index(below) % 12 :: 12]) | {"Manufacturer": "LO", "CodeMeaning": "LO", "TextValue": "UT"}
     planted, dataset, inside = Planted(), pydicom.Dataset(), pydicom.Dataset()
     planted.into(inside, share, "nested ")
     inside.RequestedProcedureCodeSequence = [item()]
@@ -124,12 +148,15 @@ def test_codes_of_the_standard_keep_their_meaning_and_others_go(tmp_path, mask):
     def change(dataset, k):
         dataset.AnatomicRegionSequence = [item(CodeValue="69536005", CodingSchemeDesignator="SCT", CodeMeaning="Jane Roe")]
         dataset.CTDIPhantomTypeCodeSequence = [
-            item(CodeValue="113690", CodingSchemeDesignator="DCM", CodeMeaning="Roe", CodingSchemeVersion="Jane")]
+            item(CodeValue="113690", CodingSchemeDesignator="DCM", CodeMeaning="Roe", CodingSchemeVersion="Jane")
+        ]
         dataset.ReasonForPerformedProcedureCodeSequence = [
-            item(CodeValue="J4711", CodingSchemeDesignator="99ROE", CodeMeaning="seen by Jane Roe")]
+            item(CodeValue="J4711", CodingSchemeDesignator="99ROE", CodeMeaning="seen by Jane Roe")
+        ]
         dataset.DeidentificationMethod = "removed Jane"
         dataset.DeidentificationMethodCodeSequence = [
-            item(CodeValue="113109", CodingSchemeDesignator="DCM", CodeMeaning="Roe")]
+            item(CodeValue="113109", CodingSchemeDesignator="DCM", CodeMeaning="Roe")
+        ]
 
     _before, after = cleaned(tmp_path, mask, change)
     assert after.AnatomicRegionSequence[0].CodeMeaning == "Head"
@@ -152,8 +179,7 @@ def test_a_name_where_a_number_belongs_goes(tmp_path, mask):
     for path in (tmp_path / "in").iterdir():
         content = path.read_bytes()
         assert b"IS\x04\x001234" in content and b"DS\x04\x005678" in content
-        path.write_bytes(content.replace(b"IS\x04\x001234", b"IS\x04\x00Roe1").replace(
-            b"DS\x04\x005678", b"DS\x04\x00Roe2"))
+        path.write_bytes(content.replace(b"IS\x04\x001234", b"IS\x04\x00Roe1").replace(b"DS\x04\x005678", b"DS\x04\x00Roe2"))
     result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=mask, deidentify_headers=True))[0]
     assert (result.status, result.error) == ("defaced", None)
     content = (Path(result.defaced) / "0001.dcm").read_bytes()
@@ -174,9 +200,22 @@ def test_names_in_wrong_places_go_and_what_images_need_stays(tmp_path, mask):
 
     before, after = cleaned(tmp_path, mask, change)
     assert b"Jane" not in Path(after.filename).read_bytes() and after.ScanOptions[0] == "HELIX"
-    for keyword in ("FilterType", "ConvolutionKernel", "SoftwareVersions", "ManufacturerModelName", "Manufacturer",
-                    "PatientPosition", "ImageType", "KVP", "RescaleType", "ImagePositionPatient", "PixelSpacing",
-                    "SliceThickness", "InstanceNumber", "SeriesNumber"):
+    for keyword in (
+        "FilterType",
+        "ConvolutionKernel",
+        "SoftwareVersions",
+        "ManufacturerModelName",
+        "Manufacturer",
+        "PatientPosition",
+        "ImageType",
+        "KVP",
+        "RescaleType",
+        "ImagePositionPatient",
+        "PixelSpacing",
+        "SliceThickness",
+        "InstanceNumber",
+        "SeriesNumber",
+    ):
         expected = ["DERIVED", *before.ImageType[1:]] if keyword == "ImageType" else before[keyword].value
         assert after[keyword].value == expected, keyword
 
@@ -190,15 +229,32 @@ def test_cleaned_enhanced_files_and_spoilt_ones_are_as_valid_as_before(tmp_path,
     dataset.ManufacturerModelName, dataset.DeviceSerialNumber, dataset.SoftwareVersions = "Scanner", "Jane", "1"
     dataset.AcquisitionContextSequence = []
     shared = dataset.SharedFunctionalGroupsSequence[0]
-    shared.FrameAnatomySequence = [item(FrameLaterality="U", AnatomicRegionSequence=[
-        item(CodeValue="J4711", CodingSchemeDesignator="99ROE", CodeMeaning="Head of Jane")])]
+    shared.FrameAnatomySequence = [
+        item(
+            FrameLaterality="U",
+            AnatomicRegionSequence=[item(CodeValue="J4711", CodingSchemeDesignator="99ROE", CodeMeaning="Head of Jane")],
+        )
+    ]
     shared.CTXRayDetailsSequence = [item(KVP=120.0, FilterType="Jane's", FilterMaterial="ALUMINUM", FocalSpots=0.6)]
-    shared.CTReconstructionSequence = [item(ReconstructionAlgorithm="FILTER_BACK_PROJ", ConvolutionKernel="H30",
-                                            ConvolutionKernelGroup="BRAIN", ReconstructionDiameter=240.0)]
+    shared.CTReconstructionSequence = [
+        item(
+            ReconstructionAlgorithm="FILTER_BACK_PROJ",
+            ConvolutionKernel="H30",
+            ConvolutionKernelGroup="BRAIN",
+            ReconstructionDiameter=240.0,
+        )
+    ]
     for number, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence, 1):
-        frame.FrameContentSequence = [item(StackID="Jane", InStackPositionNumber=number, FrameComments="Jane",
-                                           FrameAcquisitionDateTime="20200304101112", FrameReferenceDateTime="20200304101112",
-                                           FrameAcquisitionDuration=1.0)]
+        frame.FrameContentSequence = [
+            item(
+                StackID="Jane",
+                InStackPositionNumber=number,
+                FrameComments="Jane",
+                FrameAcquisitionDateTime="20200304101112",
+                FrameReferenceDateTime="20200304101112",
+                FrameAcquisitionDuration=1.0,
+            )
+        ]
     dataset.save_as(path)
     result = deface_dicom(tmp_path / "in", tmp_path / "out", Options(mask=mask, deidentify_headers=True))[0]
     written = Path(result.defaced) / "0001.dcm"

@@ -17,14 +17,20 @@ from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
 
 FORMS = {
-    "implicit": {"syntax": "implicit"}, "big endian": {"syntax": "big endian"}, "deflated": {"syntax": "deflated"},
-    "RLE": {"syntax": "RLE"}, "JPEG 2000": {"syntax": "JPEG 2000"},
+    "implicit": {"syntax": "implicit"},
+    "big endian": {"syntax": "big endian"},
+    "deflated": {"syntax": "deflated"},
+    "RLE": {"syntax": "RLE"},
+    "JPEG 2000": {"syntax": "JPEG 2000"},
     "JPEG-LS": {"syntax": "JPEG-LS", "rescale": (1.0, 0.0)},
     "JPEG lossless": {"syntax": "JPEG lossless", "bits": (12, False)},
-    "unsigned 12": {"bits": (12, False)}, "signed 12": {"bits": (12, True), "rescale": (1.0, 0.0)},
-    "unsigned 16": {"bits": (16, False), "rescale": (1.0, -8192.0)}, "fraction": {"rescale": (0.5, -1024.5)},
+    "unsigned 12": {"bits": (12, False)},
+    "signed 12": {"bits": (12, True), "rescale": (1.0, 0.0)},
+    "unsigned 16": {"bits": (16, False), "rescale": (1.0, -8192.0)},
+    "fraction": {"rescale": (0.5, -1024.5)},
     "per slice": {"rescale": lambda k: (1.0 + (k % 3) * 0.25, -1000.0 - k)},
-    "per slice, whole": {"rescale": lambda k: (1.0, -1000.0 - k)}}
+    "per slice, whole": {"rescale": lambda k: (1.0, -1000.0 - k)},
+}
 
 
 def only_stack(folder):
@@ -64,17 +70,33 @@ def study_of_many_kinds(folder):
     study = maker.Study()
     short = maker.upright(count=4)
     maker.write_series(folder / "ct", short, study)
-    maker.write_series(folder / "scout", maker.Shape(short.positions[:1], maker.SAGITTAL), study, number=2,
-                       image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+    maker.write_series(
+        folder / "scout",
+        maker.Shape(short.positions[:1], maker.SAGITTAL),
+        study,
+        number=2,
+        image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"),
+    )
     maker.write_series(folder / "mpr", maker.sagittal(), study, number=3, image_type=("DERIVED", "SECONDARY", "MPR"))
     maker.write_series(folder / "mip", short, study, number=4, image_type=("DERIVED", "SECONDARY", "AXIAL", "MIP"))
-    maker.write_series(folder / "dose", maker.Shape(short.positions[:1]), study, number=5,
-                       image_type=("DERIVED", "SECONDARY", "SCREEN SAVE", "DOSE_INFO"))
-    for number, (name, sop_class, modality) in enumerate((
-            ("capture", "1.2.840.10008.5.1.4.1.1.7", "OT"), ("report", "1.2.840.10008.5.1.4.1.1.88.67", "SR"),
+    maker.write_series(
+        folder / "dose",
+        maker.Shape(short.positions[:1]),
+        study,
+        number=5,
+        image_type=("DERIVED", "SECONDARY", "SCREEN SAVE", "DOSE_INFO"),
+    )
+    for number, (name, sop_class, modality) in enumerate(
+        (
+            ("capture", "1.2.840.10008.5.1.4.1.1.7", "OT"),
+            ("report", "1.2.840.10008.5.1.4.1.1.88.67", "SR"),
             ("contours", "1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT"),
             ("dose", "1.2.840.10008.5.1.4.1.1.481.2", "RTDOSE"),
-            ("seg", "1.2.840.10008.5.1.4.1.1.66.4", "SEG"), ("mr", "1.2.840.10008.5.1.4.1.1.4", "MR")), 6):
+            ("seg", "1.2.840.10008.5.1.4.1.1.66.4", "SEG"),
+            ("mr", "1.2.840.10008.5.1.4.1.1.4", "MR"),
+        ),
+        6,
+    ):
         maker.write_other(folder / "other" / f"{name}.dcm", sop_class, modality, study, SeriesNumber=number)
     (folder / "notes.txt").write_text("not DICOM")
     (folder / "broken.dcm").write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00zzzz" * 3)
@@ -87,8 +109,19 @@ def test_each_series_is_named_and_none_is_passed_over(tmp_path, capsys):
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     # A file that cannot be read belongs to no study, and comes first.
     assert [row["kind"] for row in rows] == [
-        "unreadable", "CT", "localizer", "derived CT (MPR)", "projection or rendering", "dose report",
-        "secondary capture", "dose report", "RTSTRUCT", "RTDOSE", "segmentation", "other"]
+        "unreadable",
+        "CT",
+        "localizer",
+        "derived CT (MPR)",
+        "projection or rendering",
+        "dose report",
+        "secondary capture",
+        "dose report",
+        "RTSTRUCT",
+        "RTDOSE",
+        "segmentation",
+        "other",
+    ]
     assert {row["kind"] for row in rows if row["can_be_defaced"]} == {"CT", "derived CT (MPR)"}
     assert [row["number"] for row in rows] == list(range(1, 13))
     sagittal = next(row for row in rows if row["kind"] == "derived CT (MPR)")
@@ -150,7 +183,8 @@ REFUSED = {
     "no rescale": (None, no_rescale, "slope or intercept"),
     "look-up table": (None, table, "look-up table"),
     "high bit": (None, high_bit, "end at bit"),
-    "no pixel size": (None, not_a_number, "unusable")}
+    "no pixel size": (None, not_a_number, "unusable"),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -159,8 +193,13 @@ def test_what_is_no_volume_is_refused_with_the_reason(tmp_path, case):
     shape = maker.upright(count=12)
     if positions:
         shape.positions = positions(shape)
-    maker.write_series(tmp_path, shape, hu=np.zeros((len(shape.positions), 80, 64)), change=change,
-                       bits=(12, False) if case == "high bit" else (16, True))
+    maker.write_series(
+        tmp_path,
+        shape,
+        hu=np.zeros((len(shape.positions), 80, 64)),
+        change=change,
+        bits=(12, False) if case == "high bit" else (16, True),
+    )
     with pytest.raises(InputError, match=reason) as caught:
         only_stack(tmp_path)
     assert str(caught.value).startswith("series ") and ";" in str(caught.value)

@@ -50,8 +50,13 @@ def study(tmp_path_factory, mask):
     maker.write_series(source / "thin", maker.upright(), study, number=1)
     maker.write_series(source / "thick", maker.upright(count=20, spacing=12.0), study, number=2)
     maker.write_series(source / "mpr", sparse_sagittal(), study, number=3, image_type=("DERIVED", "SECONDARY", "MPR"))
-    maker.write_series(source / "scout", maker.Shape(short.positions[:1], maker.SAGITTAL), study, number=4,
-                       image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+    maker.write_series(
+        source / "scout",
+        maker.Shape(short.positions[:1], maker.SAGITTAL),
+        study,
+        number=4,
+        image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"),
+    )
     maker.write_series(source / "other frame", short, maker.Study(study.study), number=5)
     chest = maker.upright(count=4)
     chest.positions = chest.positions - [0, 0, 300]
@@ -79,8 +84,16 @@ def test_every_series_is_accounted_for(study):
     _source, results, _warnings, folder = study
     said = [(r.status, (r.reason or r.error or "")) for r in results]
     assert [status for status, _ in said] == [
-        "not defaced", "defaced", "defaced", "defaced", "not defaced", "not defaced", "not defaced", "failed",
-        "not defaced"]
+        "not defaced",
+        "defaced",
+        "defaced",
+        "defaced",
+        "not defaced",
+        "not defaced",
+        "not defaced",
+        "failed",
+        "not defaced",
+    ]
     assert "bad.dcm" in said[0][1] and "localizer" in said[4][1] and "frame of reference" in said[5][1]
     assert "does not reach" in said[6][1] and "missing" in said[7][1] and "RTSTRUCT" in said[8][1]
     assert sorted(path.name for path in folder.iterdir()) == ["series_02", "series_03", "series_04"]
@@ -89,8 +102,10 @@ def test_every_series_is_accounted_for(study):
 def test_one_mask_reaches_every_series_of_the_frame_of_reference(study):
     source, _results, _warnings, folder = study
     after = by_number(source, folder)
-    before = {number: [pydicom.dcmread(p) for p in readers.sorted_files(source / name)]
-              for number, name in ((1, "thin"), (2, "thick"), (3, "mpr"))}
+    before = {
+        number: [pydicom.dcmread(p) for p in readers.sorted_files(source / name)]
+        for number, name in ((1, "thin"), (2, "thick"), (3, "mpr"))
+    }
     for number, shape in ((1, maker.upright()), (3, sparse_sagittal())):
         changed = np.stack([new.pixel_array != old.pixel_array for old, new in zip(before[number], after[number])])
         face, skin = maker.phantom_at(shape.points(), 1) > 0, maker.phantom_at(shape.points()) > -300
@@ -138,7 +153,8 @@ def test_masks_and_records_lie_in_the_hospitals_folder_only(study):
     hospital = folder.with_name("release-hospital-only")
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".dcm"}
     assert sorted(path.name for path in hospital.iterdir()) == sorted(
-        f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json")) + ["uids.key"]
+        f"series_{n:02}_{what}" for n in (2, 3, 4) for what in ("facemask.nii.gz", "record.json")
+    ) + ["uids.key"]
     record = json.loads((hospital / "series_03_record.json").read_text())
     assert record["status"] == "released" and record["settings"]["mask"] == "file, of another series"
     schema = json.loads((RESOURCES / "record.schema.json").read_text())
@@ -215,8 +231,12 @@ def test_results_never_mix_with_originals(tmp_path, mask):
 def test_a_folder_of_two_patients_is_refused_whole_with_the_remedy(tmp_path, mask, capsys):
     """Also when their files have one series UID, or a series is asked for."""
     for name in ("a", "b"):
-        maker.write_series(tmp_path / "in", maker.sparse(), name=name,
-                           change=lambda dataset, k: setattr(dataset, "SeriesInstanceUID", "1.2.3"))
+        maker.write_series(
+            tmp_path / "in",
+            maker.sparse(),
+            name=name,
+            change=lambda dataset, k: setattr(dataset, "SeriesInstanceUID", "1.2.3"),
+        )
     for more in ([], ["--series", "1"]):
         assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", mask, "--quiet", *more]) == 1
         said = capsys.readouterr().out
@@ -348,9 +368,14 @@ def test_a_real_head_with_a_tilted_gantry_makes_the_mask_for_its_sagittal_slices
     across = np.arange(columns)[:, None] * [spacing, 0, 0]
     sagittal = maker.Shape(start + across, maker.SAGITTAL, count, rows, (spacing,) * 2)
     for number, shape in enumerate((tilted, sagittal), 1):
-        maker.write_series(tmp_path / "in" / str(number), shape, study, maker.image_at(small_cranium, shape.points()),
-                           number=number, image_type=("ORIGINAL", "PRIMARY", "AXIAL") if number == 1 else (
-                               "DERIVED", "SECONDARY", "MPR"))
+        maker.write_series(
+            tmp_path / "in" / str(number),
+            shape,
+            study,
+            maker.image_at(small_cranium, shape.points()),
+            number=number,
+            image_type=("ORIGINAL", "PRIMARY", "AXIAL") if number == 1 else ("DERIVED", "SECONDARY", "MPR"),
+        )
     results = deface_dicom(tmp_path / "in", tmp_path / "out", Options())
     assert [(r.status, r.error) for r in results] == [("defaced", None)] * 2
     assert results[0].mask_ml > 100 and results[1].mask_ml == pytest.approx(results[0].mask_ml, rel=0.1)
@@ -366,8 +391,12 @@ def test_a_real_head_with_a_tilted_gantry_makes_the_mask_for_its_sagittal_slices
 
 def test_the_real_series_through_the_shell(real_series, tmp_path):
     out = tmp_path / "release"
-    done = subprocess.run([sys.executable, "-m", "CTADefaceLib", "run", str(real_series), "-o", str(out), "--json",
-                           "--deidentify-headers"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "CTADefaceLib", "run", str(real_series), "-o", str(out), "--json", "--deidentify-headers"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
     assert result["status"] == "defaced" and result["mask_ml"] > 200 and "segment" in done.stderr
@@ -378,8 +407,8 @@ def test_the_real_series_through_the_shell(real_series, tmp_path):
     assert changed[face].mean() > 0.99
     # Behind the rearmost voxel of the face and far above it, nothing changed.
     rows = np.flatnonzero(face.any((0, 2)))
-    assert rows[0] > 0 and not changed[:, rows[-1] + 6:].any()
-    assert not changed[np.flatnonzero(face.any((1, 2)))[-1] + 5:].any()
+    assert rows[0] > 0 and not changed[:, rows[-1] + 6 :].any()
+    assert not changed[np.flatnonzero(face.any((1, 2)))[-1] + 5 :].any()
     assert np.array_equal(readers.by_gdcm(after), new - 1024.0)
     if readers.have("dcmdump"):
         assert np.array_equal(readers.by_dcmtk(after[::10], tmp_path, signed=False), new[::10])

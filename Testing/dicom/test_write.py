@@ -18,14 +18,19 @@ from helpers import dicom_readers as readers
 from helpers.phantom import levelled
 
 FORMS = {
-    "implicit": {"syntax": "implicit", "bits": (12, False)}, "big endian": {"syntax": "big endian"},
-    "deflated": {"syntax": "deflated"}, "RLE": {"syntax": "RLE"}, "JPEG 2000": {"syntax": "JPEG 2000"},
+    "implicit": {"syntax": "implicit", "bits": (12, False)},
+    "big endian": {"syntax": "big endian"},
+    "deflated": {"syntax": "deflated"},
+    "RLE": {"syntax": "RLE"},
+    "JPEG 2000": {"syntax": "JPEG 2000"},
     "JPEG-LS": {"syntax": "JPEG-LS", "rescale": (1.0, 0.0)},
     "JPEG lossless": {"syntax": "JPEG lossless", "bits": (12, False)},
     "signed 12": {"bits": (12, True), "rescale": (1.0, 0.0)},
     "unsigned 16": {"bits": (16, False), "rescale": (1.0, -8192.0)},
-    "fraction": {"rescale": (0.5, -1024.5)}, "padding": {"rescale": (1.0, 0.0), "padding": -2000},
-    "per slice": {"rescale": lambda k: (1.0 + (k % 3) * 0.25, -1000.0 - k)}}
+    "fraction": {"rescale": (0.5, -1024.5)},
+    "padding": {"rescale": (1.0, 0.0), "padding": -2000},
+    "per slice": {"rescale": lambda k: (1.0 + (k % 3) * 0.25, -1000.0 - k)},
+}
 # On the slices of ``maker.sparse``: rows run to posterior, columns to the left.
 FACE = np.asarray(maker.parts()[1], bool)[::2, ::-1, ::-1]
 
@@ -71,12 +76,18 @@ def spoilt(dataset, k):
     block.add_new(0x02, "LO", "kernel H30")
     block.add_new(0x03, "SQ", [icon])
     dataset.PixelDataProviderURL = "http://pacs/original"
-    dataset.ReferencedImageSequence = [maker.item(ReferencedSOPClassUID=dataset.SOPClassUID,
-                                                  ReferencedSOPInstanceUID="1.2.3.4")]
-    dataset.SourceImageSequence = [maker.item(ReferencedSOPClassUID=dataset.SOPClassUID,
-                                              ReferencedSOPInstanceUID=dataset.SOPInstanceUID)]
-    nested = maker.item(PatientName="Secret^Jane", AccessionNumber="ACC99", RequestedProcedureDescription="Head",
-                        StudyInstanceUID=dataset.StudyInstanceUID)
+    dataset.ReferencedImageSequence = [
+        maker.item(ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID="1.2.3.4")
+    ]
+    dataset.SourceImageSequence = [
+        maker.item(ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID=dataset.SOPInstanceUID)
+    ]
+    nested = maker.item(
+        PatientName="Secret^Jane",
+        AccessionNumber="ACC99",
+        RequestedProcedureDescription="Head",
+        StudyInstanceUID=dataset.StudyInstanceUID,
+    )
     dataset.RequestAttributesSequence = [nested]
     dataset.SmallestImagePixelValue = 5
     dataset.DeidentificationMethod = "earlier tool"
@@ -114,8 +125,11 @@ def _others_agree(before, after, values, folder):
         assert np.array_equal(readers.by_dcmtk(paths[::16], folder, signed=False), words)
         assert readers.drawn_by_dcmtk(paths[16], folder)
     # dcm2niix takes one slope for all slices, and reads signed values of 12 bits as unsigned, in the originals too.
-    if readers.have("dcm2niix") and len({d.RescaleIntercept for d in after}) == 1 and (
-            after[0].BitsStored, after[0].PixelRepresentation) != (12, 1):
+    if (
+        readers.have("dcm2niix")
+        and len({d.RescaleIntercept for d in after}) == 1
+        and (after[0].BitsStored, after[0].PixelRepresentation) != (12, 1)
+    ):
         assert np.allclose(readers.by_dcm2niix(paths[0].parent, folder), hu, atol=1e-3)
     if readers.have("dciodvfy"):
         for old, new in list(zip(before, after))[::16]:
@@ -125,8 +139,7 @@ def _others_agree(before, after, values, folder):
 def test_an_enhanced_file_is_patched_frame_by_frame(tmp_path, mask):
     maker.write_series(tmp_path / "in" / "a", maker.sparse())
     stored = maker.write_enhanced(tmp_path / "in" / "b" / "x.dcm", maker.sparse())
-    single, enhanced = (deface_dicom(tmp_path / "in" / name, tmp_path / f"out {name}", Options(mask=mask))[0]
-                        for name in "ab")
+    single, enhanced = (deface_dicom(tmp_path / "in" / name, tmp_path / f"out {name}", Options(mask=mask))[0] for name in "ab")
     dataset = pydicom.dcmread(Path(enhanced.defaced) / "0001.dcm")
     frames = dataset.pixel_array[::-1]
     assert np.array_equal(frames, readers.by_pydicom(readers.sorted_files(single.defaced)))
@@ -168,7 +181,10 @@ def test_headers_say_what_was_done_and_nothing_else_shows_the_face(tmp_path, mas
         # An option is claimed together with a profile only.
         assert "DeidentificationMethodCodeSequence" not in new
         assert [m.partition(":")[2] for m in new.DeidentificationMethod] == [
-            "", " face removed from pixels", " private, bulk data removed"]
+            "",
+            " face removed from pixels",
+            " private, bulk data removed",
+        ]
         assert new.DeidentificationMethod[0] == "earlier tool" and "CTADeface" in new.DeidentificationMethod[1]
         assert "PatientIdentityRemoved" not in new and "BurnedInAnnotation" not in new
         for keyword in ("IconImageSequence", "PixelDataProviderURL", "SmallestImagePixelValue"):
@@ -177,9 +193,17 @@ def test_headers_say_what_was_done_and_nothing_else_shows_the_face(tmp_path, mas
         # All that was not named stays as it was.
         kept = {e.tag for e in old} & {e.tag for e in new}
         differ = {e.keyword for e in old if e.tag in kept and e != new[e.tag]}
-        assert differ <= {"ImageType", "PixelData", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID",
-                          "DeidentificationMethod", "ReferencedImageSequence", "SourceImageSequence",
-                          "RequestAttributesSequence"}
+        assert differ <= {
+            "ImageType",
+            "PixelData",
+            "SOPInstanceUID",
+            "SeriesInstanceUID",
+            "StudyInstanceUID",
+            "DeidentificationMethod",
+            "ReferencedImageSequence",
+            "SourceImageSequence",
+            "RequestAttributesSequence",
+        }
         assert new.FrameOfReferenceUID == old.FrameOfReferenceUID
         assert new.file_meta.MediaStorageSOPInstanceUID == new.SOPInstanceUID
         assert new.SourceImageSequence[0].ReferencedSOPInstanceUID == new.SOPInstanceUID != old.SOPInstanceUID
@@ -237,8 +261,21 @@ def test_identity_leaves_the_headers_only_when_asked_and_only_then_it_is_claimed
     files, originals = loaded(cleaned.defaced), loaded(tmp_path / "in")
     for new, old in zip(files, originals):
         texts = " ".join(identity_texts(new))
-        for secret in ("Secret", "ID4711", "ACC99", "Mercy", "Who^", "19500102", "20200304", "fell", "H30", "pacs",
-                       str(old.FrameOfReferenceUID), str(old.StudyInstanceUID), str(old.SOPInstanceUID)):
+        for secret in (
+            "Secret",
+            "ID4711",
+            "ACC99",
+            "Mercy",
+            "Who^",
+            "19500102",
+            "20200304",
+            "fell",
+            "H30",
+            "pacs",
+            str(old.FrameOfReferenceUID),
+            str(old.StudyInstanceUID),
+            str(old.SOPInstanceUID),
+        ):
             assert secret not in texts, secret
         assert new.PatientIdentityRemoved == "YES" and new.LongitudinalTemporalInformationModified == "REMOVED"
         assert {item.CodeValue for item in new.DeidentificationMethodCodeSequence} == {"113100", "113102"}
@@ -248,8 +285,9 @@ def test_identity_leaves_the_headers_only_when_asked_and_only_then_it_is_claimed
         assert not [e for e in new.iterall() if e.tag.is_private]
         assert new.SourceImageSequence[0].ReferencedSOPInstanceUID == new.SOPInstanceUID
     assert len({d.FrameOfReferenceUID for d in files}) == len({d.StudyInstanceUID for d in files}) == 1
-    assert np.array_equal(readers.by_pydicom([d.filename for d in files]),
-                          readers.by_pydicom(readers.sorted_files(kept.defaced)))
+    assert np.array_equal(
+        readers.by_pydicom([d.filename for d in files]), readers.by_pydicom(readers.sorted_files(kept.defaced))
+    )
     if readers.have("dciodvfy"):
         assert readers.validator_errors(files[20].filename) <= readers.validator_errors(originals[20].filename)
 
@@ -258,16 +296,20 @@ def test_names_and_records_tell_nothing_and_originals_stay_as_they_are(tmp_path,
     maker.write_series(tmp_path / "in" / "Secret_Jane", maker.sparse(), name="ID4711_")
 
     def state():
-        return {path: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-                for path in (tmp_path / "in").rglob("*") if path.is_file()}
+        return {
+            path: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+            for path in (tmp_path / "in").rglob("*")
+            if path.is_file()
+        }
 
     before = state()
     results, _out = deface(tmp_path / "in", mask)
     assert state() == before and results[0].status == "defaced"
     made = [path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
     names = sorted(str(path.relative_to(tmp_path)) for path in made)
-    assert names[:3] == [f"out-hospital-only/{name}" for name in (
-        "series_01_facemask.nii.gz", "series_01_record.json", "uids.key")]
+    assert names[:3] == [
+        f"out-hospital-only/{name}" for name in ("series_01_facemask.nii.gz", "series_01_record.json", "uids.key")
+    ]
     assert names[3:] == [f"out/series_01/{n:04}.dcm" for n in range(1, 41)]
     kept = [(tmp_path / "out-hospital-only" / name).read_text() for name in ("series_01_record.json", "uids.key")]
     original = pydicom.dcmread(next(iter(before)))
@@ -277,6 +319,7 @@ def test_names_and_records_tell_nothing_and_originals_stay_as_they_are(tmp_path,
 
 def test_values_that_the_standard_does_not_allow_pass_through_unchanged_and_unprinted(tmp_path, mask, recwarn):
     """Scanners write numbers of more than 16 characters, dates with dashes, and lower-case codes."""
+
     def sloppy(dataset, k):
         with pydicom.config.disable_value_validation():
             dataset.add_new("WindowCenter", "DS", "40.123456789012345678")

@@ -60,7 +60,7 @@ def test_pieces_of_any_size_add_up(plane):
     values = np.random.default_rng(5).integers(-2000, 2000, (21, *plane)).astype(np.int16)
     grid = ModelGrid(values.shape, (7, 4, 5), (-900.5, 1200.25, 10.0, 300.0))
     for start in (16, 0):
-        grid.add(slice(start, min(start + 16, 21)), values[start:start + 16])
+        grid.add(slice(start, min(start + 16, 21)), values[start : start + 16])
     weights = [spline_weights(n, m).astype(float) for n, m in zip(values.shape, (7, 4, 5))]
     normalised = (np.clip(values.astype(float), -900.5, 1200.25) - 10) / 300
     expected = np.einsum("zs,ya,xr,sar->zyx", *weights, normalised)
@@ -76,9 +76,11 @@ def test_no_weight_is_too_small_to_be_multiplied_quickly():
 
 def test_an_axis_of_the_models_own_spacing_does_not_wait_for_torch():
     """In a process of its own where torch is still half imported, as when a file is read while the model loads."""
-    code = ("import sys, types; sys.modules['torch'] = types.ModuleType('torch'); import numpy as np;"
-            "from CTADefaceLib.network.model_grid import spline_weights;"
-            "assert (spline_weights(7, 7) == np.eye(7)).all() and spline_weights(7, 5).shape == (5, 7); print('done')")
+    code = (
+        "import sys, types; sys.modules['torch'] = types.ModuleType('torch'); import numpy as np;"
+        "from CTADefaceLib.network.model_grid import spline_weights;"
+        "assert (spline_weights(7, 7) == np.eye(7)).all() and spline_weights(7, 5).shape == (5, 7); print('done')"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "done\n", done.stderr
 
@@ -104,8 +106,9 @@ def scan(tmp_path, parts):
     return path
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-4], lambda data: data[:len(data) // 2],
-                                    lambda data: data[:-8] + bytes(8)])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-4], lambda data: data[: len(data) // 2], lambda data: data[:-8] + bytes(8)]
+)
 def test_damage_found_after_all_planes_were_looked_at_still_writes_nothing(scan, tmp_path, damage):
     scan.write_bytes(damage(scan.read_bytes()))
     with pytest.raises(InputError, match="truncated"):
@@ -124,8 +127,9 @@ def test_cancelling_leaves_nothing(cranium, tmp_path, stage, given_mask):
         marked = sitk.GetImageFromArray(mask)
         marked.CopyInformation(image)
         sitk.WriteImage(marked, str(tmp_path / "mask.nii.gz"))
-        options = Options(mask=str(tmp_path / "mask.nii.gz"), fill="air",
-                          override=dict.fromkeys(TITLES, "no face, to be quick"))
+        options = Options(
+            mask=str(tmp_path / "mask.nii.gz"), fill="air", override=dict.fromkeys(TITLES, "no face, to be quick")
+        )
     reports = itertools.count()
     # Not at the first report of the stage, but in its midst where it has one.
     progress = Progress(lambda r: r.stage == stage and (next(reports) > 0 or stage in ("fill", "check")) and progress.cancel())
@@ -136,12 +140,14 @@ def test_cancelling_leaves_nothing(cranium, tmp_path, stage, given_mask):
 
 def test_preloading_leaves_the_garbage_collector_on():
     """In a process of its own, as torch is imported only once."""
-    code = ("import gc, threading; from CTADefaceLib.network.host import NetworksHere;"
-            "networks = NetworksHere(); networks.begin();"
-            "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
-            "assert gc.isenabled() and gc.get_freeze_count() > 100_000; n = gc.get_freeze_count();"
-            "networks.begin('none');"
-            "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
-            "assert gc.isenabled() and gc.get_freeze_count() == n; print('done')")
+    code = (
+        "import gc, threading; from CTADefaceLib.network.host import NetworksHere;"
+        "networks = NetworksHere(); networks.begin();"
+        "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
+        "assert gc.isenabled() and gc.get_freeze_count() > 100_000; n = gc.get_freeze_count();"
+        "networks.begin('none');"
+        "[t.join() for t in threading.enumerate() if t is not threading.current_thread()];"
+        "assert gc.isenabled() and gc.get_freeze_count() == n; print('done')"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "done\n", done.stderr

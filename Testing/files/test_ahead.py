@@ -65,8 +65,15 @@ def test_leaving_early_ends_the_thread_and_the_source():
 @pytest.mark.parametrize("name, packages", [("a.nii.gz", ["nibabel"]), ("a.mha", []), ("a.nrrd", [])])
 def test_a_reader_says_when_its_package_is_there_and_does_not_import_others(tmp_path, name, packages):
     sitk.WriteImage(sitk.GetImageFromArray(phantom.head_parts()[0][::8, ::8, ::8].astype(np.int16)), str(tmp_path / name))
-    code = ("import sys; from CTADefaceLib.files.read import read_volume; "
-            "read_volume(sys.argv[1], lambda: print(*({'nibabel', 'SimpleITK'} & sys.modules.keys())))")
-    said = subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(ENGINE)})
+    code = (
+        "import sys; from CTADefaceLib.files.read import read_volume; "
+        "read_volume(sys.argv[1], lambda: print(*({'nibabel', 'SimpleITK'} & sys.modules.keys())))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / name)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ENGINE)},
+    )
     assert said.stdout.split() == packages

@@ -52,7 +52,7 @@ def encrypted(path, _):
 def truncated_nrrd(path, hu):
     sitk.WriteImage(phantom.image(hu), str(path / "cut.nrrd"), False)
     data = (path / "cut.nrrd").read_bytes()
-    (path / "cut.nrrd").write_bytes(data[:len(data) // 2])
+    (path / "cut.nrrd").write_bytes(data[: len(data) // 2])
     return path / "cut.nrrd"
 
 
@@ -145,8 +145,7 @@ def test_mask_of_another_grid_and_empty_mask(tmp_path, capsys):
         save(tmp_path / f"{name}.nii", mask.astype(np.uint8))
     nibabel.save(nibabel.Nifti1Image((hu > 0).astype(np.uint8), np.diag([2.0, 2, 2.1, 1])), tmp_path / "moved.nii")
     for name, reason in reasons.items():
-        assert main(["run", str(path), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / f"{name}.nii"),
-                     "--quiet"]) == 1
+        assert main(["run", str(path), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / f"{name}.nii"), "--quiet"]) == 1
         assert reason in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 

@@ -97,13 +97,16 @@ def test_one_changed_voxel_is_refused(fetched):
         demo.voxels_of_project(project_of(voxels))
 
 
-@pytest.mark.parametrize("project, reason", [
-    (project_of(np.zeros(demo.SHAPE, np.int16)), "not the known one"),
-    (project_of(np.zeros((2, 3, 4), np.int16)), "not the known one"),
-    (project_of(np.random.default_rng(0).integers(0, 999, (9, 99, 99), np.int16))[:50000], "damaged"),
-    (tar_bytes("tmp/other.dat", b"12"), "no file matrix.dat"),
-    (b"no archive at all", "damaged"),
-])
+@pytest.mark.parametrize(
+    "project, reason",
+    [
+        (project_of(np.zeros(demo.SHAPE, np.int16)), "not the known one"),
+        (project_of(np.zeros((2, 3, 4), np.int16)), "not the known one"),
+        (project_of(np.random.default_rng(0).integers(0, 999, (9, 99, 99), np.int16))[:50000], "damaged"),
+        (tar_bytes("tmp/other.dat", b"12"), "no file matrix.dat"),
+        (b"no archive at all", "damaged"),
+    ],
+)
 def test_corrupted_project_is_refused_and_nothing_written(project, reason, tmp_path, no_programs):
     demo.INSTALLED.write_bytes(project)
     with pytest.raises(InputError, match=reason):
@@ -117,8 +120,9 @@ def test_without_apt_the_remedy_is_named(monkeypatch, tmp_path, no_programs):
         demo.public_head(tmp_path)
 
 
-@pytest.mark.parametrize("user, expected", [
-    (0, ["apt-get download", "apt-get update", "apt-get download"]), (1000, ["apt-get download"])])
+@pytest.mark.parametrize(
+    "user, expected", [(0, ["apt-get download", "apt-get update", "apt-get download"]), (1000, ["apt-get download"])]
+)
 def test_package_lists_are_updated_once_and_only_by_root(monkeypatch, tmp_path, user, expected):
     commands = []
 

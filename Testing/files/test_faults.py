@@ -31,8 +31,9 @@ def source(small_cranium, tmp_path_factory):
     sitk.WriteImage(small_cranium, str(folder / "head.nii"))
     sitk.WriteImage(mask, str(folder / "mask.nii"))
     volume, inside = read_volume(folder / "head.nii"), sitk.GetArrayFromImage(mask) > 0
-    rows = [volume.stored[k, j, i:i + 6].tobytes() for k, j, i in np.argwhere(inside)[::60]
-            if inside[k, j, i:i + 6].sum() == 6]
+    rows = [
+        volume.stored[k, j, i : i + 6].tobytes() for k, j, i in np.argwhere(inside)[::60] if inside[k, j, i : i + 6].sum() == 6
+    ]
     content = (folder / "head.nii").read_bytes()
     assert len(rows) > 20 and all(row in content for row in rows)
     return folder / "head.nii", folder / "mask.nii", rows
@@ -59,6 +60,7 @@ def in_child(action):
 
 def killed_at(number, below, action):
     """Run ``action`` in a child that is killed at its ``number``-th change of the file system below a folder."""
+
     def hooked():
         left = [number]
 
@@ -129,6 +131,7 @@ def test_killed_at_any_time_there_is_all_or_nothing(source, tmp_path):
 
 def test_full_disk_leaves_neither_volume_nor_record(source, tmp_path):
     """The kernel's own file size limit stands in for a full disk: the write really fails."""
+
     def limited():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
@@ -175,8 +178,7 @@ def test_what_gets_its_name_is_on_the_disk_before(tmp_path, monkeypatch):
     """A power cut after the rename must not leave an empty file under the final name: content first, then name."""
     order = []
     fsync, link = os.fsync, os.link
-    monkeypatch.setattr("os.fsync", lambda handle: (order.append(os.readlink(f"/proc/self/fd/{handle}")),
-                                                     fsync(handle))[1])
+    monkeypatch.setattr("os.fsync", lambda handle: (order.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))[1])
     monkeypatch.setattr("os.link", lambda a, b: (order.append(f"-> {b}"), link(a, b))[1])
     with publishing([tmp_path / "kept" / "r.json", tmp_path / "release" / "a.nii"]) as staged:
         for path in staged:

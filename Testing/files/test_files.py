@@ -221,8 +221,10 @@ def test_dicom_tags_in_a_header_are_not_written_and_other_text_is_told(tmp_path,
     volume = read_volume(source)
     warning = f"{source}: the header's text is kept (comment); make sure that it names nobody."
     assert text_warning(source, volume.source) == warning
-    for name, write in (("b", lambda path: write_like(volume, volume.stored, path)),
-                        ("m", lambda path: write_mask(volume, volume.stored == 0, path))):
+    for name, write in (
+        ("b", lambda path: write_like(volume, volume.stored, path)),
+        ("m", lambda path: write_mask(volume, volume.stored == 0, path)),
+    ):
         write(tmp_path / f"{name}.{extension}")
         assert (tmp_path / f"{name}.{extension}").read_bytes().count(b"Secret") == 1
 
@@ -240,8 +242,9 @@ def test_text_of_a_nifti_header_is_told_and_not_in_the_mask(tmp_path, array):
     assert text_warning("p.nii", read_volume(tmp_path / "p.nii").source) is None
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-4], lambda data: data[:len(data) // 2],
-                                    lambda data: data[:-8] + bytes(8)])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-4], lambda data: data[: len(data) // 2], lambda data: data[:-8] + bytes(8)]
+)
 def test_gzip_that_is_cut_or_has_a_wrong_checksum_is_refused(tmp_path, array, damage, packer):
     whole = nifti(tmp_path / "a.nii.gz", array)
     (tmp_path / "b.nii.gz").write_bytes(damage(whole.read_bytes()))
@@ -272,8 +275,10 @@ look("this")
 thread = threading.Thread(target=look, args=["other"])
 thread.start(), thread.join()
 """)
-    code = ("import sys; finders = list(sys.meta_path); sys.path.insert(0, sys.argv[1])\n"
-            "from CTADefaceLib.files.nifti import _nibabel\n"
-            "_nibabel(); print('pydicom' in sys.modules, sys.meta_path == finders)")
+    code = (
+        "import sys; finders = list(sys.meta_path); sys.path.insert(0, sys.argv[1])\n"
+        "from CTADefaceLib.files.nifti import _nibabel\n"
+        "_nibabel(); print('pydicom' in sys.modules, sys.meta_path == finders)"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100)
     assert done.stdout.split("\n")[:3] == ["this None", "other pydicom", "True True"], done.stderr

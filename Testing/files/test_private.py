@@ -48,8 +48,9 @@ def require_private(folder):
 
 def require_usual(folder, umask):
     assert folder.is_dir() and len(everything(folder)) > 1
-    wrong = {str(path): oct(mode(path)) for path in everything(folder)
-             if mode(path) != (0o777 if path.is_dir() else 0o666) & ~umask}
+    wrong = {
+        str(path): oct(mode(path)) for path in everything(folder) if mode(path) != (0o777 if path.is_dir() else 0o666) & ~umask
+    }
     assert wrong == {}
 
 
@@ -81,8 +82,10 @@ def test_mask_only(scan, tmp_path, monkeypatch):
 def test_a_study(scan, tmp_path, umask):
     maker.write_series(tmp_path / "in", maker.sparse())
     out = tmp_path / "new" / "out"
-    assert main(["run", str(tmp_path / "in"), "-o", str(out), "--mask", scan[1], "--quiet", "--report",
-                 "--deidentify-headers"]) == 0
+    assert (
+        main(["run", str(tmp_path / "in"), "-o", str(out), "--mask", scan[1], "--quiet", "--report", "--deidentify-headers"])
+        == 0
+    )
     require_private(tmp_path / "new" / "out-hospital-only")
     assert (tmp_path / "new" / "out-hospital-only" / "uids.key").is_file()
     require_usual(out, umask)
@@ -94,7 +97,7 @@ def test_a_batch_its_correction_and_a_training_case(scan, tmp_path, umask):
     (tmp_path / "in" / "a" / "b" / "head.nii.gz").write_bytes(scan[0].read_bytes())
     options = Options(mask=scan[1], report=True, masks=str(tmp_path / "m" / "masks"))
     assert run_batch(tmp_path / "in", tmp_path / "out", options).complete
-    item, = load_queue(tmp_path / "out-hospital-only")
+    (item,) = load_queue(tmp_path / "out-hospital-only")
     _volume, mask = open_case(item)
     correct(tmp_path / "out-hospital-only", item, mask.as_mask(), mask.geometry)
     require_private(tmp_path / "out-hospital-only")

@@ -36,17 +36,34 @@ def scenarios(tmp_path_factory):
 
 
 # A few calls of each, in the longer ones also between the first name and the last; ``benchmarks/faults.py`` takes every one.
-@pytest.mark.parametrize("name, fault, first, every, least", [
-    ("file", points.KILL, 3, 5, 6), ("file", points.FULL, 10, 13, 2), ("file", points.READ_ONLY, 10, 13, 2),
-    ("file, with report", points.KILL, 1, 11, 4), ("file, over an old one", points.KILL, 1, 9, 4),
-    ("file, blocked", points.KILL, 1, 7, 4), ("one file", points.KILL, 1, 1, 10),
-    ("DICOM study", points.KILL, 20, 19, 4), ("DICOM study", points.FULL, 41, 35, 2),
-    ("DICOM study", points.READ_ONLY, 41, 35, 2), ("DICOM study, over an old one", points.KILL, 37, 16, 3),
-    ("batch", points.KILL, 15, 17, 4), ("batch", points.FULL, 31, 35, 2), ("batch", points.READ_ONLY, 31, 35, 2),
-    ("batch, blocked", points.KILL, 1, 17, 4), ("batch of a DICOM study", points.KILL, 30, 28, 3),
-    ("correction", points.KILL, 6, 13, 4), ("rejection", points.KILL, 1, 5, 3), ("training case", points.KILL, 1, 7, 4),
-    ("picture", points.KILL, 1, 2, 4), ("model install", points.KILL, 1, 7, 4),
-    ("model install --overwrite", points.KILL, 1, 5, 8), ("model remove", points.KILL, 1, 2, 8)])
+@pytest.mark.parametrize(
+    "name, fault, first, every, least",
+    [
+        ("file", points.KILL, 3, 5, 6),
+        ("file", points.FULL, 10, 13, 2),
+        ("file", points.READ_ONLY, 10, 13, 2),
+        ("file, with report", points.KILL, 1, 11, 4),
+        ("file, over an old one", points.KILL, 1, 9, 4),
+        ("file, blocked", points.KILL, 1, 7, 4),
+        ("one file", points.KILL, 1, 1, 10),
+        ("DICOM study", points.KILL, 20, 19, 4),
+        ("DICOM study", points.FULL, 41, 35, 2),
+        ("DICOM study", points.READ_ONLY, 41, 35, 2),
+        ("DICOM study, over an old one", points.KILL, 37, 16, 3),
+        ("batch", points.KILL, 15, 17, 4),
+        ("batch", points.FULL, 31, 35, 2),
+        ("batch", points.READ_ONLY, 31, 35, 2),
+        ("batch, blocked", points.KILL, 1, 17, 4),
+        ("batch of a DICOM study", points.KILL, 30, 28, 3),
+        ("correction", points.KILL, 6, 13, 4),
+        ("rejection", points.KILL, 1, 5, 3),
+        ("training case", points.KILL, 1, 7, 4),
+        ("picture", points.KILL, 1, 2, 4),
+        ("model install", points.KILL, 1, 7, 4),
+        ("model install --overwrite", points.KILL, 1, 5, 8),
+        ("model remove", points.KILL, 1, 2, 8),
+    ],
+)
 def test_the_same_command_makes_good_what_a_fault_has_left(scenarios, tmp_path, name, fault, first, every, least):
     outcome = points.trials(scenarios[name], tmp_path, fault, every, first)
     assert not outcome.faults, "\n".join(outcome.faults)
@@ -76,6 +93,7 @@ def no_links(*_):
 
 def other_disk(real, kept):
     """``os.link`` or ``os.rename`` between the hospital's folder and the release folder, which lie on different disks."""
+
     def call(source, target, **how):
         if (f"/{kept}/" in str(source) and "/out/" in str(target)) or ("/out/" in str(source) and f"/{kept}/" in str(target)):
             raise OSError(errno.EXDEV, "Invalid cross-device link", str(source), None, str(target))
@@ -116,6 +134,7 @@ def test_killed_anywhere_all_is_as_before_once_the_next_run_has_looked(tmp_path,
 
 def killed_before_the_last_name(folder):
     """A run that has given a record its name, and was killed before the volume got its own; the names of what it left."""
+
     def action():
         real = os.link
 
@@ -146,7 +165,7 @@ def test_a_torn_line_in_the_journal_was_followed_by_nothing(tmp_path):
     names = killed_before_the_last_name(tmp_path)
     (path,) = [tmp_path / "kept" / name for name in names if name.endswith(JOURNAL)]
     content = path.read_bytes()
-    path.write_bytes(content[:len(content) // 2])
+    path.write_bytes(content[: len(content) // 2])
     recover(tmp_path / "kept")
     assert files(tmp_path) == {"kept/a.json": b"record"}
 
@@ -257,7 +276,7 @@ def test_three_deaths_of_a_case_set_it_aside_and_the_batch_says_how_to_go_on(tmp
         from CTADefaceLib.batch import case_kinds
 
         real = case_kinds.deface_file
-        case_kinds.deface_file = lambda path, *rest: (os.kill(os.getpid(), 9) if "a.nii" in str(path) else real(path, *rest))
+        case_kinds.deface_file = lambda path, *rest: os.kill(os.getpid(), 9) if "a.nii" in str(path) else real(path, *rest)
         run_batch(tmp_path / "in", tmp_path / "out", Options(mask=mask))
 
     for _ in range(3):

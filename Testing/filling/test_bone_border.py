@@ -28,10 +28,10 @@ def jaw(fullness_mm, tilt=0.0):
     # An arch that opens backwards: its front at 130 mm, its halves up to 32 mm from the middle.
     arch = 130 - (beside / 32) ** 2 * 65
     bone = (s >= JAW_LOW * MM) & (s < JAW_HIGH * MM) & (np.abs(a - arch) < 6) & (a > 60)
-    bone |= (np.hypot(a - 30, r - middle) < 12)
+    bone |= np.hypot(a - 30, r - middle) < 12
     skin_below = JAW_LOW * MM - fullness_mm - tilt * (r - middle) + np.maximum(0, 100 - a) * -0.7
     tissue = (a < arch + 16) & (beside < 56) & (a > 4) & (s > skin_below) & (s < 170)
-    tissue |= (np.hypot(a - 40, r - middle) < 34)
+    tissue |= np.hypot(a - 40, r - middle) < 34
     inner = ndi.distance_transform_edt(tissue, MM) > DEPTH_MM
     face = tissue & ~inner & ~bone & (a > 62) & (s > JAW_LOW * MM - 30)
     hu = np.where(bone, 900, np.where(tissue, 50, -1000)).astype(np.int16)
@@ -52,8 +52,10 @@ def test_border_below_the_jaw_is_the_same_for_another_skin(shapes):
     first, second = (jaw(*shape) for shape in shapes)
     assert np.array_equal(first[2], second[2])
     borders = [lowest_left(volume, mask) for volume, mask, _ in (first, second)]
-    skin = [np.where((v.ras() > -300), np.arange(SHAPE[0])[:, None, None], 999).min(0)[50:58, 28:43] * MM
-            for v, *_ in (first, second)]
+    skin = [
+        np.where((v.ras() > -300), np.arange(SHAPE[0])[:, None, None], 999).min(0)[50:58, 28:43] * MM
+        for v, *_ in (first, second)
+    ]
     assert np.abs(skin[0] - skin[1]).mean() >= 3
     assert np.abs(borders[0] - borders[1]).mean() < 0.5
 
@@ -89,10 +91,10 @@ def test_without_bone_nothing_more_goes():
 def test_skin_right_below_the_mask_goes_too_and_none_below_the_lowest_plane():
     volume, mask, _ = jaw(34.0)
     # It ends above the lowest skin.
-    mask[:JAW_LOW - 8] = False
+    mask[: JAW_LOW - 8] = False
     after, value = filled(volume, mask, "levelled")
     lost = (after != volume.stored) & ~mask & (volume.stored > -300)
     lowest = np.flatnonzero(mask.any((1, 2)))[0]
     assert find_changes(volume, after, mask, value).outside == 0
-    assert lost[lowest - 4:lowest].any()
-    assert not lost[:lowest - int(BELOW_MM / MM)].any()
+    assert lost[lowest - 4 : lowest].any()
+    assert not lost[: lowest - int(BELOW_MM / MM)].any()

@@ -87,8 +87,9 @@ def test_unknown_fill_empty_and_foreign_masks_are_refused(head):
         fill.filled(head, np.ones((3, 3, 3), bool))
 
 
-@pytest.mark.parametrize("kind, goes", [("percentile", True), ("air", True), (-900, True), ("levelled", True),
-                                        ("published", False)])
+@pytest.mark.parametrize(
+    "kind, goes", [("percentile", True), ("air", True), (-900, True), ("levelled", True), ("published", False)]
+)
 def test_layer_of_less_than_half_skin_goes_with_the_mask_and_stays_thin(kind, goes):
     hu, face, _, _ = (part.copy() for part in phantom.head_parts())
     beside = (hu == phantom.AIR) & ndi.binary_dilation(face)

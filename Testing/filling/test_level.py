@@ -39,9 +39,9 @@ def test_outer_border_is_planes_that_do_not_follow_the_face(parts):
     slices = np.flatnonzero(region.any((1, 2)))
     assert slices[0] <= used[0] - 6 and slices[-1] >= min(used[-1] + 3, len(face) - 1)
     # To the front it reaches the edge of the image everywhere, at all heights and from side to side.
-    assert region[slices[0]:slices[-1] + 1, -1, :].all()
+    assert region[slices[0] : slices[-1] + 1, -1, :].all()
     rear = np.flatnonzero(region.any((0, 2)))[0]
-    beside = region[used[0]:used[-1], :, 0]
+    beside = region[used[0] : used[-1], :, 0]
     assert (beside[:, rear:]).all() and not beside[:, :rear].any()
 
 
@@ -58,7 +58,7 @@ def test_kept_tissue_bone_and_brain_are_bit_identical(parts):
     below_jaw = (ndi.distance_transform_edt(~face, phantom.SPACING_MM) <= 24) & low
     assert not (changed & tissue & ~below_jaw).any() and (changed & tissue).sum() * 0.027 < 30
     rear = np.flatnonzero(face.any((0, 2)))[0]
-    assert not changed[:, :rear - 3].any()
+    assert not changed[:, : rear - 3].any()
 
 
 @pytest.mark.parametrize("flips", [(-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, -1)])
@@ -102,7 +102,7 @@ def test_padding_around_the_head_does_not_keep_its_outline(parts, padding, kept_
     output, value = filled(volume_of(hu), face, "levelled")
     assert value == phantom.AIR
     lines = np.argwhere(face.any(1))
-    assert all((output[s, np.flatnonzero(face[s, :, r])[-1]:, r] == value).all() for s, r in lines)
+    assert all((output[s, np.flatnonzero(face[s, :, r])[-1] :, r] == value).all() for s, r in lines)
 
 
 def test_mask_that_looks_backwards_is_refused_before_it_destroys_the_head(parts):
@@ -116,9 +116,9 @@ def test_small_rest_of_skin_that_the_mask_has_left_goes_too(parts):
     hu, face, _, _ = parts
     hollow = face.copy()
     front = np.flatnonzero(face[30, :, 32])[-1]
-    hollow[29:32, front - 1:front + 1, 30:35] = False
+    hollow[29:32, front - 1 : front + 1, 30:35] = False
     output, value = filled(volume_of(hu), hollow, "levelled")
-    assert (output[29:32, front - 1:front + 1, 30:35] == value).all()
+    assert (output[29:32, front - 1 : front + 1, 30:35] == value).all()
 
 
 def test_teeth_that_touch_the_mask_stay(parts):
@@ -126,6 +126,6 @@ def test_teeth_that_touch_the_mask_stay(parts):
     deep = face.copy()
     jaw = np.argwhere(bone[22])[:, 0].max()
     # The lips were missed: bone is the foremost thing that is not air, with mask behind it.
-    deep[:, jaw + 1:, :] = False
+    deep[:, jaw + 1 :, :] = False
     output, _ = filled(volume_of(hu), deep, "levelled")
     assert np.array_equal(output[bone], hu[bone])

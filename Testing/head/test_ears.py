@@ -83,8 +83,9 @@ def test_both_ears_of_a_real_head_are_found_as_thin_tissue_beside_it(cranium_hea
     assert (cranium_head.to_hu(cranium_head.stored)[mask] > TISSUE_HU).all()
     assert not ears.taken_from(mask).any()
     # None in the middle of the head.
-    points = survey.frame.to_head((np.argwhere(mask)[:, ::-1] @ cranium_head.geometry.affine()[:3, :3].T)
-                                  + cranium_head.geometry.affine()[:3, 3])
+    points = survey.frame.to_head(
+        (np.argwhere(mask)[:, ::-1] @ cranium_head.geometry.affine()[:3, :3].T) + cranium_head.geometry.affine()[:3, 3]
+    )
     assert np.abs(points[:, 0]).min() > 45
 
 
@@ -128,9 +129,26 @@ def test_nothing_beside_the_head_tells_where_the_ear_stood(cranium_head, survey,
 def test_deface_with_ears_adds_them_to_a_given_mask_and_without_keeps_them(small_cranium, cranium_head, survey, face):
     given = sitk.GetImageFromArray(face.astype(np.uint8))
     given.CopyInformation(small_cranium)
-    reasons = {name: "a coarse head" for name in ("mouth", "chin", "model_face", "residual_skin", "nose", "brows", "forehead",
-                                                  "right_jaw", "left_jaw", "right_cheek", "left_cheek", "right_eye",
-                                                  "left_eye", "submental", "bone")}
+    reasons = {
+        name: "a coarse head"
+        for name in (
+            "mouth",
+            "chin",
+            "model_face",
+            "residual_skin",
+            "nose",
+            "brows",
+            "forehead",
+            "right_jaw",
+            "left_jaw",
+            "right_cheek",
+            "left_cheek",
+            "right_eye",
+            "left_eye",
+            "submental",
+            "bone",
+        )
+    }
     with_ears = deface(small_cranium, given, overrides=reasons, ears=True)
     without = deface(small_cranium, given, overrides=reasons)
     tissue = survey.ears.added_to(np.zeros(face.shape, bool))
@@ -163,9 +181,10 @@ def test_the_order_of_the_stored_axes_does_not_matter(cranium_head, survey, orde
     """The same voxels, stored along other axes."""
     geometry = cranium_head.geometry
     axes = [2 - axis for axis in order][::-1]
-    turned = Volume(np.ascontiguousarray(cranium_head.stored.transpose(order)),
-                    replace(geometry, spacing=tuple(geometry.spacing[axis] for axis in axes),
-                            direction=geometry.direction[:, axes]))
+    turned = Volume(
+        np.ascontiguousarray(cranium_head.stored.transpose(order)),
+        replace(geometry, spacing=tuple(geometry.spacing[axis] for axis in axes), direction=geometry.direction[:, axes]),
+    )
     ears = Ears(turned, survey.frame)
     empty = np.zeros(turned.stored.shape, bool)
     here = ras_view(ears.added_to(empty), turned.geometry)
@@ -174,8 +193,12 @@ def test_the_order_of_the_stored_axes_does_not_matter(cranium_head, survey, orde
 
 
 def test_a_head_that_is_turned_loses_its_ears_too(small_cranium, survey, cranium_head):
-    turn = sitk.Euler3DTransform(small_cranium.TransformContinuousIndexToPhysicalPoint(
-        [size / 2 for size in small_cranium.GetSize()]), 0.0, np.radians(15), np.radians(30))
+    turn = sitk.Euler3DTransform(
+        small_cranium.TransformContinuousIndexToPhysicalPoint([size / 2 for size in small_cranium.GetSize()]),
+        0.0,
+        np.radians(15),
+        np.radians(30),
+    )
     moved = sitk.Resample(small_cranium, small_cranium, turn, sitk.sitkLinear, -1000)
     tissue = survey.ears.added_to(np.zeros(cranium_head.stored.shape, bool))
     image = sitk.GetImageFromArray(tissue.astype(np.uint8))

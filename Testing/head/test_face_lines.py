@@ -20,8 +20,15 @@ AIR_HU, TISSUE_HU = -1000, -300
 FACE_MM = np.array([0.0, -60.0, 10.0])
 # Degrees about the head's right (pitch), anterior (roll) and superior (yaw).
 TURNS = {"yaw": (0, 0, 30), "pitch up": (30, 0, 0), "pitch down": (-30, 0, 0), "roll": (0, 30, 0), "all": (20, -20, 25)}
-QUARTERS = {"on its right side": (0, 0, 90), "on its left side": (0, 0, -90), "prone": (0, 0, 180), "feet first": (0, 180, 0),
-            "head down": (0, 90, 0), "looking up": (90, 0, 0), "all at once": (90, 90, 0)}
+QUARTERS = {
+    "on its right side": (0, 0, 90),
+    "on its left side": (0, 0, -90),
+    "prone": (0, 0, 180),
+    "feet first": (0, 180, 0),
+    "head down": (0, 90, 0),
+    "looking up": (90, 0, 0),
+    "all at once": (90, 90, 0),
+}
 
 
 def turn_of(degrees):

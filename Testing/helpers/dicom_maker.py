@@ -28,8 +28,15 @@ from CTADefaceLib.voxels.volume import Geometry
 ORIGIN = np.array([95.0, 120.0, -60.0])
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
-PATIENT = {"PatientName": "Secret^Jane", "PatientID": "ID4711", "PatientBirthDate": "19500102", "PatientSex": "F",
-           "AccessionNumber": "ACC99", "InstitutionName": "Mercy General", "ReferringPhysicianName": "Who^Doctor"}
+PATIENT = {
+    "PatientName": "Secret^Jane",
+    "PatientID": "ID4711",
+    "PatientBirthDate": "19500102",
+    "PatientSex": "F",
+    "AccessionNumber": "ACC99",
+    "InstitutionName": "Mercy General",
+    "ReferringPhysicianName": "Who^Doctor",
+}
 NATIVE = {"implicit": ImplicitVRLittleEndian, "explicit": ExplicitVRLittleEndian, "big endian": ExplicitVRBigEndian}
 
 
@@ -79,9 +86,11 @@ class Shape:
     def points(self):
         """LPS of every pixel, (k, rows, columns, 3)."""
         row, column = np.array(self.cosines[:3]), np.array(self.cosines[3:])
-        return (np.asarray(self.positions)[:, None, None]
-                + np.arange(self.rows)[:, None, None] * self.pixel_mm[0] * column
-                + np.arange(self.columns)[:, None] * self.pixel_mm[1] * row)
+        return (
+            np.asarray(self.positions)[:, None, None]
+            + np.arange(self.rows)[:, None, None] * self.pixel_mm[0] * column
+            + np.arange(self.columns)[:, None] * self.pixel_mm[1] * row
+        )
 
 
 def upright(count=80, spacing=SPACING_MM, **changes):
@@ -127,8 +136,20 @@ class Study:
     frame: str = field(default_factory=generate_uid)
 
 
-def write_series(folder, shape=None, study=None, hu=None, syntax="explicit", bits=(16, True), rescale=(1.0, -1024.0),
-                 padding=None, change=None, number=1, image_type=("ORIGINAL", "PRIMARY", "AXIAL"), name="image"):
+def write_series(
+    folder,
+    shape=None,
+    study=None,
+    hu=None,
+    syntax="explicit",
+    bits=(16, True),
+    rescale=(1.0, -1024.0),
+    padding=None,
+    change=None,
+    number=1,
+    image_type=("ORIGINAL", "PRIMARY", "AXIAL"),
+    name="image",
+):
     """Write single-frame CT files; returns the stored values (k, rows, columns) that they hold.
 
     Parameters: ``rescale`` (slope, intercept) or a function of the slice's number; ``padding`` a stored value outside
@@ -210,8 +231,12 @@ def save(dataset, path, syntax="explicit"):
     elif syntax == "deflated":
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
     elif syntax not in NATIVE and syntax != "JPEG lossless":
-        dataset.compress({"RLE": pydicom.uid.RLELossless, "JPEG 2000": pydicom.uid.JPEG2000Lossless,
-                          "JPEG-LS": pydicom.uid.JPEGLSLossless}[syntax], generate_instance_uid=False)
+        dataset.compress(
+            {"RLE": pydicom.uid.RLELossless, "JPEG 2000": pydicom.uid.JPEG2000Lossless, "JPEG-LS": pydicom.uid.JPEGLSLossless}[
+                syntax
+            ],
+            generate_instance_uid=False,
+        )
     uid = dataset.file_meta.TransferSyntaxUID
     dataset.save_as(path, implicit_vr=uid.is_implicit_VR, little_endian=uid.is_little_endian, enforce_file_format=True)
     if syntax == "JPEG lossless":
@@ -237,13 +262,13 @@ def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, 
     shared = Dataset()
     shared.PlaneOrientationSequence = [item(ImageOrientationPatient=list(shape.cosines))]
     shared.PixelMeasuresSequence = [item(PixelSpacing=list(shape.pixel_mm), SliceThickness=shape.thickness)]
-    shared.PixelValueTransformationSequence = [
-        item(RescaleSlope=rescale[0], RescaleIntercept=rescale[1], RescaleType="HU")]
+    shared.PixelValueTransformationSequence = [item(RescaleSlope=rescale[0], RescaleIntercept=rescale[1], RescaleType="HU")]
     shared.CTImageFrameTypeSequence = [item(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"])]
     dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = [
         item(PlanePositionSequence=[item(ImagePositionPatient=[float(x) for x in position])])
-        for position in shape.positions[::-1]]
+        for position in shape.positions[::-1]
+    ]
     put_pixels(dataset, stored[::-1], bits)
     save(dataset, path)
     return stored

@@ -74,8 +74,11 @@ def by_dcm2niix(folder, out):
     """
     import nibabel
 
-    subprocess.run(["dcm2niix", "-z", "n", "-b", "n", "-m", "n", "-f", "out", "-o", str(out), str(folder)], check=True,
-                   capture_output=True)
+    subprocess.run(
+        ["dcm2niix", "-z", "n", "-b", "n", "-m", "n", "-f", "out", "-o", str(out), str(folder)],
+        check=True,
+        capture_output=True,
+    )
     made = sorted(Path(out).glob("out*.nii"))
     image = nibabel.load(made[0])
     array = np.asarray(image.dataobj).T[:, ::-1]

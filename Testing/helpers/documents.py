@@ -12,8 +12,11 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 def documents():
     """Paths of all Markdown files that a person is meant to read."""
-    found = [path for pattern in ("*.md", "docs/*.md", ".github/*.md", "Testing/**/*.md", "CTADeface/**/*.md")
-             for path in ROOT.glob(pattern)]
+    found = [
+        path
+        for pattern in ("*.md", "docs/*.md", ".github/*.md", "Testing/**/*.md", "CTADeface/**/*.md")
+        for path in ROOT.glob(pattern)
+    ]
     return sorted(set(found))
 
 

@@ -134,15 +134,21 @@ def _without_key(found):
 
 
 def _difference(one, other):
-    return {name: (one.get(name), other.get(name)) for name in sorted(one.keys() | other.keys())
-            if one.get(name) != other.get(name)}
+    return {
+        name: (one.get(name), other.get(name))
+        for name in sorted(one.keys() | other.keys())
+        if one.get(name) != other.get(name)
+    }
 
 
 def visible(base):
     """Paths of all files that are not hidden, below ``base``; the key of UIDs and the manifest are no results."""
     paths = (path.relative_to(base) for path in base.rglob("*") if path.is_file())
-    return {path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
-            and path.name not in ("uids.key", "batch.jsonl", "batch.lock")}
+    return {
+        path.as_posix()
+        for path in paths
+        if not any(part.startswith(".") for part in path.parts) and path.name not in ("uids.key", "batch.jsonl", "batch.lock")
+    }
 
 
 def hidden(base):
@@ -192,8 +198,9 @@ def _last_statuses(path):
     entries = Manifest(path).read()[1]
     kept = ("status", "outputs", "mask", "record", "error", "failed_checks", "review")
     # Begun is as good as nothing: the next run does it.
-    return {name: {key: entry.get(key) for key in kept} for name, entry in sorted(entries.items())
-            if entry["status"] != "started"} or None
+    return {
+        name: {key: entry.get(key) for key in kept} for name, entry in sorted(entries.items()) if entry["status"] != "started"
+    } or None
 
 
 def in_child(action, fault=None, number=0, below=None):

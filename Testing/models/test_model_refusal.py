@@ -93,13 +93,20 @@ def test_errors_name_the_users_path_and_not_that_of_a_copy(trainer, tmp_path, pa
     assert str(path) in str(caught.value) and STAGING not in str(caught.value)
 
 
-@pytest.mark.parametrize("name, content, message", [
-    ("plans.json", None, "plans.json is missing"), ("dataset.json", None, "dataset.json is missing"),
-    (CHECKPOINT, None, "has no fold_all/checkpoint_final.pth"),
-    ("plans.json", b"{", "plans.json cannot be read"), ("dataset.json", b"[" * 200000, "dataset.json cannot be read"),
-    ("plans.json", b"[]", "holds no JSON object"), ("plans.json", b"\xff\xfe{}", "plans.json cannot be read"),
-    (CHECKPOINT, b"", "checkpoint_final.pth is truncated"),
-    (CHECKPOINT, b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.", "checkpoint_final.pth is truncated")])
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("plans.json", None, "plans.json is missing"),
+        ("dataset.json", None, "dataset.json is missing"),
+        (CHECKPOINT, None, "has no fold_all/checkpoint_final.pth"),
+        ("plans.json", b"{", "plans.json cannot be read"),
+        ("dataset.json", b"[" * 200000, "dataset.json cannot be read"),
+        ("plans.json", b"[]", "holds no JSON object"),
+        ("plans.json", b"\xff\xfe{}", "plans.json cannot be read"),
+        (CHECKPOINT, b"", "checkpoint_final.pth is truncated"),
+        (CHECKPOINT, b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.", "checkpoint_final.pth is truncated"),
+    ],
+)
 def test_missing_and_corrupt_files(trainer, name, content, message):
     (trainer / name).unlink()
     if content is not None:
@@ -109,20 +116,24 @@ def test_missing_and_corrupt_files(trainer, name, content, message):
 
 def test_truncated_and_damaged_checkpoint(trainer):
     whole = (trainer / CHECKPOINT).read_bytes()
-    (trainer / CHECKPOINT).write_bytes(whole[:len(whole) // 2])
+    (trainer / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
     assert_refused(trainer, "truncated, corrupt or no PyTorch checkpoint")
     (trainer / CHECKPOINT).write_bytes(whole.replace(b"network_weights", b"nEtwork_weights"))
     assert_refused(trainer, "corrupt|holds no network weights")
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda c: c["network_weights"].popitem(), "does not fit the network"),
-    (lambda c: c.update(network_weights={"a": "b"}), "holds no network weights"),
-    (lambda c: c.update(init_args=None), "which configuration"),
-    (lambda c: c.update(inference_allowed_mirroring_axes=(3,)), "are no axes"),
-    (lambda c: [w.fill_(float("nan")) for w in c["network_weights"].values()], "not finite"),
-    (lambda c: c.update(_best_ema=np.array([object()])), "'numpy._core.multiarray._reconstruct'"),
-    (lambda c: c.update(_best_ema=np.complex64(1)), "not a plain number")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda c: c["network_weights"].popitem(), "does not fit the network"),
+        (lambda c: c.update(network_weights={"a": "b"}), "holds no network weights"),
+        (lambda c: c.update(init_args=None), "which configuration"),
+        (lambda c: c.update(inference_allowed_mirroring_axes=(3,)), "are no axes"),
+        (lambda c: [w.fill_(float("nan")) for w in c["network_weights"].values()], "not finite"),
+        (lambda c: c.update(_best_ema=np.array([object()])), "'numpy._core.multiarray._reconstruct'"),
+        (lambda c: c.update(_best_ema=np.complex64(1)), "not a plain number"),
+    ],
+)
 def test_unfit_checkpoint(trainer, change, message):
     edit_checkpoint(trainer / CHECKPOINT, change)
     assert_refused(trainer, message)
@@ -138,8 +149,9 @@ class Payload:
         return self.call
 
 
-@pytest.mark.parametrize("function, command, refused", [
-    (os.system, "echo > {}", "system"), (builtins.eval, "open({!r}, 'w').close()", "eval")])
+@pytest.mark.parametrize(
+    "function, command, refused", [(os.system, "echo > {}", "system"), (builtins.eval, "open({!r}, 'w').close()", "eval")]
+)
 def test_checkpoint_cannot_run_code(trainer, tmp_path, function, command, refused):
     proof = tmp_path / "proof"
     edit_checkpoint(trainer / CHECKPOINT, lambda c: c.update(logging=Payload(function, command.format(str(proof)))))
@@ -186,6 +198,7 @@ def add_entry(name, mode=0o100644):
         entry.filename, entry.create_system, entry.external_attr = name, 3, mode << 16
         with zipfile.ZipFile(archive, "a") as output:
             output.writestr(entry, "/etc/passwd")
+
     return change
 
 
@@ -195,28 +208,34 @@ def patch_bytes(change):
 
 def set_in_directory(offset, bit):
     """Set a bit of one byte of every central directory entry."""
+
     def change(data):
         data, at = bytearray(data), data.find(b"PK\x01\x02")
         while at >= 0:
             data[at + offset] |= bit
             at = data.find(b"PK\x01\x02", at + 4)
         return bytes(data)
+
     return patch_bytes(change)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("change, message", [
-    (add_entry("../outside.txt"), "'../outside.txt', which points outside"),
-    (add_entry("a/../../plans.json"), "points outside"),
-    (add_entry("..\\outside.txt"), "points outside"),
-    (add_entry("/tmp/outside.txt"), "'/tmp/outside.txt', which points outside"),
-    (add_entry("C:/outside.txt"), "points outside"),
-    (add_entry("LICENSE", 0o120777), "is a link"),
-    (add_entry("plans.json"), "contains plans.json twice"),
-    (set_in_directory(8, 1), "^m.zip is encrypted; unpack it"),
-    (set_in_directory(27, 1), "is not as long as announced"),
-    (patch_bytes(lambda data: data[:len(data) // 2]), "truncated or no .zip"),
-    (patch_bytes(lambda data: data[:200] + bytes(200) + data[400:]), "could not be copied")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (add_entry("../outside.txt"), "'../outside.txt', which points outside"),
+        (add_entry("a/../../plans.json"), "points outside"),
+        (add_entry("..\\outside.txt"), "points outside"),
+        (add_entry("/tmp/outside.txt"), "'/tmp/outside.txt', which points outside"),
+        (add_entry("C:/outside.txt"), "points outside"),
+        (add_entry("LICENSE", 0o120777), "is a link"),
+        (add_entry("plans.json"), "contains plans.json twice"),
+        (set_in_directory(8, 1), "^m.zip is encrypted; unpack it"),
+        (set_in_directory(27, 1), "is not as long as announced"),
+        (patch_bytes(lambda data: data[: len(data) // 2]), "truncated or no .zip"),
+        (patch_bytes(lambda data: data[:200] + bytes(200) + data[400:]), "could not be copied"),
+    ],
+)
 def test_unsafe_and_damaged_zips(trainer, tmp_path, change, message):
     archive = zip_folder(trainer, tmp_path / "m.zip")
     store.install_model(archive, name="whole")

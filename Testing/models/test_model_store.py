@@ -57,14 +57,19 @@ def test_info_describes_plan_and_dataset(trainer):
 def test_install_list_find_remove(samples, tmp_path, user_store, style, layout):
     tree = samples[style].parents[1]
     archive = tmp_path / layout
-    path = {"trainer": lambda: samples[style], "tree": lambda: tree,
-            "trainer.zip": lambda: zip_folder(samples[style], archive),
-            "tree.zip": lambda: zip_folder(tree, archive, "__MACOSX/") and zip_folder(tree, archive),
-            "deep.zip": lambda: zip_folder(tree, archive, "download/results/")}[layout]()
+    path = {
+        "trainer": lambda: samples[style],
+        "tree": lambda: tree,
+        "trainer.zip": lambda: zip_folder(samples[style], archive),
+        "tree.zip": lambda: zip_folder(tree, archive, "__MACOSX/") and zip_folder(tree, archive),
+        "deep.zip": lambda: zip_folder(tree, archive, "download/results/"),
+    }[layout]()
     info = store.install_model(path)
     files = {p.relative_to(user_store).as_posix() for p in user_store.rglob("*") if p.is_file()}
-    assert files == {f"Dataset001_DEFACE/{name}" for name in (
-        "plans.json", "dataset.json", CHECKPOINT, "LICENSE.txt", folder.INSTALL_RECORD)}
+    assert files == {
+        f"Dataset001_DEFACE/{name}"
+        for name in ("plans.json", "dataset.json", CHECKPOINT, "LICENSE.txt", folder.INSTALL_RECORD)
+    }
     assert store.list_models() == [info] == [store.find_model("Dataset001_DEFACE")]
     assert (info.origin, info.problem, info.folder) == ("installed", None, user_store / "Dataset001_DEFACE")
     assert loader.verify_model(info).mirror_axes == (0, 1, 2)
@@ -203,10 +208,14 @@ def test_prefixed_weights_and_missing_mirror_axes(trainer):
     assert loader.load_model(folder.inspect_folder(trainer, "m", "folder")).mirror_axes == ()
 
 
-@pytest.mark.parametrize("labels, order, expected", [
-    ({"background": 0, "brain": 1, "FaceSkin": 2, "ignore": 3}, None, (2, False, 3)),
-    ({"background": 0, "head": [1, 2], "face": [2]}, [5, 7], (1, True, 2)),
-    ({"background": 0, "skin": [1]}, None, (1, False, 2))])
+@pytest.mark.parametrize(
+    "labels, order, expected",
+    [
+        ({"background": 0, "brain": 1, "FaceSkin": 2, "ignore": 3}, None, (2, False, 3)),
+        ({"background": 0, "head": [1, 2], "face": [2]}, [5, 7], (1, True, 2)),
+        ({"background": 0, "skin": [1]}, None, (1, False, 2)),
+    ],
+)
 def test_labels(trainer, labels, order, expected):
     write_json(trainer / "dataset.json", {**DATASET, "labels": labels, "regions_class_order": order})
     info = folder.inspect_folder(trainer, "m", "folder")
@@ -218,8 +227,11 @@ def test_user_folder_follows_the_platform(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    for platform, expected in (("linux", tmp_path), ("win32", tmp_path / "local"),
-                               ("darwin", tmp_path / "home" / "Library" / "Application Support")):
+    for platform, expected in (
+        ("linux", tmp_path),
+        ("win32", tmp_path / "local"),
+        ("darwin", tmp_path / "home" / "Library" / "Application Support"),
+    ):
         monkeypatch.setattr(store.sys, "platform", platform)
         assert store.user_folder() == expected / "CTADeface" / "models"
 

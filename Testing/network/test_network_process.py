@@ -103,14 +103,17 @@ def test_cancelling_ends_it(networks):
 @posix
 @pytest.mark.parametrize("busy", [False, True])
 def test_it_does_not_outlive_the_process_that_started_it(busy):
-    code = ("import sys; import numpy as np; from CTADefaceLib.network.host import NetworksApart\n"
-            "networks = NetworksApart(); there = networks.network()\n"
-            "class Told:\n"
-            "    def update(self, fraction): print(networks._child.process.pid, flush=True)\n"
-            "if sys.argv[1] == 'True': there.log_odds(np.ones((200, 160, 160), 'f4'), progress=Told())\n"
-            "Told().update(0); sys.stdin.read()")
-    parent = subprocess.Popen([sys.executable, "-c", code, str(busy)], cwd=LIBRARY_PARENT, text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    code = (
+        "import sys; import numpy as np; from CTADefaceLib.network.host import NetworksApart\n"
+        "networks = NetworksApart(); there = networks.network()\n"
+        "class Told:\n"
+        "    def update(self, fraction): print(networks._child.process.pid, flush=True)\n"
+        "if sys.argv[1] == 'True': there.log_odds(np.ones((200, 160, 160), 'f4'), progress=Told())\n"
+        "Told().update(0); sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(busy)], cwd=LIBRARY_PARENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     child = int(parent.stdout.readline())
     os.kill(child, 0)
     parent.kill()
@@ -123,22 +126,33 @@ def test_what_libraries_print_there_does_not_reach_this_process(networks, tmp_pa
         "import os, threading, time\n"
         "def chatter():\n"
         "    while True: os.write(1, b'chatter\\n'); time.sleep(0.005)\n"
-        "threading.Thread(target=chatter, daemon=True).start(); time.sleep(0.1)\n")
+        "threading.Thread(target=chatter, daemon=True).start(); time.sleep(0.1)\n"
+    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert networks.network().log_odds(data((80, 80, 80))).shape == (80, 80, 80)
     said = capfd.readouterr()
     assert "chatter" in said.err and not said.out
 
 
-@pytest.mark.parametrize("error", [
-    torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError(torch.ones(2)), DeviceError("no such device"),
-    OSError(28, "no space left"), type("Local", (Exception,), {})("local")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError(torch.ones(2)),
+        DeviceError("no such device"),
+        OSError(28, "no space left"),
+        type("Local", (Exception,), {})("local"),
+    ],
+)
 def test_an_error_can_be_made_again_without_torch(error):
     """In a process that has none: pickle would import what the error is made of."""
-    code = ("import sys; sys.modules['torch'] = None; import pickle;"
-            "error = pickle.load(sys.stdin.buffer); print(type(error).__name__, error)")
-    done = subprocess.run([sys.executable, "-c", code], cwd=LIBRARY_PARENT, input=pickle.dumps(portable(error)),
-                          capture_output=True)
+    code = (
+        "import sys; sys.modules['torch'] = None; import pickle;"
+        "error = pickle.load(sys.stdin.buffer); print(type(error).__name__, error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=LIBRARY_PARENT, input=pickle.dumps(portable(error)), capture_output=True
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert str(error).splitlines()[0] in done.stdout.decode()
     kept = type(error) if isinstance(error, (DeviceError, OSError)) else RuntimeError
@@ -146,11 +160,11 @@ def test_an_error_can_be_made_again_without_torch(error):
 
 
 @posix
-@pytest.mark.parametrize("said, told", [
-    (header([1000]) + b"half", r"code 3"), (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
+@pytest.mark.parametrize(
+    "said, told", [(header([1000]) + b"half", r"code 3"), (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")]
+)
 def test_an_answer_that_is_cut_off_or_unknown_is_told(networks, tmp_path, monkeypatch, said, told):
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import os; os.read(0, 1); os.write(1, {said!r}); os.close(1); os._exit(3)")
+    (tmp_path / "sitecustomize.py").write_text(f"import os; os.read(0, 1); os.write(1, {said!r}); os.close(1); os._exit(3)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(WorkerDied, match=told):
         networks.network()

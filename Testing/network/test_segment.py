@@ -71,8 +71,14 @@ def test_the_network_is_that_of_stock_nnunet():
     model = NETWORKS.loaded()
     plan = PlansManager(str(model.info.folder / "plans.json")).get_configuration(model.configuration)
     stock = get_network_from_plans(
-        plan.network_arch_class_name, plan.network_arch_init_kwargs, plan.network_arch_init_kwargs_req_import, 1,
-        model.info.num_classes, allow_init=False, deep_supervision=False)
+        plan.network_arch_class_name,
+        plan.network_arch_init_kwargs,
+        plan.network_arch_init_kwargs_req_import,
+        1,
+        model.info.num_classes,
+        allow_init=False,
+        deep_supervision=False,
+    )
     stock.load_state_dict(model.parameters[0])
     patch = torch.randn(1, 1, 32, 48, 32)
     with torch.inference_mode():
@@ -85,8 +91,13 @@ def test_same_face_as_stock_nnunet(volume):
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     model = NETWORKS.loaded()
-    predictor = nnUNetPredictor(tile_step_size=0.5, use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False,
-                                perform_everything_on_device=False)
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5,
+        use_mirroring=False,
+        device=torch.device("cpu"),
+        allow_tqdm=False,
+        perform_everything_on_device=False,
+    )
     predictor.initialize_from_trained_model_folder(str(model.info.folder), ("all",))
     ras = np.ascontiguousarray(volume.ras()).astype(np.float32)[None]
     stock = predictor.predict_single_npy_array(ras, {"spacing": volume.geometry.ras_spacing()}) == model.info.labels["face"]

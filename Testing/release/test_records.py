@@ -126,8 +126,9 @@ def test_a_blocked_case_has_a_record_that_says_so(released, tmp_path):
     mask = np.zeros(source.stored.shape, np.uint8)
     mask[5:15, 20:60, 20:60] = 1
     write_new(mask, source.geometry, tmp_path / "mask.nii.gz")
-    options = Options(mask=str(tmp_path / "mask.nii.gz"), fill="air", override={"nose": "bandaged", "bone": "in vain"},
-                      by="Dr Who")
+    options = Options(
+        mask=str(tmp_path / "mask.nii.gz"), fill="air", override={"nose": "bandaged", "bone": "in vain"}, by="Dr Who"
+    )
     with pytest.raises(ChecksFailed) as caught:
         deface_file(folder / f"{NAME}.nii.gz", tmp_path / "out", options)
     record = valid(json.loads(caught.value.record.read_text()))
@@ -142,8 +143,12 @@ def test_edits_are_counted(head):
     proposal[:2] = True
     mask = proposal.copy()
     mask[0, 0, :3], mask[3, 0, 0] = False, True
-    assert edits(mask, proposal) == {"edited": True, "added_voxels": 1, "removed_voxels": 3,
-                                     "dice": round(2 * 29 / (30 + 32), 6)}
+    assert edits(mask, proposal) == {
+        "edited": True,
+        "added_voxels": 1,
+        "removed_voxels": 3,
+        "dice": round(2 * 29 / (30 + 32), 6),
+    }
     assert edits(mask, mask) == {"edited": False, "added_voxels": 0, "removed_voxels": 0, "dice": 1.0}
 
 
@@ -164,8 +169,15 @@ def test_report_escapes_what_people_type(head, parts):
 
     mask = parts[1].copy()
     checks = [Check("nose", "fail", 0.1, "share", "<b>10 %</b>")]
-    outgoing = Outgoing(Scan(head, surveyed(head)), CaseMask(np.ascontiguousarray(mask), "file"), head.stored, -1000, "air",
-                        {"nose": "<script>x</script>"}, "A & B")
+    outgoing = Outgoing(
+        Scan(head, surveyed(head)),
+        CaseMask(np.ascontiguousarray(mask), "file"),
+        head.stored,
+        -1000,
+        "air",
+        {"nose": "<script>x</script>"},
+        "A & B",
+    )
     outgoing.checks = checks
     record = make_record(outgoing)
     page = report_page(valid(record), b"png")

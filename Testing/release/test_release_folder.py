@@ -69,8 +69,13 @@ def test_the_gate_itself_refuses_a_mask_in_the_release_folder(head, parts, tmp_p
         with pytest.raises(InputError, match="release folder"):
             release(outgoing, Target(tmp_path / "out" / "x_defaced.nii.gz", path), None)
     with pytest.raises(InputError, match="release folder"):
-        release(outgoing, Target(tmp_path / "out" / "a" / "x_defaced.nii.gz", tmp_path / "out" / "x_facemask.nii.gz",
-                                 whole=tmp_path / "out"), None)
+        release(
+            outgoing,
+            Target(
+                tmp_path / "out" / "a" / "x_defaced.nii.gz", tmp_path / "out" / "x_facemask.nii.gz", whole=tmp_path / "out"
+            ),
+            None,
+        )
     assert not list(tmp_path.iterdir())
 
 

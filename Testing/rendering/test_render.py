@@ -78,8 +78,10 @@ def test_frontal_view_is_that_of_an_observer_facing_the_patient(bump, row, colum
 
 
 @needs_vtk
-@pytest.mark.parametrize("view, row, column", [
-    (camera.OBLIQUE, 0, -1), (camera.View("other side", 0, -35), 0, 1), (camera.View("from above", 35, 0), 1, 0)])
+@pytest.mark.parametrize(
+    "view, row, column",
+    [(camera.OBLIQUE, 0, -1), (camera.View("other side", 0, -35), 0, 1), (camera.View("from above", 35, 0), 1, 0)],
+)
 def test_nose_moves_away_from_the_side_of_the_camera(view, row, column):
     offset = changed(draw(phantom(NOSE), view)[0], draw(phantom(), view)[0]).mean(0) - (SIZE - 1) / 2
     expected = np.array([row, column]) * SIZE * 0.23
@@ -208,8 +210,10 @@ def test_missing_vtk_is_explained(monkeypatch):
 
 
 @needs_vtk
-@pytest.mark.skipif(sys.platform != "linux" or find_library("OSMesa") is not None,
-                    reason="only Linux without OSMesa can be left without OpenGL")
+@pytest.mark.skipif(
+    sys.platform != "linux" or find_library("OSMesa") is not None,
+    reason="only Linux without OSMesa can be left without OpenGL",
+)
 def test_missing_opengl_is_explained_and_does_not_kill_the_process():
     program = (
         "import numpy as np; from CTADefaceLib.errors import DeviceError\n"

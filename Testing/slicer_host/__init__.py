@@ -44,7 +44,15 @@ def _create(main_window):
     )
     from .host import Host
 
-    for part in (ctk_widgets, mrml_widgets, segment_editor, scripted_module, scripted_loader, parameter_node,
-                 python_packages, small_modules):
+    for part in (
+        ctk_widgets,
+        mrml_widgets,
+        segment_editor,
+        scripted_module,
+        scripted_loader,
+        parameter_node,
+        python_packages,
+        small_modules,
+    ):
         part.install()
     return Host(*application.start(main_window))

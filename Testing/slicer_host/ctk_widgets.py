@@ -39,8 +39,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     collapsed = qt_property(bool, "_collapsed", "_show_contents")
     checkable = qt_property(bool, "_checkable")
     contentsFrameShape = qt_property(int, "_frame")
-    checked = QtCore.Property(bool, lambda self: not self._collapsed,
-                              lambda self, on: setattr(self, "collapsed", not on))
+    checked = QtCore.Property(bool, lambda self: not self._collapsed, lambda self, on: setattr(self, "collapsed", not on))
 
     def _show_contents(self):
         """Hide or show what is inside, remembering what was hidden by the module itself."""
@@ -128,8 +127,9 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._edit.textChanged.connect(self.currentPathChanged.emit)
         browse.clicked.connect(lambda *_: self.browse())
 
-    currentPath = QtCore.Property(str, lambda self: self._edit.text,
-                                  lambda self, path: setattr(self._edit, "text", str(path or "")))
+    currentPath = QtCore.Property(
+        str, lambda self: self._edit.text, lambda self, path: setattr(self._edit, "text", str(path or ""))
+    )
     filters = qt_property(int, "_filters")
     nameFilters = qt_property("QStringList", "_name_filters")
     settingKey = qt_property(str, "_key")
@@ -137,8 +137,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
 
     def browse(self):
         """Ask for a path; the answer comes from the queue."""
-        ask = dialogs.QFileDialog.getExistingDirectory if self._filters & self.Dirs else \
-            dialogs.QFileDialog.getOpenFileName
+        ask = dialogs.QFileDialog.getExistingDirectory if self._filters & self.Dirs else dialogs.QFileDialog.getOpenFileName
         path = ask(self, "Select a path", self._edit.text)
         if path:
             self._edit.text = path
@@ -171,8 +170,7 @@ class ctkDoubleSpinBox(QtWidgets.QDoubleSpinBox):
 def install():
     """Create the module ``ctk`` and make its widgets known to the .ui loader."""
     module = types.ModuleType("ctk")
-    classes = (ctkCollapsibleButton, ctkCollapsibleGroupBox, ctkPathLineEdit, ctkComboBox, ctkCheckBox,
-               ctkDoubleSpinBox)
+    classes = (ctkCollapsibleButton, ctkCollapsibleGroupBox, ctkPathLineEdit, ctkComboBox, ctkCheckBox, ctkDoubleSpinBox)
     for cls in classes:
         setattr(module, cls.__name__, cls)
         ui_loader.WIDGETS[cls.__name__] = cls

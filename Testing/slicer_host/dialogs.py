@@ -70,6 +70,7 @@ def _button(buttons, answer):
 
 def _static(kind, default_buttons):
     """One of QMessageBox's static functions."""
+
     def ask(parent=None, title="", text="", buttons=default_buttons, *_):
         answer = DESK.decide(Dialog(kind, text, title), True)
         return _button(buttons, answer)

@@ -13,8 +13,9 @@ class DicomDatabase:
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file():
                 header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-                self._files[str(path)] = tuple(str(header.get(name, "")) for name in (
-                    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
+                self._files[str(path)] = tuple(
+                    str(header.get(name, "")) for name in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+                )
 
     def fileForInstance(self, uid):
         """The file of an instance, an empty string for an unknown one."""

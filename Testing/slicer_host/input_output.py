@@ -4,8 +4,11 @@ from pathlib import Path
 
 import slicer
 
-_STORAGE = {"VolumeFile": "vtkMRMLVolumeArchetypeStorageNode", "SegmentationFile": "vtkMRMLSegmentationStorageNode",
-            "TransformFile": "vtkMRMLTransformStorageNode"}
+_STORAGE = {
+    "VolumeFile": "vtkMRMLVolumeArchetypeStorageNode",
+    "SegmentationFile": "vtkMRMLSegmentationStorageNode",
+    "TransformFile": "vtkMRMLTransformStorageNode",
+}
 
 
 class InputOutputManager:

@@ -89,8 +89,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     renameEnabled = qt_property(bool, "_rename")
     editEnabled = qt_property(bool, "_edit")
     selectNodeUponCreation = qt_property(bool, "_select_created")
-    currentNodeID = QtCore.Property(str, lambda self: self._current_id,
-                                    lambda self, node_id: self.setCurrentNodeID(node_id))
+    currentNodeID = QtCore.Property(str, lambda self: self._current_id, lambda self, node_id: self.setCurrentNodeID(node_id))
 
     def mrmlScene(self):
         """The scene, or None."""
@@ -103,9 +102,21 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
         self._scene = scene
-        self._observed = [] if scene is None else [(scene, _observe(scene, event, self)) for event in (
-            scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent, scene.EndRestoreEvent,
-            scene.EndCloseEvent, scene.EndBatchProcessEvent)]
+        self._observed = (
+            []
+            if scene is None
+            else [
+                (scene, _observe(scene, event, self))
+                for event in (
+                    scene.NodeAddedEvent,
+                    scene.NodeRemovedEvent,
+                    scene.EndImportEvent,
+                    scene.EndRestoreEvent,
+                    scene.EndCloseEvent,
+                    scene.EndBatchProcessEvent,
+                )
+            ]
+        )
         self.mrmlSceneChanged.emit(scene)
         self.refresh_()
 

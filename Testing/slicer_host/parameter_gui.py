@@ -66,8 +66,12 @@ def _label(widget, field):
 
 
 def _path(widget, field):
-    return Link(widget, widget.currentPathChanged, lambda: field.kind(widget.currentPath),
-                lambda value: setattr(widget, "currentPath", str(value)))
+    return Link(
+        widget,
+        widget.currentPathChanged,
+        lambda: field.kind(widget.currentPath),
+        lambda value: setattr(widget, "currentPath", str(value)),
+    )
 
 
 def _number(widget, field):
@@ -75,7 +79,7 @@ def _number(widget, field):
     whole = not isinstance(widget, QtWidgets.QDoubleSpinBox)
     if isinstance(widget, QtWidgets.QSlider) and (low is None or high is None):
         raise RuntimeError(f"'{field.name}' needs both limits to be shown in a slider")
-    widget.minimum = low if low is not None else (-2**31 if whole else float("-inf"))
+    widget.minimum = low if low is not None else (-(2**31) if whole else float("-inf"))
     widget.maximum = high if high is not None else (2**31 - 1 if whole else float("inf"))
     return _attribute(widget, widget.valueChanged, "value")
 
@@ -92,8 +96,12 @@ def _combo_box(widget, field):
     widget.clear()
     for text, _ in pairs:
         widget.addItem(text)
-    return Link(widget, widget.currentIndexChanged, lambda: values[widget.currentIndex],
-                lambda value: setattr(widget, "currentIndex", values.index(value)))
+    return Link(
+        widget,
+        widget.currentIndexChanged,
+        lambda: values[widget.currentIndex],
+        lambda value: setattr(widget, "currentIndex", values.index(value)),
+    )
 
 
 def _node(widget, field):

@@ -288,8 +288,9 @@ def parameterNodeWrapper(cls=None):
     if reserved:
         raise ValueError(f"Cannot use reserved name '{reserved[0]}' in a parameterNodeWrapper")
     body = {name: field.as_property() for name, field in fields.items()}
-    return type(cls.__name__, (_Wrapper, cls), {**body, "allParameters": fields, "__module__": cls.__module__,
-                                                "__doc__": cls.__doc__})
+    return type(
+        cls.__name__, (_Wrapper, cls), {**body, "allParameters": fields, "__module__": cls.__module__, "__doc__": cls.__doc__}
+    )
 
 
 def install():

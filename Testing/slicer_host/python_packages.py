@@ -41,13 +41,20 @@ def pip_check(req):
     return all(_satisfied(item) for item in _listed(req))
 
 
-def pip_ensure(requirements, constraints=None, skip_packages=None, prompt_install=True, prompt_restart=True,
-               requester=None, skip_in_testing=True, show_progress=True):
+def pip_ensure(
+    requirements,
+    constraints=None,
+    skip_packages=None,
+    prompt_install=True,
+    prompt_restart=True,
+    requester=None,
+    skip_in_testing=True,
+    show_progress=True,
+):
     """Install what is missing, after asking; refusing raises RuntimeError, as in Slicer."""
     wanted = [item for item in _listed(requirements) if item.name not in (skip_packages or [])]
     missing = [item for item in wanted if not pip_check(item)]
-    CALLS.append(("pip_ensure", [str(item) for item in missing], {"requester": requester,
-                                                                  "skip_packages": skip_packages}))
+    CALLS.append(("pip_ensure", [str(item) for item in missing], {"requester": requester, "skip_packages": skip_packages}))
     if not missing or (skip_in_testing and slicer.app.testingEnabled()):
         return None
     names = ", ".join(str(item) for item in missing)

@@ -159,7 +159,8 @@ def _set(self, name, value):
     elif not _rules["loading"]:
         raise AttributeError(
             f"{type(self).__name__}: attribute '{name}' does not exist "
-            "and creating new attributes on C++ objects is not allowed")
+            "and creating new attributes on C++ objects is not allowed"
+        )
 
 
 def _is_python_subclass(cls):
@@ -169,5 +170,4 @@ def _is_python_subclass(cls):
 
 def _is_private_of_stand_in(cls, name):
     """A stand-in's own state is declared on its class with a leading underscore."""
-    return name.startswith("_") and any(
-        name in base.__dict__ for base in cls.__mro__ if base.__dict__.get("stands_for_cpp"))
+    return name.startswith("_") and any(name in base.__dict__ for base in cls.__mro__ if base.__dict__.get("stands_for_cpp"))

@@ -33,8 +33,11 @@ def disconnect(sender, signal=None, receiver=None, slot=None):
     if slot is not None:
         receiver = getattr(receiver, slot.split("(")[0])
     name, types = _parse(signal) if signal else (None, None)
-    keys = [key for key in _connected if key[0] == id(sender) and (name is None or key[1:3] == (name, types))
-            and (receiver is None or key[3] == receiver)]
+    keys = [
+        key
+        for key in _connected
+        if key[0] == id(sender) and (name is None or key[1:3] == (name, types)) and (receiver is None or key[3] == receiver)
+    ]
     for key in keys:
         keeper, bound = _connected.pop(key)
         bound.disconnect(keeper)
@@ -54,8 +57,11 @@ def _signal(sender, name, types):
     """The sender's signal; raises when the class has none of that name and number of arguments."""
     meta = sender.metaObject()
     methods = [meta.method(index) for index in range(meta.methodCount())]
-    known = [method for method in methods
-             if bytes(method.name()).decode() == name and method.methodType() == QtCore.QMetaMethod.Signal]
+    known = [
+        method
+        for method in methods
+        if bytes(method.name()).decode() == name and method.methodType() == QtCore.QMetaMethod.Signal
+    ]
     wanted = f"{name}({','.join(types)})".replace(" ", "")
     fitting = [method for method in known if _fits(method, wanted, types)]
     if not fitting:
@@ -81,8 +87,12 @@ def _forward(receiver, types):
         receiver(*[bool(value) if kind == "bool" else value for value, kind in zip(arguments, types)])
 
     # PySide6 counts a slot's arguments, and gives none to one that takes any number.
-    fixed = {0: lambda: handed_on(), 1: lambda a: handed_on(a), 2: lambda a, b: handed_on(a, b),
-             3: lambda a, b, c: handed_on(a, b, c)}
+    fixed = {
+        0: lambda: handed_on(),
+        1: lambda a: handed_on(a),
+        2: lambda a, b: handed_on(a, b),
+        3: lambda a, b, c: handed_on(a, b, c),
+    }
     return fixed[limit]
 
 
@@ -94,5 +104,4 @@ def _accepted(receiver):
         return len(getattr(receiver, "__code__", None).co_varnames) if hasattr(receiver, "__code__") else 99
     if any(parameter.kind == parameter.VAR_POSITIONAL for parameter in parameters):
         return 99
-    return sum(parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-               for parameter in parameters)
+    return sum(parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD) for parameter in parameters)

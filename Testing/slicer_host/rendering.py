@@ -4,8 +4,11 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-MANAGERS = ("vtkMRMLCameraDisplayableManager", "vtkMRMLVolumeRenderingDisplayableManager",
-            "vtkMRMLSegmentationsDisplayableManager3D")
+MANAGERS = (
+    "vtkMRMLCameraDisplayableManager",
+    "vtkMRMLVolumeRenderingDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D",
+)
 
 
 def picture(view, size=400):

@@ -29,8 +29,7 @@ class ScriptedLoadableModule:
 
     def getDefaultModuleDocumentationLink(self, docPage=None):
         """A link for the help text."""
-        url = slicer.app.documentationBaseUrl + docPage if docPage else \
-            slicer.app.moduleDocumentationUrl(self.moduleName)
+        url = slicer.app.documentationBaseUrl + docPage if docPage else slicer.app.moduleDocumentationUrl(self.moduleName)
         return f'<p>See the <a href="{url}">documentation</a>.</p>'
 
     def runTest(self, msec=100, **kwargs):
@@ -46,8 +45,7 @@ class ScriptedLoadableModuleWidget:
     def __init__(self, parent=None):
         super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.developerMode = slicer.util.settingsValue(
-            "Developer/DeveloperMode", False, converter=slicer.util.toBool)
+        self.developerMode = slicer.util.settingsValue("Developer/DeveloperMode", False, converter=slicer.util.toBool)
         self.parent = parent or _own_parent()
         self.layout = self.parent.layout()
         if not parent:
@@ -72,8 +70,7 @@ class ScriptedLoadableModuleWidget:
     def _onModuleAboutToBeUnloaded(self, name):
         if name == self.moduleName:
             self.cleanup()
-            slicer.app.moduleManager().disconnect(
-                "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
 
 def _own_parent():
@@ -106,8 +103,9 @@ class ScriptedLoadableModuleLogic:
 
     def getAllParameterNodes(self):
         """All parameter nodes of this module."""
-        return [node for node in slicer.util.getNodesByClass(_NODE_CLASS)
-                if node.GetAttribute("ModuleName") == self.moduleName]
+        return [
+            node for node in slicer.util.getNodesByClass(_NODE_CLASS) if node.GetAttribute("ModuleName") == self.moduleName
+        ]
 
     def createParameterNode(self):
         """A new node, not yet in the scene."""
@@ -125,8 +123,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)
-        self.moduleTestNames = [name for name in dir(self) if name.startswith("test") and callable(
-            getattr(self, name))]
+        self.moduleTestNames = [name for name in dir(self) if name.startswith("test") and callable(getattr(self, name))]
 
     def delayDisplay(self, message, requestedDelay=None, msec=None):
         """Show a message and let events be processed."""
@@ -149,8 +146,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 def install():
     """Make ``slicer.ScriptedLoadableModule`` importable."""
     module = types.ModuleType("slicer.ScriptedLoadableModule")
-    classes = (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic,
-               ScriptedLoadableModuleTest)
+    classes = (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest)
     for cls in classes:
         setattr(module, cls.__name__, cls)
     module.__all__ = [cls.__name__ for cls in classes]

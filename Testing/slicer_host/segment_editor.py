@@ -12,8 +12,22 @@ from . import ui_loader
 from .mrml_widgets import qMRMLWidget
 from .properties import qt_property
 
-EFFECTS = ("Threshold", "Paint", "Draw", "Erase", "Level tracing", "Grow from seeds", "Fill between slices",
-           "Margin", "Hollow", "Smoothing", "Scissors", "Islands", "Logical operators", "Mask volume")
+EFFECTS = (
+    "Threshold",
+    "Paint",
+    "Draw",
+    "Erase",
+    "Level tracing",
+    "Grow from seeds",
+    "Fill between slices",
+    "Margin",
+    "Hollow",
+    "Smoothing",
+    "Scissors",
+    "Islands",
+    "Logical operators",
+    "Mask volume",
+)
 
 
 class Effect:
@@ -284,14 +298,21 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
 def _recorded_only(name):
     """A method of the real editor that changes only views: here it is written down."""
+
     def call(self, *arguments):
         self._record(name, *arguments)
 
     return call
 
 
-for _name in ("showSourceVolumeInSliceViewers", "rotateSliceViewsToSegmentation", "jumpSlices", "hideLabelLayer",
-              "selectNextSegment", "selectPreviousSegment"):
+for _name in (
+    "showSourceVolumeInSliceViewers",
+    "rotateSliceViewsToSegmentation",
+    "jumpSlices",
+    "hideLabelLayer",
+    "selectNextSegment",
+    "selectPreviousSegment",
+):
     setattr(qMRMLSegmentEditorWidget, _name, _recorded_only(_name))
 
 

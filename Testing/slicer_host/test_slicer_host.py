@@ -7,7 +7,7 @@ pytest.importorskip("PySide6", reason="Qt is not installed")
 
 import numpy as np
 
-MODULE = '''
+MODULE = """
 import enum
 from typing import Annotated, Optional
 
@@ -92,9 +92,9 @@ class ToyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameters.disconnectGui(self.tag)
         self.removeObservers()
         self.log.append("cleanup")
-'''
+"""
 
-UI = '''<?xml version="1.0" encoding="UTF-8"?>
+UI = """<?xml version="1.0" encoding="UTF-8"?>
 <ui version="4.0">
  <class>Toy</class>
  <widget class="qMRMLWidget" name="Toy">
@@ -132,7 +132,7 @@ UI = '''<?xml version="1.0" encoding="UTF-8"?>
   </connection>
  </connections>
 </ui>
-'''
+"""
 
 
 @pytest.fixture

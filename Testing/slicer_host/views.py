@@ -50,8 +50,17 @@ def _recorded(name):
     return call
 
 
-for _name in ("forceRender", "scheduleRender", "resetFocalPoint", "resetCamera", "zoomIn", "zoomOut",
-              "lookFromAxis", "lookFromViewAxis", "rotateToViewAxis"):
+for _name in (
+    "forceRender",
+    "scheduleRender",
+    "resetFocalPoint",
+    "resetCamera",
+    "zoomIn",
+    "zoomOut",
+    "lookFromAxis",
+    "lookFromViewAxis",
+    "rotateToViewAxis",
+):
     setattr(ThreeDView, _name, _recorded(_name))
 for _name in ("forceRender", "scheduleRender"):
     setattr(SliceView, _name, _recorded(_name))

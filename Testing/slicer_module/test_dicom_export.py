@@ -75,7 +75,7 @@ def words(folder):
 def test_the_files_of_the_volume_come_out_with_the_face_filled(panel, study, tmp_path):
     node, mask = put_mask(panel)
     output = panel.logic.applyFill(panel.volume, node)
-    result, = panel.logic.exportDicom(output, tmp_path / "release")
+    (result,) = panel.logic.exportDicom(output, tmp_path / "release")
     before, after = words(study / "thin"), words(tmp_path / "release" / "series_01")
     assert result.status == "defaced" and (before != after)[mask].mean() > 0.9
     import slicer
@@ -85,7 +85,10 @@ def test_the_files_of_the_volume_come_out_with_the_face_filled(panel, study, tmp
     header = pydicom.dcmread(readers.sorted_files(tmp_path / "release" / "series_01")[0])
     assert header.RecognizableVisualFeatures == "NO" and header.PatientName == maker.PATIENT["PatientName"]
     assert sorted(p.name for p in (tmp_path / "release-hospital-only").iterdir()) == [
-        "series_01_facemask.nii.gz", "series_01_record.json", "uids.key"]
+        "series_01_facemask.nii.gz",
+        "series_01_record.json",
+        "uids.key",
+    ]
     panel.logic.exportDicom(output, tmp_path / "private", keepPrivate=True)
     assert "RecognizableVisualFeatures" not in pydicom.dcmread(readers.sorted_files(tmp_path / "private" / "series_01")[0])
 
@@ -134,7 +137,7 @@ def test_a_changed_volume_is_refused_and_a_failed_check_blocks(panel, errors, tm
         panel.logic.exportDicom(panel.logic.applyFill(panel.volume, node), tmp_path / "release")
     slicer.util.arrayFromVolume(panel.volume)[40, 40, 40] -= 5
     half = mask.copy()
-    half[:, :, :half.shape[2] // 2] = False
+    half[:, :, : half.shape[2] // 2] = False
     from CTADefaceLib.slicer_module.scene import face_segment
 
     face_segment.set_mask(node, half, panel.volume)

@@ -95,8 +95,9 @@ def test_export_under_a_transform_keeps_the_scans_own_grid(slicer, logic, head, 
     head.SetAndObserveTransformNodeID(add_transform(slicer, TURNED).GetID())
     output = logic.applyFill(head, face_by_hand(slicer, head, parts[1]))
     logic.exportVolume(output, tmp_path / "release" / "out.nii.gz")
-    assert np.allclose(nibabel.load(tmp_path / "release" / "out.nii.gz").affine,
-                       np.diag([phantom.SPACING_MM] * 3 + [1]), atol=1e-4)
+    assert np.allclose(
+        nibabel.load(tmp_path / "release" / "out.nii.gz").affine, np.diag([phantom.SPACING_MM] * 3 + [1]), atol=1e-4
+    )
 
 
 def test_the_mask_is_never_written_into_the_folder_of_the_export(logic, masked, head, tmp_path):
@@ -104,8 +105,10 @@ def test_the_mask_is_never_written_into_the_folder_of_the_export(logic, masked, 
 
     output, path = logic.applyFill(head, masked), tmp_path / "release" / "head_defaced.nrrd"
     for inside in (path.parent, path.parent / "masks"):
-        for write in (partial(logic.exportMask, head, masked, path, masks=inside),
-                      partial(logic.exportVolume, output, path, mask=True, masks=inside)):
+        for write in (
+            partial(logic.exportMask, head, masked, path, masks=inside),
+            partial(logic.exportVolume, output, path, mask=True, masks=inside),
+        ):
             with pytest.raises(InputError, match="release folder"):
                 write()
     assert not list(tmp_path.iterdir())

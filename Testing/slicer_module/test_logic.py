@@ -72,17 +72,23 @@ def test_sample_is_offered_at_startup(host, module, monkeypatch, slicer_510):
 
 
 def test_logic_works_without_a_main_window():
-    code = ("import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, numpy as np; from helpers import phantom\n"
-            "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"
-            "print('heavy at the start', [m for m in ('torch', 'nnunetv2', 'scipy') if m in sys.modules])\n"
-            "hu, face = phantom.head_parts()[0], phantom.middle_face()\n"
-            "node = slicer.mrmlScene.AddNewNodeByClass('vtkMRMLScalarVolumeNode', 'Head')\n"
-            "slicer.util.updateVolumeFromArray(node, hu); node.SetSpacing(3, 3, 3)\n"
-            "output = CTADeface.CTADefaceLogic().deface(node, fill='air')\n"
-            "changed = slicer.util.arrayFromVolume(output) != hu\n"
-            "print('changed face', (changed & face).sum() / face.sum() > 0.5); host.quit()")
-    result = subprocess.run([sys.executable, "-c", code, str(MODULE.parent), str(TESTING), str(MODULE)],
-                            capture_output=True, text=True, timeout=300)
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, numpy as np; from helpers import phantom\n"
+        "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"
+        "print('heavy at the start', [m for m in ('torch', 'nnunetv2', 'scipy') if m in sys.modules])\n"
+        "hu, face = phantom.head_parts()[0], phantom.middle_face()\n"
+        "node = slicer.mrmlScene.AddNewNodeByClass('vtkMRMLScalarVolumeNode', 'Head')\n"
+        "slicer.util.updateVolumeFromArray(node, hu); node.SetSpacing(3, 3, 3)\n"
+        "output = CTADeface.CTADefaceLogic().deface(node, fill='air')\n"
+        "changed = slicer.util.arrayFromVolume(output) != hu\n"
+        "print('changed face', (changed & face).sum() / face.sum() > 0.5); host.quit()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(MODULE.parent), str(TESTING), str(MODULE)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert "changed face True" in result.stdout, result.stderr[-2000:]
     # Slicer waits for all modules when it starts.
     assert "heavy at the start []" in result.stdout
@@ -235,10 +241,13 @@ def test_bad_input_is_named_and_leaves_the_scene_as_it_was(slicer, logic, parts)
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     faceless = add_volume(np.where(parts[0] > 0, -100, parts[0]), "Faceless")
     before = names()
-    for node, error, words in ((flat, errors.InputError, "Slice: is a single slice"),
-                               (magnetic, errors.InputError, "MR: values .* are not CT numbers"),
-                               (empty, errors.InputError, "No volume"), (None, errors.InputError, "No volume"),
-                               (faceless, errors.NoFaceError, "Faceless: no face found")):
+    for node, error, words in (
+        (flat, errors.InputError, "Slice: is a single slice"),
+        (magnetic, errors.InputError, "MR: values .* are not CT numbers"),
+        (empty, errors.InputError, "No volume"),
+        (None, errors.InputError, "No volume"),
+        (faceless, errors.NoFaceError, "Faceless: no face found"),
+    ):
         with pytest.raises(error, match=words):
             logic.segmentFace(node)
     with pytest.raises(errors.MaskError, match="segment the face first"):

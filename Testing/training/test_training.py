@@ -65,7 +65,7 @@ def test_pose_keeps_the_faces_volume(parts):
     _, turned = pose(head, 4.0, (25, -20, 15), 1.0)
     assert abs(turned.sum() * 64 / (parts[1].sum() * 27) - 1) < 0.05
     _, larger = pose(head, 4.0, (0, 0, 0), 1.1)
-    assert abs(larger.sum() * 64 / (parts[1].sum() * 27) / 1.1 ** 3 - 1) < 0.05
+    assert abs(larger.sum() * 64 / (parts[1].sum() * 27) / 1.1**3 - 1) < 0.05
 
 
 def test_dome_closes_a_cut_skull_and_adds_no_face(parts, rng):
@@ -98,8 +98,12 @@ def test_split_is_deterministic_and_disjoint():
 
 
 def command(*arguments):
-    process = subprocess.run([sys.executable, "-m", "CTADefaceLib", "train", "run", *map(str, arguments)],
-                             capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [sys.executable, "-m", "CTADefaceLib", "train", "run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert process.returncode == 0, process.stderr[-3000:]
 
 

@@ -54,9 +54,12 @@ def main(argv=None):
     args = parser.parse_args(argv)
     summary, store = finished(args.data, args.out)
     tables = all_tables(summary)
-    parts = ["# Results", "Made by `publish.py` from one run; do not edit.",
-             "## Limits\n\n" + "\n".join(f"- {text}" for text in limits(summary)),
-             *(f"## {table.title}\n\n{markdown(table)}" for table in tables)]
+    parts = [
+        "# Results",
+        "Made by `publish.py` from one run; do not edit.",
+        "## Limits\n\n" + "\n".join(f"- {text}" for text in limits(summary)),
+        *(f"## {table.title}\n\n{markdown(table)}" for table in tables),
+    ]
     here = Path(__file__).parent
     (here / "RESULTS.md").write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
     page = ROOT / "docs" / "validation.md"

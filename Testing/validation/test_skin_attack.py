@@ -65,8 +65,9 @@ def test_an_attacker_sees_what_lies_eight_rays_off(wide):
     dented[30, 30] -= 20
     attacker = skin_attack.Attacker(skin_attack.SKULL, wide)
     attacker._shapes = {}
-    plain, other = (attacker._features(skin_attack.Seen.of(seen, skin_attack.SKULL))
-                    for seen in (head, replace(head, bone=dented)))
+    plain, other = (
+        attacker._features(skin_attack.Seen.of(seen, skin_attack.SKULL)) for seen in (head, replace(head, bone=dented))
+    )
     assert not np.allclose(plain[30, 38], other[30, 38], atol=0.1)
 
 
@@ -79,8 +80,11 @@ def test_of_a_file_with_nothing_but_bone_both_know_the_same():
 
 
 def test_gains_are_told_per_zone_and_in_all():
-    errors = {(name, source): np.array([1.0, 3.0] if source == "file" else [4.0, 4.0])
-              for name, sources in skin_attack.GAINS.items() for source in sources}
+    errors = {
+        (name, source): np.array([1.0, 3.0] if source == "file" else [4.0, 4.0])
+        for name, sources in skin_attack.GAINS.items()
+        for source in sources
+    }
     rows = skin_attack.gains([skin_attack.Guesses(np.array([0, 9]), errors)])
     assert [row["zone"] for row in rows] == [*ZONES, "all"]
     assert rows[0]["ray gain_mm"] == 3 and rows[9]["wide border_mm"] == 1 and rows[-1]["depth map gain_mm"] == 2
@@ -92,11 +96,16 @@ def test_interval_of_a_gain_is_over_heads():
 
     def guesses(gain):
         file = random.normal(2, 0.1, 50)
-        return skin_attack.Guesses(np.zeros(50, int), {(name, source): file if source == "file" else file + gain
-                                                       for name, sources in skin_attack.GAINS.items() for source in sources})
+        return skin_attack.Guesses(
+            np.zeros(50, int),
+            {
+                (name, source): file if source == "file" else file + gain
+                for name, sources in skin_attack.GAINS.items()
+                for source in sources
+            },
+        )
 
-    wide, narrow = (skin_attack.gains([guesses(gain) for gain in of_heads])[-1]
-                    for of_heads in ([0, 1] * 5, [0.5] * 10))
+    wide, narrow = (skin_attack.gains([guesses(gain) for gain in of_heads])[-1] for of_heads in ([0, 1] * 5, [0.5] * 10))
     assert wide["ray gain_low_mm"] < 0.4 and wide["ray gain_high_mm"] > 0.6
     assert 0.4 < narrow["ray gain_low_mm"] <= narrow["ray gain_mm"] <= narrow["ray gain_high_mm"] < 0.6
 

@@ -50,7 +50,7 @@ def test_wilson_interval_and_exact_mcnemar_are_the_textbook_ones():
     assert statistics.wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
     assert sum(statistics.wilson(5, 10)) == pytest.approx(1)
     # Six pairs changed one way, none the other: 2 * 0.5 ** 6.
-    assert statistics.mcnemar_p([1] * 6 + [0] * 4, [0] * 10) == pytest.approx(2 * 0.5 ** 6)
+    assert statistics.mcnemar_p([1] * 6 + [0] * 4, [0] * 10) == pytest.approx(2 * 0.5**6)
     assert statistics.mcnemar_p([1, 0], [1, 0]) == 1
 
 
@@ -60,7 +60,7 @@ def test_friedman_and_signed_rank_of_a_constant_order():
     # Every head ranks a < b < c: chi2 = 2 n = 16 with 2 degrees of freedom.
     assert statistics.friedman(list(groups.values())) == pytest.approx(np.exp(-8))
     tested = statistics.signed_rank(groups, [("a", "b"), ("a", "c"), ("a", "a")])
-    assert tested["a", "b"][0] == pytest.approx(2 * 0.5 ** 8)
+    assert tested["a", "b"][0] == pytest.approx(2 * 0.5**8)
     assert tested["a", "c"][1] == pytest.approx(3 * tested["a", "c"][0])
     assert tested["a", "a"] == (None, None)
     assert statistics.friedman([low[:2]] * 3) is None
@@ -83,8 +83,9 @@ def test_gallery_finds_own_heads_and_guesses_without_a_face():
     near = identification.identified(identification.distance_matrix(originals + 0.01, originals, pairs), range(6))
     assert (near["rank1"], near["heads"], near["auc"]) == (6, 6, 1.0)
     assert near["chance"] == pytest.approx(1 / 6)
-    alike = identification.identified(identification.distance_matrix(np.zeros_like(originals), np.ones_like(originals), pairs),
-                               range(6))
+    alike = identification.identified(
+        identification.distance_matrix(np.zeros_like(originals), np.ones_like(originals), pairs), range(6)
+    )
     assert (alike["rank1"], alike["auc"]) == (0, 0.5)
     probes = originals.copy()
     probes[0], probes[1, 0] = np.nan, np.nan
@@ -100,8 +101,9 @@ def test_intervals_of_an_auc_come_from_heads_and_never_vanish():
     same, different = random.normal(size=n), random.normal(size=len(pairs))
     low, high = intervals.auc_interval(same, range(n), different, pairs)
     assert low < 0.5 < high and low < identification.auc(same, different) < high
-    again = intervals.auc_interval(np.repeat(same, 5), np.repeat(range(n), 5), np.repeat(different, 5),
-                                   np.repeat(pairs, 5, axis=0))
+    again = intervals.auc_interval(
+        np.repeat(same, 5), np.repeat(range(n), 5), np.repeat(different, 5), np.repeat(pairs, 5, axis=0)
+    )
     assert again == pytest.approx((low, high)), "more views of the same heads are not more heads"
     assert intervals.auc_interval(same, range(n), different, pairs) == (low, high), "the seed is fixed"
     # All told apart: not surer than n of n heads allow.
@@ -181,7 +183,12 @@ def test_heads_without_a_view_are_left_out_and_too_few_give_no_figure():
     probes["dlib"][2], probes["facenet"][3, 1] = np.nan, np.nan
     both = identification.Identification(probes, originals, VIEWS)
     assert {who: both.found(who)["heads"] for who in identification.WHO} == {
-        "facenet": N, "dlib": N - 1, "all": N - 1, "retrained-distances": N - 1, "retrained-elements": N - 1}
+        "facenet": N,
+        "dlib": N - 1,
+        "all": N - 1,
+        "retrained-distances": N - 1,
+        "retrained-elements": N - 1,
+    }
     few = identification.Identification(*({k: v[:5] for k, v in side.items()} for side in (probes, originals)), VIEWS)
     assert few.found("retrained-elements")["heads"] == 0 and np.isnan(few.found("retrained-elements")["auc"])
     assert few.found("facenet")["heads"] == 5
@@ -202,10 +209,20 @@ def summary_of(numbers, methods=("ours-levelled",)):
     random, results = np.random.default_rng(0), {}
     for head in range(N):
         who = random.normal(size=numbers)
-        results[f"head {head}"] = {state: {"views": [
-            {"crop": {name: (np.resize(who, size) + 0.1 * random.normal(size=size)).tolist()
-                      for name, size in (("facenet", 512), ("dlib", 128))}}
-            for _ in protocol.read_protocol().views]} for state in ("original", *methods)}
+        results[f"head {head}"] = {
+            state: {
+                "views": [
+                    {
+                        "crop": {
+                            name: (np.resize(who, size) + 0.1 * random.normal(size=size)).tolist()
+                            for name, size in (("facenet", 512), ("dlib", 128))
+                        }
+                    }
+                    for _ in protocol.read_protocol().views
+                ]
+            }
+            for state in ("original", *methods)
+        }
     rules = protocol.read_protocol().as_dict() | {"methods": methods}
     return Summary(results, protocol.Protocol(**rules))
 
@@ -241,9 +258,13 @@ def test_protocol_is_read_and_a_bad_one_refused(tmp_path):
     assert default.published_view in [view.name for view in default.views]
     assert all(default.views[a].pitch_deg == default.views[b].pitch_deg for a, b in default.neighbours)
     bad = tmp_path / "bad.json"
-    for change, message in (({"methods": ["nothing"]}, "unknown methods"), ({"published_view": "x"}, "published_view"),
-                            ({"more": 1}, "no protocol"), ({"pitches_deg": 5}, "no protocol"),
-                            ({"methods": 5}, "no protocol")):
+    for change, message in (
+        ({"methods": ["nothing"]}, "unknown methods"),
+        ({"published_view": "x"}, "published_view"),
+        ({"more": 1}, "no protocol"),
+        ({"pitches_deg": 5}, "no protocol"),
+        ({"methods": 5}, "no protocol"),
+    ):
         bad.write_text(json.dumps(default.as_dict() | change))
         with pytest.raises(InputError, match=message):
             protocol.read_protocol(bad)
@@ -281,8 +302,12 @@ def command(tmp_path_factory):
         for path in (case.image, case.mask):
             (folder / path.name).symlink_to(path)
     rules = folder / "protocol.json"
-    rules.write_text(json.dumps(protocol.read_protocol().as_dict() | {
-        "methods": METHODS, "pitches_deg": [0], "yaws_deg": [0, 15], "size_pixels": 200}))
+    rules.write_text(
+        json.dumps(
+            protocol.read_protocol().as_dict()
+            | {"methods": METHODS, "pitches_deg": [0], "yaws_deg": [0, 15], "size_pixels": 200}
+        )
+    )
 
     return [sys.executable, "-m", "CTADefaceLib", "validate", str(folder), "--protocol", str(rules), "--report"]
 
@@ -341,7 +366,10 @@ def test_report_holds_every_table_with_the_heads_numbers(run):
     assert all(head in page for head in HEADS) and "hospital only" in page
     cited = json.loads((run.out / "identity.json").read_text())
     assert cited["made_of"] == content["key"] and {f["title"] for f in cited["figures"]} == {
-        "FaceNet", "dlib", "All recognisers"}, "three heads are too few to learn from"
+        "FaceNet",
+        "dlib",
+        "All recognisers",
+    }, "three heads are too few to learn from"
     main = tables["Main results"]
     assert main["columns"].count("AUC, retrained") == 1
     assert (run.out / "report.pdf").read_bytes().startswith(b"%PDF")

@@ -11,8 +11,7 @@ from CTADefaceLib.errors import InputError
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_view
 from helpers import phantom
 
-ORIENTATIONS = ["".join(signs) for axes in itertools.permutations(["LR", "AP", "SI"])
-                for signs in itertools.product(*axes)]
+ORIENTATIONS = ["".join(signs) for axes in itertools.permutations(["LR", "AP", "SI"]) for signs in itertools.product(*axes)]
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -34,8 +33,10 @@ def test_the_order_of_axes_is_itks_for_any_direction():
     for number, direction in enumerate(Rotation.random(300, random_state=0).as_matrix()):
         direction = direction @ np.diag([1, 1, (-1) ** number])
         letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction.ravel().tolist())
-        wanted = [next((axis, letter == back) for axis, letter in enumerate(letters) if letter in (ahead, back))
-                  for ahead, back in ("RL", "AP", "SI")]
+        wanted = [
+            next((axis, letter == back) for axis, letter in enumerate(letters) if letter in (ahead, back))
+            for ahead, back in ("RL", "AP", "SI")
+        ]
         assert Geometry((1, 1, 1), (0, 0, 0), direction).ras_order() == wanted
 
 
@@ -44,8 +45,9 @@ def test_writing_to_the_view_writes_to_the_stored_array():
     array = sitk.GetArrayFromImage(scan)
     view = ras_view(array, Geometry.from_image(scan))
     view[-1, -1, -1] = 77
-    superior_anterior_right = scan.TransformPhysicalPointToIndex(phantom.image(phantom.head_parts()[0])
-                                                                 .TransformIndexToPhysicalPoint((63, 79, 79)))
+    superior_anterior_right = scan.TransformPhysicalPointToIndex(
+        phantom.image(phantom.head_parts()[0]).TransformIndexToPhysicalPoint((63, 79, 79))
+    )
     assert array[superior_anterior_right[::-1]] == 77
 
 
@@ -71,8 +73,17 @@ def test_singular_affine_is_refused():
         Geometry.from_affine(np.diag([1.0, 1.0, 0.0, 1.0]))
 
 
-@pytest.mark.parametrize("dtype, slope, intercept", [(np.int16, 1, 0), (np.uint16, 1, -1024), (np.int16, 0.5, -100),
-                                                     (np.float32, 1, 0), (np.uint8, 10, -1000), (np.int32, 1, 0)])
+@pytest.mark.parametrize(
+    "dtype, slope, intercept",
+    [
+        (np.int16, 1, 0),
+        (np.uint16, 1, -1024),
+        (np.int16, 0.5, -100),
+        (np.float32, 1, 0),
+        (np.uint8, 10, -1000),
+        (np.int32, 1, 0),
+    ],
+)
 def test_hu_to_stored_is_the_inverse_within_rounding(dtype, slope, intercept):
     volume = Volume(np.zeros((2, 2, 2), dtype), phantom.head().geometry, slope, intercept)
     stored = volume.from_hu(-123.0)

@@ -153,14 +153,17 @@ def test_idle_worker_ends_and_is_started_again(temporary, hu):
 
 @pytest.mark.parametrize("when", ["busy", "idle"])
 def test_worker_and_its_files_are_gone_when_the_application_is_killed(temporary, hu, when):
-    code = ("import numpy as np, sys, time, tempfile; tempfile.tempdir = sys.argv[1]\n"
-            "from CTADefaceLib.worker.client import Worker\n"
-            "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1]))\n"
-            "while sys.argv[3] == 'idle' and not j.poll(): time.sleep(0.02)\n"
-            "print(w._child.process.pid, flush=True); time.sleep(60)")
+    code = (
+        "import numpy as np, sys, time, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "from CTADefaceLib.worker.client import Worker\n"
+        "w = Worker(); j = w.segment(np.load(sys.argv[2]), np.diag([3., 3, 3, 1]))\n"
+        "while sys.argv[3] == 'idle' and not j.poll(): time.sleep(0.02)\n"
+        "print(w._child.process.pid, flush=True); time.sleep(60)"
+    )
     np.save(temporary / "hu.npy", hu)
-    process = subprocess.Popen([sys.executable, "-c", code, str(temporary), str(temporary / "hu.npy"), when],
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(temporary), str(temporary / "hu.npy"), when], stdout=subprocess.PIPE, text=True
+    )
     pid = int(process.stdout.readline())
     process.kill()
     process.communicate()
@@ -175,11 +178,13 @@ def with_site(folder, code):
 
 
 def test_what_libraries_print_does_not_reach_the_application(temporary, tmp_path_factory, hu):
-    noise = ("import os, threading, time\n"
-             "def chatter():\n"
-             "    while True:\n"
-             "        os.write(1, b'{\"event\": \"done\"}\\n\\0CTADeface'); print('chatter', flush=True); time.sleep(0.005)\n"
-             "threading.Thread(target=chatter, daemon=True).start(); time.sleep(0.1)\n")
+    noise = (
+        "import os, threading, time\n"
+        "def chatter():\n"
+        "    while True:\n"
+        "        os.write(1, b'{\"event\": \"done\"}\\n\\0CTADeface'); print('chatter', flush=True); time.sleep(0.005)\n"
+        "threading.Thread(target=chatter, daemon=True).start(); time.sleep(0.1)\n"
+    )
     worker = Worker(environment=with_site(tmp_path_factory.mktemp("site"), noise))
     job = worker.segment(hu, AFFINE)
     assert job.wait()["mask"].any() and "chatter" in job.log
@@ -187,9 +192,10 @@ def test_what_libraries_print_does_not_reach_the_application(temporary, tmp_path
     worker.close()
 
 
-@pytest.mark.parametrize("said, told", [
-    (header([1000]) + b"half", "worker process died"),
-    (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")])
+@pytest.mark.parametrize(
+    "said, told",
+    [(header([1000]) + b"half", "worker process died"), (header([14]) + b"\x80\x05ctorch\nnone\n.", "cannot be read here")],
+)
 def test_an_answer_that_is_cut_off_or_unknown_is_told_and_leaves_nothing(temporary, tmp_path_factory, hu, said, told):
     code = f"import os; os.write(1, {said!r}); os._exit(3)"
     worker = Worker(environment=with_site(tmp_path_factory.mktemp("site"), code))

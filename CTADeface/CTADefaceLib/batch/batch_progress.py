@@ -33,6 +33,7 @@ class BatchProgress:
 
     def of(self, case: str) -> Callable[[Report], None]:
         """The callback for the ``Progress`` of one case."""
+
         def report(told: Report) -> None:
             with self._lock:
                 if case in self._weights:

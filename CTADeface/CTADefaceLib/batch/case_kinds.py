@@ -53,8 +53,9 @@ def _wanted_of_study(_source: Path, folder: Path, options: Options) -> list[Path
 KINDS = {"file": Kind(_run_file, _wanted_of_file), "dicom": Kind(_run_study, _wanted_of_study)}
 
 
-def run_case(case: Case, where: Places, options: Options, networks: Networks, lane: Lane | None = None,
-             warn: Warn = lambda text: None) -> list[Result]:
+def run_case(
+    case: Case, where: Places, options: Options, networks: Networks, lane: Lane | None = None, warn: Warn = lambda text: None
+) -> list[Result]:
     """Run one case in this process and return its ``Result``s, also when it failed.
 
     Raises: Cancelled, and errors that are no fault of the case (such as a lost network drive), for another try.

@@ -76,8 +76,9 @@ class Cluster:
         try:
             self._client = Client(self._own or address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise CTADefaceError(f"{address}: no Dask scheduler answers there ({error}); start one, or use "
-                                 "--scheduler local.") from None
+            raise CTADefaceError(
+                f"{address}: no Dask scheduler answers there ({error}); start one, or use --scheduler local."
+            ) from None
         self._pool = self._client.get_executor(pure=False, retries=retries, resources=resources or {})
         self._width, self._counted = LEAST_WIDTH, float("-inf")
         self._require_same_engine()
@@ -87,8 +88,10 @@ class Cluster:
         for worker, answer in answers.items():
             if answer != __version__:
                 self.close()
-                raise CTADefaceError(f"Worker {worker} has CTADeface {answer} instead of {__version__}; install the "
-                                     "same version on all machines.")
+                raise CTADefaceError(
+                    f"Worker {worker} has CTADeface {answer} instead of {__version__}; install the "
+                    "same version on all machines."
+                )
 
     @property
     def width(self) -> int:
@@ -98,8 +101,9 @@ class Cluster:
             self._counted = time.monotonic()
         return self._width
 
-    def submit(self, case: Case, where: Places, options: Options, _callback: Callable[[Report], None],
-               _warn: Callable[[str], None]) -> Future[list[Result]]:
+    def submit(
+        self, case: Case, where: Places, options: Options, _callback: Callable[[Report], None], _warn: Callable[[str], None]
+    ) -> Future[list[Result]]:
         return self._pool.submit(run_remote, case, where, options)
 
     def stop(self) -> None:

@@ -36,8 +36,16 @@ if TYPE_CHECKING:
 MODELS_OWN = "_model"
 
 
-def correct(manifest: str | Path, item: Item, mask: np.ndarray, geometry: Geometry, override: dict[str, str] | None = None,
-            by: str | None = None, progress: Progress | None = None, warn: Callable[[str], None] = lambda text: None) -> Item:
+def correct(
+    manifest: str | Path,
+    item: Item,
+    mask: np.ndarray,
+    geometry: Geometry,
+    override: dict[str, str] | None = None,
+    by: str | None = None,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Item:
     """Deface a case again, in place, with the mask of a person; returns the updated ``Item``.
 
     The corrected mask replaces the one of the case, of which a copy, "<name>_model", is kept to measure the edits. What
@@ -51,8 +59,13 @@ def correct(manifest: str | Path, item: Item, mask: np.ndarray, geometry: Geomet
     where, fill = batch_of(noted)
     # How the model was run whose mask the person started from.
     how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size", "ears")}
-    wanted = Options(fill=fill, override=override or {}, by=by, overwrite=True,
-                     **{key: value for key, value in how.items() if value is not None})
+    wanted = Options(
+        fill=fill,
+        override=override or {},
+        by=by,
+        overwrite=True,
+        **{key: value for key, value in how.items() if value is not None},
+    )
     case = _study(item, noted) if item.kind == "dicom" else find_case(where, item.case)
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
@@ -67,12 +80,18 @@ def correct(manifest: str | Path, item: Item, mask: np.ndarray, geometry: Geomet
     wrong = [path for path in item.outputs if path.resolve() not in new]
     _take_out(noted, wrong)
     said = [f"{path.name} was taken out of the release." for path in wrong] + [one.error for one in results if one.error]
-    return mark(noted.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said),
-                stamp)
+    return mark(noted.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said), stamp)
 
 
-def _correct_file(item: Item, source: Path, target: Path, options: Options, mask: Volume, progress: Progress | None,
-                  warn: Callable[[str], None]) -> list[Result]:
+def _correct_file(
+    item: Item,
+    source: Path,
+    target: Path,
+    options: Options,
+    mask: Volume,
+    progress: Progress | None,
+    warn: Callable[[str], None],
+) -> list[Result]:
     assert options.records is not None, "as arguments_of_case gives it"
     with publication(Path(options.records), release=options.release) as unfinished:
         given = unfinished.folder / "mask.nii.gz"
@@ -80,8 +99,15 @@ def _correct_file(item: Item, source: Path, target: Path, options: Options, mask
         return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
 
 
-def _correct_study(item: Item, source: Path, target: Path, options: Options, mask: Volume, progress: Progress | None,
-                   warn: Callable[[str], None]) -> list[Result]:
+def _correct_study(
+    item: Item,
+    source: Path,
+    target: Path,
+    options: Options,
+    mask: Volume,
+    progress: Progress | None,
+    warn: Callable[[str], None],
+) -> list[Result]:
     """All series of the frame of reference, with the mask of the one that the person looked at."""
     from ..dicom.deface_series import PersonsMask
     from ..dicom.deface_study import deface_dicom_with, require_defaced
@@ -92,8 +118,12 @@ def _correct_study(item: Item, source: Path, target: Path, options: Options, mas
     proposal = read_volume(known["proposal"]).as_mask()
     # A correction must not bring back what was removed from headers before.
     before = record_of(item).get("settings", {})
-    options = replace(options, series=str(series_number(item.mask)), keep_private=before.get("private_kept", False),
-                      deidentify_headers=before.get("headers_deidentified", True))
+    options = replace(
+        options,
+        series=str(series_number(item.mask)),
+        keep_private=before.get("private_kept", False),
+        deidentify_headers=before.get("headers_deidentified", True),
+    )
 
     def given(volume: Volume) -> PersonsMask:
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
@@ -179,8 +209,10 @@ def _take_out(manifest: Manifest, paths: Iterable[Path]) -> None:
                 change.remove(path)
             change.commit()
     except OSError as error:
-        raise OutputError(f"{error.filename or manifest.path.parent}: cannot be deleted ({error.strerror}), and must "
-                          "not be given away: close the program that has it open, and decide again.") from None
+        raise OutputError(
+            f"{error.filename or manifest.path.parent}: cannot be deleted ({error.strerror}), and must "
+            "not be given away: close the program that has it open, and decide again."
+        ) from None
 
 
 def _proposal(item: Item) -> dict:

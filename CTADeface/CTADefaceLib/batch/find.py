@@ -44,8 +44,9 @@ class Places:
     hospital: Path
 
 
-def places(source: str | Path, target: str | Path, records: str | Path | None = None,
-           masks: str | Path | None = None) -> Places:
+def places(
+    source: str | Path, target: str | Path, records: str | Path | None = None, masks: str | Path | None = None
+) -> Places:
     """The three folders of a batch; ``masks`` as for ``masks_folder``.
 
     Raises: InputError when originals, records or masks would lie in the folder that is given away.
@@ -54,8 +55,9 @@ def places(source: str | Path, target: str | Path, records: str | Path | None = 
     if not source.is_dir():
         raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
     if source == target or target in source.parents:
-        raise InputError(f"{target}: the output folder must not be or hold the input folder, because it is given away; "
-                         "choose another one.")
+        raise InputError(
+            f"{target}: the output folder must not be or hold the input folder, because it is given away; choose another one."
+        )
     masks_folder(target, masks, records)
     return Places(source, target, records_folder(target, records).resolve())
 
@@ -98,8 +100,7 @@ def find_case(where: Places, name: str) -> Case:
     if not path.is_file():
         raise InputError(f"{path}: is gone; put the original back to correct this case.")
     stem = split_extension(path)[0].lower()
-    twins = [other for other in _files(path.parent, set(path.parent.iterdir()))
-             if split_extension(other)[0].lower() == stem]
+    twins = [other for other in _files(path.parent, set(path.parent.iterdir())) if split_extension(other)[0].lower() == stem]
     return _case(path, where.source, is_bids(where.source), len(twins) > 1)
 
 
@@ -112,8 +113,12 @@ def describe_bids(where: Places) -> None:
     if not is_bids(where.source) or path.exists():
         return
     raw = json.loads((where.source / DESCRIPTION).read_text(encoding="utf-8"))
-    content = {"Name": f"{raw.get('Name', 'Dataset')}, faces removed", "BIDSVersion": raw["BIDSVersion"],
-               "DatasetType": "derivative", "GeneratedBy": [{"Name": "CTADeface", "Version": __version__}]}
+    content = {
+        "Name": f"{raw.get('Name', 'Dataset')}, faces removed",
+        "BIDSVersion": raw["BIDSVersion"],
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "CTADeface", "Version": __version__}],
+    }
     try:
         with publication(where.hospital, release=where.target) as own:
             own.stage(path, public=True).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

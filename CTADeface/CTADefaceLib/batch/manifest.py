@@ -89,8 +89,9 @@ class Manifest:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror}); free space or choose another "
-                              "folder for records.") from None
+            raise OutputError(
+                f"{self.path}: cannot be written ({error.strerror}); free space or choose another folder for records."
+            ) from None
 
     @overload
     def relative(self, path: str | Path) -> str: ...
@@ -147,14 +148,22 @@ def facts_of(results: list[Result], relative: Callable[[str | Path | None], str 
     gravest = sorted(results, key=lambda result: (FAILED, BLOCKED, DEFACED, MASK_ONLY, result.status).index(result.status))
     shown = next((result for result in gravest if result.mask), gravest[0])
     made = [result for result in results if result.defaced]
-    return {"status": gravest[0].status, "outputs": [relative(result.defaced) for result in made],
-            "mask": relative(shown.mask), "record": relative(shown.record), "report": relative(shown.report),
-            "error": "; ".join(result.error for result in results if result.error) or None, "mask_ml": shown.mask_ml,
-            "failed_checks": list(dict.fromkeys(check["name"] for result in results for check in result.checks
-                                                if check["verdict"] == "fail")),
-            "warned_checks": list(dict.fromkeys(name for result in results for name in result.warned_checks)),
-            "not_defaced": [f"{result.input}: {result.reason}" for result in results if result.reason],
-            "seconds": round(sum(result.seconds for result in results), 3), "stages": shown.stages}
+    return {
+        "status": gravest[0].status,
+        "outputs": [relative(result.defaced) for result in made],
+        "mask": relative(shown.mask),
+        "record": relative(shown.record),
+        "report": relative(shown.report),
+        "error": "; ".join(result.error for result in results if result.error) or None,
+        "mask_ml": shown.mask_ml,
+        "failed_checks": list(
+            dict.fromkeys(check["name"] for result in results for check in result.checks if check["verdict"] == "fail")
+        ),
+        "warned_checks": list(dict.fromkeys(name for result in results for name in result.warned_checks)),
+        "not_defaced": [f"{result.input}: {result.reason}" for result in results if result.reason],
+        "seconds": round(sum(result.seconds for result in results), 3),
+        "stages": shown.stages,
+    }
 
 
 def _parsed(text: bytes) -> dict | None:

@@ -53,13 +53,18 @@ def load_queue(manifest: str | Path) -> list[Item]:
     return [item_of(noted, entry) for entry in entries.values() if entry.get("status") in (*DONE, BLOCKED, FAILED)]
 
 
-def filtered(queue: list[Item], check: str | None = None, status: str | None = None, review: str | None = None,
-             open_only: bool = False) -> list[Item]:
+def filtered(
+    queue: list[Item], check: str | None = None, status: str | None = None, review: str | None = None, open_only: bool = False
+) -> list[Item]:
     """Items whose ``check`` failed or warned, with that ``status``, with that ``review``; ``open_only``: not reviewed yet."""
-    return [item for item in queue
-            if (check is None or check in item.failed_checks + item.warned_checks)
-            and (status is None or item.status == status)
-            and (review is None or item.review == review) and not (open_only and item.review)]
+    return [
+        item
+        for item in queue
+        if (check is None or check in item.failed_checks + item.warned_checks)
+        and (status is None or item.status == status)
+        and (review is None or item.review == review)
+        and not (open_only and item.review)
+    ]
 
 
 def failed_checks(queue: list[Item]) -> dict[str, int]:
@@ -89,9 +94,17 @@ def reviewed(queue: list[Item]) -> tuple[int, int]:
     return sum(item.review is not None for item in queue), len(queue)
 
 
-def mark(manifest: str | Path, item: Item, review: str, by: str | None = None, outputs: Iterable[str | Path] | None = None,
-         mask: str | Path | None = None, record: str | Path | None = None, error: str | None = None,
-         stamp: Stamp | None = None) -> Item:
+def mark(
+    manifest: str | Path,
+    item: Item,
+    review: str,
+    by: str | None = None,
+    outputs: Iterable[str | Path] | None = None,
+    mask: str | Path | None = None,
+    record: str | Path | None = None,
+    error: str | None = None,
+    stamp: Stamp | None = None,
+) -> Item:
     """Note in the manifest what a person decided about an ``Item``; returns the updated ``Item``.
 
     Parameters: ``review`` one of ``VERDICTS``; ``by`` who (None: the user of this computer); ``outputs``, ``mask`` and
@@ -103,11 +116,16 @@ def mark(manifest: str | Path, item: Item, review: str, by: str | None = None, o
         raise InputError(f"{review}: is no verdict; choose from {', '.join(VERDICTS)}.")
     if review == ACCEPTED and not item.outputs:
         raise InputError(f"{item.case}: nothing was released, so there is nothing to accept; correct or reject it.")
-    written = replace(item, review=review, by=by or this_user(), time=now(),
-                      mask=item.mask if mask is None else Path(mask),
-                      record=item.record if record is None else Path(record),
-                      outputs=item.outputs if outputs is None else tuple(Path(path) for path in outputs),
-                      error=item.error if error is None else error or None)
+    written = replace(
+        item,
+        review=review,
+        by=by or this_user(),
+        time=now(),
+        mask=item.mask if mask is None else Path(mask),
+        record=item.record if record is None else Path(record),
+        outputs=item.outputs if outputs is None else tuple(Path(path) for path in outputs),
+        error=item.error if error is None else error or None,
+    )
     noted = manifest_at(manifest)
     line: dict[str, object] = {"case": written.case, "review": written.review, "by": written.by, "time": written.time}
     if mask is not None:
@@ -133,11 +151,21 @@ def manifest_at(path: str | Path) -> Manifest:
 def item_of(manifest: Manifest, entry: dict) -> Item:
     """The ``Item`` of a case from its entry in the manifest."""
     at = manifest.resolved
-    return Item(entry["case"], entry["kind"], entry["status"], at(entry["input"]),
-                tuple(at(path) for path in entry.get("outputs", ())), at(entry.get("mask")), at(entry.get("record")),
-                tuple(entry.get("failed_checks", ())), tuple(entry.get("warned_checks", ())), entry.get("error"),
-                entry.get("review"), entry.get("by"),
-                entry.get("time"))
+    return Item(
+        entry["case"],
+        entry["kind"],
+        entry["status"],
+        at(entry["input"]),
+        tuple(at(path) for path in entry.get("outputs", ())),
+        at(entry.get("mask")),
+        at(entry.get("record")),
+        tuple(entry.get("failed_checks", ())),
+        tuple(entry.get("warned_checks", ())),
+        entry.get("error"),
+        entry.get("review"),
+        entry.get("by"),
+        entry.get("time"),
+    )
 
 
 def _position(queue: list[Item], case: str) -> int:

@@ -47,8 +47,9 @@ class Engine(Protocol):
     def width(self) -> int:
         """How many cases to hand out at a time."""
 
-    def submit(self, case: Case, where: Places, options: Options, callback: Callable[[Report], None],
-               warn: Callable[[str], None]) -> Future[list[Result]]:
+    def submit(
+        self, case: Case, where: Places, options: Options, callback: Callable[[Report], None], warn: Callable[[str], None]
+    ) -> Future[list[Result]]:
         """Begin a case, as ``run_case``; ``callback`` is told its progress, where the engine can do so."""
 
     def stop(self) -> None:
@@ -70,8 +71,9 @@ class Here:
         # Held for all cases, so that each model is loaded once.
         self._networks = NetworksHere()
 
-    def submit(self, case: Case, where: Places, options: Options, callback: Callable[[Report], None],
-               warn: Callable[[str], None]) -> Future[list[Result]]:
+    def submit(
+        self, case: Case, where: Places, options: Options, callback: Callable[[Report], None], warn: Callable[[str], None]
+    ) -> Future[list[Result]]:
         lane = Lane(callback)
         self._lanes.add(lane)
         future = self._pool.submit(run_case, case, where, options, self._networks, lane, warn)
@@ -96,9 +98,17 @@ class Batch:
     Raises: InputError, OutputError when the batch cannot begin.
     """
 
-    def __init__(self, source: str | Path, target: str | Path, options: Options, retry_failed: bool = False,
-                 engine: Engine | None = None, show: Callable[[Report], None] | None = None,
-                 told: Callable[[dict], None] = lambda entry: None, warn: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        source: str | Path,
+        target: str | Path,
+        options: Options,
+        retry_failed: bool = False,
+        engine: Engine | None = None,
+        show: Callable[[Report], None] | None = None,
+        told: Callable[[dict], None] = lambda entry: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
         options.require_sound()
         self._where = places(source, target, options.records, options.masks)
         self._options, self._retry = options, retry_failed
@@ -145,8 +155,10 @@ class Batch:
             studies = find_studies(where.source, excluded_folders(where, others))
             cases += study_cases(where.source, studies, entries, self._warn)
         if not cases:
-            raise InputError(f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; in a BIDS dataset only *_ct) "
-                             "and no DICOM; give the folder of the cases.")
+            raise InputError(
+                f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; in a BIDS dataset only *_ct) "
+                "and no DICOM; give the folder of the cases."
+            )
         return cases, left_out
 
     def _clean_up(self, entries: dict[str, dict]) -> None:
@@ -163,23 +175,25 @@ class Batch:
         """Write the first line of the manifest, or refuse to mix two batches in one folder."""
         batch = self._what_it_is()
         if header is None:
-            self._manifest.add({"manifest": VERSION, "time": now(), **batch,
-                                "output": self._manifest.relative(self._where.target)})
+            self._manifest.add(
+                {"manifest": VERSION, "time": now(), **batch, "output": self._manifest.relative(self._where.target)}
+            )
             return
         for key, value in batch.items():
             # Manifests of earlier versions lack some of these.
             before = header.get(key, value)
             if before != value and not (key == "model" and self._retry):
                 retry = ", or give --retry-failed to run the failed and blocked cases with it" if key == "model" else ""
-                raise InputError(f"{self._where.target}: holds a batch with {_said(key, before)}, not with "
-                                 f"{_said(key, value)}; choose another output folder{retry}.")
+                raise InputError(
+                    f"{self._where.target}: holds a batch with {_said(key, before)}, not with "
+                    f"{_said(key, value)}; choose another output folder{retry}."
+                )
 
     def _what_it_is(self) -> dict[str, object]:
         """What all results of one batch must have in common, as it stands in the first line of its manifest."""
         options = self._options
         what: dict[str, object] = {"input": self._manifest.relative(self._where.source), "fill": options.fill}
-        what |= {"deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private,
-                 "ears": options.ears}
+        what |= {"deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private, "ears": options.ears}
         return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case: Case) -> bool:
@@ -254,9 +268,19 @@ class Batch:
 
     def _set_aside(self, case: Case, deaths: int, stamp: Stamp | None) -> None:
         """Note a case as failed during which the program died too often."""
-        self._note(case, [failure(case.id, CTADefaceError(
-            f"{case.id}: the program died {deaths} times while it was under way, so that it is set aside; give "
-            "--retry-failed to try it again, or try it by itself with cta-deface run."))], stamp)
+        self._note(
+            case,
+            [
+                failure(
+                    case.id,
+                    CTADefaceError(
+                        f"{case.id}: the program died {deaths} times while it was under way, so that it is set aside; give "
+                        "--retry-failed to try it again, or try it by itself with cta-deface run."
+                    ),
+                )
+            ],
+            stamp,
+        )
 
     def _hand_out(self, case: Case, options: Options, stamp: Stamp | None) -> None:
         """Note a case as started, and give it to the engine."""
@@ -278,8 +302,15 @@ class Batch:
         refuse_existing(wanted, options.overwrite)
 
     def _add(self, case: Case, status: str, **facts: object) -> dict:
-        line = {"case": case.id, "kind": case.kind, "input": self._manifest.relative(self._where.source / case.id),
-                "status": status, "time": now(), "outputs": self._released(case), **facts}
+        line = {
+            "case": case.id,
+            "kind": case.kind,
+            "input": self._manifest.relative(self._where.source / case.id),
+            "status": status,
+            "time": now(),
+            "outputs": self._released(case),
+            **facts,
+        }
         if case.kind == "dicom":
             line["folder"] = case.folder
         self._manifest.add(line)
@@ -334,8 +365,9 @@ def _make_private(folder: str | Path, target: Path) -> None:
     try:
         private_folder(folder, target)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({error.strerror}); choose another folder for records and "
-                          "masks.") from None
+        raise OutputError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder for records and masks."
+        ) from None
 
 
 def _said(key: str, value: object) -> str:
@@ -348,9 +380,16 @@ def _said(key: str, value: object) -> str:
     return f"{key} {value}"
 
 
-def run_batch(source: str | Path, target: str | Path, options: Options, retry_failed: bool = False,
-              engine: Engine | None = None, show: Callable[[Report], None] | None = None,
-              told: Callable[[dict], None] = lambda entry: None, warn: Callable[[str], None] = lambda text: None) -> Summary:
+def run_batch(
+    source: str | Path,
+    target: str | Path,
+    options: Options,
+    retry_failed: bool = False,
+    engine: Engine | None = None,
+    show: Callable[[Report], None] | None = None,
+    told: Callable[[dict], None] = lambda entry: None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Summary:
     """Run a ``Batch``; its ``Summary``, with the seconds that it took. Raises: as ``Batch`` and its ``run``."""
     started = time.monotonic()
     summary = Batch(source, target, options, retry_failed, engine, show, told, warn).run()

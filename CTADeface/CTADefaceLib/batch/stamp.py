@@ -43,6 +43,5 @@ def _stamp_of_folder(path: Path, study: str | None) -> Stamp:
             with suppress(OSError):
                 status = (folder / name).stat()
                 size += status.st_size
-                seen.update(repr(((folder / name).relative_to(path).as_posix(), status.st_size,
-                                  status.st_mtime_ns)).encode())
+                seen.update(repr(((folder / name).relative_to(path).as_posix(), status.st_size, status.st_mtime_ns)).encode())
     return [size, seen.hexdigest()]

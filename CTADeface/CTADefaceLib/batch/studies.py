@@ -38,8 +38,9 @@ def find_studies(source: Path, excluded: Collection[Path]) -> list[Path]:
     return sorted(found)
 
 
-def study_cases(source: Path, studies: list[Path], entries: dict[str, dict],
-                warn: Callable[[str], None] = lambda text: None) -> list[Case]:
+def study_cases(
+    source: Path, studies: list[Path], entries: dict[str, dict], warn: Callable[[str], None] = lambda text: None
+) -> list[Case]:
     """``Case``s of kind 'dicom' for the sources ``studies``; their results lie in numbered folders, which name nobody.
 
     ``entries`` of the manifest keep the numbers that were given before. ``warn`` is told about results of a whole folder
@@ -64,8 +65,10 @@ def _warn_of_mixtures(source: Path, studies: list[Path], entries: dict[str, dict
     shared = {folder.relative_to(source).as_posix() for folder, uid in map(folder_and_study, studies) if uid is not None}
     for name in sorted(shared - {study.relative_to(source).as_posix() for study in studies}):
         if entries.get(name, {}).get("outputs"):
-            warn(f"{name}: holds several studies, which are separate cases now; its earlier result "
-                 f"{entries[name].get('folder')} repeats one of them: reject that result in the review.")
+            warn(
+                f"{name}: holds several studies, which are separate cases now; its earlier result "
+                f"{entries[name].get('folder')} repeats one of them: reject that result in the review."
+            )
 
 
 def _outermost(folders: list[Path]) -> list[Path]:

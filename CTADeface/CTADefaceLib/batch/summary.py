@@ -32,11 +32,22 @@ class Summary:
     def of(cls, entries: list[dict], left_out: int, manifest: Path) -> Summary:
         open_ones = [entry for entry in entries if entry["status"] not in DONE and not entry.get("review")]
         checks = Counter(name for entry in open_ones for name in entry.get("failed_checks", ()))
-        warned = Counter(name for entry in entries if entry["status"] == DEFACED and not entry.get("review")
-                         for name in entry.get("warned_checks", ()))
+        warned = Counter(
+            name
+            for entry in entries
+            if entry["status"] == DEFACED and not entry.get("review")
+            for name in entry.get("warned_checks", ())
+        )
         problems = tuple((entry["case"], entry.get("error") or entry["status"]) for entry in open_ones)
-        return cls(len(entries), dict(Counter(entry["status"] for entry in entries)), dict(checks.most_common()),
-                   dict(warned.most_common()), problems, left_out, manifest)
+        return cls(
+            len(entries),
+            dict(Counter(entry["status"] for entry in entries)),
+            dict(checks.most_common()),
+            dict(warned.most_common()),
+            problems,
+            left_out,
+            manifest,
+        )
 
     @property
     def complete(self) -> bool:
@@ -54,7 +65,8 @@ class Summary:
             yield "Blocked by: " + ", ".join(f"{name} {number}" for name, number in self.failed_checks.items())
         if self.warned_checks:
             yield "Left with a warning, not reviewed: " + ", ".join(
-                f"{name} {number}" for name, number in self.warned_checks.items())
+                f"{name} {number}" for name, number in self.warned_checks.items()
+            )
         for case, error in self.problems[:MOST_NAMED]:
             yield f"  {case}: {error}"
         if len(self.problems) > MOST_NAMED:

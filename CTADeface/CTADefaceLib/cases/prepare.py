@@ -21,8 +21,9 @@ from .result import MODEL, Result
 FILE, SEGMENTATION = "file", "segmentation"
 
 
-def prepare(scan: Scan, face: CaseMask, options: Options, progress: StageProgress | None = None,
-            stored: np.ndarray | None = None) -> Outgoing:
+def prepare(
+    scan: Scan, face: CaseMask, options: Options, progress: StageProgress | None = None, stored: np.ndarray | None = None
+) -> Outgoing:
     """Fill a scan and check the result.
 
     Parameters: ``stored`` the values (k, j, i) after the fill of ``options``, where it was applied already.
@@ -63,8 +64,14 @@ def with_ears(mask: np.ndarray, survey: Survey, options: Options) -> np.ndarray:
 
 def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:
     """``CaseMask`` of a mask, bool (k, j, i), that a model made with ``options``."""
-    return CaseMask(mask, MODEL, model_facts(networks, options.model), mask, ears=options.ears,
-                    settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)})
+    return CaseMask(
+        mask,
+        MODEL,
+        model_facts(networks, options.model),
+        mask,
+        ears=options.ears,
+        settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)},
+    )
 
 
 def model_settings(options: Options) -> dict:

@@ -32,8 +32,14 @@ from .prepare import FILE, mask_by_model, model_settings, opinion_of_model, prep
 from .result import Result
 
 
-def deface_file(path: str | Path, folder: str | Path, options: Options = Options(), progress: Progress | None = None,
-                warn: Callable[[str], None] = lambda text: None, networks: Networks | None = None) -> Result:
+def deface_file(
+    path: str | Path,
+    folder: str | Path,
+    options: Options = Options(),
+    progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+    networks: Networks | None = None,
+) -> Result:
     """Deface one volume file into ``folder``.
 
     Parameters: ``warn`` is called with each one-sentence warning; ``networks`` holds the models (None: for this case).
@@ -122,6 +128,7 @@ def _place(path: str | Path, folder: str | Path, options: Options) -> Path:
 
 def _read(path: str | Path, options: Options, networks: Networks, warn: Callable[[str], None]) -> Volume:
     """The volume, after warnings about its size and its header; where a model is needed, it begins to load meanwhile."""
+
     def begun(volume: Volume) -> None:
         warn_of_memory(volume, warn)
 

@@ -13,16 +13,35 @@ from ..errors import ChecksFailed, InputError
 PASS, WARN, FAIL, SKIP = "pass", "warn", "fail", "not applicable"
 
 TITLES = {
-    "input_is_ct": "Input is a CT", "head_found": "Head found", "field_of_view": "Field of view",
-    "already_defaced": "Not defaced before", "mask_size": "Size of the mask", "mask_place": "Place of the mask",
-    "mask_filled": "Mask is filled", "forehead": "Forehead covered", "brows": "Brows covered",
-    "right_eye": "Right eye covered", "left_eye": "Left eye covered", "nose": "Nose covered",
-    "right_cheek": "Right cheek covered", "left_cheek": "Left cheek covered", "mouth": "Mouth covered",
-    "chin": "Chin covered", "right_jaw": "Right jaw line covered", "left_jaw": "Left jaw line covered",
-    "submental": "Skin below the chin covered", "residual_skin": "Skin left in the face",
-    "model_face": "What the model calls face", "brain": "Brain untouched", "bone": "Bone untouched",
-    "vessels": "Vessels untouched", "outside": "Rest bit-identical", "right_ear": "Right ear gone",
-    "left_ear": "Left ear gone", "written_file": "File reads back", "identity": "Face recognition",
+    "input_is_ct": "Input is a CT",
+    "head_found": "Head found",
+    "field_of_view": "Field of view",
+    "already_defaced": "Not defaced before",
+    "mask_size": "Size of the mask",
+    "mask_place": "Place of the mask",
+    "mask_filled": "Mask is filled",
+    "forehead": "Forehead covered",
+    "brows": "Brows covered",
+    "right_eye": "Right eye covered",
+    "left_eye": "Left eye covered",
+    "nose": "Nose covered",
+    "right_cheek": "Right cheek covered",
+    "left_cheek": "Left cheek covered",
+    "mouth": "Mouth covered",
+    "chin": "Chin covered",
+    "right_jaw": "Right jaw line covered",
+    "left_jaw": "Left jaw line covered",
+    "submental": "Skin below the chin covered",
+    "residual_skin": "Skin left in the face",
+    "model_face": "What the model calls face",
+    "brain": "Brain untouched",
+    "bone": "Bone untouched",
+    "vessels": "Vessels untouched",
+    "outside": "Rest bit-identical",
+    "right_ear": "Right ear gone",
+    "left_ear": "Left ear gone",
+    "written_file": "File reads back",
+    "identity": "Face recognition",
 }
 
 
@@ -67,8 +86,15 @@ def number_text(value: float | None, unit: str) -> str:
     return f"{100 * value:.0f} %" if unit == "share" else f"{value:.4g} {unit}"
 
 
-def graded(name: str, value: float | np.number, unit: str, text: str, place: tuple[float, ...] | None = None,
-           fail: bool | np.bool_ = False, warn: bool | np.bool_ = False) -> Check:
+def graded(
+    name: str,
+    value: float | np.number,
+    unit: str,
+    text: str,
+    place: tuple[float, ...] | None = None,
+    fail: bool | np.bool_ = False,
+    warn: bool | np.bool_ = False,
+) -> Check:
     """A ``Check`` that fails on ``fail``, else warns on ``warn``, else passes."""
     verdict = FAIL if fail else WARN if warn else PASS
     return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place)

@@ -41,5 +41,12 @@ def ear_gone(name: str, ears: Ears, stored_after: np.ndarray) -> Check:
         found = np.argwhere(labels == sizes.argmax())
         index = found[len(found) // 2] + [part.start for part in ear.box]
         place = tuple((ras_affine(volume) @ [*index, 1])[:3].tolist())
-    return graded(name, 1 - share, "share", text, place, fail=share > 1 - FAIL_SHARE or largest > FAIL_REST_ML,
-                  warn=share > 1 - WARN_SHARE or largest > WARN_REST_ML)
+    return graded(
+        name,
+        1 - share,
+        "share",
+        text,
+        place,
+        fail=share > 1 - FAIL_SHARE or largest > FAIL_REST_ML,
+        warn=share > 1 - WARN_SHARE or largest > WARN_REST_ML,
+    )

@@ -24,8 +24,15 @@ from .scan import already_defaced, field_of_view, head_found, input_is_ct
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 
-def run_checks(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, value: float | np.generic,
-               survey: Survey | None = None, proposal: np.ndarray | None = None, ears: Ears | None = None) -> list[Check]:
+def run_checks(
+    volume: Volume,
+    mask: np.ndarray,
+    stored_after: np.ndarray,
+    value: float | np.generic,
+    survey: Survey | None = None,
+    proposal: np.ndarray | None = None,
+    ears: Ears | None = None,
+) -> list[Check]:
     """List of ``Check``s of a fill.
 
     Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``stored_after`` its stored values after
@@ -35,13 +42,16 @@ def run_checks(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, value
     Raises: MaskError for an empty mask or another shape.
     """
     if mask.shape != volume.stored.shape or np.shape(stored_after) != mask.shape:
-        raise MaskError(f"{volume.name}: mask and defaced volume must have the volume's own {volume.stored.shape[::-1]} "
-                        "voxels; apply the fill again.")
+        raise MaskError(
+            f"{volume.name}: mask and defaced volume must have the volume's own {volume.stored.shape[::-1]} "
+            "voxels; apply the fill again."
+        )
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     with ThreadPoolExecutor(2) as pool:
-        inside = pool.submit(lambda: brain_untouched(
-            volume, stored_after, *(brain(volume) if survey is None else survey.brain)))
+        inside = pool.submit(
+            lambda: brain_untouched(volume, stored_after, *(brain(volume) if survey is None else survey.brain))
+        )
         frame = locate(volume) if survey is None else survey.frame
         found = pool.submit(find_changes, volume, stored_after, mask, value, frame, ears)
         of_head = _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears)
@@ -53,10 +63,22 @@ def run_checks(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, value
 IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "model_face")
 
 
-def _checks_of_head(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, value: float | np.generic, frame: Frame | None,
-                    proposal: np.ndarray | None, ears: Ears | None) -> list[Check]:
-    checks = [input_is_ct(volume), head_found(frame), field_of_view(volume, mask), mask_size(volume, mask, frame),
-              mask_filled(volume, stored_after, mask, value)]
+def _checks_of_head(
+    volume: Volume,
+    mask: np.ndarray,
+    stored_after: np.ndarray,
+    value: float | np.generic,
+    frame: Frame | None,
+    proposal: np.ndarray | None,
+    ears: Ears | None,
+) -> list[Check]:
+    checks = [
+        input_is_ct(volume),
+        head_found(frame),
+        field_of_view(volume, mask),
+        mask_size(volume, mask, frame),
+        mask_filled(volume, stored_after, mask, value),
+    ]
     if frame is None:
         unknown = IN_FRAME if ears is None else (*IN_FRAME, *SIDES)
         return [*checks, *(Check(name, SKIP, None, "", "The head was not found.") for name in unknown)]
@@ -69,8 +91,15 @@ def _checks_of_head(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, 
         proposal = proposal if proposal is None else ears.taken_from(proposal)
     face = face_left(volume, stored_after, frame)
     view = face.skin.view
-    return [*checks, already_defaced(view), mask_place(view, mask), *(zone_covered(name, face) for name in ZONES),
-            residual_skin(face), opinion or model_face(face, proposal), *gone]
+    return [
+        *checks,
+        already_defaced(view),
+        mask_place(view, mask),
+        *(zone_covered(name, face) for name in ZONES),
+        residual_skin(face),
+        opinion or model_face(face, proposal),
+        *gone,
+    ]
 
 
 def face_left(volume: Volume, stored_after: np.ndarray, frame: Frame) -> FaceLeft:

@@ -139,10 +139,18 @@ def zone_covered(name: str, face: FaceLeft) -> Check:
     left = here & face.left
     share = float(face.area_cm2[left].sum()) / area
     patch = float(np.bincount(face.patches[left], face.area_cm2[left]).max(initial=0.0))
-    text = f"{100 * (1 - share):.0f} % of its skin is gone" + (f"; the largest patch left has {patch:.1f} cm2." if patch
-                                                              else ".")
-    return graded(name, 1 - share, "share", text, face.middle(left),
-                  fail=share > FAIL_SHARE or patch > FAIL_PATCH_CM2, warn=share > WARN_SHARE or patch > WARN_PATCH_CM2)
+    text = f"{100 * (1 - share):.0f} % of its skin is gone" + (
+        f"; the largest patch left has {patch:.1f} cm2." if patch else "."
+    )
+    return graded(
+        name,
+        1 - share,
+        "share",
+        text,
+        face.middle(left),
+        fail=share > FAIL_SHARE or patch > FAIL_PATCH_CM2,
+        warn=share > WARN_SHARE or patch > WARN_PATCH_CM2,
+    )
 
 
 def residual_skin(face: FaceLeft) -> Check:
@@ -157,8 +165,15 @@ def residual_skin(face: FaceLeft) -> Check:
     if sure_cm2 > FAIL_SURE_CM2 and patch <= FAIL_PATCH_CM2:
         place = sure
         text = f"{text[:-1]}; {sure_cm2:.1f} cm2 are left in one piece where nearly every face goes."
-    return graded("residual_skin", patch, "cm2", text, None if place is None else face.middle(place),
-                  fail=patch > FAIL_PATCH_CM2 or sure_cm2 > FAIL_SURE_CM2, warn=patch > WARN_PATCH_CM2)
+    return graded(
+        "residual_skin",
+        patch,
+        "cm2",
+        text,
+        None if place is None else face.middle(place),
+        fail=patch > FAIL_PATCH_CM2 or sure_cm2 > FAIL_SURE_CM2,
+        warn=patch > WARN_PATCH_CM2,
+    )
 
 
 def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
@@ -168,19 +183,32 @@ def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
     Parameters: ``proposal`` the model's mask, bool (k, j, i), None where no model was asked.
     """
     if proposal is None or not proposal.any():
-        return Check("model_face", SKIP, None, "cm2", "No model was asked about this face." if proposal is None else
-                     "The model saw no face.")
+        return Check(
+            "model_face",
+            SKIP,
+            None,
+            "cm2",
+            "No model was asked about this face." if proposal is None else "The model saw no face.",
+        )
     skin = face.skin
     share, depth = skin.atlas_values(atlas().share), skin.depth_within(proposal)
     called = depth > 0
     left = called & (skin.bone_mm > BARE_MM) & face.too_near(depth)
-    sure, sure_cm2 = _largest(skin, left & (face.after_mm <= AT_SKIN_MM) & (share >= LEAST_SHARE)
-                              & ~_near(skin, ~called, RIM_MM))
+    sure, sure_cm2 = _largest(
+        skin, left & (face.after_mm <= AT_SKIN_MM) & (share >= LEAST_SHARE) & ~_near(skin, ~called, RIM_MM)
+    )
     far, far_cm2 = _largest(skin, left & ~_near(skin, ~called, FAR_RIM_MM))
     fail_far = far_cm2 > FAIL_FAR_CM2
     where, value = (far, far_cm2) if fail_far else (sure, sure_cm2)
-    return graded("model_face", value, "cm2", f"Of what the model calls face, a patch of {value:.1f} cm2 is left.",
-                  face.middle(where), fail=fail_far or sure_cm2 > FAIL_MODEL_CM2, warn=sure_cm2 > WARN_MODEL_CM2)
+    return graded(
+        "model_face",
+        value,
+        "cm2",
+        f"Of what the model calls face, a patch of {value:.1f} cm2 is left.",
+        face.middle(where),
+        fail=fail_far or sure_cm2 > FAIL_MODEL_CM2,
+        warn=sure_cm2 > WARN_MODEL_CM2,
+    )
 
 
 def _largest(skin: Skin, left: np.ndarray) -> tuple[np.ndarray, float]:
@@ -194,5 +222,5 @@ def _near(skin: Skin, points: np.ndarray, mm: float) -> np.ndarray:
     """(N,) bool: within ``mm`` of one of the ``points`` (N,) of the skin."""
     steps = int(mm / SKIN_MM)
     s, a, r = np.ogrid[(slice(-steps, steps + 1),) * 3]
-    ball = (s ** 2 + a ** 2 + r ** 2) * SKIN_MM ** 2 <= mm ** 2
+    ball = (s**2 + a**2 + r**2) * SKIN_MM**2 <= mm**2
     return ndi.binary_dilation(skin.spread(points, False), ball)[tuple(skin.index.T)]

@@ -39,5 +39,5 @@ def _view(skin: Skin, colours: np.ndarray, angle: float) -> np.ndarray:
     column = (across / PIXEL_MM).astype(int) + half
     size, seen = int(np.ceil(SKIN_MM / PIXEL_MM)) + 1, light > 0
     for point in np.flatnonzero(seen)[np.argsort(depth[seen])]:
-        picture[max(row[point], 0):row[point] + size, max(column[point], 0):column[point] + size] = shaded[point]
+        picture[max(row[point], 0) : row[point] + size, max(column[point], 0) : column[point] + size] = shaded[point]
     return picture

@@ -34,8 +34,15 @@ def mask_size(volume: Volume, mask: np.ndarray, frame: Frame | None = None) -> C
     problems = [] if FEW_ML <= ml <= MANY_ML else [f"a face has {FEW_ML:.0f} to {MANY_ML:.0f} ml"]
     small = _too_small(mask, HeadView(volume, frame)) if frame else []
     text = "; ".join([f"The mask has {ml:.0f} ml", *problems, *small]) + "."
-    return graded("mask_size", ml, "ml", text, first_place(mask, volume),
-                  fail=bool(small) or not LEAST_ML <= ml <= MOST_ML, warn=bool(problems))
+    return graded(
+        "mask_size",
+        ml,
+        "ml",
+        text,
+        first_place(mask, volume),
+        fail=bool(small) or not LEAST_ML <= ml <= MOST_ML,
+        warn=bool(problems),
+    )
 
 
 def _too_small(mask: np.ndarray, view: HeadView) -> list[str]:
@@ -44,21 +51,31 @@ def _too_small(mask: np.ndarray, view: HeadView) -> list[str]:
     box = bounding_box(seen)
     if box is None or (ndi.binary_dilation(seen) & ~view.inside).any():
         return []
-    sizes = {what: ((box[axis].stop - box[axis].start) * SKIN_MM / view.frame.scale[2 - axis], least)
-             for axis, what, least in ((0, "high", LEAST_HEIGHT_MM), (2, "wide", LEAST_WIDTH_MM))}
-    return [f"it is {size:.0f} mm {what}, a face at least {least:.0f} mm" for what, (size, least) in sizes.items()
-            if size < least]
+    sizes = {
+        what: ((box[axis].stop - box[axis].start) * SKIN_MM / view.frame.scale[2 - axis], least)
+        for axis, what, least in ((0, "high", LEAST_HEIGHT_MM), (2, "wide", LEAST_WIDTH_MM))
+    }
+    return [
+        f"it is {size:.0f} mm {what}, a face at least {least:.0f} mm" for what, (size, least) in sizes.items() if size < least
+    ]
 
 
 def mask_place(view: HeadView, mask: np.ndarray) -> Check:
     """Share of the mask that lies where a face can be: in front of the ears, between vertex and throat."""
     front = np.zeros(view.inside.shape, bool)
-    front[:, int((FRONT_MM - SKIN_LOW_MM[1]) / SKIN_MM):] = True
-    cell_mm3 = SKIN_MM ** 3 / np.prod(view.frame.scale)
+    front[:, int((FRONT_MM - SKIN_LOW_MM[1]) / SKIN_MM) :] = True
+    cell_mm3 = SKIN_MM**3 / np.prod(view.frame.scale)
     ml = np.count_nonzero(view.seen(mask) & view.inside & front) * cell_mm3 / 1000
     share = min(ml / view.volume.geometry.millilitres(np.count_nonzero(mask)), 1.0)
-    return graded("mask_place", share, "share", f"{100 * share:.0f} % of the mask lies where a face can be.",
-                  first_place(mask, view.volume), fail=share < LEAST_IN_FRONT, warn=share < FEW_IN_FRONT)
+    return graded(
+        "mask_place",
+        share,
+        "share",
+        f"{100 * share:.0f} % of the mask lies where a face can be.",
+        first_place(mask, view.volume),
+        fail=share < LEAST_IN_FRONT,
+        warn=share < FEW_IN_FRONT,
+    )
 
 
 def mask_filled(volume: Volume, stored_after: np.ndarray, mask: np.ndarray, value: float | np.generic) -> Check:
@@ -78,8 +95,14 @@ def mask_filled(volume: Volume, stored_after: np.ndarray, mask: np.ndarray, valu
     text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
     if hu > TISSUE_HU:
         text = f"The fill of {hu:.0f} HU looks like tissue, so the face can still be seen; fill with air. {text}"
-    return graded("mask_filled", count, "voxels", text, first_place(unfilled(slice(None)), volume) if count else None,
-                  fail=count > 0 or hu > TISSUE_HU)
+    return graded(
+        "mask_filled",
+        count,
+        "voxels",
+        text,
+        first_place(unfilled(slice(None)), volume) if count else None,
+        fail=count > 0 or hu > TISSUE_HU,
+    )
 
 
 def first_place(mask: np.ndarray, volume: Volume) -> tuple[float, ...] | None:

@@ -32,13 +32,18 @@ def input_is_ct(volume: Volume) -> Check:
     tissue = hu[(hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])]
     air = np.count_nonzero(hu < PLAIN_AIR_HU) / hu.size
     if tissue.size == 0 or air < LEAST_AIR_SHARE:
-        return graded("input_is_ct", air, "share", "There is no air or no soft tissue as a CT in HU has it.",
-                      fail=True)
+        return graded("input_is_ct", air, "share", "There is no air or no soft tissue as a CT in HU has it.", fail=True)
     counts, edges = np.histogram(tissue, np.arange(SOFT_TISSUE_HU[0], SOFT_TISSUE_HU[1] + 1, PEAK_BIN_HU))
     peak = edges[counts.argmax()] + PEAK_BIN_HU / 2
     bad = not WATER_HU[0] <= peak <= WATER_HU[1]
-    return graded("input_is_ct", peak, "HU", f"Most soft tissue has {peak:.0f} HU"
-                  + (", so the values are not HU; apply the rescale slope and intercept." if bad else "."), fail=bad)
+    return graded(
+        "input_is_ct",
+        peak,
+        "HU",
+        f"Most soft tissue has {peak:.0f} HU"
+        + (", so the values are not HU; apply the rescale slope and intercept." if bad else "."),
+        fail=bad,
+    )
 
 
 def field_of_view(volume: Volume, mask: np.ndarray) -> Check:
@@ -57,10 +62,21 @@ def field_of_view(volume: Volume, mask: np.ndarray) -> Check:
 def head_found(frame: Frame | None) -> Check:
     """Was the head found, and where does it look? Without a ``Frame`` only a person can say whether the face is gone."""
     if frame is None:
-        return Check("head_found", FAIL, None, "nats", "No head was found from skin and bone, so whether the face is gone was "
-                     "not judged: look at the whole face yourself, and override with what you saw.")
-    return Check("head_found", PASS, frame.score, "nats",
-                 f"The head is turned by {frame.turned_degrees:.0f} degrees against the image's axes.")
+        return Check(
+            "head_found",
+            FAIL,
+            None,
+            "nats",
+            "No head was found from skin and bone, so whether the face is gone was "
+            "not judged: look at the whole face yourself, and override with what you saw.",
+        )
+    return Check(
+        "head_found",
+        PASS,
+        frame.score,
+        "nats",
+        f"The head is turned by {frame.turned_degrees:.0f} degrees against the image's axes.",
+    )
 
 
 def already_defaced(view: HeadView) -> Check:
@@ -85,6 +101,12 @@ def already_defaced(view: HeadView) -> Check:
     share = naked.sum() / lines_of_face.sum()
     s, r = np.argwhere(naked)[naked.sum() // 2] if naked.any() else (0, 0)
     text = f"{100 * share:.0f} % of the facial bone has no soft tissue in front of it"
-    return graded("already_defaced", share, "share",
-                  text + (": the face seems to have been removed before." if share > WARN_NAKED else "."),
-                  view.place(lines[s, first[s, r], r]), fail=share > FAIL_NAKED, warn=share > WARN_NAKED)
+    return graded(
+        "already_defaced",
+        share,
+        "share",
+        text + (": the face seems to have been removed before." if share > WARN_NAKED else "."),
+        view.place(lines[s, first[s, r], r]),
+        fail=share > FAIL_NAKED,
+        warn=share > WARN_NAKED,
+    )

@@ -57,8 +57,14 @@ class Changes:
                     self.places[kind] = self.ras_of((int(s) + planes.start, int(a) + offset, int(r)))
 
 
-def find_changes(volume: Volume, stored_after: np.ndarray, mask: np.ndarray, value: float | np.generic,
-                 frame: Frame | None = None, ears: Ears | None = None) -> Changes:
+def find_changes(
+    volume: Volume,
+    stored_after: np.ndarray,
+    mask: np.ndarray,
+    value: float | np.generic,
+    frame: Frame | None = None,
+    ears: Ears | None = None,
+) -> Changes:
     """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain them.
 
     A voxel outside of the mask may change in two cases: it lies in front of all tissue that stays on its line and between
@@ -78,8 +84,16 @@ class _Comparison:
     ``face_alone``: the mask without the ``ears``, which has the planes; air beside ``ears`` may change too.
     """
 
-    def __init__(self, volume: Volume, stored_after: np.ndarray, mask: np.ndarray, value: float | np.generic, lines: FaceLines,
-                 face_alone: np.ndarray, ears: Ears | None) -> None:
+    def __init__(
+        self,
+        volume: Volume,
+        stored_after: np.ndarray,
+        mask: np.ndarray,
+        value: float | np.generic,
+        lines: FaceLines,
+        face_alone: np.ndarray,
+        ears: Ears | None,
+    ) -> None:
         self._volume, self._value, self._lines = volume, value, lines
         self.before, self.after, self._face = (lines.view(array) for array in (volume.stored, stored_after, mask))
         self._bone_cells, self._bone_steps = large_bone(lines.volume)
@@ -147,7 +161,7 @@ def _beside(face: np.ndarray, planes: slice) -> np.ndarray:
     """Neighbours of the mask in some planes, also of its voxels in the two planes next to them."""
     wide = slice(max(planes.start - 1, 0), planes.stop + 1)
     first = planes.start - wide.start
-    return beside(np.ascontiguousarray(face[wide]))[first:first + planes.stop - planes.start]
+    return beside(np.ascontiguousarray(face[wide]))[first : first + planes.stop - planes.start]
 
 
 def large_bone(volume: Volume) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -172,24 +186,42 @@ def brain_untouched(volume: Volume, stored_after: np.ndarray, inside: np.ndarray
     seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
     place = ras_point(np.argwhere(hit)[0] * steps, volume) if hit.any() else None
     text = f"{ml:.1f} ml of {seen:.0f} ml of brain in view changed."
-    return graded("brain", ml, "ml", text, place, fail=ml > MUCH_BRAIN_ML,
-                  warn=ml > SOME_BRAIN_ML)
+    return graded("brain", ml, "ml", text, place, fail=ml > MUCH_BRAIN_ML, warn=ml > SOME_BRAIN_ML)
 
 
 def bone_untouched(changes: Changes, volume: Volume) -> Check:
     """ml of skull, jaw and spine (above 300 HU, in pieces above 30 ml) that changed."""
     ml = changes.bone * np.prod(volume.geometry.spacing) / 1000
-    return graded("bone", ml, "ml", f"{ml:.1f} ml of bone changed.", changes.places.get("bone"),
-                  fail=ml > MUCH_BONE_ML, warn=ml > SOME_BONE_ML)
+    return graded(
+        "bone",
+        ml,
+        "ml",
+        f"{ml:.1f} ml of bone changed.",
+        changes.places.get("bone"),
+        fail=ml > MUCH_BONE_ML,
+        warn=ml > SOME_BONE_ML,
+    )
 
 
 def vessels_untouched(changes: Changes) -> Check:
     """Voxels of 150 to 600 HU, as vessels with contrast have, that changed behind or beside the mask: none may."""
-    return graded("vessels", changes.bright, "voxels", f"{changes.bright} bright voxels outside the face changed.",
-                  changes.places.get("bright"), fail=changes.bright > 0)
+    return graded(
+        "vessels",
+        changes.bright,
+        "voxels",
+        f"{changes.bright} bright voxels outside the face changed.",
+        changes.places.get("bright"),
+        fail=changes.bright > 0,
+    )
 
 
 def rest_identical(changes: Changes) -> Check:
     """Voxels that changed outside of the mask and not in front of the head: none may."""
-    return graded("outside", changes.outside, "voxels", f"{changes.outside} voxels changed outside the face.",
-                  changes.places.get("outside"), fail=changes.outside > 0)
+    return graded(
+        "outside",
+        changes.outside,
+        "voxels",
+        f"{changes.outside} voxels changed outside the face.",
+        changes.places.get("outside"),
+        fail=changes.outside > 0,
+    )

@@ -13,8 +13,9 @@ from ..voxels.volume import Volume
 from .check import Check, graded
 
 
-def written_file(path: Path, volume: Volume, stored: np.ndarray,
-                 compare: Callable[[Path, np.ndarray], tuple[Volume, int]] = compare_file) -> Check:
+def written_file(
+    path: Path, volume: Volume, stored: np.ndarray, compare: Callable[[Path, np.ndarray], tuple[Volume, int]] = compare_file
+) -> Check:
     """Read ``path`` back: every voxel, dtype, grid and rescaling must be those of ``stored`` (k, j, i) and ``volume``.
 
     Parameters: ``compare(path, stored)`` reads the file as ``compare_file`` does. The value is the number of voxels that
@@ -26,8 +27,10 @@ def written_file(path: Path, volume: Volume, stored: np.ndarray,
         return graded("written_file", stored.size, "voxels", f"The file cannot be read back ({error}).", fail=True)
     if back.stored.shape != stored.shape or back.stored.dtype != stored.dtype:
         return graded("written_file", stored.size, "voxels", "The file has other voxels than were written.", fail=True)
-    same_grid = back.geometry.matches(volume.geometry) and (back.slope, back.intercept) == (volume.slope,
-                                                                                          volume.intercept)
-    text = "The file has another grid or rescaling than the volume." if not same_grid else (
-        f"{different} voxels of the file differ from what was written.")
+    same_grid = back.geometry.matches(volume.geometry) and (back.slope, back.intercept) == (volume.slope, volume.intercept)
+    text = (
+        "The file has another grid or rescaling than the volume."
+        if not same_grid
+        else (f"{different} voxels of the file differ from what was written.")
+    )
     return graded("written_file", different, "voxels", text, fail=different > 0 or not same_grid)

@@ -111,7 +111,7 @@ class Pipe:
         start = self._unread.find(MARK)
         if start < 0:
             # Not a message, except that a mark may begin in the last bytes.
-            del self._unread[:max(len(self._unread) - len(MARK) + 1, 0)]
+            del self._unread[: max(len(self._unread) - len(MARK) + 1, 0)]
             return None
         del self._unread[:start]
         first = len(MARK) + NUMBER.size

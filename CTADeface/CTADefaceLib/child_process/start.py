@@ -16,8 +16,10 @@ from .pipe import Pipe, private_pipes
 
 LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 # -c instead of -m: PythonSlicer sets PYTHONPATH itself.
-BOOTSTRAP = ("import sys; sys.path.insert(0, sys.argv[1]); "
-             "from CTADefaceLib.child_process.start import serve_parent; serve_parent(*sys.argv[2:])")
+BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from CTADefaceLib.child_process.start import serve_parent; serve_parent(*sys.argv[2:])"
+)
 KILL_SECONDS = 1.0
 
 
@@ -51,9 +53,14 @@ class Child:
         self.pipe.close()
 
 
-def start_child(function: str, *arguments: str, python: str | os.PathLike[str] = sys.executable,
-                environment: Mapping[str, str] | None = None, log: IO[bytes] | None = None,
-                own_session: bool = False) -> Child:
+def start_child(
+    function: str,
+    *arguments: str,
+    python: str | os.PathLike[str] = sys.executable,
+    environment: Mapping[str, str] | None = None,
+    log: IO[bytes] | None = None,
+    own_session: bool = False,
+) -> Child:
     """Start ``function(pipe, *arguments)`` in a process of its own.
 
     Parameters: ``function`` as "CTADefaceLib.room.module:name", called with the child's ``Pipe``; ``python`` the
@@ -67,8 +74,14 @@ def start_child(function: str, *arguments: str, python: str | os.PathLike[str] =
         options["creationflags"] = subprocess.CREATE_NO_WINDOW
     elif own_session:
         options["start_new_session"] = True
-    process = subprocess.Popen([str(python), "-c", BOOTSTRAP, str(LIBRARY_PARENT), function, *arguments],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, **options)
+    process = subprocess.Popen(
+        [str(python), "-c", BOOTSTRAP, str(LIBRARY_PARENT), function, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=environment,
+        **options,
+    )
     return Child(process, with_descendants=own_session)
 
 
@@ -90,8 +103,12 @@ def _kill_tree(process: subprocess.Popen[bytes]) -> None:
         # Where taskkill is forbidden, the child ends with the launcher, because its standard input then closes.
         if process.poll() is None:
             with suppress(OSError):
-                subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False,
-                               creationflags=subprocess.CREATE_NO_WINDOW)
+                subprocess.run(
+                    ["taskkill", "/F", "/T", "/PID", str(process.pid)],
+                    capture_output=True,
+                    check=False,
+                    creationflags=subprocess.CREATE_NO_WINDOW,
+                )
     else:
         # The process may have ended already; macOS then refuses permission.
         with suppress(ProcessLookupError, PermissionError):

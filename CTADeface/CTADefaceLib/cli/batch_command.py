@@ -21,18 +21,29 @@ if TYPE_CHECKING:
 def add_batch(commands: argparse._SubParsersAction) -> None:
     batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped")
     batch.add_argument("input", metavar="IN", help="folder tree of volume files and DICOM studies, or a BIDS dataset")
-    batch.add_argument("output", metavar="OUT", help="folder of the results, with the tree of IN; the manifest lies in "
-                                                     "the folder of the records, <OUT>-hospital-only")
+    batch.add_argument(
+        "output",
+        metavar="OUT",
+        help="folder of the results, with the tree of IN; the manifest lies in the folder of the records, <OUT>-hospital-only",
+    )
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
-    batch.add_argument("--deidentify-headers", action="store_true",
-                       help="DICOM: also clean the headers (Basic Profile of PS3.15)")
+    batch.add_argument(
+        "--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of PS3.15)"
+    )
     add_private_option(batch)
-    batch.add_argument("--scheduler", metavar="ADDRESS|local",
-                       help="run the cases on a Dask cluster, or on one worker per core of this machine (pip install "
-                            "'cta-deface[cluster]')")
-    batch.add_argument("--resource", action="append", default=[], metavar="NAME=AMOUNT",
-                       help="what each case takes of the --resources of a Dask worker, as GPU=1")
+    batch.add_argument(
+        "--scheduler",
+        metavar="ADDRESS|local",
+        help="run the cases on a Dask cluster, or on one worker per core of this machine (pip install 'cta-deface[cluster]')",
+    )
+    batch.add_argument(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="what each case takes of the --resources of a Dask worker, as GPU=1",
+    )
     batch.add_argument("--retries", type=int, default=2, help="of a case, on a cluster (default 2)")
     add_engine_options(batch)
     batch.set_defaults(action=batch_command)
@@ -48,9 +59,16 @@ def batch_command(args: argparse.Namespace) -> int:
     bar = ProgressBar("batch", args.quiet)
     try:
         with terminated_as_interrupted():
-            summary = run_batch(args.input, args.output, options_of(args), retry_failed=args.retry_failed,
-                                engine=engine_of(args), show=bar.show, told=teller(args.json),
-                                warn=lambda text: print(text, file=sys.stderr))
+            summary = run_batch(
+                args.input,
+                args.output,
+                options_of(args),
+                retry_failed=args.retry_failed,
+                engine=engine_of(args),
+                show=bar.show,
+                told=teller(args.json),
+                warn=lambda text: print(text, file=sys.stderr),
+            )
     except KeyboardInterrupt:
         bar.close()
         print("cta-deface: stopped; the same command continues.", file=sys.stderr)
@@ -97,6 +115,7 @@ def teller(as_json: bool) -> Callable[[dict], None]:
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM, with which job schedulers end a job, stop a batch as Ctrl-C does."""
+
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 

@@ -54,5 +54,6 @@ def _draw(original: Path, defaced: str, picture: Path, overwrite: bool) -> None:
 
     private_folder(picture.parent, Path(defaced).parent)
     before, after = read_volume(original), read_volume(defaced)
-    before_after_picture(before.to_hu(before.stored), after.to_hu(after.stored), before.geometry.affine(), picture,
-                         overwrite=overwrite)
+    before_after_picture(
+        before.to_hu(before.stored), after.to_hu(after.stored), before.geometry.affine(), picture, overwrite=overwrite
+    )

@@ -47,8 +47,9 @@ def identity_command(args: argparse.Namespace) -> int:
     keep: Callable[[ViewResult, np.ndarray, np.ndarray], None] = PictureWriter(folder) if folder else _keep_nothing
     bar = ProgressBar(Path(args.after).name, args.quiet, STAGES)
     try:
-        result = identity_check(before.to_hu(before.stored), after.to_hu(after.stored), mask, before.geometry,
-                                bar.progress, keep)
+        result = identity_check(
+            before.to_hu(before.stored), after.to_hu(after.stored), mask, before.geometry, bar.progress, keep
+        )
     finally:
         bar.close()
     content = {"before": args.before, "after": args.after} | result.as_dict()
@@ -63,8 +64,10 @@ def picture_folder(folder: str | Path, after: str | Path) -> Path:
     pictures = Path(folder).resolve()
     # The file may be a link: both the link's folder and that of the file itself are given away.
     if any(pictures.is_relative_to(release) for release in (Path(after).parent.resolve(), Path(after).resolve().parent)):
-        raise OutputError(f"{pictures}: lies in the folder of the defaced volume, which is given away, and the pictures "
-                          "show the original face; choose a folder outside it.")
+        raise OutputError(
+            f"{pictures}: lies in the folder of the defaced volume, which is given away, and the pictures "
+            "show the original face; choose a folder outside it."
+        )
     return pictures
 
 
@@ -108,9 +111,9 @@ def outlined(picture: np.ndarray, detections: Iterable[Detection]) -> np.ndarray
         rows, columns = (box.top, box.top + box.height - 1), (box.left, box.left + box.width - 1)
         colour = 255 if found.counted else 0
         for row in rows:
-            picture[min(row, len(picture) - 1), columns[0]:columns[1] + 1] = colour
+            picture[min(row, len(picture) - 1), columns[0] : columns[1] + 1] = colour
         for column in columns:
-            picture[rows[0]:rows[1] + 1, min(column, picture.shape[1] - 1)] = colour
+            picture[rows[0] : rows[1] + 1, min(column, picture.shape[1] - 1)] = colour
     return picture
 
 
@@ -123,8 +126,10 @@ def _read(args: argparse.Namespace) -> tuple[Volume, Volume, np.ndarray]:
     before, after = read_volume(args.before), read_volume(args.after)
     check_ct(before)
     if after.stored.shape != before.stored.shape or not after.geometry.matches(before.geometry):
-        raise InputError(f"{args.after}: its grid (size, spacing, origin or direction) is not that of {args.before}; "
-                         "give the volume that was made from it.")
+        raise InputError(
+            f"{args.after}: its grid (size, spacing, origin or direction) is not that of {args.before}; "
+            "give the volume that was made from it."
+        )
     return before, after, mask_on_grid(read_volume(args.mask), before)
 
 
@@ -132,12 +137,16 @@ def table(result: IdentityResult) -> Iterator[str]:
     """Lines of text: each view, all views, the verdict, how well the method works."""
     yield f"{'view':<18}{'boxes before':>14}{'after':>7}{'face before':>14}{'after':>12}{'distance':>10}"
     for view in result.views:
-        yield (f"{view.name:<18}{len(view.boxes_before):>14}{len(view.boxes_after):>7}{_width(view.before):>14}"
-               f"{_width(view.after):>12}{_number(view.distance):>10}")
+        yield (
+            f"{view.name:<18}{len(view.boxes_before):>14}{len(view.boxes_after):>7}{_width(view.before):>14}"
+            f"{_width(view.after):>12}{_number(view.distance):>10}"
+        )
     combined = result.as_dict()["combined"]
-    yield (f"face detected in {combined['detected_before']} of {combined['views']} views before and "
-           f"{combined['detected_after']} after; distance median {_number(combined['median_distance'])}, "
-           f"least {_number(combined['least_distance'])}")
+    yield (
+        f"face detected in {combined['detected_before']} of {combined['views']} views before and "
+        f"{combined['detected_after']} after; distance median {_number(combined['median_distance'])}, "
+        f"least {_number(combined['least_distance'])}"
+    )
     yield f"{result.verdict.upper()}: {result.reason}"
     yield result.method
 

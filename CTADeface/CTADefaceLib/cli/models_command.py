@@ -24,8 +24,18 @@ def list_models_command(args: argparse.Namespace) -> int:
 
     for info in list_models():
         if args.json:
-            print(json.dumps({"name": info.name, "origin": info.origin, "folder": str(info.folder),
-                              "problem": info.problem, "spacing_mm": info.spacing, "folds": info.folds}))
+            print(
+                json.dumps(
+                    {
+                        "name": info.name,
+                        "origin": info.origin,
+                        "folder": str(info.folder),
+                        "problem": info.problem,
+                        "spacing_mm": info.spacing,
+                        "folds": info.folds,
+                    }
+                )
+            )
         elif info.problem:
             print(f"{info.name}\t{info.origin}\tunusable: {info.problem}")
         else:

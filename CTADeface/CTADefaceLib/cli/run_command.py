@@ -19,19 +19,33 @@ if TYPE_CHECKING:
 
 def add_run(commands: argparse._SubParsersAction) -> None:
     run = commands.add_parser("run", help="deface volume files and DICOM studies")
-    run.add_argument("inputs", nargs="+", metavar="INPUT",
-                     help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM study, or DICOM files")
-    run.add_argument("-o", "--output", required=True, metavar="DIR",
-                     help="folder of the defaced volumes, which is given away")
+    run.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM study, or DICOM files",
+    )
+    run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the defaced volumes, which is given away")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
-    run.add_argument("--no-second-opinion", dest="second_opinion", action="store_false",
-                     help="with --mask: the checks do not ask the model what it calls face")
-    run.add_argument("--mask-only", action="store_true",
-                     help="write only the face mask, to --output: nothing is given away then")
-    run.add_argument("--series", metavar="UID|NUMBER",
-                     help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series")
-    run.add_argument("--deidentify-headers", action="store_true",
-                     help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer)")
+    run.add_argument(
+        "--no-second-opinion",
+        dest="second_opinion",
+        action="store_false",
+        help="with --mask: the checks do not ask the model what it calls face",
+    )
+    run.add_argument(
+        "--mask-only", action="store_true", help="write only the face mask, to --output: nothing is given away then"
+    )
+    run.add_argument(
+        "--series",
+        metavar="UID|NUMBER",
+        help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series",
+    )
+    run.add_argument(
+        "--deidentify-headers",
+        action="store_true",
+        help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer)",
+    )
     add_private_option(run)
     add_engine_options(run)
     run.set_defaults(action=run_command)
@@ -89,8 +103,7 @@ def _run_study(source: str | list[str], args: argparse.Namespace, options: Optio
 
     def work(progress: Progress, warn: Callable[[str], None]) -> list[Result]:
         if "study" in taken:
-            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; "
-                                 "give each its own --output.")
+            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; give each its own --output.")
         taken["study"] = name
         return deface_dicom(source, args.output, options, progress, warn, args.networks)
 

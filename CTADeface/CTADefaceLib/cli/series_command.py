@@ -50,8 +50,7 @@ def listing(source: Source) -> list[dict]:
         if row["can_be_defaced"]:
             try:
                 stack = stack_of(series)
-                row |= {"slice_mm": round(float(abs(stack.step @ stack.normal)), 3),
-                        "tilt_deg": round(stack.tilt_deg, 1)}
+                row |= {"slice_mm": round(float(abs(stack.step @ stack.normal)), 3), "tilt_deg": round(stack.tilt_deg, 1)}
             except InputError as error:
                 row |= {"can_be_defaced": False, "problem": str(error)}
         rows.append(row)

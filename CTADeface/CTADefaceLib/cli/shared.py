@@ -21,32 +21,53 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def add_private_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keep-private", action="store_true",
-                        help="DICOM: keep private elements, which may hold the face in another form; the files then do "
-                             "not claim that it is gone")
+    parser.add_argument(
+        "--keep-private",
+        action="store_true",
+        help="DICOM: keep private elements, which may hold the face in another form; the files then do "
+        "not claim that it is gone",
+    )
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
-    parser.add_argument("--fill", default="levelled", metavar="levelled|percentile|published|air|NUMBER",
-                        help="default levelled: also what lies in front of the face, so that the skin cannot be found "
-                             "again; the others are reversible: 10th percentile without padding, exactly as published, "
-                             "-1000 HU, or HU")
+    parser.add_argument(
+        "--fill",
+        default="levelled",
+        metavar="levelled|percentile|published|air|NUMBER",
+        help="default levelled: also what lies in front of the face, so that the skin cannot be found "
+        "again; the others are reversible: 10th percentile without padding, exactly as published, "
+        "-1000 HU, or HU",
+    )
     parser.add_argument("--ears", action="store_true", help="also remove both ears, down to the sides of the head")
     parser.add_argument("--mirroring", action="store_true", help="test-time mirroring: slower, slightly smoother")
     parser.add_argument("--step-size", type=float, default=0.5, help="sliding window step in patches (default 0.5)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    parser.add_argument("--override", action="append", default=[], metavar="CHECK=REASON",
-                        help="let a failed check pass; the reason goes into the record")
+    parser.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="CHECK=REASON",
+        help="let a failed check pass; the reason goes into the record",
+    )
     parser.add_argument("--by", metavar="NAME", help="who overrides (default: the user of this computer)")
-    parser.add_argument("--records", metavar="DIR", help="folder of the records, outside of the results' folder "
-                                                         "(default: beside it, <DIR>-hospital-only)")
-    parser.add_argument("--masks", metavar="DIR", help="folder of the masks, which show the face, outside of the results' "
-                                                       "folder (default: that of the records)")
+    parser.add_argument(
+        "--records",
+        metavar="DIR",
+        help="folder of the records, outside of the results' folder (default: beside it, <DIR>-hospital-only)",
+    )
+    parser.add_argument(
+        "--masks",
+        metavar="DIR",
+        help="folder of the masks, which show the face, outside of the results' folder (default: that of the records)",
+    )
     parser.add_argument("--record-names", action="store_true", help="keep file names in the record")
-    parser.add_argument("--identity", action="store_true", help="also check face detection and recognition (slow; optional "
-                                                                "packages, see cta-deface identity)")
+    parser.add_argument(
+        "--identity",
+        action="store_true",
+        help="also check face detection and recognition (slow; optional packages, see cta-deface identity)",
+    )
     parser.add_argument("--report", action="store_true", help="a report with pictures beside the record (needs vtk)")
     parser.add_argument("--json", action="store_true", help="one JSON object per result on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -56,14 +77,28 @@ def options_of(args: argparse.Namespace) -> Options:
     from ..cases.options import Options
     from ..filling.fill import parse_fill
 
-    return Options(model=args.model, device=args.device, fill=parse_fill(args.fill), mask=getattr(args, "mask", None),
-                   mask_only=getattr(args, "mask_only", False), ears=args.ears,
-                   second_opinion=getattr(args, "second_opinion", True), overwrite=args.overwrite, mirroring=args.mirroring,
-                   step_size=_step_size(args.step_size), override=_overrides(args.override), by=args.by,
-                   records=args.records, masks=args.masks, report=args.report, identity=args.identity,
-                   record_names=args.record_names, series=getattr(args, "series", None),
-                   deidentify_headers=getattr(args, "deidentify_headers", False),
-                   keep_private=getattr(args, "keep_private", False))
+    return Options(
+        model=args.model,
+        device=args.device,
+        fill=parse_fill(args.fill),
+        mask=getattr(args, "mask", None),
+        mask_only=getattr(args, "mask_only", False),
+        ears=args.ears,
+        second_opinion=getattr(args, "second_opinion", True),
+        overwrite=args.overwrite,
+        mirroring=args.mirroring,
+        step_size=_step_size(args.step_size),
+        override=_overrides(args.override),
+        by=args.by,
+        records=args.records,
+        masks=args.masks,
+        report=args.report,
+        identity=args.identity,
+        record_names=args.record_names,
+        series=getattr(args, "series", None),
+        deidentify_headers=getattr(args, "deidentify_headers", False),
+        keep_private=getattr(args, "keep_private", False),
+    )
 
 
 def _overrides(given: list[str]) -> dict[str, str]:
@@ -88,8 +123,9 @@ def require_room(room: str, command: str) -> None:
         raise CTADefaceError(f"cta-deface {command}: is not part of the Slicer extension; pip install cta-deface.")
 
 
-def guarded(path: str | Path, args: argparse.Namespace,
-            work: Callable[[Progress, Callable[[str], None]], list[Result]]) -> list[Result]:
+def guarded(
+    path: str | Path, args: argparse.Namespace, work: Callable[[Progress, Callable[[str], None]], list[Result]]
+) -> list[Result]:
     """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
     from ..cases.result import failure
 
@@ -142,8 +178,9 @@ class ProgressBar:
 
         from ..progress import Progress
 
-        self._bar = tqdm(total=100, desc=name, disable=quiet, file=sys.stderr,
-                         bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}")
+        self._bar = tqdm(
+            total=100, desc=name, disable=quiet, file=sys.stderr, bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+        )
         self.progress = Progress(self.show, stages)
 
     def show(self, report: Report) -> None:

@@ -24,8 +24,12 @@ def _add_add(parts: argparse._SubParsersAction) -> None:
     add = parts.add_parser("add", help="add a scan and its corrected mask to a training set")
     add.add_argument("image", metavar="IMAGE", help="head CT in HU")
     add.add_argument("mask", metavar="MASK", help="its face mask, on the same grid")
-    add.add_argument("--to", required=True, metavar="FOLDER", help="nnU-Net raw dataset, made if need be: it shows "
-                                                                   "faces, for the hospital only")
+    add.add_argument(
+        "--to",
+        required=True,
+        metavar="FOLDER",
+        help="nnU-Net raw dataset, made if need be: it shows faces, for the hospital only",
+    )
     add.add_argument("--overwrite", action="store_true", help="replace the mask of a scan that is there already")
     add.set_defaults(action=train_add_command)
 
@@ -34,23 +38,38 @@ def _add_run(parts: argparse._SubParsersAction) -> None:
     run = parts.add_parser("run", help="train on a folder of annotated heads and write a model folder")
     run.add_argument("data", metavar="FOLDER", help="nnU-Net raw dataset, or <case>_image and <case>_mask.nii.gz")
     run.add_argument("-o", "--output", required=True, metavar="MODELFOLDER", help="for --model and 'models install'")
-    run.add_argument("--from", dest="start", default="bundled", metavar="bundled|MODEL|scratch",
-                     help="the model to continue from (default: bundled), or a new one")
+    run.add_argument(
+        "--from",
+        dest="start",
+        default="bundled",
+        metavar="bundled|MODEL|scratch",
+        help="the model to continue from (default: bundled), or a new one",
+    )
     run.add_argument("--epochs", type=int, help="default 30, from scratch 110; a checkpoint is written after each")
     run.add_argument("--iterations", type=int, default=50, help="batches of 2 per epoch (default 50)")
     run.add_argument("--held-out", nargs="+", metavar="CASE", help="heads to measure on, never trained with")
-    run.add_argument("--hold-out-every", type=int, default=5, metavar="N",
-                     help="without --held-out: every N-th head (default 5; 0: none)")
+    run.add_argument(
+        "--hold-out-every", type=int, default=5, metavar="N", help="without --held-out: every N-th head (default 5; 0: none)"
+    )
     run.add_argument("--variants", type=int, default=7, help="synthetic ones per head, the first plain (default 7)")
-    run.add_argument("--hard", type=int, default=0, metavar="N",
-                     help="twice the variants for the N training heads where the model to continue from is worst")
-    run.add_argument("--learning-rate", type=float, metavar="RATE",
-                     help="at the start; falls to zero (default 0.0002, from scratch 0.001)")
+    run.add_argument(
+        "--hard",
+        type=int,
+        default=0,
+        metavar="N",
+        help="twice the variants for the N training heads where the model to continue from is worst",
+    )
+    run.add_argument(
+        "--learning-rate", type=float, metavar="RATE", help="at the start; falls to zero (default 0.0002, from scratch 0.001)"
+    )
     run.add_argument("--spacing", type=float, default=3.0, help="mm, from scratch only (default 3)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
     run.add_argument("--seed", type=int, default=1)
-    run.add_argument("--work", metavar="DIR", help="keep nnU-Net's files here; they show faces (default: "
-                                                   "<MODELFOLDER>-work, removed at the end)")
+    run.add_argument(
+        "--work",
+        metavar="DIR",
+        help="keep nnU-Net's files here; they show faces (default: <MODELFOLDER>-work, removed at the end)",
+    )
     run.add_argument("--resume", action="store_true", help="continue a training that was stopped")
     run.set_defaults(action=train_run_command)
 
@@ -68,8 +87,19 @@ def train_run_command(args: argparse.Namespace) -> int:
     require_room("training.train", "train run")
     from ..training.train import Plan, train_model
 
-    plan = Plan(args.start, args.epochs, args.iterations, args.held_out and tuple(args.held_out), args.hold_out_every,
-                args.variants, args.spacing, args.seed, args.device, args.hard, args.learning_rate)
+    plan = Plan(
+        args.start,
+        args.epochs,
+        args.iterations,
+        args.held_out and tuple(args.held_out),
+        args.hold_out_every,
+        args.variants,
+        args.spacing,
+        args.seed,
+        args.device,
+        args.hard,
+        args.learning_rate,
+    )
     out = sys.stdout
 
     def tell(head: AnnotatedHead, scores: dict[str, float]) -> None:
@@ -90,7 +120,8 @@ def report(evaluation: dict) -> Iterator[str]:
         yield "No head was held back: nothing is known about this model yet; measure it before use."
         return
     for label, figures in dice.items():
-        yield (f"{label:<8}mean Dice {figures['mean']:.4f}, worst {figures['worst']:.4f} on {figures['cases']} heads "
-               "held back")
+        yield (
+            f"{label:<8}mean Dice {figures['mean']:.4f}, worst {figures['worst']:.4f} on {figures['cases']} heads held back"
+        )
     if "before" in dice and any(dice["trained"][key] < dice["before"][key] for key in ("mean", "worst")):
         yield "The model you began with is better in mean or worst Dice: keep it, or add cases and train longer."

@@ -129,8 +129,10 @@ class Run:
             result.status, result.reason = "not defaced", "the face does not reach into this series"
             return
         if series.number != self.face.chosen.number and shows_more(stack, self.face.mask, self.face.geometry):
-            raise MaskError(f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
-                            f"was made; run again with --series {series.number}.")
+            raise MaskError(
+                f"{series.label}: shows more of the face than {self.face.chosen.label}, on which the mask "
+                f"was made; run again with --series {series.number}."
+            )
         survey = self._survey(series, volume)
         if self.face.source != SEGMENTATION:
             # A person's mask holds what that person wants; here the ears of this series' own voxels are added.
@@ -146,8 +148,12 @@ class Run:
         face = self._case_mask(series, scan, mask)
         result.has_mask(volume, face)
         outgoing = prepare(scan, face, self.options, progress.part(0.3, 0.5))
-        aim = replace(target_of(self.options, target, mask_file), records=self.hospital, mask_extension=MASK_EXTENSION,
-                      into=self.publication)
+        aim = replace(
+            target_of(self.options, target, mask_file),
+            records=self.hospital,
+            mask_extension=MASK_EXTENSION,
+            into=self.publication,
+        )
         release_case(outgoing, aim, SeriesWriter(self, outgoing, stack, progress), result)
 
     def _mask(self, series: Series, stack: Stack, progress: StageProgress) -> tuple[Volume, np.ndarray]:
@@ -170,23 +176,34 @@ class Run:
 
     def _scan(self, series: Series, volume: Volume, survey: Survey) -> Scan:
         names = {"input": series.label, "defaced": series_folder(self.folder, series).name}
-        return Scan(volume, survey, names=names if self.options.record_names else None,
-                    seconds=dict(self.progress.seconds))
+        return Scan(volume, survey, names=names if self.options.record_names else None, seconds=dict(self.progress.seconds))
 
     def _case_mask(self, series: Series, scan: Scan, mask: np.ndarray) -> CaseMask:
         face, options, own = self.face, self.options, series.number == self.face.chosen.number
-        settings = model_settings(options) | face.how | {
-            "headers_deidentified": options.deidentify_headers, "private_kept": options.keep_private,
-            "methods": methods(options.keep_private, None if self.clean_headers is None else self.clean_headers.method)}
+        settings = (
+            model_settings(options)
+            | face.how
+            | {
+                "headers_deidentified": options.deidentify_headers,
+                "private_kept": options.keep_private,
+                "methods": methods(options.keep_private, None if self.clean_headers is None else self.clean_headers.method),
+            }
+        )
         source = face.source if own else face.source + ", of another series"
         if face.source == MODEL:
             # Nobody has edited what the model proposed.
             made = mask_by_model(mask, self.networks, options)
             return replace(made, source=source, settings=settings | {"device": made.settings["device"]})
         # How a person edited a mask is known of that person's series only.
-        return CaseMask(mask, source, face.model, face.proposal if own else None,
-                        opinion_of_model(scan, self.networks, options) if face.source == FILE else None, settings,
-                        options.ears)
+        return CaseMask(
+            mask,
+            source,
+            face.model,
+            face.proposal if own else None,
+            opinion_of_model(scan, self.networks, options) if face.source == FILE else None,
+            settings,
+            options.ears,
+        )
 
 
 @dataclass
@@ -201,13 +218,22 @@ class SeriesWriter:
     def write(self, staged: Path) -> None:
         staged.mkdir()
         changed = self.outgoing.stored != self.outgoing.volume.stored
-        self._meant = write_defaced(self.stack, changed, self.outgoing.fill_hu, staged, self.run.uids,
-                                    self.run.clean_headers, self.progress.part(0.5, 0.8), self.run.options.keep_private)
+        self._meant = write_defaced(
+            self.stack,
+            changed,
+            self.outgoing.fill_hu,
+            staged,
+            self.run.uids,
+            self.run.clean_headers,
+            self.progress.part(0.5, 0.8),
+            self.run.options.keep_private,
+        )
 
     def verify(self, staged: Path) -> Check:
         expected = volume_of(self.stack, self._meant, self.outgoing.volume.name)
-        return written_file(staged, expected, expected.stored,
-                            lambda path, stored: compare_series(path, stored, self.progress.part(0.8, 1)))
+        return written_file(
+            staged, expected, expected.stored, lambda path, stored: compare_series(path, stored, self.progress.part(0.8, 1))
+        )
 
     def write_mask(self, staged: Path) -> None:
         write_mask_new(self.outgoing.mask, self.outgoing.volume.geometry, staged)

@@ -35,14 +35,23 @@ from .stack import Stack
 from .study import Plan, plan_study, redraw_warning
 from .uids import NewUids
 
-HEADERS_KEPT = ("DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, "
-                "or use your own tool.")
-PRIVATE_KEPT = ("Private elements of DICOM files are kept: they may hold the face in another form, and the files do not claim "
-                "that it is gone.")
+HEADERS_KEPT = (
+    "DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, or use your own tool."
+)
+PRIVATE_KEPT = (
+    "Private elements of DICOM files are kept: they may hold the face in another form, and the files do not claim "
+    "that it is gone."
+)
 
 
-def deface_dicom(source: Source, folder: str | Path, options: Options, progress: Progress | None = None,
-                 warn: Callable[[str], None] = lambda text: None, networks: Networks | None = None) -> list[Result]:
+def deface_dicom(
+    source: Source,
+    folder: str | Path,
+    options: Options,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+    networks: Networks | None = None,
+) -> list[Result]:
     """Deface the CT series of a study that share one frame of reference; ``source`` as for ``find_series``.
 
     Parameters: ``folder`` the release folder: each series becomes a folder "series_NN" in it; masks and records go into
@@ -55,8 +64,14 @@ def deface_dicom(source: Source, folder: str | Path, options: Options, progress:
     return _Study(source, Path(folder), options, progress or Progress(), warn).deface(networks or NetworksHere(), None)
 
 
-def deface_dicom_with(given: Callable[[Volume], PersonsMask], source: Source, folder: str | Path, options: Options,
-                      progress: Progress | None = None, warn: Callable[[str], None] = lambda text: None) -> list[Result]:
+def deface_dicom_with(
+    given: Callable[[Volume], PersonsMask],
+    source: Source,
+    folder: str | Path,
+    options: Options,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> list[Result]:
     """As ``deface_dicom``, with the ``PersonsMask`` that ``given`` returns for the ``Volume`` of the chosen series."""
     return _Study(source, Path(folder), options, progress or Progress(), warn).deface(NetworksHere(), given)
 
@@ -92,8 +107,9 @@ class _Study:
         order = sorted(series, key=lambda s: s.number != face.chosen.number)
         with publication(place, release=None if options.mask_only else self.folder) as whole:
             run = Run(self.folder, hospital, options, networks, progress, uids, clean_headers, face, plan, whole)
-            results = {one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order)))
-                       for n, one in enumerate(order)}
+            results = {
+                one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order))) for n, one in enumerate(order)
+            }
             progress.check()
         progress.finish()
         return [results[one.number] for one in series]
@@ -103,8 +119,7 @@ class _Study:
         options, progress = self.options, self.progress
         for chosen in plan.candidates:
             stack = plan.stacks[chosen.number]
-            volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9),
-                                lambda volume: warn_of_memory(volume, self.warn))
+            volume = read_stack(stack, chosen.label, progress.part(0.3, 0.9), lambda volume: warn_of_memory(volume, self.warn))
             if given is not None:
                 return _persons_face(given(volume), chosen, volume, stack)
             if options.mask is not None:
@@ -116,8 +131,10 @@ class _Study:
                 face = Face(mask, seen.geometry, chosen, volume, MODEL, model=model_facts(networks, options.model))
                 return replace(face, own=mask, survey=survey) if stack.upright else face
         if len(plan.candidates) > 1:
-            raise NoFaceError(f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
-                              "check that it is a head CT, or give a mask of your own.")
+            raise NoFaceError(
+                f"No face found in any of {len(plan.candidates)} CT series, nothing was written; "
+                "check that it is a head CT, or give a mask of your own."
+            )
         require_face(mask, volume)
         raise AssertionError("a study has a candidate")
 

@@ -22,7 +22,7 @@ def refuse_bomb(path: Path) -> None:
         head = stream.read(HEAD_BYTES)
         if DEFLATED_SYNTAX not in head:
             return
-        stream.seek(META_START + LENGTH_ELEMENT_BYTES + int.from_bytes(head[META_START + 8:META_START + 12], "little"))
+        stream.seek(META_START + LENGTH_ELEMENT_BYTES + int.from_bytes(head[META_START + 8 : META_START + 12], "little"))
         inflate, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
         room = max(ALWAYS_ROOM, LARGEST_RATIO * path.stat().st_size)
         try:

@@ -74,5 +74,8 @@ def _our_rules(package: ModuleType, uids: NewUids) -> Rules:
             del dataset[tag]
 
     # Sequences of references (X/Z/U*) stay, with new UIDs in their items.
-    return ({tag: new_uid for tag in tags["U_TAGS"]} | {tag: remove for tag in tags["X_TAGS"] if len(tag) == 2}
-            | {tag: package.keep for tag in tags["X_Z_U_STAR_TAGS"]})
+    return (
+        {tag: new_uid for tag in tags["U_TAGS"]}
+        | {tag: remove for tag in tags["X_TAGS"] if len(tag) == 2}
+        | {tag: package.keep for tag in tags["X_Z_U_STAR_TAGS"]}
+    )

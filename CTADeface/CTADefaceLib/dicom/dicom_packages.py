@@ -20,8 +20,10 @@ def need_pydicom() -> ModuleType:
     except ImportError as error:
         raise MissingPackages(f"DICOM needs the package pydicom ({first_line(error)}); run: {INSTALL}") from error
     if int(pydicom.__version__.split(".")[0]) < OLDEST_PYDICOM:
-        raise MissingPackages(f"DICOM needs pydicom {OLDEST_PYDICOM} or newer, {pydicom.__version__} is loaded; run: "
-                              f"{INSTALL}, and start the program again.")
+        raise MissingPackages(
+            f"DICOM needs pydicom {OLDEST_PYDICOM} or newer, {pydicom.__version__} is loaded; run: "
+            f"{INSTALL}, and start the program again."
+        )
     return pydicom
 
 
@@ -32,8 +34,9 @@ def need_anonymizer() -> ModuleType:
 
         return simpledicomanonymizer
     except ImportError as error:
-        raise MissingPackages(f"De-identifying headers needs the package dicom-anonymizer ({first_line(error)}); "
-                              f"run: {INSTALL}") from error
+        raise MissingPackages(
+            f"De-identifying headers needs the package dicom-anonymizer ({first_line(error)}); run: {INSTALL}"
+        ) from error
 
 
 @contextmanager

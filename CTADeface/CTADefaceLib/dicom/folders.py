@@ -47,5 +47,7 @@ def refuse_nested(source: Source, folders: Iterable[str | Path | None]) -> None:
             inside = original in folder.parents
             around = folder in original.parents
             if folder == original or inside or around:
-                raise InputError(f"{folder}: lies {'around' if around else 'in'} the folder of the originals "
-                                 f"({original}), which must never mix with results; choose a folder apart from it.")
+                raise InputError(
+                    f"{folder}: lies {'around' if around else 'in'} the folder of the originals "
+                    f"({original}), which must never mix with results; choose a folder apart from it."
+                )

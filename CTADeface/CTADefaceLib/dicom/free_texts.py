@@ -23,24 +23,51 @@ if TYPE_CHECKING:
 # Device and technique: what research needs and a machine writes. They stay as they are.
 KEPT = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel")
 # Keyword -> (the values that stay, what replaces others): these elements are of type 1, and must not be empty.
-TERMS = {"RescaleType": (re.compile("HU|HU_MOD|MGML|PCT|Z_EFF|ED|EDW|US"), "US"),
-         "FilterType": (re.compile("STRIP|WEDGE|BUTTERFLY|MULTIPLE|FLAT|NONE|(HEAD|BODY)( FILTER)?|[0-9]"), "REMOVED"),
-         "StackID": (re.compile("[0-9]{1,4}"), "1")}
+TERMS = {
+    "RescaleType": (re.compile("HU|HU_MOD|MGML|PCT|Z_EFF|ED|EDW|US"), "US"),
+    "FilterType": (re.compile("STRIP|WEDGE|BUTTERFLY|MULTIPLE|FLAT|NONE|(HEAD|BODY)( FILTER)?|[0-9]"), "REMOVED"),
+    "StackID": (re.compile("[0-9]{1,4}"), "1"),
+}
 FREE_TEXT = LONG_TEXT | {"LO", "SH", "PN", "AE", "AS"}
 DATES = frozenset({"DA", "DT", "TM"})
 # Coded strings of acquisition and image stay, and these of other groups.
 CODED_GROUPS = (0x0018, 0x0028)
-CODED = ("SpecificCharacterSet", "ImageType", "FrameType", "Modality", "PixelPresentation", "VolumetricProperties",
-         "VolumeBasedCalculationTechnique", "Laterality", "ImageLaterality", "FrameLaterality", "PatientOrientation",
-         "DimensionOrganizationType", "PresentationLUTShape", "SpatialLocationsPreserved")
+CODED = (
+    "SpecificCharacterSet",
+    "ImageType",
+    "FrameType",
+    "Modality",
+    "PixelPresentation",
+    "VolumetricProperties",
+    "VolumeBasedCalculationTechnique",
+    "Laterality",
+    "ImageLaterality",
+    "FrameLaterality",
+    "PatientOrientation",
+    "DimensionOrganizationType",
+    "PresentationLUTShape",
+    "SpatialLocationsPreserved",
+)
 LEGAL_CODED = re.compile("[A-Z0-9_ ]{1,16}")
 LEGAL_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(E[-+]?\d+)?", re.IGNORECASE)
 LEGAL_CHARACTER_SET = re.compile("ISO[ _](IR|2022 IR) [0-9]{1,3}|GB18030|GBK")
 # The standard's context groups give each of their codes a meaning; any other code may name anything.
 CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
-CODE_DETAILS = ("LongCodeValue", "URNCodeValue", "CodingSchemeVersion", "ContextIdentifier", "ContextUID", "MappingResource",
-                "MappingResourceUID", "MappingResourceName", "ContextGroupVersion", "ContextGroupLocalVersion",
-                "ContextGroupExtensionFlag", "ContextGroupExtensionCreatorUID", "EquivalentCodeSequence")
+CODE_DETAILS = (
+    "LongCodeValue",
+    "URNCodeValue",
+    "CodingSchemeVersion",
+    "ContextIdentifier",
+    "ContextUID",
+    "MappingResource",
+    "MappingResourceUID",
+    "MappingResourceName",
+    "ContextGroupVersion",
+    "ContextGroupLocalVersion",
+    "ContextGroupExtensionFlag",
+    "ContextGroupExtensionCreatorUID",
+    "EquivalentCodeSequence",
+)
 REMOVED_CODE = ("0", "99REMOVED", "Removed")
 
 

@@ -117,20 +117,21 @@ def _depths(stack: Stack, normal_index: np.ndarray) -> np.ndarray:
     return (np.arange(count) + 0.5) / count * thickness - thickness / 2 if count > 1 else np.zeros(1)
 
 
-def _region(shape: tuple[int, ...], origin: np.ndarray, axes: np.ndarray, depths: np.ndarray,
-            size: tuple[int, ...]) -> tuple[slice, ...] | None:
+def _region(
+    shape: tuple[int, ...], origin: np.ndarray, axes: np.ndarray, depths: np.ndarray, size: tuple[int, ...]
+) -> tuple[slice, ...] | None:
     """The (rows, columns) of a slice that can meet the box of ``shape`` in index space, or None if the slice misses it."""
     corners = np.array(np.meshgrid(*((-1, n) for n in shape), indexing="ij")).reshape(3, -1).T
     depth, row, column = np.linalg.solve(axes.T, (corners - origin).T)
     if depth.max() < depths[0] or depth.min() > depths[-1]:
         return None
-    found = [slice(max(int(np.floor(v.min())), 0), min(int(np.ceil(v.max())) + 1, n))
-             for v, n in zip((row, column), size)]
+    found = [slice(max(int(np.floor(v.min())), 0), min(int(np.ceil(v.max())) + 1, n)) for v, n in zip((row, column), size)]
     return None if any(s.start >= s.stop for s in found) else tuple(found)
 
 
-def _coverage(part: np.ndarray, origin: np.ndarray, axes: np.ndarray, depths: np.ndarray,
-              region: tuple[slice, ...]) -> np.ndarray:
+def _coverage(
+    part: np.ndarray, origin: np.ndarray, axes: np.ndarray, depths: np.ndarray, region: tuple[slice, ...]
+) -> np.ndarray:
     """Share of each pixel of ``region`` that lies in the mask."""
     size = tuple(s.stop - s.start for s in region)
     total = np.zeros(size, np.float32)

@@ -61,8 +61,11 @@ def _study_uid(path: str, _size: int, _time: int) -> str:
     pydicom = need_pydicom()
     try:
         refuse_bomb(Path(path))
-        return str(pydicom.dcmread(path, specific_tags=["StudyInstanceUID"], stop_before_pixels=True,
-                                   force=True).get("StudyInstanceUID", ""))
+        return str(
+            pydicom.dcmread(path, specific_tags=["StudyInstanceUID"], stop_before_pixels=True, force=True).get(
+                "StudyInstanceUID", ""
+            )
+        )
     except OSError:
         # Not to be remembered, because the error may be temporary.
         raise

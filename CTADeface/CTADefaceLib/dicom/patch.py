@@ -26,9 +26,16 @@ def stored_value(plane: Plane, hu: float) -> int:
     return int(np.clip(np.rint((hu - plane.intercept) / plane.slope), *stored_limits(plane.bits)))
 
 
-def write_defaced(stack: Stack, changed: np.ndarray, hu: float, folder: Path, uids: NewUids,
-                  clean_headers: BasicProfile | None = None, progress: StageProgress | None = None,
-                  keep_private: bool = False) -> np.ndarray:
+def write_defaced(
+    stack: Stack,
+    changed: np.ndarray,
+    hu: float,
+    folder: Path,
+    uids: NewUids,
+    clean_headers: BasicProfile | None = None,
+    progress: StageProgress | None = None,
+    keep_private: bool = False,
+) -> np.ndarray:
     """Write each file of ``stack`` with ``hu`` where ``changed``, as new instances 0001.dcm ... into ``folder``.
 
     Parameters: ``changed`` bool (k, rows, columns); ``clean_headers`` is called with each dataset, if given;
@@ -54,13 +61,15 @@ def write_defaced(stack: Stack, changed: np.ndarray, hu: float, folder: Path, ui
         except (CTADefaceError, OSError):
             raise
         except Exception as error:  # pydicom raises many kinds for elements that the standard does not allow
-            raise OutputError(f"{path.name}: cannot be written as DICOM ({first_line(error)}); "
-                              "export the series again.") from None
+            raise OutputError(
+                f"{path.name}: cannot be written as DICOM ({first_line(error)}); export the series again."
+            ) from None
     return meant
 
 
-def _turn_into_defaced(dataset: Dataset, words: np.ndarray, uids: NewUids, clean_headers: BasicProfile | None,
-                       keep_private: bool) -> None:
+def _turn_into_defaced(
+    dataset: Dataset, words: np.ndarray, uids: NewUids, clean_headers: BasicProfile | None, keep_private: bool
+) -> None:
     set_pixels(dataset, words)
     remove_unvouched(dataset, keep_private)
     if clean_headers is not None:
@@ -80,5 +89,4 @@ def set_pixels(dataset: Dataset, words: np.ndarray) -> None:
 def save(dataset: Dataset, path: Path) -> None:
     """Write a ``pydicom.Dataset`` in the transfer syntax that its meta information names. Raises: OutputError."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian,
-                    enforce_file_format=True)
+    dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, enforce_file_format=True)

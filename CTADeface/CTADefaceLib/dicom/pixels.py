@@ -34,8 +34,9 @@ def require_room(path: Path, header: Dataset) -> None:
     syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
     packed = syntax is not None and (syntax.is_compressed or str(syntax) == DEFLATED_SYNTAX.decode())
     if min(sizes) < 1 or announced > (max(size * LARGEST_RATIO, ALWAYS_ROOM) if packed else size):
-        raise InputError(f"{path.name} announces {' x '.join(map(str, sizes))} pixels, which its {size} bytes cannot hold; "
-                         "export it again")
+        raise InputError(
+            f"{path.name} announces {' x '.join(map(str, sizes))} pixels, which its {size} bytes cannot hold; export it again"
+        )
 
 
 def read_words(dataset: Dataset, name: str) -> np.ndarray:
@@ -78,8 +79,9 @@ def _decoded(dataset: Dataset, name: str) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:  # each decoder raises its own
-        raise InputError(f"{name}: its pixels ({syntax.name}) cannot be decoded ({first_line(error)}); "
-                         "export it again.") from None
+        raise InputError(
+            f"{name}: its pixels ({syntax.name}) cannot be decoded ({first_line(error)}); export it again."
+        ) from None
 
 
 def _without_hidden(words: np.ndarray, dataset: Dataset) -> np.ndarray:
@@ -99,8 +101,9 @@ def _without_hidden(words: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 
 def _has_overlay_in_pixels(dataset: Dataset) -> bool:
-    return any(dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0
-               for group in OVERLAY_GROUPS)
+    return any(
+        dataset.get((group, 0x0102)) is not None and int(dataset[group, 0x0102].value or 0) > 0 for group in OVERLAY_GROUPS
+    )
 
 
 def values_of(words: np.ndarray, bits: tuple[int, int]) -> np.ndarray:
@@ -134,6 +137,7 @@ def read_dataset(path: Path) -> Dataset:
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
         uid = pydicom.uid
-        dataset.file_meta.TransferSyntaxUID = (uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
-                                               if little else uid.ExplicitVRBigEndian)
+        dataset.file_meta.TransferSyntaxUID = (
+            uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
+        )
     return dataset

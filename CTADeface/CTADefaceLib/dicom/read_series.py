@@ -24,8 +24,9 @@ def each_file(stack: Stack) -> Collection[tuple[Path, list[int]]]:
     return files.items()
 
 
-def read_stack(stack: Stack, name: str, progress: StageProgress | None = None,
-               begun: Callable[[Volume], None] | None = None) -> Volume:
+def read_stack(
+    stack: Stack, name: str, progress: StageProgress | None = None, begun: Callable[[Volume], None] | None = None
+) -> Volume:
     """``Volume`` of a ``Stack``: stored values where all slices share slope and intercept, else HU.
 
     HU are int16 where that is exact, float32 otherwise. ``begun(volume)`` is called before pixels are read, with a
@@ -55,8 +56,9 @@ def volume_of(stack: Stack, words: np.ndarray, name: str) -> Volume:
     if stack.uniform:
         values = np.stack([values_of(plane_words, plane.bits) for plane_words, plane in zip(words, stack.planes)])
         fewest = min(plane.bits[0] for plane in stack.planes)
-        return Volume(values, stack.geometry, first.slope, first.intercept, name,
-                      limits=stored_limits((fewest, first.bits[1])))
+        return Volume(
+            values, stack.geometry, first.slope, first.intercept, name, limits=stored_limits((fewest, first.bits[1]))
+        )
     return Volume(_hu(stack, words), stack.geometry, name=name, limits=_common_hu(stack))
 
 

@@ -21,13 +21,40 @@ if TYPE_CHECKING:
 SAME_ORIENTATION = 1e-3
 # Short elements only: the files themselves are read again where their pixels are needed.
 TAGS = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality",
-    "ImageType", "SeriesNumber", "SeriesDescription", "InstanceNumber", "AcquisitionNumber",
-    "ImagePositionPatient", "ConvolutionKernel", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
-    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
-    "PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VolumetricProperties",
-    "VolumeBasedCalculationTechnique", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "ReferencedFrameOfReferenceSequence", "RecognizableVisualFeatures")
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "Modality",
+    "ImageType",
+    "SeriesNumber",
+    "SeriesDescription",
+    "InstanceNumber",
+    "AcquisitionNumber",
+    "ImagePositionPatient",
+    "ConvolutionKernel",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "VolumetricProperties",
+    "VolumeBasedCalculationTechnique",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "ReferencedFrameOfReferenceSequence",
+    "RecognizableVisualFeatures",
+)
 
 
 @dataclass(frozen=True)
@@ -178,8 +205,17 @@ def _add(groups: dict[tuple, list[Series]], instance: Instance, problem: str | N
         if _same_orientation(orientation, series.orientation):
             series.instances.append(instance)
             return
-    group.append(Series(series_uid, study, kind, [instance], normal=normal, orientation=orientation,
-                        frame_of_reference=_frame_of_reference(header)))
+    group.append(
+        Series(
+            series_uid,
+            study,
+            kind,
+            [instance],
+            normal=normal,
+            orientation=orientation,
+            frame_of_reference=_frame_of_reference(header),
+        )
+    )
 
 
 def _same_orientation(one: np.ndarray | None, other: np.ndarray | None) -> bool:
@@ -210,8 +246,14 @@ def _frame_of_reference(header: Dataset) -> str | None:
 
 def _order(series: Series) -> tuple:
     number = series.header.get("SeriesNumber")
-    return series.study, series.uid == "", int(number) if number not in (None, "") else 10**9, series.uid, -len(
-        series.instances), str(series.instances[0].path)
+    return (
+        series.study,
+        series.uid == "",
+        int(number) if number not in (None, "") else 10**9,
+        series.uid,
+        -len(series.instances),
+        str(series.instances[0].path),
+    )
 
 
 def describe(series: Series) -> dict:
@@ -219,11 +261,18 @@ def describe(series: Series) -> dict:
     header = series.header
     spacing = header.get("PixelSpacing")
     frames = sum(int(i.header.get("NumberOfFrames") or 1) if i.header is not None else 0 for i in series.instances)
-    return {"number": series.number, "kind": series.kind, "plane": plane_name(series.normal) if series.normal else None,
-            "files": len(series.instances), "images": frames,
-            "size": [header.get("Columns"), header.get("Rows")] if header.get("Rows") else None,
-            "pixel_mm": [float(s) for s in spacing] if spacing else None,
-            "series_number": str(header.get("SeriesNumber", "") or "") or None,
-            "description": str(header.get("SeriesDescription", "") or "") or None,
-            "series_uid": series.uid, "study_uid": series.study, "frame_of_reference": series.frame_of_reference,
-            "problem": series.problem}
+    return {
+        "number": series.number,
+        "kind": series.kind,
+        "plane": plane_name(series.normal) if series.normal else None,
+        "files": len(series.instances),
+        "images": frames,
+        "size": [header.get("Columns"), header.get("Rows")] if header.get("Rows") else None,
+        "pixel_mm": [float(s) for s in spacing] if spacing else None,
+        "series_number": str(header.get("SeriesNumber", "") or "") or None,
+        "description": str(header.get("SeriesDescription", "") or "") or None,
+        "series_uid": series.uid,
+        "study_uid": series.study,
+        "frame_of_reference": series.frame_of_reference,
+        "problem": series.problem,
+    }

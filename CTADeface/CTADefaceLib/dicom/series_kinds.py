@@ -18,21 +18,38 @@ DEFACEABLE = (CT, MPR)
 REDRAWS_FACE = (STRUCTURES, DOSE, SEGMENTATION)
 
 CT_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.2": "single-frame", "1.2.840.10008.5.1.4.1.1.2.1": "enhanced",
-    "1.2.840.10008.5.1.4.1.1.2.2": "enhanced, converted"}
+    "1.2.840.10008.5.1.4.1.1.2": "single-frame",
+    "1.2.840.10008.5.1.4.1.1.2.1": "enhanced",
+    "1.2.840.10008.5.1.4.1.1.2.2": "enhanced, converted",
+}
 CAPTURE_ROOT = "1.2.840.10008.5.1.4.1.1.7"
 DOSE_REPORT_CLASSES = ("1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.88.68")
 OTHER_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.481.3": STRUCTURES, "1.2.840.10008.5.1.4.1.1.481.2": DOSE,
-    "1.2.840.10008.5.1.4.1.1.66.4": SEGMENTATION, "1.2.840.10008.5.1.4.1.1.66.5": SEGMENTATION,
-    "1.2.840.10008.5.1.4.1.1.66.7": SEGMENTATION}
+    "1.2.840.10008.5.1.4.1.1.481.3": STRUCTURES,
+    "1.2.840.10008.5.1.4.1.1.481.2": DOSE,
+    "1.2.840.10008.5.1.4.1.1.66.4": SEGMENTATION,
+    "1.2.840.10008.5.1.4.1.1.66.5": SEGMENTATION,
+    "1.2.840.10008.5.1.4.1.1.66.7": SEGMENTATION,
+}
 
 LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"}
 DOSE_WORDS = {"DOSE_INFO", "DOSE REPORT", "DOSE_REPORT"}
 SCREEN_WORDS = {"SCREEN SAVE", "SCREENSHOT", "SCREEN_SAVE"}
 # Their voxels show what lies in front of them, where a mask at their own place does not reach.
-PROJECTION_WORDS = {"MIP", "MINIP", "MIN_IP", "MAX_IP", "MAXIMUM", "MINIMUM", "PROJECTION IMAGE", "VRT", "SSD", "3D",
-                    "VOLUME_RENDERING", "RENDERED"}
+PROJECTION_WORDS = {
+    "MIP",
+    "MINIP",
+    "MIN_IP",
+    "MAX_IP",
+    "MAXIMUM",
+    "MINIMUM",
+    "PROJECTION IMAGE",
+    "VRT",
+    "SSD",
+    "3D",
+    "VOLUME_RENDERING",
+    "RENDERED",
+}
 PROJECTION_METHODS = {"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"}
 
 
@@ -52,8 +69,11 @@ def kind_of(header: Dataset) -> str:
         return LOCALIZER
     if header.get("SamplesPerPixel", 1) != 1:
         return CAPTURE
-    if words & PROJECTION_WORDS or str(header.get("VolumetricProperties", "")) == "SAMPLED" \
-            or str(header.get("VolumeBasedCalculationTechnique", "")) in PROJECTION_METHODS:
+    if (
+        words & PROJECTION_WORDS
+        or str(header.get("VolumetricProperties", "")) == "SAMPLED"
+        or str(header.get("VolumeBasedCalculationTechnique", "")) in PROJECTION_METHODS
+    ):
         return PROJECTION
     return MPR if "DERIVED" in words or words & {"MPR", "REFORMATTED"} else CT
 

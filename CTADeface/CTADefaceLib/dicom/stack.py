@@ -158,8 +158,9 @@ def stack_of(series: Series) -> Stack:
     except CTADefaceError:
         raise
     except Exception as error:  # pydicom raises many kinds for damaged elements
-        raise InputError(f"{series.label}: an element of its headers is missing or unusable ({first_line(error)}); "
-                         "export it again.") from None
+        raise InputError(
+            f"{series.label}: an element of its headers is missing or unusable ({first_line(error)}); export it again."
+        ) from None
 
 
 def _once(series: Series) -> Iterable[Instance]:
@@ -169,8 +170,9 @@ def _once(series: Series) -> Iterable[Instance]:
         uid = str(instance.known_header.SOPInstanceUID)
         other = seen.setdefault(uid, instance)
         if other is not instance and other.path.read_bytes() != instance.path.read_bytes():
-            raise InputError(f"{other.path.name} and {instance.path.name} are different files with one SOP instance "
-                             "UID; keep the right one")
+            raise InputError(
+                f"{other.path.name} and {instance.path.name} are different files with one SOP instance UID; keep the right one"
+            )
     return seen.values()
 
 
@@ -186,8 +188,9 @@ def planes_of(instance: Instance) -> list[Plane]:
         raise InputError(f"its pixels have {bits[0]} bits and the representation {bits[1]}; export it again as CT")
     require_room(instance.path, header)
     if header.get("PerFrameFunctionalGroupsSequence"):
-        return [_frame_plane(instance.path, header, number, bits)
-                for number in range(len(header.PerFrameFunctionalGroupsSequence))]
+        return [
+            _frame_plane(instance.path, header, number, bits) for number in range(len(header.PerFrameFunctionalGroupsSequence))
+        ]
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise InputError("has several frames without their positions; export it as CT")
     if header.get("ModalityLUTSequence"):
@@ -209,19 +212,28 @@ def _frame_plane(path: Path, header: Dataset, number: int, bits: tuple[int, int]
             raise InputError(f"{keyword} is missing; export it again")
         return items[0]
 
-    return _plane(path, number, group("PlanePositionSequence"), group("PlaneOrientationSequence"),
-                  group("PixelMeasuresSequence"), group("PixelValueTransformationSequence"), bits)
+    return _plane(
+        path,
+        number,
+        group("PlanePositionSequence"),
+        group("PlaneOrientationSequence"),
+        group("PixelMeasuresSequence"),
+        group("PixelValueTransformationSequence"),
+        bits,
+    )
 
 
-def _plane(path: Path, frame: int, position: Dataset, orientation: Dataset, measures: Dataset, rescale: Dataset,
-           bits: tuple[int, int]) -> Plane:
+def _plane(
+    path: Path, frame: int, position: Dataset, orientation: Dataset, measures: Dataset, rescale: Dataset, bits: tuple[int, int]
+) -> Plane:
     thickness = measures.get("SliceThickness")
     slope, intercept = (rescale.get(keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
     if slope in (None, "") or intercept in (None, ""):
         raise InputError(f"slope or intercept of HU is missing in {path.name}; export it again")
     require_rescaling(path.name, float(slope), float(intercept))
-    values = [np.array(v, float) for v in (position.ImagePositionPatient, orientation.ImageOrientationPatient,
-                                           measures.PixelSpacing)]
+    values = [
+        np.array(v, float) for v in (position.ImagePositionPatient, orientation.ImageOrientationPatient, measures.PixelSpacing)
+    ]
     if [len(v) for v in values] != [3, 6, 2] or not all(np.isfinite(v).all() for v in values) or values[2].min() <= 0:
         raise InputError(f"position, orientation or spacing is unusable in {path.name}; export it again")
     cosines = values[1].reshape(2, 3)
@@ -233,8 +245,17 @@ def _plane(path: Path, frame: int, position: Dataset, orientation: Dataset, meas
     thickness = float(thickness) if thickness not in (None, "") else None
     if thickness is not None and not 0 <= thickness <= SPACING_MM[1]:
         raise InputError(f"the slice thickness is {thickness:g} mm in {path.name}; export it again")
-    return Plane(path, frame, tuple(values[0]), tuple(cosines.ravel()), tuple(values[2]), float(slope),
-                 float(intercept), bits, thickness)
+    return Plane(
+        path,
+        frame,
+        tuple(values[0]),
+        tuple(cosines.ravel()),
+        tuple(values[2]),
+        float(slope),
+        float(intercept),
+        bits,
+        thickness,
+    )
 
 
 def _same(planes: list[Plane]) -> None:
@@ -251,8 +272,10 @@ def _check_heights(stack: Stack) -> None:
     steps = np.diff(heights)
     double = np.flatnonzero(steps < SAME_PLACE_MM)
     if double.size:
-        raise InputError(f"{double.size} of its slices lie where another one lies (at {heights[double[0]]:.1f} mm): "
-                         "several phases or copies in one series; split it by acquisition")
+        raise InputError(
+            f"{double.size} of its slices lie where another one lies (at {heights[double[0]]:.1f} mm): "
+            "several phases or copies in one series; split it by acquisition"
+        )
     offsets = stack.positions - stack.positions[0]
     aside = np.linalg.norm(offsets - np.outer(offsets @ stack.normal, stack.normal), axis=1)
     if np.any(aside > np.ptp(heights) * np.tan(np.radians(LARGEST_TILT_DEG)) + LEAST_SHIFT_MM):
@@ -261,8 +284,10 @@ def _check_heights(stack: Stack) -> None:
         return
     gap = _gap(steps)
     if gap is not None:
-        raise InputError(f"slices are missing between {heights[gap]:.1f} and {heights[gap + 1]:.1f} mm "
-                         f"({steps[gap]:.1f} mm apart instead of {np.median(steps):.1f} mm); export it again")
+        raise InputError(
+            f"slices are missing between {heights[gap]:.1f} and {heights[gap + 1]:.1f} mm "
+            f"({steps[gap]:.1f} mm apart instead of {np.median(steps):.1f} mm); export it again"
+        )
     if steps.max() > LARGEST_STEP_MM:
         raise InputError(f"its slices are up to {steps.max():.1f} mm apart; give one with closer slices")
 

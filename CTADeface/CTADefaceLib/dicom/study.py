@@ -43,12 +43,18 @@ def plan_study(series: list[Series], wanted: str | int | None = None) -> Plan:
     candidates = sorted((s for s in series if s.number in stacks), key=lambda s: _merit(s, stacks[s.number]))[::-1]
     if chosen is not None:
         if chosen.number not in stacks:
-            raise InputError(problems.get(chosen.number) or f"{chosen.label}: only CT slices can be defaced; "
-                             "choose another series (cta-deface series lists them).")
+            raise InputError(
+                problems.get(chosen.number)
+                or f"{chosen.label}: only CT slices can be defaced; choose another series (cta-deface series lists them)."
+            )
         candidates = [chosen]
     if not candidates:
-        raise InputError(" ".join(problems.values()) or "No CT series was found: " + ", ".join(
-            f"{s.label}{' ' + s.problem if s.problem else ''}" for s in series) + "; give the folder of a head CT.")
+        raise InputError(
+            " ".join(problems.values())
+            or "No CT series was found: "
+            + ", ".join(f"{s.label}{' ' + s.problem if s.problem else ''}" for s in series)
+            + "; give the folder of a head CT."
+        )
     return Plan(candidates, stacks, problems)
 
 
@@ -59,9 +65,11 @@ def _require_one_study(series: list[Series]) -> None:
         if one.kind in DEFACEABLE:
             first.setdefault(one.study, one.number)
     if len(first) > 1:
-        raise InputError(f"CT series of {len(first)} studies lie here (they begin at series "
-                         f"{', '.join(map(str, first.values()))}); give the files of one study at a time, or use "
-                         "cta-deface batch, which takes studies apart.")
+        raise InputError(
+            f"CT series of {len(first)} studies lie here (they begin at series "
+            f"{', '.join(map(str, first.values()))}); give the files of one study at a time, or use "
+            "cta-deface batch, which takes studies apart."
+        )
 
 
 def _wanted(series: list[Series], wanted: str | int) -> Series:
@@ -71,8 +79,10 @@ def _wanted(series: list[Series], wanted: str | int) -> Series:
     if not hits:
         raise InputError(f"--series {wanted}: no such series; cta-deface series lists their numbers and UIDs.")
     if len(hits) > 1:
-        raise InputError(f"--series {wanted}: means {len(hits)} stacks of slices; "
-                         f"give one of the numbers {', '.join(str(s.number) for s in hits)}.")
+        raise InputError(
+            f"--series {wanted}: means {len(hits)} stacks of slices; "
+            f"give one of the numbers {', '.join(str(s.number) for s in hits)}."
+        )
     return hits[0]
 
 
@@ -87,8 +97,9 @@ def _merit(series: Series, stack: Stack) -> tuple:
 
 def shared_frame(one: Series, other: Series) -> bool:
     """Do two series of a study lie in one frame of reference, so that a mask of one fits the other?"""
-    return one.number == other.number or (one.frame_of_reference is not None
-                                          and one.frame_of_reference == other.frame_of_reference)
+    return one.number == other.number or (
+        one.frame_of_reference is not None and one.frame_of_reference == other.frame_of_reference
+    )
 
 
 def why_left_out(series: Series, chosen: Series, plan: Plan) -> str | None:
@@ -105,5 +116,7 @@ def redraw_warning(series: list[Series]) -> str | None:
     risky = [s for s in series if s.kind in REDRAWS_FACE]
     if not risky:
         return None
-    return (f"{', '.join(s.label for s in risky)}: contours and doses of the body redraw the face; "
-            "they were not copied: do not give them away with the defaced series.")
+    return (
+        f"{', '.join(s.label for s in risky)}: contours and doses of the body redraw the face; "
+        "they were not copied: do not give them away with the defaced series."
+    )

@@ -25,10 +25,18 @@ KEY = "uids.key"
 KEY_BYTES = 32
 
 # UIDs of an instance and of what it belongs to. The frame of reference stays, unless headers are cleaned.
-OF_INSTANCES = {"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "ReferencedSOPInstanceUID",
-                "ReferencedSOPInstanceUIDInFile", "ConcatenationUID",
-                "SOPInstanceUIDOfConcatenationSource", "IrradiationEventUID", "StorageMediaFileSetUID",
-                "DimensionOrganizationUID"}
+OF_INSTANCES = {
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "ReferencedSOPInstanceUID",
+    "ReferencedSOPInstanceUIDInFile",
+    "ConcatenationUID",
+    "SOPInstanceUIDOfConcatenationSource",
+    "IrradiationEventUID",
+    "StorageMediaFileSetUID",
+    "DimensionOrganizationUID",
+}
 
 
 class NewUids:

@@ -39,7 +39,7 @@ def _moved(mask: np.ndarray, millimetres: float, spacing: Sequence[float], outwa
     surface[inner] = (source & beside(~source))[inner]
     voxels, painted = np.flatnonzero(surface), part.ravel()
     offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in steps), indexing="ij"), -1).reshape(-1, 3)
-    near = offsets[((offsets * spacing) ** 2).sum(1) <= reach ** 2]
+    near = offsets[((offsets * spacing) ** 2).sum(1) <= reach**2]
     for shift in near @ np.array([part.shape[1] * part.shape[2], part.shape[2], 1]):
         painted[voxels + shift] = outwards
     result[box] = part[inner]

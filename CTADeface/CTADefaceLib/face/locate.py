@@ -36,8 +36,14 @@ class FaceLogits:
     region: tuple[slice, ...]
 
 
-def predict_face(volume: Volume, network: RunnableNetwork, run: ModelRun = ModelRun(), locator: RunnableNetwork | None = None,
-                 progress: StageProgress | None = None, survey: Survey | None = None) -> FaceLogits | None:
+def predict_face(
+    volume: Volume,
+    network: RunnableNetwork,
+    run: ModelRun = ModelRun(),
+    locator: RunnableNetwork | None = None,
+    progress: StageProgress | None = None,
+    survey: Survey | None = None,
+) -> FaceLogits | None:
     """Run ``network`` on the volume and bring its answer to the volume's own grid.
 
     Parameters: ``volume`` a checked CT; ``network`` and ``locator`` as ``Networks`` give them; with a ``locator``
@@ -54,8 +60,10 @@ def predict_face(volume: Volume, network: RunnableNetwork, run: ModelRun = Model
         found = predict_face(volume, locator, run.of_locator(), progress=progress.part(0, 0.2), survey=survey)
         if found is None:
             return None
-        region = tuple(slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
-                       for r, mm, n in zip(found.region, spacing, view.shape))
+        region = tuple(
+            slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
+            for r, mm, n in zip(found.region, spacing, view.shape)
+        )
         progress = progress.part(0.2, 1)
     elif survey is not None:
         data = survey.seen_by(network.info)

@@ -21,8 +21,13 @@ LEAST_BONE_MM3 = 10_000.0
 LEAST_TURNED_DEGREES = 50.0
 
 
-def face_mask(volume: Volume, networks: Networks, run: ModelRun = ModelRun(), progress: Progress | None = None,
-              survey: Survey | None = None) -> np.ndarray:
+def face_mask(
+    volume: Volume,
+    networks: Networks,
+    run: ModelRun = ModelRun(),
+    progress: Progress | None = None,
+    survey: Survey | None = None,
+) -> np.ndarray:
     """Face mask, bool (k, j, i), of a ``Volume``; all False when there is no face in view.
 
     Parameters: ``networks`` who holds the models; ``survey``: the finished ``Survey`` of the volume, where there is one.
@@ -57,8 +62,14 @@ def face_mask(volume: Volume, networks: Networks, run: ModelRun = ModelRun(), pr
     return upright if upright.any() and fits(frame, volume, upright) else mask
 
 
-def _mask_as_it_lies(volume: Volume, networks: Networks, run: ModelRun, progress: Progress, survey: Survey,
-                     brain: Callable[[], tuple[np.ndarray, tuple[int, ...]]]) -> np.ndarray:
+def _mask_as_it_lies(
+    volume: Volume,
+    networks: Networks,
+    run: ModelRun,
+    progress: Progress,
+    survey: Survey,
+    brain: Callable[[], tuple[np.ndarray, tuple[int, ...]]],
+) -> np.ndarray:
     """As ``face_mask``, for a head that is upright in the image; ``brain()`` gives ``survey.brain``."""
     from ..network.resample import LOGIT_SCALE
     from ..voxels.anatomy import BONE_HU
@@ -84,8 +95,14 @@ def _mask_as_it_lies(volume: Volume, networks: Networks, run: ModelRun, progress
     bone = sum(for_slabs(lambda planes: np.count_nonzero(hu[planes] > BONE_HU), len(hu)))
     if bone * volume.geometry.voxel_mm3() < LEAST_BONE_MM3:
         return mask
-    face = refine(hu, found.logits, volume.geometry.ras_spacing(),
-                  lambda box: expand(*brain(), nested(found.region, box)), progress, LOGIT_SCALE)
+    face = refine(
+        hu,
+        found.logits,
+        volume.geometry.ras_spacing(),
+        lambda box: expand(*brain(), nested(found.region, box)),
+        progress,
+        LOGIT_SCALE,
+    )
     ras_view(mask, volume.geometry)[found.region] = face
     return mask
 
@@ -93,5 +110,7 @@ def _mask_as_it_lies(volume: Volume, networks: Networks, run: ModelRun, progress
 def require_face(mask: np.ndarray, volume: Volume) -> None:
     """Raise ``NoFaceError`` when ``mask`` is empty."""
     if not mask.any():
-        raise NoFaceError(f"{volume.name}: no face found in view, nothing was written; "
-                          "check that it is a head CT, or give a mask of your own.")
+        raise NoFaceError(
+            f"{volume.name}: no face found in view, nothing was written; "
+            "check that it is a head CT, or give a mask of your own."
+        )

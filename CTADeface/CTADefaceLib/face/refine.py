@@ -27,9 +27,14 @@ SKIN_LOGIT = -3.0
 SKIN_REACH_MM = 4.0
 
 
-def refine(hu: np.ndarray, logits: np.ndarray, spacing: Sequence[float],
-           protected: Callable[[tuple[slice, ...]], np.ndarray] | None = None, progress: StageProgress | None = None,
-           scale: float = 1) -> np.ndarray:
+def refine(
+    hu: np.ndarray,
+    logits: np.ndarray,
+    spacing: Sequence[float],
+    protected: Callable[[tuple[slice, ...]], np.ndarray] | None = None,
+    progress: StageProgress | None = None,
+    scale: float = 1,
+) -> np.ndarray:
     """Face mask at native resolution.
 
     Parameters: ``hu`` and ``logits`` (log-odds of face) of the same shape (S, A, R); ``spacing`` (S, A, R)

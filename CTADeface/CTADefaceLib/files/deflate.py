@@ -119,7 +119,7 @@ def _blocks(prefix: bytes, array: np.ndarray) -> Iterator[tuple[float, np.ndarra
     yield 0.0, np.frombuffer(prefix, np.uint8)
     planes = max(BLOCK_BYTES // max(array[0].nbytes, 1), 1)
     for start in range(0, len(array), planes):
-        yield start / len(array), np.ascontiguousarray(array[start:start + planes]).reshape(-1).view(np.uint8)
+        yield start / len(array), np.ascontiguousarray(array[start : start + planes]).reshape(-1).view(np.uint8)
 
 
 def _deflated(block: np.ndarray) -> bytes:
@@ -139,6 +139,6 @@ def _zlib_packer(block: np.ndarray) -> _Packer:
     Looking only for runs (Z_RLE: air, padding) takes 0.6 of the time for 5 % more bytes. Where runs are rare too,
     Z_HUFFMAN_ONLY, which looks for nothing, gives the same bytes in less time.
     """
-    sample = block[:len(block) // 4]
+    sample = block[: len(block) // 4]
     few = np.count_nonzero(sample[1:] == sample[:-1]) < FEW_REPEATS * len(sample)
     return zlib.compressobj(LEVEL, zlib.DEFLATED, RAW, MEMORY_LEVEL, zlib.Z_HUFFMAN_ONLY if few else zlib.Z_RLE)

@@ -30,7 +30,7 @@ def kept_text(source: FileHeader | None) -> list[str]:
     header = source.header
     fields = [name for name in NIFTI_TEXT if name in header and bytes(header[name].tobytes()).strip(b"\0 ")]
     # 4 bytes after the header say whether extensions follow.
-    return fields + (["extensions"] if any(source.prefix[int(header["sizeof_hdr"]) + 4:]) else [])
+    return fields + (["extensions"] if any(source.prefix[int(header["sizeof_hdr"]) + 4 :]) else [])
 
 
 def text_warning(path: str | Path, source: FileHeader | None) -> str | None:

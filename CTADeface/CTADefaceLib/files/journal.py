@@ -93,8 +93,9 @@ class Publication:
     def _add(self, path: Path, own: Path, temporary: Path | None, overwrite: bool, public: bool) -> None:
         path = path.parent.resolve() / path.name
         near = path.with_name(f"{self.folder.name}-{own.name}")
-        self._moves.append(Move(str(path), None if temporary is None else str(temporary), str(own) + OLD, str(near),
-                                overwrite, public))
+        self._moves.append(
+            Move(str(path), None if temporary is None else str(temporary), str(own) + OLD, str(near), overwrite, public)
+        )
 
     @contextmanager
     def part(self) -> Iterator[Publication]:

@@ -19,9 +19,20 @@ from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
 
 LINE = re.compile(r"([^=:]*)([=:]?)(.*)", re.DOTALL)
 LAST = re.compile(rb"(?:^|\n)[ \t]*ElementDataFile[ \t]*[=:][^\n]*\n")
-TYPES = {"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
-         "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
-         "MET_DOUBLE": "f8"}
+TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
 BOOLS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 # Different names of the same field, the usual one first.
 SPACING = ("ElementSpacing", "ElementSize")
@@ -29,12 +40,42 @@ ORIGIN = ("Offset", "Position", "Origin")
 DIRECTION = ("TransformMatrix", "Rotation", "Orientation")
 UNTURNED = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 ORDER = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
-USED = (*SPACING, *ORIGIN, *DIRECTION, *ORDER, "ObjectType", "NDims", "DimSize", "ElementType", "ElementNumberOfChannels",
-        "BinaryData", "CompressedData", "CompressedDataSize", "HeaderSize", "ElementDataFile")
+USED = (
+    *SPACING,
+    *ORIGIN,
+    *DIRECTION,
+    *ORDER,
+    "ObjectType",
+    "NDims",
+    "DimSize",
+    "ElementType",
+    "ElementNumberOfChannels",
+    "BinaryData",
+    "CompressedData",
+    "CompressedDataSize",
+    "HeaderSize",
+    "ElementDataFile",
+)
 # ITK reads these fields and does not write them again.
-DROPPED = ("Comment", "ObjectSubType", "TransformType", "Name", "ID", "ParentID", "Color", "CenterOfRotation",
-           "AnatomicalOrientation", "DistanceUnits", "SequenceID", "ElementMin", "ElementMax", "ElementNBits",
-           "CompressionLevel", "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset")
+DROPPED = (
+    "Comment",
+    "ObjectSubType",
+    "TransformType",
+    "Name",
+    "ID",
+    "ParentID",
+    "Color",
+    "CenterOfRotation",
+    "AnatomicalOrientation",
+    "DistanceUnits",
+    "SequenceID",
+    "ElementMin",
+    "ElementMax",
+    "ElementNBits",
+    "CompressionLevel",
+    "ElementToIntensityFunctionSlope",
+    "ElementToIntensityFunctionOffset",
+)
 # Longer ones overflow ITK's buffers when it writes them.
 LONGEST_NAME, LONGEST_TEXT = 200, 4000
 
@@ -73,8 +114,9 @@ def _fields(path: Path, lines: list[str]) -> Fields:
     for line in filter(str.strip, lines):
         pair = LINE.fullmatch(line)
         if pair is None or not pair[2] or not pair[1].strip():
-            raise InputError(f"{path}: cannot be read as MetaImage (its header has the line {printable(line)[:60]!r}); "
-                             "export it again.")
+            raise InputError(
+                f"{path}: cannot be read as MetaImage (its header has the line {printable(line)[:60]!r}); export it again."
+            )
         add_field(path, fields, pair[1].strip(), pair[3].strip())
     if fields.get("ObjectType", "Image") != "Image":
         raise InputError(f"{path}: is a MetaIO {printable(fields['ObjectType'])[:60]!r}, not an image; give a CT volume.")
@@ -103,7 +145,7 @@ def _dtype(path: Path, fields: Fields) -> np.dtype:
 
 
 def _shape(path: Path, fields: Fields) -> tuple[int, ...]:
-    dimensions, = whole_numbers(path, fields, "NDims", 1)
+    (dimensions,) = whole_numbers(path, fields, "NDims", 1)
     if dimensions != 3:
         raise InputError(f"{path}: is a {dimensions}-D image; give a 3-D CT volume.")
     return whole_numbers(path, fields, "DimSize", 3)
@@ -124,16 +166,18 @@ def _packed_bytes(path: Path, fields: Fields, start: int) -> int:
     left = path.stat().st_size - start
     if "CompressedDataSize" not in fields:
         return left
-    most, = whole_numbers(path, fields, "CompressedDataSize", 1)
+    (most,) = whole_numbers(path, fields, "CompressedDataSize", 1)
     if not 0 < most <= left:
-        raise InputError(f"{path}: cannot be read (its header announces {most} bytes of compressed voxels, it holds "
-                         f"{left}); the file may be truncated, export it again.")
+        raise InputError(
+            f"{path}: cannot be read (its header announces {most} bytes of compressed voxels, it holds "
+            f"{left}); the file may be truncated, export it again."
+        )
     return most
 
 
 def _data_start(path: Path, fields: Fields, end: int, shape: Sequence[int], dtype: np.dtype) -> int:
     """Where the voxels begin by HeaderSize: 0 means at the ``end`` of the header, -1 that they end with the file."""
-    size, = whole_numbers(path, fields, "HeaderSize", 1)
+    (size,) = whole_numbers(path, fields, "HeaderSize", 1)
     start = path.stat().st_size - int(np.prod(shape, dtype=object)) * dtype.itemsize if size == -1 else size or end
     if start < end:
         raise unusable(path, fields, "HeaderSize")

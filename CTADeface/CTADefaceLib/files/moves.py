@@ -35,8 +35,11 @@ class Move:
 
 def is_one_step(move: Move, place: str | Path) -> bool:
     """Is the move a single rename within one folder, and therefore atomic?"""
-    return (move.temporary is not None and os.path.dirname(move.path) == str(place)
-            and not (os.path.isdir(move.temporary) and os.path.lexists(move.path)))
+    return (
+        move.temporary is not None
+        and os.path.dirname(move.path) == str(place)
+        and not (os.path.isdir(move.temporary) and os.path.lexists(move.path))
+    )
 
 
 def carry_out(move: Move, keep: bool) -> None:

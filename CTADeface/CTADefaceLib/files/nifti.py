@@ -75,8 +75,7 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, "
-                         "export it again.") from None
+        raise InputError(f"{path}: cannot be read as NIfTI ({error}); the file may be truncated, export it again.") from None
 
 
 def _nibabel() -> ModuleType:
@@ -150,8 +149,9 @@ def _header(path: Path, first: bytes) -> Nifti1Header:
             header: Nifti1Header = kind(first[:size], mark, check=False)
             if header["magic"].tobytes()[:4] == MAGIC[size][:4]:
                 return header
-    raise InputError(f"{path}: not a NIfTI file of one part in spite of its name, or its header cannot be read; "
-                     "export it again.")
+    raise InputError(
+        f"{path}: not a NIfTI file of one part in spite of its name, or its header cannot be read; export it again."
+    )
 
 
 def _dtype(path: Path, header: Nifti1Header) -> np.dtype:
@@ -160,8 +160,10 @@ def _dtype(path: Path, header: Nifti1Header) -> np.dtype:
     try:
         return header.get_data_dtype()
     except (HeaderDataError, KeyError):
-        raise InputError(f"{path}: its voxels have the data type {int(header['datatype'])}, which is not supported; "
-                         "export it again as 16-bit integers.") from None
+        raise InputError(
+            f"{path}: its voxels have the data type {int(header['datatype'])}, which is not supported; "
+            "export it again as 16-bit integers."
+        ) from None
 
 
 def _rescaling(path: Path, header: Nifti1Header) -> tuple[float, float]:
@@ -185,8 +187,9 @@ def _geometry(path: Path, header: Nifti1Header, shape: Sequence[int]) -> Geometr
         raise InputError(f"{path}: its sform or qform has an unknown code ({codes[0]}, {codes[1]}); export it again.")
     sizes = header["pixdim"]
     if codes[0] == 0 and not (sizes[0] in (-1, 0, 1) and np.all(sizes[1:4] > 0)):
-        raise InputError(f"{path}: its voxel sizes ({', '.join(f'{s:g}' for s in sizes[:4])}) are impossible; "
-                         "export it again.")
+        raise InputError(
+            f"{path}: its voxel sizes ({', '.join(f'{s:g}' for s in sizes[:4])}) are impossible; export it again."
+        )
     # The standard reads 0 as 1.
     sizes[0] = sizes[0] or 1
     scale = np.diag([*[MM_OF_UNIT[unit]] * 3, 1.0])
@@ -212,8 +215,8 @@ def _count_different(blocks: Iterable[bytes], offset: int, stored: np.ndarray) -
         whole = len(block) // stored.itemsize * stored.itemsize
         block, rest = block[:whole], block[whole:]
         start = done // stored.itemsize
-        found = np.frombuffer(block, stored.dtype)[:values.size - start]
-        different += int(np.count_nonzero(found != values[start:start + found.size]))
+        found = np.frombuffer(block, stored.dtype)[: values.size - start]
+        different += int(np.count_nonzero(found != values[start : start + found.size]))
         done += found.nbytes
     if done < stored.nbytes:
         raise EOFError(f"{stored.nbytes - done} of {stored.nbytes} bytes of voxels are missing")

@@ -21,27 +21,82 @@ from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
 
 MAGIC = re.compile(rb"NRRD000[1-6]\r?\n")
 END = re.compile(rb"\n\r?\n")
-TYPES = {name: dtype for dtype, names in {
-    "i1": ("signed char", "int8", "int8_t"), "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
-    "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
-    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
-    "i4": ("int", "signed int", "int32", "int32_t"), "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
-    "i8": ("longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t"),
-    "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
-    "f4": ("float",), "f8": ("double",)}.items() for name in names}
+TYPES = {
+    name: dtype
+    for dtype, names in {
+        "i1": ("signed char", "int8", "int8_t"),
+        "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+        "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
+        "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+        "i4": ("int", "signed int", "int32", "int32_t"),
+        "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+        "i8": ("longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t"),
+        "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
+        "f4": ("float",),
+        "f8": ("double",),
+    }.items()
+    for name in names
+}
 ENDIAN: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
 PACKED = {"raw": False, "gzip": True, "gz": True}
 # Signs that turn the axes of a space to LPS, as in ITK; the last three spaces are not anatomical and stay as they are.
 LPS, RAS, LAS = (1, 1, 1), (-1, -1, 1), (1, -1, 1)
-SPACES = {"left-posterior-superior": LPS, "lps": LPS, "right-anterior-superior": RAS, "ras": RAS,
-          "left-anterior-superior": LAS, "las": LAS, "scanner-xyz": LPS, "3d-right-handed": LPS, "3d-left-handed": LPS}
+SPACES = {
+    "left-posterior-superior": LPS,
+    "lps": LPS,
+    "right-anterior-superior": RAS,
+    "ras": RAS,
+    "left-anterior-superior": LAS,
+    "las": LAS,
+    "scanner-xyz": LPS,
+    "3d-right-handed": LPS,
+    "3d-left-handed": LPS,
+}
 # Some fields have two names.
-SAME = {"centers": "centerings", "datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip",
-        "sampleunits": "sample units", "axismins": "axis mins", "axismaxs": "axis maxs"}
-FIELDS = ("type", "dimension", "space", "space dimension", "sizes", "space directions", "space origin", "spacings", "endian",
-          "encoding", "data file", "kinds", "centerings", "labels", "content", "block size", "blocksize", "number", "min",
-          "max", "old min", "oldmin", "old max", "oldmax", "sample units", "units", "space units", "thicknesses",
-          "measurement frame", "line skip", "byte skip", "axis mins", "axis maxs")
+SAME = {
+    "centers": "centerings",
+    "datafile": "data file",
+    "lineskip": "line skip",
+    "byteskip": "byte skip",
+    "sampleunits": "sample units",
+    "axismins": "axis mins",
+    "axismaxs": "axis maxs",
+}
+FIELDS = (
+    "type",
+    "dimension",
+    "space",
+    "space dimension",
+    "sizes",
+    "space directions",
+    "space origin",
+    "spacings",
+    "endian",
+    "encoding",
+    "data file",
+    "kinds",
+    "centerings",
+    "labels",
+    "content",
+    "block size",
+    "blocksize",
+    "number",
+    "min",
+    "max",
+    "old min",
+    "oldmin",
+    "old max",
+    "oldmax",
+    "sample units",
+    "units",
+    "space units",
+    "thicknesses",
+    "measurement frame",
+    "line skip",
+    "byte skip",
+    "axis mins",
+    "axis maxs",
+)
 MISPLACED = ("line skip", "byte skip", "axis mins", "axis maxs")
 VECTOR = re.compile(r"\(([^()]*)\)")
 
@@ -60,8 +115,9 @@ def read_nrrd(path: Path, name: str, begun: Callable[[Volume], object]) -> Volum
     geometry = _geometry(path, fields)
     geometry.require_plausible(path, shape)
     stored = new_voxels(path, shape, dtype, 0 if packed else end, packed)
-    volume = Volume(stored.view(dtype.newbyteorder("=")), geometry, name=name,
-                    source=ItkHeader(_metadata(fields) | texts, packed))
+    volume = Volume(
+        stored.view(dtype.newbyteorder("=")), geometry, name=name, source=ItkHeader(_metadata(fields) | texts, packed)
+    )
     begun(volume)
     read_native(path, "NRRD", blocks_of(path, end, unpacker=gzip_unpacker if packed else None), stored)
     return volume
@@ -85,8 +141,9 @@ def _fields(path: Path, lines: list[str]) -> tuple[Fields, dict[str, str]]:
         elif field and (given := SAME.get(field[1].strip().lower(), field[1].strip().lower())) in FIELDS:
             add_field(path, fields, given, field[2].strip())
         else:
-            raise InputError(f"{path}: cannot be read as NRRD (its header has the line {printable(line)[:60]!r}); "
-                             "export it again.")
+            raise InputError(
+                f"{path}: cannot be read as NRRD (its header has the line {printable(line)[:60]!r}); export it again."
+            )
     return fields, texts
 
 
@@ -95,18 +152,20 @@ def _is_packed(path: Path, fields: Fields) -> bool:
         raise InputError(f"{path}: keeps its voxels in another file; save it as one file.")
     given = [name for name in MISPLACED if set(fields.get(name, "0").lower().split()) - {"0", "nan"}]
     if given:
-        raise InputError(f"{path}: its header uses {given[0]!r}, which is not supported; save it again, by 3D Slicer or "
-                         "ITK for example.")
+        raise InputError(
+            f"{path}: its header uses {given[0]!r}, which is not supported; save it again, by 3D Slicer or ITK for example."
+        )
     if fields.get("encoding", "").lower() not in PACKED:
         raise unusable(path, fields, "encoding")
     return PACKED[fields["encoding"].lower()]
 
 
 def _shape(path: Path, fields: Fields) -> tuple[int, ...]:
-    dimensions, = whole_numbers(path, fields, "dimension", 1)
+    (dimensions,) = whole_numbers(path, fields, "dimension", 1)
     sizes = whole_numbers(path, fields, "sizes", dimensions if 0 < dimensions <= 16 else 1)
-    if dimensions == 4 and ("none" in fields.get("space directions", "").split()
-                            or fields.get("kinds", "domain").split()[:1] != ["domain"]):
+    if dimensions == 4 and (
+        "none" in fields.get("space directions", "").split() or fields.get("kinds", "domain").split()[:1] != ["domain"]
+    ):
         raise InputError(f"{path}: has {sizes[0]} values per voxel; give a scalar CT volume.")
     if dimensions != 3:
         raise InputError(f"{path}: is a {dimensions}-D image; give a 3-D CT volume.")
@@ -158,8 +217,11 @@ def _vectors(path: Path, fields: Fields, name: str, count: int) -> np.ndarray:
     except ValueError:
         found = []
     # The squares of larger numbers overflow.
-    if VECTOR.sub("", text).strip() or [len(v) for v in found] != [3] * count or not all(
-            isfinite(n) and abs(n) < 1e100 for vector in found for n in vector):
+    if (
+        VECTOR.sub("", text).strip()
+        or [len(v) for v in found] != [3] * count
+        or not all(isfinite(n) and abs(n) < 1e100 for vector in found for n in vector)
+    ):
         raise unusable(path, fields, name)
     return np.array(found)
 

@@ -36,8 +36,13 @@ def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
 
 
 @contextmanager
-def publishing(paths: Iterable[str | Path], overwrite: bool = False, release: str | Path | None = None,
-               public: Collection[Path] = (), into: Publication | None = None) -> Iterator[list[Path]]:
+def publishing(
+    paths: Iterable[str | Path],
+    overwrite: bool = False,
+    release: str | Path | None = None,
+    public: Collection[Path] = (),
+    into: Publication | None = None,
+) -> Iterator[list[Path]]:
     """Temporary names to write to; on success they are renamed to ``paths``, all or none; on failure none stays.
 
     A path may become a file or a folder of files, which then appears with all that is in it. The temporary names lie in a
@@ -54,8 +59,9 @@ def publishing(paths: Iterable[str | Path], overwrite: bool = False, release: st
 
 
 @contextmanager
-def publication(place: str | Path, into: Publication | None = None,
-                release: str | Path | None = None) -> Iterator[Publication]:
+def publication(
+    place: str | Path, into: Publication | None = None, release: str | Path | None = None
+) -> Iterator[Publication]:
     """A ``Publication`` at ``place``, committed at the end; or ``into``, which keeps what is staged unless an error comes.
 
     ``release`` as for ``Publication``. Raises: ``OutputError``, as ``publishing``.
@@ -69,11 +75,14 @@ def publication(place: str | Path, into: Publication | None = None,
                 yield own
                 own.commit()
     except FileExistsError as error:
-        raise OutputError(f"{error.filename2 or error.filename}: exists already; "
-                          "choose another folder or allow overwriting.") from None
+        raise OutputError(
+            f"{error.filename2 or error.filename}: exists already; choose another folder or allow overwriting."
+        ) from None
     except OSError as error:
-        raise OutputError(f"{_folder_meant(error, place)}: cannot be written ({error.strerror or error}); "
-                          "free space or choose another folder.") from None
+        raise OutputError(
+            f"{_folder_meant(error, place)}: cannot be written ({error.strerror or error}); "
+            "free space or choose another folder."
+        ) from None
 
 
 def place_of(paths: Sequence[str | Path], release: str | Path | None = None) -> Path:

@@ -23,12 +23,13 @@ def split_extension(path: str | Path) -> tuple[str, str]:
     path = Path(path)
     for extension in sorted(EXTENSIONS, key=len, reverse=True):
         if path.name.lower().endswith(extension) and len(path.name) > len(extension):
-            return path.name[:-len(extension)], path.name[-len(extension):]
+            return path.name[: -len(extension)], path.name[-len(extension) :]
     raise InputError(f"{path}: not a supported volume file; convert it to one of {', '.join(EXTENSIONS)}.")
 
 
-def read_volume(path: str | Path, imported: Callable[[], object] | None = None,
-                begun: Callable[[Volume], object] | None = None) -> Volume:
+def read_volume(
+    path: str | Path, imported: Callable[[], object] | None = None, begun: Callable[[Volume], object] | None = None
+) -> Volume:
     """Read one scalar 3-D volume.
 
     Parameters: ``path`` of a .nii, .nii.gz, .nrrd or .mha file; ``imported()`` is called when the package that

@@ -41,8 +41,9 @@ def read_header(path: Path, find_end: Callable[[bytes], int | None]) -> tuple[li
             content += block
             end = find_end(content)
     if end is None:
-        raise InputError(f"{path}: cannot be read (its header has no end); the file may be truncated or no image, "
-                         "export it again.")
+        raise InputError(
+            f"{path}: cannot be read (its header has no end); the file may be truncated or no image, export it again."
+        )
     try:
         text = content[:end].decode("utf-8")
     except UnicodeDecodeError:

@@ -26,17 +26,21 @@ def check_scalar_3d(path: Path, shape: Sequence[int], dtype: np.dtype) -> None:
     if len(shape) < 3:
         raise InputError(f"{path}: is a {len(shape)}-D image; give a 3-D CT volume.")
     if any(n != 1 for n in shape[3:]):
-        raise InputError(f"{path}: is {len(shape)}-D ({' x '.join(map(str, shape))}); give one 3-D volume, "
-                         "for a time series each phase by itself.")
+        raise InputError(
+            f"{path}: is {len(shape)}-D ({' x '.join(map(str, shape))}); give one 3-D volume, "
+            "for a time series each phase by itself."
+        )
     if min(shape) < 1:
         raise InputError(f"{path}: cannot be read ({' x '.join(map(str, shape))} voxels are impossible); export it again.")
     if min(shape[:3]) < 2:
-        raise InputError(f"{path}: {' x '.join(str(n) for n in shape[:3])} voxels is a single slice, not a volume; "
-                         "give the whole series.")
+        raise InputError(
+            f"{path}: {' x '.join(str(n) for n in shape[:3])} voxels is a single slice, not a volume; give the whole series."
+        )
 
 
-def new_voxels(path: Path, shape: Sequence[int], dtype: np.dtype, start: int, packed: bool = False,
-               most: int | None = None) -> np.ndarray:
+def new_voxels(
+    path: Path, shape: Sequence[int], dtype: np.dtype, start: int, packed: bool = False, most: int | None = None
+) -> np.ndarray:
     """An array (k, j, i) for the voxels of ``shape`` (i, j, k) that the file announces from its byte ``start`` on.
 
     Parameters: ``packed``: the voxels are compressed, or the whole file, where ``start`` counts unpacked bytes;
@@ -47,15 +51,18 @@ def new_voxels(path: Path, shape: Sequence[int], dtype: np.dtype, start: int, pa
     announced = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
     available = (most or size) * deflate.LARGEST_RATIO if packed else size
     if announced > available:
-        raise InputError(f"{path}: cannot be read (its header announces {announced} bytes, which its {size} bytes cannot "
-                         "hold); the file may be truncated, export it again.")
+        raise InputError(
+            f"{path}: cannot be read (its header announces {announced} bytes, which its {size} bytes cannot "
+            "hold); the file may be truncated, export it again."
+        )
     if not packed:
         refuse_surplus(path, size - announced, shape, dtype)
     try:
         return np.empty(shape[2::-1], dtype)
     except (MemoryError, ValueError) as error:
-        raise OutOfMemory(f"{path}: its {announced / 2**30:.1f} GB of voxels do not fit into memory ({error}); "
-                          "crop it to the head.") from None
+        raise OutOfMemory(
+            f"{path}: its {announced / 2**30:.1f} GB of voxels do not fit into memory ({error}); crop it to the head."
+        ) from None
 
 
 def refuse_surplus(path: Path, surplus: int, shape: Sequence[int], dtype: np.dtype) -> None:
@@ -65,12 +72,15 @@ def refuse_surplus(path: Path, surplus: int, shape: Sequence[int], dtype: np.dty
     """
     plane = int(np.prod(shape[:3], dtype=object)) // max(shape[:3]) * dtype.itemsize
     if surplus >= plane:
-        raise InputError(f"{path}: cannot be read (it holds {surplus} bytes or more beside the "
-                         f"{' x '.join(map(str, shape[:3]))} voxels of its header); export it again.")
+        raise InputError(
+            f"{path}: cannot be read (it holds {surplus} bytes or more beside the "
+            f"{' x '.join(map(str, shape[:3]))} voxels of its header); export it again."
+        )
 
 
-def blocks_of(path: Path, start: int = 0, most: int | None = None,
-              unpacker: Callable[[], deflate.Unpacker] | None = None) -> Iterator[bytes]:
+def blocks_of(
+    path: Path, start: int = 0, most: int | None = None, unpacker: Callable[[], deflate.Unpacker] | None = None
+) -> Iterator[bytes]:
     """The file's bytes from ``start`` on, at most ``most`` of them, in blocks.
 
     With ``unpacker`` (a function of ``deflate``) they are unpacked, to blocks of at most four times the size.
@@ -118,8 +128,9 @@ def read_native(path: Path, kind: str, blocks: Iterable[bytes], voxels: np.ndarr
     try:
         read_voxels(path, blocks, 0, voxels)
     except DAMAGED as error:
-        raise InputError(f"{path}: cannot be read as {kind} ({error}); the file may be truncated or damaged, "
-                         "export it again.") from None
+        raise InputError(
+            f"{path}: cannot be read as {kind} ({error}); the file may be truncated or damaged, export it again."
+        ) from None
     if not voxels.dtype.isnative:
         voxels.byteswap(inplace=True)
 
@@ -139,7 +150,7 @@ def read_voxels(path: Path, blocks: Iterable[bytes], offset: int, voxels: np.nda
             prefix += left[:rest]
             left = left[rest:]
         used = min(len(left), len(content) - filled)
-        content[filled:filled + used] = np.frombuffer(left[:used], np.uint8)
+        content[filled : filled + used] = np.frombuffer(left[:used], np.uint8)
         filled += used
         surplus += len(left) - used
         if surplus:

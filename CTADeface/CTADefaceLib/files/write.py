@@ -92,8 +92,13 @@ def write_new(array: np.ndarray, geometry: Geometry, path: Path) -> None:
 def _write_itk(volume: Volume, array: np.ndarray, path: Path, compressed: bool | None = None) -> None:
     # The volume came from a file, and not from NIfTI.
     assert isinstance(volume.source, ItkHeader)
-    _write_image(array, volume.geometry, without_dicom(volume.source.metadata), path,
-                 volume.source.compressed if compressed is None else compressed)
+    _write_image(
+        array,
+        volume.geometry,
+        without_dicom(volume.source.metadata),
+        path,
+        volume.source.compressed if compressed is None else compressed,
+    )
 
 
 def _write_image(array: np.ndarray, geometry: Geometry, metadata: Mapping[str, str], path: Path, compressed: bool) -> None:
@@ -108,5 +113,6 @@ def _write_image(array: np.ndarray, geometry: Geometry, metadata: Mapping[str, s
     try:
         sitk.WriteImage(image, str(path), compressed)
     except RuntimeError as error:
-        raise OutputError(f"{path.parent}: cannot be written ({str(error).strip().splitlines()[-1]}); "
-                          "free space or choose another folder.") from None
+        raise OutputError(
+            f"{path.parent}: cannot be written ({str(error).strip().splitlines()[-1]}); free space or choose another folder."
+        ) from None

@@ -45,12 +45,16 @@ class BeforeBone:
         ``hu`` and ``kept``: the planes ``planes`` of the part ``box`` of the RAS view.
         """
         start = box[0].start
-        common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in
-                  zip(self.box, (slice(start + planes.start, start + planes.stop), *box[1:]))]
+        common = [
+            slice(max(a.start, b.start), min(a.stop, b.stop))
+            for a, b in zip(self.box, (slice(start + planes.start, start + planes.stop), *box[1:]))
+        ]
         if any(c.start >= c.stop for c in common):
             return
-        ours, theirs = (tuple(slice(c.start - o.start, c.stop - o.start) for c, o in zip(common, outer))
-                        for outer in (self.box, (slice(start + planes.start, None), *box[1:])))
+        ours, theirs = (
+            tuple(slice(c.start - o.start, c.stop - o.start) for c, o in zip(common, outer))
+            for outer in (self.box, (slice(start + planes.start, None), *box[1:]))
+        )
         hit = self.cells.spread(self.hit, ours[0])[:, *ours[1:]]
         kept[theirs] &= ~(hit & (hu[theirs] <= BONE_HU))
 
@@ -75,7 +79,7 @@ def before_bone(volume: Volume, face: np.ndarray, spacing: Sequence[float]) -> B
     allowed = np.zeros_like(near)
     lowest, (up, down) = reach[0].start, (int(mm / cells.spacing[0]) for mm in (HIGHEST_MM, BELOW_MM))
     # The skin next to the mask, down to the plane where levelling ends, would tell how full the skin above it was.
-    allowed[max(lowest - down, 0):lowest + up, rows] = True
+    allowed[max(lowest - down, 0) : lowest + up, rows] = True
     return BeforeBone(box, cells, near & allowed & ~_rolled_over(_large(bone, cells), cells.spacing))
 
 

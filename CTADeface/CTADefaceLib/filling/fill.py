@@ -74,8 +74,14 @@ def _percentile(volume: Volume, percent: float, count_padding: bool, histogram: 
     return histogram.percentile(percent, None if count_padding else is_padding(volume, histogram.values))
 
 
-def filled(volume: Volume, mask: np.ndarray, fill: str | float = DEFAULT_FILL, histogram: Histogram | None = None,
-           frame: Frame | None = None, ears: Ears | None = None) -> tuple[np.ndarray, np.generic]:
+def filled(
+    volume: Volume,
+    mask: np.ndarray,
+    fill: str | float = DEFAULT_FILL,
+    histogram: Histogram | None = None,
+    frame: Frame | None = None,
+    ears: Ears | None = None,
+) -> tuple[np.ndarray, np.generic]:
     """(new stored array (k, j, i) in the volume's dtype with the face filled, stored value of the fill).
 
     Parameters: ``mask`` bool (k, j, i) on the volume's grid; ``fill`` as above, in HU if a number; ``histogram`` as for
@@ -86,8 +92,10 @@ def filled(volume: Volume, mask: np.ndarray, fill: str | float = DEFAULT_FILL, h
     Raises: ``MaskError`` for a mask of another shape or an empty one, or one that ``level`` refuses.
     """
     if mask.shape != volume.stored.shape:
-        raise MaskError(f"{volume.name}: the mask has {mask.shape[::-1]} voxels, the volume "
-                        f"{volume.stored.shape[::-1]}; make the mask on this volume's own grid.")
+        raise MaskError(
+            f"{volume.name}: the mask has {mask.shape[::-1]} voxels, the volume "
+            f"{volume.stored.shape[::-1]}; make the mask on this volume's own grid."
+        )
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     value = fill_value(volume, fill, histogram)

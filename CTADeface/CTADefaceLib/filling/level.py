@@ -28,8 +28,7 @@ LARGEST_DEVICE_MM3 = 150_000.0
 MOST_COVERED = 0.5
 
 
-def levelled_region(volume: Volume, mask: np.ndarray,
-                    lines: FaceLines | None = None) -> tuple[tuple[slice, ...], np.ndarray]:
+def levelled_region(volume: Volume, mask: np.ndarray, lines: FaceLines | None = None) -> tuple[tuple[slice, ...], np.ndarray]:
     """``mask`` and everything in front of it and of the tissue beside it.
 
     Along each line in the direction of the face (module ``face_lines``), between planes 10 mm above, 20 mm below and
@@ -88,9 +87,11 @@ def _require_face_in_front(name: str, counts: np.ndarray, voxel_mm3: float) -> N
     """
     of_mask, covered, lost = counts
     if lost * voxel_mm3 > LARGEST_DEVICE_MM3 or covered > MOST_COVERED * of_mask:
-        raise MaskError(f"{name}: the body lies in front of the mask ({100 * covered / of_mask:.0f} % of "
-                        "it), so the face does not look to anterior, or what surrounds the head is not air; correct the "
-                        "volume's orientation, its background (-1000 HU) or the mask.")
+        raise MaskError(
+            f"{name}: the body lies in front of the mask ({100 * covered / of_mask:.0f} % of "
+            "it), so the face does not look to anterior, or what surrounds the head is not air; correct the "
+            "volume's orientation, its background (-1000 HU) or the mask."
+        )
 
 
 def _kept_body(volume: Volume, view: np.ndarray, face: np.ndarray, cells: Cells) -> np.ndarray:
@@ -127,7 +128,7 @@ def _level_lines(kept: np.ndarray, region: np.ndarray, lines: PartLines) -> tupl
     lost = 0
     covered = (front >= 0) & (stays > front)
     for s, r in zip(*np.nonzero(covered)):
-        line = lines.line(kept, s, r)[front[s, r] + 1:]
+        line = lines.line(kept, s, r)[front[s, r] + 1 :]
         gap = line.argmin()
         if not line[gap]:
             stays[s, r] = front[s, r] + gap

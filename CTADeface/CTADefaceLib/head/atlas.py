@@ -23,8 +23,20 @@ AIR, SOFT, BONE = range(3)
 # Stored as 8-bit integers: nats by 50, mm by 10, shares by 250.
 EVIDENCE_UNIT, DEPTH_UNIT, SHARE_UNIT = 50.0, 10.0, 250.0
 
-ZONES = ("forehead", "brows", "right_eye", "left_eye", "nose", "right_cheek", "left_cheek", "mouth", "chin", "right_jaw",
-         "left_jaw", "submental")
+ZONES = (
+    "forehead",
+    "brows",
+    "right_eye",
+    "left_eye",
+    "nose",
+    "right_cheek",
+    "left_cheek",
+    "mouth",
+    "chin",
+    "right_jaw",
+    "left_jaw",
+    "submental",
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,10 @@ def grid_axes(low: np.ndarray, high: np.ndarray, spacing: float) -> tuple[np.nda
 def atlas() -> Atlas:
     """The bundled ``Atlas``."""
     with np.load(resource("Atlas/head.npz"), allow_pickle=False) as stored:
-        return Atlas(stored["evidence"].astype(np.float32) / EVIDENCE_UNIT, stored["depth"].astype(np.float32) / DEPTH_UNIT,
-                     stored["share"].astype(np.float32) / SHARE_UNIT, stored["frequency"].astype(np.float32) / SHARE_UNIT,
-                     stored["zone"])
+        return Atlas(
+            stored["evidence"].astype(np.float32) / EVIDENCE_UNIT,
+            stored["depth"].astype(np.float32) / DEPTH_UNIT,
+            stored["share"].astype(np.float32) / SHARE_UNIT,
+            stored["frequency"].astype(np.float32) / SHARE_UNIT,
+            stored["zone"],
+        )

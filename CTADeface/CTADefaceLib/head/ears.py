@@ -88,8 +88,10 @@ class Ear:
         corners = np.array(list(product(*zip((*pinna.LOW_MM[:2], inner), pinna.HIGH_MM))))
         index = corners @ self._to_index[:3, :3].T + self._to_index[:3, 3]
         sizes = self.volume.ras().shape
-        return tuple(slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high) + 1, 0, size)))
-                     for low, high, size in zip(index.min(0), index.max(0), sizes))
+        return tuple(
+            slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high) + 1, 0, size)))
+            for low, high, size in zip(index.min(0), index.max(0), sizes)
+        )
 
     @cached_property
     def _grid(self) -> tuple[np.ndarray, np.ndarray] | None:

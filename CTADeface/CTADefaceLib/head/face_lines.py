@@ -112,8 +112,11 @@ class FaceLines:
         reach[1][0] = rear
         rest = _rest(self._height, 0, reach)
         low, high = (planes.low - rest.max()) / self._height[0], (planes.high - rest.min()) / self._height[0]
-        return (slice(max(int(np.ceil(low)), 0), min(int(np.floor(high)) + 1, self.shape[0])), slice(rear, self.shape[1]),
-                slice(0, self.shape[2]))
+        return (
+            slice(max(int(np.ceil(low)), 0), min(int(np.floor(high)) + 1, self.shape[0])),
+            slice(rear, self.shape[1]),
+            slice(0, self.shape[2]),
+        )
 
     def between(self, planes: Planes, box: Sequence[slice]) -> np.ndarray:
         """Bool that broadcasts to the part ``box`` (three slices) of the view: between the three planes."""
@@ -122,8 +125,11 @@ class FaceLines:
 
     def _along(self, row: np.ndarray, box: Sequence[slice]) -> np.ndarray:
         shapes = (-1, 1, 1), (-1, 1), (-1,)
-        terms = [(step * np.arange(part.start, part.stop, dtype=np.float32)).astype(np.float32).reshape(shape)
-                 for step, part, shape in zip(row, box, shapes) if step]
+        terms = [
+            (step * np.arange(part.start, part.stop, dtype=np.float32)).astype(np.float32).reshape(shape)
+            for step, part, shape in zip(row, box, shapes)
+            if step
+        ]
         return sum(terms[1:], terms[0])
 
     def within(self, box: Sequence[slice]) -> PartLines:
@@ -171,7 +177,7 @@ class SlantedLines:
         self._up, self._right = up[box[1]] + box[0].start, right[box[1]] + box[2].start
 
     def _of_plane(self, lines: np.ndarray, a: int) -> np.ndarray:
-        return lines[self._up[a]:self._up[a] + self._size[0], self._right[a]:self._right[a] + self._size[2]]
+        return lines[self._up[a] : self._up[a] + self._size[0], self._right[a] : self._right[a] + self._size[2]]
 
     def foremost(self, mask: np.ndarray) -> np.ndarray:
         """As ``volume.foremost`` of an array (S, A, R) of the part, per line of the whole."""

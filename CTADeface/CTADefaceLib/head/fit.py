@@ -44,12 +44,14 @@ class Evidence:
         first = kinds[inside] * np.intp(self.grids[0].size) + corner[inside].astype(np.intp) @ self._strides
         # The slope is that of the interpolation itself: another one misleads the search along a line.
         low, high = (self._flat[first + step] for step in (0, self._strides[0]))
-        at_y, at_z, at_yz = ((self._flat[first + step], self._flat[first + step + self._strides[0]])
-                             for step in (self._strides[1], 1, self._strides[1] + 1))
+        at_y, at_z, at_yz = (
+            (self._flat[first + step], self._flat[first + step + self._strides[0]])
+            for step in (self._strides[1], 1, self._strides[1] + 1)
+        )
         along_x = [(1 - x) * a + x * b for a, b in ((low, high), at_y, at_z, at_yz)]
         steps_x = [b - a for a, b in ((low, high), at_y, at_z, at_yz)]
         near, far = ((1 - y) * along_x[n] + y * along_x[n + 1] for n in (0, 2))
-        slope_x = ((1 - z) * ((1 - y) * steps_x[0] + y * steps_x[1]) + z * ((1 - y) * steps_x[2] + y * steps_x[3]))
+        slope_x = (1 - z) * ((1 - y) * steps_x[0] + y * steps_x[1]) + z * ((1 - y) * steps_x[2] + y * steps_x[3])
         slope_y = (1 - z) * (along_x[1] - along_x[0]) + z * (along_x[3] - along_x[2])
         values, slopes = np.zeros(len(places)), np.zeros((len(places), 3))
         values[inside] = (1 - z) * near + z * far
@@ -62,7 +64,7 @@ class Evidence:
         A pose that has less of the image in the box than most images of heads have does not gain by that.
         """
         inside = self._within(np.floor((places - LOW_MM) / EVIDENCE_MM))
-        least = LEAST_IN_BOX * self._last.prod() * EVIDENCE_MM ** 3 / sample_mm3
+        least = LEAST_IN_BOX * self._last.prod() * EVIDENCE_MM**3 / sample_mm3
         return float(self.at(places, kinds)[0].sum() / max(inside.sum(), least))
 
     def _within(self, corner: np.ndarray) -> np.ndarray:
@@ -71,8 +73,16 @@ class Evidence:
         return within[0] & within[1] & within[2]
 
 
-def best_pose(points: np.ndarray, kinds: np.ndarray, starts: Iterable[tuple[np.ndarray, np.ndarray]], middle: np.ndarray,
-              reach_mm: float, smooth: Evidence, sharp: Evidence, sample_mm3: float) -> Frame | None:
+def best_pose(
+    points: np.ndarray,
+    kinds: np.ndarray,
+    starts: Iterable[tuple[np.ndarray, np.ndarray]],
+    middle: np.ndarray,
+    reach_mm: float,
+    smooth: Evidence,
+    sharp: Evidence,
+    sample_mm3: float,
+) -> Frame | None:
     """``Frame`` of the best fit, None without a start.
 
     Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
@@ -99,8 +109,9 @@ def best_pose(points: np.ndarray, kinds: np.ndarray, starts: Iterable[tuple[np.n
     return Frame(matrix, sharp.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1)))
 
 
-def _maximise(evidence: Evidence, points: np.ndarray, kinds: np.ndarray, parameters: np.ndarray,
-              steps: int) -> tuple[float, np.ndarray]:
+def _maximise(
+    evidence: Evidence, points: np.ndarray, kinds: np.ndarray, parameters: np.ndarray, steps: int
+) -> tuple[float, np.ndarray]:
     """(value, parameters): rotation vector, shift in head mm, log of the scale along each head axis."""
     from scipy.optimize import minimize
 
@@ -112,8 +123,7 @@ def _maximise(evidence: Evidence, points: np.ndarray, kinds: np.ndarray, paramet
     return -found.fun, found.x * UNITS
 
 
-def _value(evidence: Evidence, points: np.ndarray, kinds: np.ndarray,
-           parameters: np.ndarray) -> tuple[float, np.ndarray]:
+def _value(evidence: Evidence, points: np.ndarray, kinds: np.ndarray, parameters: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean log-odds of the samples less the cost of size and proportion, and its derivative."""
     turn, scale = rotation(parameters[:3]), np.exp(parameters[6:])
     turned = points @ turn.T
@@ -128,6 +138,6 @@ def _value(evidence: Evidence, points: np.ndarray, kinds: np.ndarray,
     sizes = parameters[6:]
     off = sizes - sizes.mean()
     count = len(points)
-    value = values.sum() / count - SIZE_COST * (sizes ** 2).sum() - PROPORTION_COST * (off ** 2).sum()
+    value = values.sum() / count - SIZE_COST * (sizes**2).sum() - PROPORTION_COST * (off**2).sum()
     by_scale = by_scale / count - 2 * SIZE_COST * sizes - 2 * PROPORTION_COST * off
     return value, np.concatenate([by_turn / count, slopes.sum(0) / count, by_scale])

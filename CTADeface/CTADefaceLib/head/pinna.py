@@ -163,8 +163,9 @@ def _first_air(hu: np.ndarray, body: np.ndarray, lateral: np.ndarray) -> tuple[n
 def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """``values`` where ``known``, slightly smoothed; elsewhere the solution of Laplace's equation between them."""
     index = np.arange(values.size).reshape(values.shape)
-    pairs = np.concatenate([np.stack([index[:-1].ravel(), index[1:].ravel()]),
-                            np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()])], 1)
+    pairs = np.concatenate(
+        [np.stack([index[:-1].ravel(), index[1:].ravel()]), np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()])], 1
+    )
     pairs = np.concatenate([pairs, pairs[::-1]], 1)
     links = coo_matrix((np.ones(pairs.shape[1]), pairs), shape=(values.size, values.size)).tocsr()
     system = diags(np.asarray(links.sum(1)).ravel() + known.ravel()) - links

@@ -66,8 +66,12 @@ def locate(volume: Volume, evidence: Evidence | None = None) -> Frame | None:
     likely = sorted(_quarter_turns(), key=lambda quarter: search.score(quarter)[0], reverse=True)[:LIKELY_TURNS]
     poses = [pose for quarter in likely for pose in search.climb([(0, 0, 0)], quarter)]
     turned = fitted(sorted(poses, key=lambda pose: -pose[0]))
-    if turned is not None and _head_sized(turned) and turned.score >= LEAST_TURNED_SCORE and (
-            frame is None or turned.score > frame.score + CLEARLY):
+    if (
+        turned is not None
+        and _head_sized(turned)
+        and turned.score >= LEAST_TURNED_SCORE
+        and (frame is None or turned.score > frame.score + CLEARLY)
+    ):
         return turned
     return frame if frame is not None and frame.score >= LEAST_SCORE and _head_sized(frame) else None
 
@@ -151,19 +155,29 @@ def _smoothed(evidence: Evidence) -> Evidence:
     return Evidence(np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence.grids.transpose(0, 3, 2, 1)]))
 
 
-def _fitted(points: np.ndarray, kinds: np.ndarray, poses: Iterable[Pose], smooth: Evidence, sharp: Evidence,
-            sample_mm3: float) -> Frame | None:
+def _fitted(
+    points: np.ndarray, kinds: np.ndarray, poses: Iterable[Pose], smooth: Evidence, sharp: Evidence, sample_mm3: float
+) -> Frame | None:
     """The best ``Frame`` fitted from the best few ``poses`` that lie apart."""
     chosen: list[tuple[np.ndarray, np.ndarray]] = []
     for _, middle, turn in poses:
-        near = [np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES
-                for other, there in chosen]
+        near = [
+            np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES for other, there in chosen
+        ]
         if not any(near):
             chosen.append((middle, turn))
         if len(chosen) == CANDIDATES:
             break
-    return best_pose(points, kinds, [(middle, rotation_vector(turn)) for middle, turn in chosen], MIDDLE_MM,
-                     float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2, smooth, sharp, sample_mm3)
+    return best_pose(
+        points,
+        kinds,
+        [(middle, rotation_vector(turn)) for middle, turn in chosen],
+        MIDDLE_MM,
+        float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2,
+        smooth,
+        sharp,
+        sample_mm3,
+    )
 
 
 def _degrees(turn: np.ndarray) -> float:

@@ -84,7 +84,7 @@ class Skin:
     def area_cm2(self) -> np.ndarray:
         """(N,) cm2 of the patient's skin that each point stands for."""
         # A surface seen along its steepest axis has one point for each cell that it crosses.
-        cell = SKIN_MM ** 2 / np.maximum(np.abs(self.normals).max(1), 0.5)
+        cell = SKIN_MM**2 / np.maximum(np.abs(self.normals).max(1), 0.5)
         return cell / 100 / np.prod(self.view.frame.scale) ** (2 / 3)
 
     @cached_property

@@ -40,7 +40,7 @@ class HeadView:
         inside = np.ones(SHAPE, bool)
         for axis, size in enumerate(self.volume.ras().shape):
             row = matrix[axis]
-            place = ((row[2] * superior + row[3])[:, None, None] + (row[1] * anterior)[:, None] + row[0] * right)
+            place = (row[2] * superior + row[3])[:, None, None] + (row[1] * anterior)[:, None] + row[0] * right
             nearest = np.rint(place).astype(np.int32)
             inside &= (nearest >= 0) & (nearest < size)
             index.append(np.clip(nearest, 0, size - 1))

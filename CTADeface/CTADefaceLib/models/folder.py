@@ -95,10 +95,18 @@ def inspect_folder(folder: str | Path, name: str, origin: str, configuration: st
     _require_ct(dataset, settings)
     forward, backward = _read_axes(plans)
     info = ModelInfo(
-        name=name, folder=folder, origin=origin, configuration=configuration, folds=folds,
-        spacing=_numbers(settings, "spacing", 3), patch_size=tuple(int(n) for n in _numbers(settings, "patch_size", 3)),
-        transpose_forward=forward, transpose_backward=backward,
-        **_read_labels(dataset), **_read_intensities(plans))
+        name=name,
+        folder=folder,
+        origin=origin,
+        configuration=configuration,
+        folds=folds,
+        spacing=_numbers(settings, "spacing", 3),
+        patch_size=tuple(int(n) for n in _numbers(settings, "patch_size", 3)),
+        transpose_forward=forward,
+        transpose_backward=backward,
+        **_read_labels(dataset),
+        **_read_intensities(plans),
+    )
     check_model(plans, dataset, configuration, settings)
     return info
 
@@ -106,8 +114,10 @@ def inspect_folder(folder: str | Path, name: str, origin: str, configuration: st
 def read_json(path: Path) -> JsonObject:
     """The object in a JSON file. Raises ModelError if the file is missing, too large or corrupt, or holds no object."""
     if not path.is_file():
-        raise ModelError(f"{path.name} is missing in {path.parent}; choose the folder that nnU-Net wrote, "
-                         "with plans.json, dataset.json and fold_* in it.")
+        raise ModelError(
+            f"{path.name} is missing in {path.parent}; choose the folder that nnU-Net wrote, "
+            "with plans.json, dataset.json and fold_* in it."
+        )
     try:
         if path.stat().st_size > JSON_LIMIT:
             raise ValueError("the file is too large")
@@ -128,8 +138,10 @@ def find_folds(folder: str | Path) -> tuple[str, ...]:
     found = [path.parent.name for path in Path(folder).glob(f"fold_*/{CHECKPOINT_NAME}") if path.is_file()]
     folds = choose_folds(found)
     if not folds:
-        raise ModelError(f"{folder} has no fold_all/{CHECKPOINT_NAME} (nor fold_0, fold_1, ...); finish the training "
-                         "or copy the model again with its checkpoint.")
+        raise ModelError(
+            f"{folder} has no fold_all/{CHECKPOINT_NAME} (nor fold_0, fold_1, ...); finish the training "
+            "or copy the model again with its checkpoint."
+        )
     return folds
 
 
@@ -138,7 +150,7 @@ def choose_folds(names: Iterable[str]) -> tuple[str, ...]:
     folds = {name for name in names if FOLD_PATTERN.fullmatch(name)}
     if "fold_all" in folds:
         return ("fold_all",)
-    return tuple(sorted(folds, key=lambda name: (int(name[len("fold_"):]), name)))
+    return tuple(sorted(folds, key=lambda name: (int(name[len("fold_") :]), name)))
 
 
 def resolve_configuration(plans: JsonObject, name: str) -> JsonObject:
@@ -148,8 +160,10 @@ def resolve_configuration(plans: JsonObject, name: str) -> JsonObject:
     current: object = name
     while current is not None:
         if not isinstance(current, str) or not isinstance(configurations.get(current), dict):
-            raise ModelError(f"plans.json has no configuration {current!r}, only {sorted(configurations)}; use the "
-                             "plans.json that belongs to this checkpoint.")
+            raise ModelError(
+                f"plans.json has no configuration {current!r}, only {sorted(configurations)}; use the "
+                "plans.json that belongs to this checkpoint."
+            )
         if current in chain:
             raise ModelError(f"Configuration {current!r} in plans.json inherits from itself; use the original plans.json.")
         chain.append(current)
@@ -182,8 +196,10 @@ def _choose_configuration(plans: JsonObject, folder: Path) -> str:
             return name
     if len(configurations) == 1:
         return next(iter(configurations))
-    raise ModelError(f"plans.json has several configurations, {sorted(configurations)}; keep the trainer folder's "
-                     "name, which says which one was trained.")
+    raise ModelError(
+        f"plans.json has several configurations, {sorted(configurations)}; keep the trainer folder's "
+        "name, which says which one was trained."
+    )
 
 
 def _require_ct(dataset: JsonObject, settings: JsonObject) -> None:
@@ -193,17 +209,23 @@ def _require_ct(dataset: JsonObject, settings: JsonObject) -> None:
         raise ModelError("dataset.json names no input channels ('channel_names'); use the one nnU-Net trained with.")
     schemes = settings.get("normalization_schemes")
     if len(channels) != 1 or not isinstance(schemes, list) or len(schemes) != 1:
-        raise ModelError(f"The model takes {len(channels)} input channels ({', '.join(map(str, channels.values()))}), "
-                         "but only one CT is available; choose a model with a single CT channel.")
+        raise ModelError(
+            f"The model takes {len(channels)} input channels ({', '.join(map(str, channels.values()))}), "
+            "but only one CT is available; choose a model with a single CT channel."
+        )
     if schemes != ["CTNormalization"]:
-        raise ModelError(f"The model was made for other images than CT (its normalization is {schemes[0]}, not "
-                         "CTNormalization); choose a model trained on CT.")
+        raise ModelError(
+            f"The model was made for other images than CT (its normalization is {schemes[0]}, not "
+            "CTNormalization); choose a model trained on CT."
+        )
     patch_size = settings.get("patch_size")
     if isinstance(patch_size, list) and len(patch_size) == 2:
         raise ModelError("The model is 2-D; choose one of the 3d_fullres configuration.")
     if settings.get("previous_stage") is not None:
-        raise ModelError(f"The model is the second stage of a cascade after {settings['previous_stage']!r}, which is "
-                         "not supported; choose one of the 3d_fullres configuration.")
+        raise ModelError(
+            f"The model is the second stage of a cascade after {settings['previous_stage']!r}, which is "
+            "not supported; choose one of the 3d_fullres configuration."
+        )
 
 
 def _read_axes(plans: JsonObject) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -216,8 +238,9 @@ def _read_axes(plans: JsonObject) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _permutation(order: object) -> tuple[int, ...]:
     if not isinstance(order, list) or not all(_is_int(n) for n in order) or sorted(order) != [0, 1, 2]:
-        raise ModelError(f"plans.json has the axis order {order!r} instead of a permutation of 0, 1, 2; use the "
-                         "original plans.json.")
+        raise ModelError(
+            f"plans.json has the axis order {order!r} instead of a permutation of 0, 1, 2; use the original plans.json."
+        )
     return tuple(order)
 
 
@@ -226,34 +249,40 @@ def _read_labels(dataset: JsonObject) -> _Labels:
     labels = dataset.get("labels")
     if not isinstance(labels, dict) or not _is_int(labels.get("background")) or labels["background"] != 0:
         raise ModelError("dataset.json has no labels with 'background': 0; use the dataset.json of nnU-Net v2.")
-    foreground = {name: _label_values(name, value) for name, value in labels.items()
-                  if name not in ("background", "ignore")}
+    foreground = {name: _label_values(name, value) for name, value in labels.items() if name not in ("background", "ignore")}
     names = list(foreground)
     faces = names if len(names) == 1 else [name for name in names if "face" in name.lower()]
     if len(faces) != 1:
-        raise ModelError(f"The model's labels are {names or 'only background'}, and which one is the face cannot be "
-                         "told; choose a model with one label, or with one whose name contains 'face'.")
+        raise ModelError(
+            f"The model's labels are {names or 'only background'}, and which one is the face cannot be "
+            "told; choose a model with one label, or with one whose name contains 'face'."
+        )
     position = names.index(faces[0])
     if any(len(values) > 1 for values in foreground.values()):
         order = dataset.get("regions_class_order")
         if not isinstance(order, list) or len(order) != len(names) or not all(_is_int(n) for n in order):
-            raise ModelError("dataset.json has labels made of regions but no matching 'regions_class_order'; use the "
-                             "dataset.json that nnU-Net trained with.")
+            raise ModelError(
+                "dataset.json has labels made of regions but no matching 'regions_class_order'; use the "
+                "dataset.json that nnU-Net trained with."
+            )
         return {"labels": labels, "has_regions": True, "num_classes": len(names), "face_channel": position}
     used = sorted({values[0] for values in foreground.values()})
     if used != list(range(1, len(used) + 1)):
-        raise ModelError(f"The label values in dataset.json are {used} instead of 1, 2, ... without gaps; use the "
-                         "dataset.json that nnU-Net trained with.")
-    return {"labels": labels, "has_regions": False, "num_classes": len(used) + 1,
-            "face_channel": foreground[faces[0]][0]}
+        raise ModelError(
+            f"The label values in dataset.json are {used} instead of 1, 2, ... without gaps; use the "
+            "dataset.json that nnU-Net trained with."
+        )
+    return {"labels": labels, "has_regions": False, "num_classes": len(used) + 1, "face_channel": foreground[faces[0]][0]}
 
 
 def _label_values(name: str, value: object) -> list[int]:
     given = value if isinstance(value, list) else [value]
     values = [n for n in given if _is_int(n) and n > 0]
     if not given or len(values) != len(given):
-        raise ModelError(f"Label {name!r} in dataset.json has the value {value!r} instead of a positive whole number "
-                         "or a list of them; use the dataset.json of nnU-Net v2.")
+        raise ModelError(
+            f"Label {name!r} in dataset.json has the value {value!r} instead of a positive whole number "
+            "or a list of them; use the dataset.json of nnU-Net v2."
+        )
     return values
 
 
@@ -266,8 +295,9 @@ def _read_intensities(plans: JsonObject) -> _Intensities:
     keys = ("percentile_00_5", "percentile_99_5", "mean", "std")
     values = [float(n) for n in map(channel.get, keys) if _is_number(n)]
     if len(values) != len(keys) or values[0] >= values[1] or values[3] <= 0:
-        raise ModelError(f"The intensities in plans.json ({', '.join(keys)}) are missing or impossible; use the "
-                         "original plans.json.")
+        raise ModelError(
+            f"The intensities in plans.json ({', '.join(keys)}) are missing or impossible; use the original plans.json."
+        )
     return {"clip_low": values[0], "clip_high": values[1], "mean": values[2], "std": values[3]}
 
 
@@ -282,8 +312,9 @@ def _numbers(settings: JsonObject, key: str, count: int) -> tuple[float, ...]:
     """A tuple of ``count`` positive numbers from a plan's configuration, as floats."""
     values = settings.get(key)
     if not isinstance(values, list) or len(values) != count or not all(_is_number(n) and n > 0 for n in values):
-        raise ModelError(f"{key} in plans.json is {values!r} instead of {count} positive numbers; use the original "
-                         "plans.json.")
+        raise ModelError(
+            f"{key} in plans.json is {values!r} instead of {count} positive numbers; use the original plans.json."
+        )
     return tuple(float(n) for n in values)
 
 

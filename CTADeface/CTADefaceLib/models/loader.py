@@ -32,8 +32,20 @@ Weights = dict[str, "torch.Tensor"]
 OLDEST_TORCH = (2, 6)
 OLDEST_TORCH_FOR_FOREIGN_FILES = (2, 10)
 
-_STRUCT_FORMATS = {"f2": "e", "f4": "f", "f8": "d", "b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q",
-                   "u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
+_STRUCT_FORMATS = {
+    "f2": "e",
+    "f4": "f",
+    "f8": "d",
+    "b1": "?",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+}
 
 
 class ScalarType:
@@ -99,13 +111,18 @@ def load_checkpoint(path: str | Path, trusted: bool = False) -> Checkpoint:
     except Exception as error:
         refused = re.search(r"GLOBAL (\S+) (?:was not|whose module)", str(error))
         if refused:
-            raise ModelError(f"{path.name} asks for {refused[1]!r}, which is not needed for weights, so the file may "
-                             "be unsafe and was not loaded; get the model from a source you trust.") from error
-        raise ModelError(f"{path.name} is corrupt or no nnU-Net checkpoint ({first_line(error)}); copy the model "
-                         "again from its source.") from error
+            raise ModelError(
+                f"{path.name} asks for {refused[1]!r}, which is not needed for weights, so the file may "
+                "be unsafe and was not loaded; get the model from a source you trust."
+            ) from error
+        raise ModelError(
+            f"{path.name} is corrupt or no nnU-Net checkpoint ({first_line(error)}); copy the model again from its source."
+        ) from error
     if not isinstance(checkpoint, dict):
-        raise ModelError(f"{path.name} is no nnU-Net checkpoint (it holds a {type(checkpoint).__name__}); choose the "
-                         "folder that nnU-Net wrote.")
+        raise ModelError(
+            f"{path.name} is no nnU-Net checkpoint (it holds a {type(checkpoint).__name__}); choose the "
+            "folder that nnU-Net wrote."
+        )
     return checkpoint
 
 
@@ -138,8 +155,10 @@ def _read_folds(info: ModelInfo) -> tuple[str, tuple[int, ...], list[Weights]]:
         if not parameters:
             configuration, mirror_axes = named, _mirror_axes(checkpoint)
         elif named != configuration:
-            raise ModelError(f"The folds of {info.name} were trained with different configurations ({configuration}, "
-                             f"{named}); install one trainer folder at a time.")
+            raise ModelError(
+                f"The folds of {info.name} were trained with different configurations ({configuration}, "
+                f"{named}); install one trainer folder at a time."
+            )
         parameters.append(_clean_weights(checkpoint, path))
         # Frees the optimizer's state before the next fold is read.
         del checkpoint
@@ -159,11 +178,14 @@ def verify_model(info: ModelInfo) -> LoadedModel:
             with torch.inference_mode():
                 logits = model.network(torch.zeros(1, 1, *shape))
         except RuntimeError as error:
-            raise ModelError(f"The network of {info.name} does not run ({first_line(error)}); copy the model again "
-                             "from its source.") from error
+            raise ModelError(
+                f"The network of {info.name} does not run ({first_line(error)}); copy the model again from its source."
+            ) from error
         if logits.shape != (1, model.info.num_classes, *shape) or not bool(torch.isfinite(logits).all()):
-            raise ModelError(f"The network of {info.name} gives an output of shape {tuple(logits.shape)} or numbers "
-                             "that are not finite; copy the model again from its source.")
+            raise ModelError(
+                f"The network of {info.name} gives an output of shape {tuple(logits.shape)} or numbers "
+                "that are not finite; copy the model again from its source."
+            )
     return model
 
 
@@ -171,13 +193,16 @@ def _import_torch(trusted: bool) -> ModuleType:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library of torch that Windows cannot load
-        raise MissingPackages(f"PyTorch is missing or broken ({first_line(error)}); install the Python packages of "
-                              "CTADeface.") from error
+        raise MissingPackages(
+            f"PyTorch is missing or broken ({first_line(error)}); install the Python packages of CTADeface."
+        ) from error
     version = tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2])
     needed = OLDEST_TORCH if trusted else OLDEST_TORCH_FOR_FOREIGN_FILES
     if version < needed:
-        raise DeviceError(f"PyTorch {torch.__version__} cannot load this model file safely; install PyTorch "
-                          f"{needed[0]}.{needed[1]} or later" + ("." if trusted else ", or use the bundled model."))
+        raise DeviceError(
+            f"PyTorch {torch.__version__} cannot load this model file safely; install PyTorch "
+            f"{needed[0]}.{needed[1]} or later" + ("." if trusted else ", or use the bundled model.")
+        )
     return torch
 
 
@@ -189,20 +214,25 @@ def _check_container(path: Path) -> None:
     except FileNotFoundError as error:
         raise ModelError(f"{path} is missing; install the model again.") from error
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path.name} is truncated, corrupt or no PyTorch checkpoint ({error}); copy the model again "
-                         "from its source.") from error
+        raise ModelError(
+            f"{path.name} is truncated, corrupt or no PyTorch checkpoint ({error}); copy the model again from its source."
+        ) from error
     # torch.save never compresses; a small file could unfold to fill the memory.
     if compressed:
-        raise ModelError(f"{path.name} was not written by PyTorch (it is compressed) and may be unsafe; get the model "
-                         "from a source you trust.")
+        raise ModelError(
+            f"{path.name} was not written by PyTorch (it is compressed) and may be unsafe; get the model "
+            "from a source you trust."
+        )
 
 
 def _configuration_name(checkpoint: Checkpoint, path: Path) -> str:
     arguments = checkpoint.get("init_args")
     name = arguments.get("configuration") if isinstance(arguments, dict) else None
     if not isinstance(name, str):
-        raise ModelError(f"{path.name} does not say which configuration it was trained with (init_args); choose a "
-                         "checkpoint written by nnU-Net v2.")
+        raise ModelError(
+            f"{path.name} does not say which configuration it was trained with (init_args); choose a "
+            "checkpoint written by nnU-Net v2."
+        )
     return name
 
 
@@ -221,22 +251,34 @@ def _clean_weights(checkpoint: Checkpoint, path: Path) -> Weights:
 
     weights = checkpoint.get("network_weights")
     if not isinstance(weights, dict) or not all(
-            isinstance(key, str) and _is_plain(value, torch) for key, value in weights.items()):
+        isinstance(key, str) and _is_plain(value, torch) for key, value in weights.items()
+    ):
         raise ModelError(f"{path.name} holds no network weights; choose a checkpoint written by nnU-Net v2.")
     return {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in weights.items()}
 
 
 def _is_plain(value: object, torch: ModuleType) -> bool:
-    return (isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type == "cpu"
-            and not value.is_quantized)
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+    )
 
 
 def _check_fit(expected: Weights, weights: Weights, path: Path) -> None:
     """Raise ModelError unless both state dicts have the same names, shapes and (for weights) kind of numbers."""
     wrong = sorted(expected.keys() ^ weights.keys())
-    wrong += [key for key in expected if key in weights and (
-        expected[key].shape != weights[key].shape
-        or expected[key].is_floating_point() != weights[key].is_floating_point())]
+    wrong += [
+        key
+        for key in expected
+        if key in weights
+        and (
+            expected[key].shape != weights[key].shape or expected[key].is_floating_point() != weights[key].is_floating_point()
+        )
+    ]
     if wrong:
-        raise ModelError(f"{path.parent.name}/{path.name} does not fit the network in plans.json ({len(wrong)} of "
-                         f"{len(expected)} tensors, first {wrong[0]!r}); use the plans.json of this checkpoint.")
+        raise ModelError(
+            f"{path.parent.name}/{path.name} does not fit the network in plans.json ({len(wrong)} of "
+            f"{len(expected)} tensors, first {wrong[0]!r}); use the plans.json of this checkpoint."
+        )

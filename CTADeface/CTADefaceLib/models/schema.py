@@ -41,8 +41,9 @@ def check_model(plans: JsonObject, dataset: JsonObject, configuration: str, sett
     _check(f"{configuration!r} of plans.json", settings, USED, closed=False)
     voxels = math.prod(settings["patch_size"])
     if voxels > LARGEST_PATCH_VOXELS:
-        raise _refused(f"{configuration!r} of plans.json", "patch_size", settings["patch_size"],
-                       f"at most {LARGEST_PATCH_VOXELS} voxels")
+        raise _refused(
+            f"{configuration!r} of plans.json", "patch_size", settings["patch_size"], f"at most {LARGEST_PATCH_VOXELS} voxels"
+        )
     for channel, values in _intensities(plans).items():
         _check(f"intensities of channel {channel} in plans.json", values, INTENSITIES)
     _check("dataset.json", dataset, DATASET, closed=False)
@@ -54,16 +55,20 @@ def check_network(arguments: JsonObject) -> None:
 
 
 def _intensities(plans: JsonObject) -> JsonObject:
-    return plans.get("foreground_intensity_properties_per_channel") or plans.get(
-        "foreground_intensity_properties_by_modality") or {}
+    return (
+        plans.get("foreground_intensity_properties_per_channel")
+        or plans.get("foreground_intensity_properties_by_modality")
+        or {}
+    )
 
 
 def _check(where: str, content: JsonObject, rules: Mapping[str, Rule], closed: bool = True) -> None:
     for key, value in content.items():
         if key not in rules:
             if closed:
-                raise ModelError(f"{where} has the entry {str(key)[:60]!r}, which nnU-Net does not write; use the "
-                                 "original plans.json.")
+                raise ModelError(
+                    f"{where} has the entry {str(key)[:60]!r}, which nnU-Net does not write; use the original plans.json."
+                )
             continue
         allowed, text = rules[key]
         if not allowed(value):
@@ -91,8 +96,10 @@ def _whole(low: float, high: float) -> Rule:
 
 def _list(rule: Rule, least: int = 1, most: int = 3) -> Rule:
     allowed, text = rule
-    return (lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(allowed, value)),
-            f"{least if least == most else f'{least} to {most}'} times {text}")
+    return (
+        lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(allowed, value)),
+        f"{least if least == most else f'{least} to {most}'} times {text}",
+    )
 
 
 def _one_of(*names: str) -> Rule:
@@ -110,15 +117,23 @@ def _optional(rule: Rule) -> Rule:
 
 def _dict(rule: Rule) -> Rule:
     allowed, text = rule
-    return (lambda value: isinstance(value, dict) and len(value) <= MOST_ITEMS and all(map(SHORT[0], value))
-            and all(map(allowed, value.values())), f"an object of at most {MOST_ITEMS} entries, each {text}")
+    return (
+        lambda value: (
+            isinstance(value, dict)
+            and len(value) <= MOST_ITEMS
+            and all(map(SHORT[0], value))
+            and all(map(allowed, value.values()))
+        ),
+        f"an object of at most {MOST_ITEMS} entries, each {text}",
+    )
 
 
 def _is_plain(value: object, depth: int = 0) -> bool:
     """Is it a number or a short text, or a list or an object of such, not deeply nested?"""
     if isinstance(value, dict):
         return all(isinstance(key, str) and DOTTED_NAME.fullmatch(key) for key in value) and _is_plain(
-            list(value.values()), depth)
+            list(value.values()), depth
+        )
     if isinstance(value, list):
         return len(value) <= MOST_ITEMS and depth < 6 and all(_is_plain(item, depth + 1) for item in value)
     if isinstance(value, str):
@@ -131,42 +146,85 @@ CLASS = _matching(CLASS_NAME, "the name of a class or function of nnU-Net")
 FLAG: Rule = (lambda value: isinstance(value, bool), "true or false")
 OBJECT: Rule = (lambda value: isinstance(value, dict), "an object")
 ARGUMENTS: Rule = (lambda value: isinstance(value, dict) and _is_plain(value), "an object of plain values")
-LABEL: Rule = (lambda value: all(map(_whole(0, MOST_ITEMS)[0], value if isinstance(value, list) else [value])),
-               "a whole number or a list of them")
+LABEL: Rule = (
+    lambda value: all(map(_whole(0, MOST_ITEMS)[0], value if isinstance(value, list) else [value])),
+    "a whole number or a list of them",
+)
 SIZES = _list(_number(0, 1e6))
 BLOCKS = _list(_whole(1, 64), 0, 16)
 KERNELS = _list(_list(_whole(1, 64)), most=16)
 
 PLANS = {
-    "dataset_name": SHORT, "plans_name": SHORT, "original_median_spacing_after_transp": SIZES,
-    "original_median_shape_after_transp": SIZES, "image_reader_writer": CLASS, "transpose_forward": _list(_whole(0, 2)),
-    "transpose_backward": _list(_whole(0, 2)), "configurations": _dict(OBJECT), "experiment_planner_used": CLASS,
-    "label_manager": _one_of("LabelManager"), "foreground_intensity_properties_per_channel": _dict(OBJECT),
-    "foreground_intensity_properties_by_modality": _dict(OBJECT)}
+    "dataset_name": SHORT,
+    "plans_name": SHORT,
+    "original_median_spacing_after_transp": SIZES,
+    "original_median_shape_after_transp": SIZES,
+    "image_reader_writer": CLASS,
+    "transpose_forward": _list(_whole(0, 2)),
+    "transpose_backward": _list(_whole(0, 2)),
+    "configurations": _dict(OBJECT),
+    "experiment_planner_used": CLASS,
+    "label_manager": _one_of("LabelManager"),
+    "foreground_intensity_properties_per_channel": _dict(OBJECT),
+    "foreground_intensity_properties_by_modality": _dict(OBJECT),
+}
 # Entries of any configuration, including those that are not used, 2-D ones and those of other networks.
 CONFIGURATION = {
-    "inherits_from": SHORT, "previous_stage": SHORT, "next_stage": SHORT, "data_identifier": SHORT,
-    "preprocessor_name": CLASS, "batch_size": _whole(1, 100_000), "patch_size": _list(_whole(1, 1e5)),
-    "median_image_size_in_voxels": SIZES, "spacing": _list(_number(1e-6, 1e6)),
-    "normalization_schemes": _list(CLASS, 1, MOST_ITEMS), "use_mask_for_norm": _list(FLAG, 1, MOST_ITEMS),
-    "resampling_fn_data": CLASS, "resampling_fn_seg": CLASS, "resampling_fn_probabilities": CLASS,
-    "resampling_fn_data_kwargs": ARGUMENTS, "resampling_fn_seg_kwargs": ARGUMENTS,
-    "resampling_fn_probabilities_kwargs": ARGUMENTS, "architecture": ARGUMENTS, "batch_dice": FLAG,
+    "inherits_from": SHORT,
+    "previous_stage": SHORT,
+    "next_stage": SHORT,
+    "data_identifier": SHORT,
+    "preprocessor_name": CLASS,
+    "batch_size": _whole(1, 100_000),
+    "patch_size": _list(_whole(1, 1e5)),
+    "median_image_size_in_voxels": SIZES,
+    "spacing": _list(_number(1e-6, 1e6)),
+    "normalization_schemes": _list(CLASS, 1, MOST_ITEMS),
+    "use_mask_for_norm": _list(FLAG, 1, MOST_ITEMS),
+    "resampling_fn_data": CLASS,
+    "resampling_fn_seg": CLASS,
+    "resampling_fn_probabilities": CLASS,
+    "resampling_fn_data_kwargs": ARGUMENTS,
+    "resampling_fn_seg_kwargs": ARGUMENTS,
+    "resampling_fn_probabilities_kwargs": ARGUMENTS,
+    "architecture": ARGUMENTS,
+    "batch_dice": FLAG,
     # Before nnU-Net 2.3.
-    "UNet_class_name": CLASS, "UNet_base_num_features": _whole(1, 4096), "unet_max_num_features": _whole(1, 4096),
-    "n_conv_per_stage_encoder": BLOCKS, "n_conv_per_stage_decoder": BLOCKS,
-    "num_pool_per_axis": _list(_whole(0, 16)), "pool_op_kernel_sizes": KERNELS, "conv_kernel_sizes": KERNELS}
+    "UNet_class_name": CLASS,
+    "UNet_base_num_features": _whole(1, 4096),
+    "unet_max_num_features": _whole(1, 4096),
+    "n_conv_per_stage_encoder": BLOCKS,
+    "n_conv_per_stage_decoder": BLOCKS,
+    "num_pool_per_axis": _list(_whole(0, 16)),
+    "pool_op_kernel_sizes": KERNELS,
+    "conv_kernel_sizes": KERNELS,
+}
 # Closer limits for the configuration in use.
 USED = {
-    "preprocessor_name": _one_of("DefaultPreprocessor"), "patch_size": _list(_whole(1, LARGEST_PATCH), 3),
-    "spacing": _list(_number(*SPACING_MM), 3), "resampling_fn_data": _one_of(*RESAMPLING),
-    "resampling_fn_seg": _one_of(*RESAMPLING), "resampling_fn_probabilities": _one_of(*RESAMPLING)}
-INTENSITIES = {name: _number(-LARGEST_HU, LARGEST_HU) for name in (
-    "max", "mean", "median", "min", "percentile_00_5", "percentile_99_5")} | {"std": _number(1e-3, LARGEST_HU)}
+    "preprocessor_name": _one_of("DefaultPreprocessor"),
+    "patch_size": _list(_whole(1, LARGEST_PATCH), 3),
+    "spacing": _list(_number(*SPACING_MM), 3),
+    "resampling_fn_data": _one_of(*RESAMPLING),
+    "resampling_fn_seg": _one_of(*RESAMPLING),
+    "resampling_fn_probabilities": _one_of(*RESAMPLING),
+}
+INTENSITIES = {
+    name: _number(-LARGEST_HU, LARGEST_HU) for name in ("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5")
+} | {"std": _number(1e-3, LARGEST_HU)}
 DATASET = {
-    "channel_names": _dict(SHORT), "modality": _dict(SHORT),
-    "labels": _dict(LABEL), "regions_class_order": _optional(_list(_whole(0, MOST_ITEMS), 0, MOST_ITEMS)),
-    "numTraining": _whole(0, 1e9), "file_ending": SHORT, "overwrite_image_reader_writer": _optional(CLASS)}
+    "channel_names": _dict(SHORT),
+    "modality": _dict(SHORT),
+    "labels": _dict(LABEL),
+    "regions_class_order": _optional(_list(_whole(0, MOST_ITEMS), 0, MOST_ITEMS)),
+    "numTraining": _whole(0, 1e9),
+    "file_ending": SHORT,
+    "overwrite_image_reader_writer": _optional(CLASS),
+}
 # Limits for the network in use.
-NETWORK = {"n_stages": _whole(1, 16), "n_conv_per_stage": BLOCKS, "n_blocks_per_stage": BLOCKS,
-           "n_conv_per_stage_decoder": BLOCKS, "kernel_sizes": KERNELS}
+NETWORK = {
+    "n_stages": _whole(1, 16),
+    "n_conv_per_stage": BLOCKS,
+    "n_blocks_per_stage": BLOCKS,
+    "n_conv_per_stage_decoder": BLOCKS,
+    "kernel_sizes": KERNELS,
+}

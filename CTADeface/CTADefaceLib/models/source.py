@@ -52,8 +52,9 @@ def open_source(path: str | Path) -> Iterator[list[Member]]:
         try:
             archive = zipfile.ZipFile(path)
         except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise ModelError(f"{path.name} is truncated or no .zip file ({error}); download it again, or choose a "
-                             "model folder.") from error
+            raise ModelError(
+                f"{path.name} is truncated or no .zip file ({error}); download it again, or choose a model folder."
+            ) from error
         with archive:
             yield _scan_zip(archive, path.name)
 
@@ -69,15 +70,18 @@ def find_trainer_folder(members: Iterable[Member], name: str) -> PurePosixPath:
     checkpoints = {path.parent.parent for path in paths if path.name == CHECKPOINT_NAME}
     found = sorted(str(path) for path in (plans & checkpoints) or (plans | checkpoints))
     if not found:
-        raise ModelError(f"{name} contains no nnU-Net model (a folder with plans.json and fold_all/{CHECKPOINT_NAME}); "
-                         "choose the results folder that nnU-Net wrote.")
+        raise ModelError(
+            f"{name} contains no nnU-Net model (a folder with plans.json and fold_all/{CHECKPOINT_NAME}); "
+            "choose the results folder that nnU-Net wrote."
+        )
     if len(found) > 1:
         raise ModelError(f"{name} contains several models ({', '.join(found)}); choose the folder of one of them.")
     return PurePosixPath(found[0])
 
 
-def copy_model(members: Sequence[Member], root: PurePosixPath, destination: Path,
-               progress: StageProgress | None = None) -> None:
+def copy_model(
+    members: Sequence[Member], root: PurePosixPath, destination: Path, progress: StageProgress | None = None
+) -> None:
     """Copy the model below ``root`` (see ``find_trainer_folder``) and its documents into ``destination``.
 
     Parameters: ``progress`` is updated, and can cancel, at every block of 1 MiB.
@@ -87,11 +91,15 @@ def copy_model(members: Sequence[Member], root: PurePosixPath, destination: Path
     total = sum(member.size for member in wanted.values())
     free = shutil.disk_usage(destination).free
     if total > SIZE_LIMIT:
-        raise ModelError(f"The model takes {total / 2**30:.1f} GiB unpacked, more than the limit of "
-                         f"{SIZE_LIMIT / 2**30:.0f} GiB; choose a smaller model or one with fewer folds.")
+        raise ModelError(
+            f"The model takes {total / 2**30:.1f} GiB unpacked, more than the limit of "
+            f"{SIZE_LIMIT / 2**30:.0f} GiB; choose a smaller model or one with fewer folds."
+        )
     if total > free:
-        raise ModelError(f"The model needs {total / 2**20:.1f} MiB but only {free / 2**20:.1f} MiB are free; make room "
-                         "on the disk of the model folder, or set CTADEFACE_MODELS to a folder on another.")
+        raise ModelError(
+            f"The model needs {total / 2**20:.1f} MiB but only {free / 2**20:.1f} MiB are free; make room "
+            "on the disk of the model folder, or set CTADEFACE_MODELS to a folder on another."
+        )
     done = 0
     for relative, member in wanted.items():
         target = destination / relative
@@ -102,14 +110,14 @@ def copy_model(members: Sequence[Member], root: PurePosixPath, destination: Path
 
 def _choose_members(members: Sequence[Member], root: PurePosixPath) -> dict[str, Member]:
     """{path below the destination: Member}; documents may also lie above ``root``, and then the nearest is taken."""
-    fold_files = {m.path.parent.name: m for m in members if m.path.name == CHECKPOINT_NAME
-                  and m.path.parent.parent == root}
+    fold_files = {m.path.parent.name: m for m in members if m.path.name == CHECKPOINT_NAME and m.path.parent.parent == root}
     wanted = {f"{fold}/{CHECKPOINT_NAME}": fold_files[fold] for fold in choose_folds(fold_files)}
     for member in sorted(members, key=lambda m: len(m.path.parts)):
         in_root = member.path.parent == root
         above = member.path.parent in root.parents
         if (in_root and member.path.suffix == ".json") or (
-                (in_root or above) and DOCUMENT_PATTERN.fullmatch(member.path.name)):
+            (in_root or above) and DOCUMENT_PATTERN.fullmatch(member.path.name)
+        ):
             wanted[member.path.name] = member
     return wanted
 
@@ -126,8 +134,9 @@ def _copy(member: Member, target: Path, progress: StageProgress | None, done: in
                 if progress is not None:
                     progress.update((done + copied) / max(total, 1))
     except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{member.path} could not be copied ({error}); check the disk, and download or copy the "
-                         "model again.") from error
+        raise ModelError(
+            f"{member.path} could not be copied ({error}); check the disk, and download or copy the model again."
+        ) from error
     if copied != member.size:
         raise ModelError(f"{member.path} is not as long as announced; download or copy the model again.")
 
@@ -181,6 +190,8 @@ def _safe_path(entry: zipfile.ZipInfo, name: str) -> PurePosixPath:
     path = PurePosixPath(text)
     outside = path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", text)
     if outside or stat.S_ISLNK(entry.external_attr >> 16):
-        raise ModelError(f"{name} contains {entry.filename!r}, which points outside the archive or is a link, and may "
-                         "be unsafe; get it from a source you trust.")
+        raise ModelError(
+            f"{name} contains {entry.filename!r}, which points outside the archive or is a link, and may "
+            "be unsafe; get it from a source you trust."
+        )
     return path

@@ -85,8 +85,9 @@ def find_model(name_or_folder: str | Path | None = None) -> ModelInfo:
     raise ModelError(f"There is no model or folder {str(name_or_folder)!r}; the models are: {names}.")
 
 
-def install_model(path: str | Path, name: str | None = None, overwrite: bool = False,
-                  progress: Progress | None = None) -> ModelInfo:
+def install_model(
+    path: str | Path, name: str | None = None, overwrite: bool = False, progress: Progress | None = None
+) -> ModelInfo:
     """Verify a model in a folder or .zip and copy it into the user folder.
 
     Parameters: ``path`` is a trainer folder, or a results tree with exactly one in it, or a .zip of either; ``name``
@@ -154,14 +155,19 @@ def _bundled_names() -> list[str]:
 
 
 def _is_valid(name: str) -> bool:
-    return (isinstance(name, str) and NAME_PATTERN.fullmatch(name) is not None and not name.endswith(".")
-            and not RESERVED.fullmatch(name))
+    return (
+        isinstance(name, str)
+        and NAME_PATTERN.fullmatch(name) is not None
+        and not name.endswith(".")
+        and not RESERVED.fullmatch(name)
+    )
 
 
 def _check_new_name(name: str, overwrite: bool) -> None:
     if not _is_valid(name):
-        raise ModelError(f"{name!r} cannot be a model's name; use up to 64 letters, digits and _ . - without a leading "
-                         "or trailing dot.")
+        raise ModelError(
+            f"{name!r} cannot be a model's name; use up to 64 letters, digits and _ . - without a leading or trailing dot."
+        )
     if name in _bundled_names():
         raise ModelError(f"{name} is the name of a model that comes with CTADeface; choose another name.")
     if (user_folder() / name).exists() and not overwrite:
@@ -187,11 +193,14 @@ def _changing(store: Path) -> Iterator[Publication]:
         with Publication(store) as change:
             yield change
     except FileExistsError as error:
-        raise ModelError(f"A model {Path(error.filename).name} is installed already; choose another name or allow "
-                         "replacing it.") from None
+        raise ModelError(
+            f"A model {Path(error.filename).name} is installed already; choose another name or allow replacing it."
+        ) from None
     except OSError as error:
-        raise ModelError(f"The model could not be written to {store} ({error.strerror}); check the disk and its "
-                         "permissions, or set CTADEFACE_MODELS to another folder.") from error
+        raise ModelError(
+            f"The model could not be written to {store} ({error.strerror}); check the disk and its "
+            "permissions, or set CTADEFACE_MODELS to another folder."
+        ) from error
 
 
 def _copy_source(path: Path, work: Path, progress: Progress | None) -> tuple[Path, PurePosixPath]:
@@ -220,6 +229,10 @@ def _users_path(source: Path, copy: Path) -> Iterator[None]:
 def _verify_and_record(model: Path, name: str, source_name: str) -> None:
     """Run the copied model once, then write a file beside it that says what it is and where it came from."""
     loaded = verify_model(inspect_folder(model, name, "installed"))
-    record = {"configuration": loaded.configuration, "source": source_name, "installed": date.today().isoformat(),
-              "sha256": checksum(loaded.info)}
+    record = {
+        "configuration": loaded.configuration,
+        "source": source_name,
+        "installed": date.today().isoformat(),
+        "sha256": checksum(loaded.info),
+    }
     (model / INSTALL_RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")

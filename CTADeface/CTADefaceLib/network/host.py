@@ -36,8 +36,14 @@ class RunnableNetwork(Protocol):
     def device(self, name: str) -> str:
         """The name of the device that 'auto' or ``name`` means. Raises: DeviceError."""
 
-    def log_odds(self, data: np.ndarray, device: str = "cpu", mirroring: bool = False, step_size: float = 0.5,
-                 progress: StageProgress | None = None) -> np.ndarray:
+    def log_odds(
+        self,
+        data: np.ndarray,
+        device: str = "cpu",
+        mirroring: bool = False,
+        step_size: float = 0.5,
+        progress: StageProgress | None = None,
+    ) -> np.ndarray:
         """Log-odds of face against the best other class, float32 (S, A, R).
 
         Parameters: ``data`` float32 (S, A, R), normalised, on the model's grid; ``device`` 'cpu', 'cuda', 'mps' or
@@ -80,6 +86,7 @@ class NetworksHere:
 
     def begin(self, name: str | None = None) -> None:
         """As ``Networks.begin``; garbage collection skips all objects that exist after torch's first import."""
+
         def load() -> None:
             with suppress(Exception), _without_collection():
                 # SciPy first: the survey of the volume waits for it, while torch is needed only after the survey.
@@ -179,8 +186,9 @@ class NetworksApart:
             try:
                 self._child = start_child("CTADefaceLib.network.process:serve")
             except OSError as error:
-                raise WorkerDied(f"The process of the network cannot be started ({error.strerror or error}); "
-                                 "close other programs.") from error
+                raise WorkerDied(
+                    f"The process of the network cannot be started ({error.strerror or error}); close other programs."
+                ) from error
             self._send(self._child, "begin", name)
         return self._child
 
@@ -196,14 +204,18 @@ class NetworksApart:
         except (EOFError, OSError):
             raise self._died(child) from None
         except Unreadable as error:
-            raise WorkerDied(f"The answer of the network's process cannot be read here ({error}); install the Python "
-                             "packages of CTADeface again.") from error
+            raise WorkerDied(
+                f"The answer of the network's process cannot be read here ({error}); install the Python "
+                "packages of CTADeface again."
+            ) from error
 
     def _died(self, child: Child) -> WorkerDied:
         code = child.exit_code()
         self.end()
-        return WorkerDied(f"The process of the network ended without an answer (code {code}); most often memory ran out: "
-                          "close other programs, or crop the volume to the head.")
+        return WorkerDied(
+            f"The process of the network ended without an answer (code {code}); most often memory ran out: "
+            "close other programs, or crop the volume to the head."
+        )
 
 
 class _NetworkApart:
@@ -215,8 +227,14 @@ class _NetworkApart:
     def device(self, name: str) -> str:
         return self._networks.ask("device", self._name, name)
 
-    def log_odds(self, data: np.ndarray, device: str = "cpu", mirroring: bool = False, step_size: float = 0.5,
-                 progress: StageProgress | None = None) -> np.ndarray:
+    def log_odds(
+        self,
+        data: np.ndarray,
+        device: str = "cpu",
+        mirroring: bool = False,
+        step_size: float = 0.5,
+        progress: StageProgress | None = None,
+    ) -> np.ndarray:
         return self._networks.run("log_odds", self._name, data, device, mirroring, step_size, progress=progress)
 
 

@@ -32,8 +32,14 @@ class Network:
         """The name of the device that 'auto' or ``name`` means. Raises: DeviceError."""
         return resolve_device(name).type
 
-    def log_odds(self, data: np.ndarray, device: str = "cpu", mirroring: bool = False, step_size: float = 0.5,
-                 progress: StageProgress | None = None) -> np.ndarray:
+    def log_odds(
+        self,
+        data: np.ndarray,
+        device: str = "cpu",
+        mirroring: bool = False,
+        step_size: float = 0.5,
+        progress: StageProgress | None = None,
+    ) -> np.ndarray:
         """Log-odds of face against the best other class, float32 (S, A, R).
 
         Parameters: ``data`` float32 (S, A, R), normalised, on the model's grid; the others as for ``RunnableNetwork``.
@@ -48,8 +54,7 @@ class Network:
             box = _face_box(seen.numpy(), self.info.spacing)
             if box is None:
                 return self._on_our_axes(torch.full(image.shape, BACKGROUND_LOGIT))
-        return self._on_our_axes(
-            sliding_window_logits(model, image, place, mirroring, step_size, box, progress.part(0.25, 1)))
+        return self._on_our_axes(sliding_window_logits(model, image, place, mirroring, step_size, box, progress.part(0.25, 1)))
 
     def _on_our_axes(self, odds: torch.Tensor) -> np.ndarray:
         return odds.permute(self.info.transpose_backward).contiguous().numpy()

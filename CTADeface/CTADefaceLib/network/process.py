@@ -31,8 +31,7 @@ def serve(pipe: Pipe) -> None:
         _answer(pipe, networks, request, model, arguments)
 
 
-def _answer(pipe: Pipe, networks: NetworksHere, request: str, model: str | None,
-            arguments: list[Any]) -> None:
+def _answer(pipe: Pipe, networks: NetworksHere, request: str, model: str | None, arguments: list[Any]) -> None:
     progress = Progress(lambda report: _say(pipe, PROGRESS, report.fraction), {request: 1.0})
     try:
         found = networks.network(model)

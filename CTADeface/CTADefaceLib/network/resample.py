@@ -31,8 +31,13 @@ def _used(weights: np.ndarray) -> slice:
     return slice(columns[0], columns[-1] + 1)
 
 
-def to_model_grid(view: np.ndarray, to_hu: Callable[[np.ndarray], np.ndarray], shape: Sequence[int], intensity: Intensity,
-                  progress: StageProgress | None = None) -> np.ndarray:
+def to_model_grid(
+    view: np.ndarray,
+    to_hu: Callable[[np.ndarray], np.ndarray],
+    shape: Sequence[int],
+    intensity: Intensity,
+    progress: StageProgress | None = None,
+) -> np.ndarray:
     """Normalise and resample stored values to a model's grid, a few slices at a time.
 
     Parameters: ``view`` stored values (S, A, R); ``to_hu`` their conversion to HU; ``shape`` of the result.

@@ -22,9 +22,15 @@ LEAST_TISSUE_SHARE = 0.005
 RIM_SHARE, LARGEST_STEP_WITH_RIM = 1 / 8, 0.5
 
 
-def sliding_window_logits(model: LoadedModel, data: torch.Tensor, device: torch.device, mirroring: bool = False,
-                          step_size: float = 0.5, box: Sequence[slice] | None = None,
-                          progress: StageProgress | None = None) -> torch.Tensor:
+def sliding_window_logits(
+    model: LoadedModel,
+    data: torch.Tensor,
+    device: torch.device,
+    mirroring: bool = False,
+    step_size: float = 0.5,
+    box: Sequence[slice] | None = None,
+    progress: StageProgress | None = None,
+) -> torch.Tensor:
     """Log-odds of face against the best other class, Gaussian-weighted over patches, averaged over folds.
 
     Same patches, weights and padding as ``nnUNetPredictor``, which cannot be stopped between patches and
@@ -41,9 +47,12 @@ def sliding_window_logits(model: LoadedModel, data: torch.Tensor, device: torch.
     padded = torch.nn.functional.pad(data, pads)
     before = [extra // 2 for extra in padding]
     rim = [int(RIM_SHARE * p) if step_size <= LARGEST_STEP_WITH_RIM else 0 for p in patch]
-    windows = [w for w in _windows(padded.shape, patch, step_size)
-               if (box is None or _touches(_without_rim(w, rim, padded.shape), box, before))
-               and (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE]
+    windows = [
+        w
+        for w in _windows(padded.shape, patch, step_size)
+        if (box is None or _touches(_without_rim(w, rim, padded.shape), box, before))
+        and (padded[w] > 0).float().mean() > LEAST_TISSUE_SHARE
+    ]
     # With a single patch the weights cancel.
     gaussian: torch.Tensor | float = 1.0 if len(windows) == 1 else _gaussian(patch)
     logits = torch.zeros((model.info.num_classes, *padded.shape))
@@ -69,8 +78,7 @@ def half_precision(device: torch.device) -> torch.autocast:
     # Older PyTorch does not tell.
     can: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
     multiplies = can.get("amx_bf16", False) or can.get("avx512_bf16", False)
-    return torch.autocast(device.type, torch.bfloat16 if multiplies else None,
-                          enabled=multiplies or device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16 if multiplies else None, enabled=multiplies or device.type == "cuda")
 
 
 def _face_against_rest(logits: torch.Tensor, info: ModelInfo) -> torch.Tensor:
@@ -93,8 +101,7 @@ def _without_rim(window: Sequence[slice], rim: Sequence[int], shape: Sequence[in
 def _gaussian(patch: tuple[int, ...]) -> torch.Tensor:
     from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
-    return compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32,
-                            device=torch.device("cpu"))
+    return compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, dtype=torch.float32, device=torch.device("cpu"))
 
 
 def _windows(shape: Sequence[int], patch: tuple[int, ...], step_size: float) -> list[tuple[slice, ...]]:

@@ -157,6 +157,7 @@ def _with_report(outgoing: Outgoing, record: dict, record_path: Path, own: Publi
         with own.part():
             write_report(outgoing, record, own.stage(path, overwrite=True))
     except Exception as error:
-        return Released(record_path, None, f"{record_path}: was released, but the report could not be written "
-                                           f"({first_line(error)}).")
+        return Released(
+            record_path, None, f"{record_path}: was released, but the report could not be written ({first_line(error)})."
+        )
     return Released(record_path, path)

@@ -45,15 +45,19 @@ def require_outside(folder: str | Path, release: str | Path, what: str) -> None:
     """Raise ``InputError`` when ``folder`` is the folder ``release`` or lies in it."""
     folder, release = Path(folder).resolve(), Path(release).resolve()
     if any(_same(place, release) for place in (folder, *folder.parents)):
-        raise InputError(f"{folder}: {what.lower()} must not lie in the release folder, because they are for the hospital "
-                         "only; choose a folder outside of it.")
+        raise InputError(
+            f"{folder}: {what.lower()} must not lie in the release folder, because they are for the hospital "
+            "only; choose a folder outside of it."
+        )
 
 
 def require_no_mask(path: Path) -> None:
     """Raise ``InputError`` when ``path``, a mask's name in a release folder, exists: an earlier run has written it there."""
     if path.exists():
-        raise InputError(f"{path}: is a face mask, which shows the shape of the face, and lies in the release folder; move "
-                         "it out of there, or choose another folder.")
+        raise InputError(
+            f"{path}: is a face mask, which shows the shape of the face, and lies in the release folder; move "
+            "it out of there, or choose another folder."
+        )
 
 
 def new_record_path(folder: str | Path, name: str) -> Path:

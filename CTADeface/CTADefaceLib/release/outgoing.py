@@ -93,8 +93,13 @@ class Outgoing:
     @property
     def settings(self) -> dict:
         """The record's settings."""
-        return {"fill": self.fill, "fill_hu": round(self.fill_hu, 2), **self.face.settings, "mask": self.face.source,
-                "ears": self.face.ears}
+        return {
+            "fill": self.fill,
+            "fill_hu": round(self.fill_hu, 2),
+            **self.face.settings,
+            "mask": self.face.source,
+            "ears": self.face.ears,
+        }
 
     @cached_property
     def checks(self) -> list[Check]:

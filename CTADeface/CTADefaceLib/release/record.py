@@ -38,8 +38,12 @@ def edits(mask: np.ndarray, proposal: np.ndarray) -> dict[str, bool | int | floa
     ours = both = theirs = int(np.count_nonzero(mask))
     if proposal is not mask:
         both, theirs = int(np.count_nonzero(mask & proposal)), int(np.count_nonzero(proposal))
-    return {"edited": both != ours or both != theirs, "added_voxels": ours - both, "removed_voxels": theirs - both,
-            "dice": round(2 * both / max(ours + theirs, 1), 6)}
+    return {
+        "edited": both != ours or both != theirs,
+        "added_voxels": ours - both,
+        "removed_voxels": theirs - both,
+        "dice": round(2 * both / max(ours + theirs, 1), 6),
+    }
 
 
 def known_voxels(outgoing: Outgoing) -> dict:
@@ -73,12 +77,16 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
         "settings": outgoing.settings,
         "input": {"voxels_sha256": known["before"], **_grid(volume)},
         "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"]},
-        "mask": {"voxels_sha256": known["mask"], "voxels": voxels,
-                 "ml": round(volume.geometry.millilitres(voxels), 3),
-                 "edits": None if proposal is None else edits(mask, proposal)},
+        "mask": {
+            "voxels_sha256": known["mask"],
+            "voxels": voxels,
+            "ml": round(volume.geometry.millilitres(voxels), 3),
+            "edits": None if proposal is None else edits(mask, proposal),
+        },
         "checks": [check.as_dict() for check in outgoing.checks],
-        "overrides": [{"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items()
-                      if name in failing],
+        "overrides": [
+            {"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items() if name in failing
+        ],
         "seconds": {stage: round(float(s), 3) for stage, s in outgoing.scan.seconds.items()},
         "names": outgoing.scan.names,
         "identity": outgoing.identity,
@@ -93,8 +101,9 @@ def write_record(record: dict, path: str | Path) -> None:
         with open_private(path, encoding="utf-8") as stream:
             stream.write(json.dumps(record, indent=1) + "\n")
     except OSError as error:
-        raise OutputError(f"{path.parent}: the record cannot be written ({error.strerror}); free space or choose "
-                          "another folder for records.") from None
+        raise OutputError(
+            f"{path.parent}: the record cannot be written ({error.strerror}); free space or choose another folder for records."
+        ) from None
 
 
 def same_record(record: dict, folder: str | Path, name: str) -> Path | None:
@@ -118,10 +127,15 @@ def _timeless(record: dict) -> dict:
 
 def _grid(volume: Volume) -> dict:
     geometry = volume.geometry
-    return {"voxels": list(volume.stored.shape[::-1]), "dtype": volume.stored.dtype.name,
-            "slope": volume.slope, "intercept": volume.intercept,
-            "spacing_mm": [float(s) for s in geometry.spacing], "origin_lps_mm": [float(o) for o in geometry.origin],
-            "direction_lps": [float(d) for d in np.ravel(geometry.direction)]}
+    return {
+        "voxels": list(volume.stored.shape[::-1]),
+        "dtype": volume.stored.dtype.name,
+        "slope": volume.slope,
+        "intercept": volume.intercept,
+        "spacing_mm": [float(s) for s in geometry.spacing],
+        "origin_lps_mm": [float(o) for o in geometry.origin],
+        "direction_lps": [float(d) for d in np.ravel(geometry.direction)],
+    }
 
 
 def this_user() -> str:

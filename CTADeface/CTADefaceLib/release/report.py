@@ -40,8 +40,9 @@ def write_report(outgoing: Outgoing, record: dict, path: Path) -> None:
 
     volume, left = outgoing.volume, outgoing.face_picture()
     picture = before_after_png(volume.to_hu(volume.stored), volume.to_hu(outgoing.stored), volume.geometry.affine())
-    page = report_page(record, picture, outgoing.volume.name if outgoing.scan.names else None,
-                       None if left is None else png(left))
+    page = report_page(
+        record, picture, outgoing.volume.name if outgoing.scan.names else None, None if left is None else png(left)
+    )
     with open_private(path, encoding="utf-8") as stream:
         stream.write(page)
 
@@ -82,9 +83,11 @@ def _image(picture: bytes, alt: str) -> str:
 def _what_is_left(picture: bytes | None) -> str:
     if picture is None:
         return ""
-    return ("<h2>Skin of the face</h2><p>The old skin from the patient's right, from the front and from the left: "
-            "<b>red</b> is still there or only shaved, blue is gone, grey is no face.</p>"
-            + _image(picture, "The old skin from three sides, with what is left of the face in red"))
+    return (
+        "<h2>Skin of the face</h2><p>The old skin from the patient's right, from the front and from the left: "
+        "<b>red</b> is still there or only shaved, blue is gone, grey is no face.</p>"
+        + _image(picture, "The old skin from three sides, with what is left of the face in red")
+    )
 
 
 def _check_rows(record: dict) -> str:
@@ -92,16 +95,20 @@ def _check_rows(record: dict) -> str:
     for check in record["checks"]:
         light = f'<span class="light" style="background:{COLOURS[check["verdict"]]}"></span>{check["verdict"]}'
         number = escape(number_text(check["value"], check["unit"]))
-        rows.append(f'<tr><td>{escape(TITLES[check["name"]])}</td><td>{light}</td><td class="number">{number}</td>'
-                    f'<td>{escape(check["text"])}</td></tr>')
+        rows.append(
+            f'<tr><td>{escape(TITLES[check["name"]])}</td><td>{light}</td><td class="number">{number}</td>'
+            f"<td>{escape(check['text'])}</td></tr>"
+        )
     return "\n".join(rows)
 
 
 def _overrides(record: dict) -> str:
     if not record["overrides"]:
         return ""
-    rows = "".join(f"<tr><td>{escape(o['check'])}</td><td>{escape(o['reason'])}</td><td>{escape(o['by'])}</td></tr>"
-                   for o in record["overrides"])
+    rows = "".join(
+        f"<tr><td>{escape(o['check'])}</td><td>{escape(o['reason'])}</td><td>{escape(o['by'])}</td></tr>"
+        for o in record["overrides"]
+    )
     return f"<h2>Overridden</h2><table><tr><th>Check</th><th>Reason</th><th>By</th></tr>{rows}</table>"
 
 
@@ -111,8 +118,11 @@ def _facts(record: dict) -> str:
         "Model": f"{model['name']}, SHA-256 {model['sha256']}" if model else "none: the mask was given",
         "Fill": f"{record['settings']['fill']}, {record['settings']['fill_hu']:g} HU",
         "Mask": f"{record['mask']['ml']:.1f} ml, {record['mask']['voxels']} voxels",
-        "Edited by a person": "not known" if edits is None else "no" if not edits["edited"] else
-        f"yes: {edits['added_voxels']} voxels added, {edits['removed_voxels']} removed, Dice {edits['dice']:.3f}",
+        "Edited by a person": "not known"
+        if edits is None
+        else "no"
+        if not edits["edited"]
+        else f"yes: {edits['added_voxels']} voxels added, {edits['removed_voxels']} removed, Dice {edits['dice']:.3f}",
         "Voxels changed": record["output"]["changed_voxels"],
         "Voxels": " x ".join(map(str, record["input"]["voxels"])) + f", {record['input']['dtype']}",
         "Spacing": " x ".join(f"{s:.3g}" for s in record["input"]["spacing_mm"]) + " mm",
@@ -120,5 +130,6 @@ def _facts(record: dict) -> str:
         "SHA-256 of the voxels, defaced": record["output"]["voxels_sha256"],
         "Time": ", ".join(f"{stage} {s:.1f} s" for stage, s in record["seconds"].items()),
     }
-    return "".join(f"<tr><th>{escape(key)}</th><td><code>{escape(str(value))}</code></td></tr>"
-                   for key, value in facts.items())
+    return "".join(
+        f"<tr><th>{escape(key)}</th><td><code>{escape(str(value))}</code></td></tr>" for key, value in facts.items()
+    )

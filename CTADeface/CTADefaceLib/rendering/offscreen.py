@@ -42,8 +42,14 @@ NO_VTK = "Pictures need the package vtk: run `pip install vtk`."
 NO_OPENGL = "Pictures need OpenGL: install Mesa, on Debian `apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri`."
 
 
-def render_views(hu: np.ndarray, index_to_ras: np.ndarray, views: Sequence[View], size: int = 400,
-                 focus: Focus | None = None, caption: str | None = None) -> list[np.ndarray]:
+def render_views(
+    hu: np.ndarray,
+    index_to_ras: np.ndarray,
+    views: Sequence[View],
+    size: int = 400,
+    focus: Focus | None = None,
+    caption: str | None = None,
+) -> list[np.ndarray]:
     """One picture for each of ``views``: list of uint8 arrays of shape (size, size, 3), rows from the top.
 
     ``hu``: array (k, j, i) in HU of any dtype; ``index_to_ras``: 4x4, (i, j, k, 1) to RAS mm.

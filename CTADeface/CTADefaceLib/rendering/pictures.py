@@ -17,8 +17,14 @@ from .offscreen import import_vtk, render_views
 GAP_PIXELS = 4
 
 
-def before_after_picture(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_ras: np.ndarray, path: str | Path,
-                         size: int = 400, overwrite: bool = False) -> Path:
+def before_after_picture(
+    original_hu: np.ndarray,
+    defaced_hu: np.ndarray,
+    index_to_ras: np.ndarray,
+    path: str | Path,
+    size: int = 400,
+    overwrite: bool = False,
+) -> Path:
     """Write a PNG: rows original and defaced, columns frontal and oblique, the same camera for both rows.
 
     Both volumes: arrays (k, j, i) in HU on the grid of ``index_to_ras`` (4x4, to RAS mm). Returns the path.

@@ -54,9 +54,16 @@ class FaceLogic:
 
     # Segment
 
-    def segmentFace(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                    model: str | None = None, device: str = "cpu", mirroring: bool = False,
-                    progress: Callable[[Job], None] | None = None, ears: bool = False) -> SegmentationNode:
+    def segmentFace(
+        self,
+        volumeNode: VolumeNode,
+        segmentationNode: SegmentationNode | None = None,
+        model: str | None = None,
+        device: str = "cpu",
+        mirroring: bool = False,
+        progress: Callable[[Job], None] | None = None,
+        ears: bool = False,
+    ) -> SegmentationNode:
         """Propose a face mask and wait for it; the application stays responsive.
 
         Parameters: ``segmentationNode`` to write to (None: the volume's own, or a new one); ``model`` a name or folder
@@ -79,16 +86,30 @@ class FaceLogic:
             job.cancel()
         return self.finishSegmentation(job, volumeNode, segmentationNode)
 
-    def startSegmentation(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-                          mirroring: bool = False, ears: bool = False) -> Job:
+    def startSegmentation(
+        self,
+        volumeNode: VolumeNode,
+        model: str | None = None,
+        device: str = "cpu",
+        mirroring: bool = False,
+        ears: bool = False,
+    ) -> Job:
         """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
         volume = volumes.engine_volume(volumeNode)
         check_ct(volume)
-        return shared_worker().segment(volume.stored, volumes.grid_to_patient(volumeNode), volumeNode.GetName(),
-                                       model or None, device, mirroring, ears=ears)
+        return shared_worker().segment(
+            volume.stored,
+            volumes.grid_to_patient(volumeNode),
+            volumeNode.GetName(),
+            model or None,
+            device,
+            mirroring,
+            ears=ears,
+        )
 
-    def finishSegmentation(self, job: Job, volumeNode: VolumeNode,
-                           segmentationNode: SegmentationNode | None = None) -> SegmentationNode:
+    def finishSegmentation(
+        self, job: Job, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None
+    ) -> SegmentationNode:
         """Put the mask of a job that is done into the scene; returns the segmentation node. Raises: InputError when
         the volume has left the scene or changed its size meanwhile."""
         assert job.result is not None, "Only a job that is done and did not fail has a mask."
@@ -111,8 +132,10 @@ class FaceLogic:
         """
         mask = face_segment.get_mask(self._face(volumeNode, segmentationNode), volumeNode)
         if not mask.any():
-            raise MaskError(f"{volumeNode.GetName()}: the face mask is empty, so that nothing would be removed; "
-                            "segment or draw the face first.")
+            raise MaskError(
+                f"{volumeNode.GetName()}: the face mask is empty, so that nothing would be removed; "
+                "segment or draw the face first."
+            )
         return mask
 
     def _face(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None) -> SegmentationNode:
@@ -140,14 +163,12 @@ class FaceLogic:
             raise MaskError(f"{volumeNode.GetName()}: has a face mask already; correct that one.")
         return face_segment.new_face(volumeNode)
 
-    def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode,
-                 millimetres: float = EDIT_MM) -> None:
+    def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, millimetres: float = EDIT_MM) -> None:
         """Grow the face mask (negative: shrink it) by ``millimetres``, at least by one voxel of the finest axis."""
         from ..face import edit
 
         change = edit.grown if millimetres > 0 else edit.shrunk
-        self._edit(volumeNode, segmentationNode,
-                   lambda mask: change(mask, abs(millimetres), volumes.spacing_kji(volumeNode)))
+        self._edit(volumeNode, segmentationNode, lambda mask: change(mask, abs(millimetres), volumes.spacing_kji(volumeNode)))
 
     def keepLargestIsland(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Drop all but the largest connected piece of the face mask."""
@@ -169,8 +190,9 @@ class FaceLogic:
             raise MaskError(f"{segmentationNode.GetName()}: was not made by a model; segment the face first.")
         face_segment.set_mask(segmentationNode, mask, volumeNode)
 
-    def _edit(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode,
-              change: Callable[[np.ndarray], np.ndarray]) -> None:
+    def _edit(
+        self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, change: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
         mask = change(self.faceMask(volumeNode, segmentationNode))
         if not mask.any():
             raise MaskError(_("Nothing would be left of the face mask; it was not changed."))
@@ -178,8 +200,13 @@ class FaceLogic:
 
     # Preview
 
-    def showPreview(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                    state: str = "defaced", fill: str | float = DEFAULT_FILL) -> None:
+    def showPreview(
+        self,
+        volumeNode: VolumeNode,
+        segmentationNode: SegmentationNode | None = None,
+        state: str = "defaced",
+        fill: str | float = DEFAULT_FILL,
+    ) -> None:
         """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
 
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
@@ -198,16 +225,22 @@ class FaceLogic:
 
     # Fill
 
-    def defacedArray(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                     fill: str | float = DEFAULT_FILL) -> np.ndarray:
+    def defacedArray(
+        self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None, fill: str | float = DEFAULT_FILL
+    ) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
         mask = self.faceMask(volumeNode, segmentationNode)
         survey = volumes.survey_of(volumeNode)
         ears = survey.ears if node_export.ears_wanted(segmentationNode or face_segment.find_face(volumeNode)) else None
         return filled(volumes.engine_volume(volumeNode), mask, fill, survey.histogram, survey.frame, ears)[0]
 
-    def applyFill(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                  outputVolumeNode: VolumeNode | None = None, fill: str | float = DEFAULT_FILL) -> VolumeNode:
+    def applyFill(
+        self,
+        volumeNode: VolumeNode,
+        segmentationNode: SegmentationNode | None = None,
+        outputVolumeNode: VolumeNode | None = None,
+        fill: str | float = DEFAULT_FILL,
+    ) -> VolumeNode:
         """Make the defaced volume; a second call updates it.
 
         Parameters: ``outputVolumeNode`` to write to (None: the one made before, or a new one "<name> defaced");
@@ -229,8 +262,13 @@ class FaceLogic:
 
     # Check
 
-    def runChecks(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None,
-                  fill: str | float = DEFAULT_FILL, identity: bool = False) -> list[Check]:
+    def runChecks(
+        self,
+        volumeNode: VolumeNode,
+        segmentationNode: SegmentationNode | None = None,
+        fill: str | float = DEFAULT_FILL,
+        identity: bool = False,
+    ) -> list[Check]:
         """Check the volume as it would be filled with the present mask; nothing in the scene changes.
 
         ``identity``: also face detection and recognition, which needs optional packages and half a minute.
@@ -240,17 +278,28 @@ class FaceLogic:
         segmentation = self._face(volumeNode, segmentationNode)
         return self._prepared(volumeNode, segmentation, Options(fill=fill, identity=identity)).checks
 
-    def _prepared(self, volume: VolumeNode, segmentation: SegmentationNode, options: Options,
-                  stored: np.ndarray | None = None) -> Outgoing:
+    def _prepared(
+        self, volume: VolumeNode, segmentation: SegmentationNode, options: Options, stored: np.ndarray | None = None
+    ) -> Outgoing:
         face = node_export.mask_of(segmentation, volume, self.faceMask(volume, segmentation))
         return prepare(node_export.scan_of(volume), face, options, _events(), stored)
 
     # Export
 
-    def exportVolume(self, volumeNode: VolumeNode, path: str | Path, overwrite: bool = False,
-                     overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
-                     report: bool = False, identity: bool = False, mask: bool = False, masks: str | Path | None = None,
-                     warn: Callable[[str], None] = logging.warning) -> Path:
+    def exportVolume(
+        self,
+        volumeNode: VolumeNode,
+        path: str | Path,
+        overwrite: bool = False,
+        overrides: dict[str, str] | None = None,
+        by: str | None = None,
+        records: str | Path | None = None,
+        report: bool = False,
+        identity: bool = False,
+        mask: bool = False,
+        masks: str | Path | None = None,
+        warn: Callable[[str], None] = logging.warning,
+    ) -> Path:
         """Check a volume that ``applyFill`` made and write it as .nii.gz, .nii, .nrrd or .mha: voxels and grid, no
         other header text. The parent transform is not applied: the file has the grid of the scan.
 
@@ -263,24 +312,42 @@ class FaceLogic:
         ``overwrite``, MissingPackages when the report could not be drawn.
         """
         self._require_extension(path)
-        options = Options(overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
-                          records=None if records is None else str(records))
+        options = Options(
+            overwrite=overwrite,
+            override=overrides or {},
+            by=by,
+            report=report,
+            identity=identity,
+            records=None if records is None else str(records),
+        )
         options.require_sound()
         mask_path = node_export.mask_path(path, masks, records) if mask else None
         source, segmentation, fill = node_export.origin(volumeNode)
         case = self._prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(volumeNode))
-        result = release_case(case, target_of(options, path, mask_path), node_export.NodeWriter(case),
-                              Result(volumeNode.GetName()))
+        result = release_case(
+            case, target_of(options, path, mask_path), node_export.NodeWriter(case), Result(volumeNode.GetName())
+        )
         if result.error:
             warn(result.error)
         assert result.record is not None, "A case that was released has a record."
         return Path(result.record)
 
-    def exportDicom(self, volumeNode: VolumeNode, folder: str | Path, overwrite: bool = False,
-                    overrides: dict[str, str] | None = None, by: str | None = None, records: str | Path | None = None,
-                    report: bool = False, identity: bool = False, wholeStudy: bool = False,
-                    deidentifyHeaders: bool = False, newSeries: bool = False, keepPrivate: bool = False,
-                    warn: Callable[[str], None] = lambda text: None) -> list[Result]:
+    def exportDicom(
+        self,
+        volumeNode: VolumeNode,
+        folder: str | Path,
+        overwrite: bool = False,
+        overrides: dict[str, str] | None = None,
+        by: str | None = None,
+        records: str | Path | None = None,
+        report: bool = False,
+        identity: bool = False,
+        wholeStudy: bool = False,
+        deidentifyHeaders: bool = False,
+        newSeries: bool = False,
+        keepPrivate: bool = False,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> list[Result]:
         """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the
         face filled in them, as a new series "series_NN" into ``folder``.
 
@@ -295,9 +362,18 @@ class FaceLogic:
         from .export import dicom_export
 
         source, segmentation, fill = node_export.origin(volumeNode)
-        options = Options(fill=fill, overwrite=overwrite, override=overrides or {}, by=by, report=report, identity=identity,
-                          records=None if records is None else str(records), deidentify_headers=deidentifyHeaders,
-                          keep_private=keepPrivate, ears=node_export.ears_wanted(segmentation))
+        options = Options(
+            fill=fill,
+            overwrite=overwrite,
+            override=overrides or {},
+            by=by,
+            report=report,
+            identity=identity,
+            records=None if records is None else str(records),
+            deidentify_headers=deidentifyHeaders,
+            keep_private=keepPrivate,
+            ears=node_export.ears_wanted(segmentation),
+        )
         if newSeries:
             options.require_sound()
             case = self._prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
@@ -305,8 +381,15 @@ class FaceLogic:
         mask = self.faceMask(source, segmentation)
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
 
-    def exportMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None, path: str | Path,
-                   overwrite: bool = False, masks: str | Path | None = None, records: str | Path | None = None) -> Path:
+    def exportMask(
+        self,
+        volumeNode: VolumeNode,
+        segmentationNode: SegmentationNode | None,
+        path: str | Path,
+        overwrite: bool = False,
+        masks: str | Path | None = None,
+        records: str | Path | None = None,
+    ) -> Path:
         """Write the face mask as uint8 (1 = face) on the volume's grid. It shows the shape of the face and is therefore
         never put where the defaced volume lies.
 
@@ -324,12 +407,17 @@ class FaceLogic:
 
     def _require_extension(self, path: str | Path) -> None:
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):
-            raise InputError(f"{path}: unknown kind of file; choose a name that ends in "
-                             f"{', '.join(EXPORT_EXTENSIONS)}.")
+            raise InputError(f"{path}: unknown kind of file; choose a name that ends in {', '.join(EXPORT_EXTENSIONS)}.")
 
-    def deface(self, volumeNode: VolumeNode, model: str | None = None, device: str = "cpu",
-               fill: str | float = DEFAULT_FILL, progress: Callable[[Job], None] | None = None,
-               ears: bool = False) -> VolumeNode:
+    def deface(
+        self,
+        volumeNode: VolumeNode,
+        model: str | None = None,
+        device: str = "cpu",
+        fill: str | float = DEFAULT_FILL,
+        progress: Callable[[Job], None] | None = None,
+        ears: bool = False,
+    ) -> VolumeNode:
         """Segment and fill; returns the defaced volume node. Raises what the two raise."""
         parse_fill(fill)
         segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress, ears=ears)

@@ -3,7 +3,9 @@
 try:
     from slicer.i18n import tr as _
 except ImportError:
+
     def _(text: str) -> str:
         return text
+
 
 __all__ = ["_"]

@@ -22,9 +22,13 @@ from ..voxels.volume import Volume
 CASE = "head_{:04d}"
 ENDING = ".nii.gz"
 EMPTY: dict[str, Any] = {
-         "channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1}, "numTraining": 0, "file_ending": ENDING,
-         # Not nnU-Net's: by it a scan that is in the dataset already is known.
-         "voxels_sha256": {}}
+    "channel_names": {"0": "CT"},
+    "labels": {"background": 0, "face": 1},
+    "numTraining": 0,
+    "file_ending": ENDING,
+    # Not nnU-Net's: by it a scan that is in the dataset already is known.
+    "voxels_sha256": {},
+}
 DATASET = "dataset.json"
 
 
@@ -76,14 +80,18 @@ def read_dataset(folder: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as an nnU-Net dataset ({error}); choose another folder.") from None
     if labels != EMPTY["labels"] or len(channels) != 1 or ending != ENDING:
-        raise InputError(f"{path}: is a dataset of other labels, channels or files than a face in one CT as {ENDING}; "
-                         "choose another folder.")
+        raise InputError(
+            f"{path}: is a dataset of other labels, channels or files than a face in one CT as {ENDING}; "
+            "choose another folder."
+        )
     return dataset
 
 
 def _free_name(folder: Path, ending: str) -> str:
     number = 1
-    while any((folder / sub / (CASE.format(number) + tail)).exists()
-              for sub, tail in (("imagesTr", "_0000" + ending), ("labelsTr", ending))):
+    while any(
+        (folder / sub / (CASE.format(number) + tail)).exists()
+        for sub, tail in (("imagesTr", "_0000" + ending), ("labelsTr", ending))
+    ):
         number += 1
     return CASE.format(number)

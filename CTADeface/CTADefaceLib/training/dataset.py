@@ -40,21 +40,23 @@ def find_heads(data: str | Path) -> list[AnnotatedHead]:
     """
     data = Path(data)
     if (data / "imagesTr").is_dir():
-        pairs = ((path.name[:-len(CHANNEL)], path) for path in data.glob("imagesTr/*" + CHANNEL))
+        pairs = ((path.name[: -len(CHANNEL)], path) for path in data.glob("imagesTr/*" + CHANNEL))
         heads = [AnnotatedHead(name, path, data / "labelsTr" / f"{name}.nii.gz") for name, path in pairs]
     else:
-        pairs = ((path.name[:-len(IMAGE_SUFFIX)], path) for path in data.glob("*" + IMAGE_SUFFIX))
+        pairs = ((path.name[: -len(IMAGE_SUFFIX)], path) for path in data.glob("*" + IMAGE_SUFFIX))
         heads = [AnnotatedHead(name, path, data / (name + MASK_SUFFIX)) for name, path in pairs]
     heads = sorted((head for head in heads if head.mask.is_file()), key=lambda head: head.name)
     if not heads:
-        raise InputError(f"{data}: holds no head with a mask; give an nnU-Net raw dataset ('cta-deface train add' "
-                         f"makes one) or a folder of <case>{IMAGE_SUFFIX} and <case>{MASK_SUFFIX}.")
+        raise InputError(
+            f"{data}: holds no head with a mask; give an nnU-Net raw dataset ('cta-deface train add' "
+            f"makes one) or a folder of <case>{IMAGE_SUFFIX} and <case>{MASK_SUFFIX}."
+        )
     return heads
 
 
 def split_cases(names: list[str], hold_out_every: int) -> tuple[list[str], list[str]]:
     """Deterministic split (training, held out): every n-th case is held out; 0 holds none out."""
-    held = names[hold_out_every // 2::hold_out_every] if hold_out_every else []
+    held = names[hold_out_every // 2 :: hold_out_every] if hold_out_every else []
     return [n for n in names if n not in held], held
 
 
@@ -81,8 +83,15 @@ def _write_variants(annotated: AnnotatedHead, variants: int, folder: Path, spaci
     return count
 
 
-def write_raw_dataset(training: Sequence[AnnotatedHead], held: Sequence[AnnotatedHead], dataset_folder: str | Path,
-                      spacing: float, variants: Mapping[str, int], seed: int, processes: int = 1) -> int:
+def write_raw_dataset(
+    training: Sequence[AnnotatedHead],
+    held: Sequence[AnnotatedHead],
+    dataset_folder: str | Path,
+    spacing: float,
+    variants: Mapping[str, int],
+    seed: int,
+    processes: int = 1,
+) -> int:
     """Write imagesTr, labelsTr and dataset.json of variants of the heads ``training``, and split.json.
 
     The random generator of a variant depends only on ``seed``, the case's name and the variant's number, so that a case
@@ -102,9 +111,18 @@ def write_raw_dataset(training: Sequence[AnnotatedHead], held: Sequence[Annotate
     else:
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             count = sum(pool.map(write, training, counts))
-    (folder / "dataset.json").write_text(json.dumps({
-        "channel_names": {"0": "CT"}, "labels": {"background": 0, "face": 1},
-        "numTraining": count, "file_ending": ".nii.gz"}, indent=2))
-    (folder / "split.json").write_text(json.dumps({
-        "training": [head.name for head in training], "held_out": [head.name for head in held]}, indent=2))
+    (folder / "dataset.json").write_text(
+        json.dumps(
+            {
+                "channel_names": {"0": "CT"},
+                "labels": {"background": 0, "face": 1},
+                "numTraining": count,
+                "file_ending": ".nii.gz",
+            },
+            indent=2,
+        )
+    )
+    (folder / "split.json").write_text(
+        json.dumps({"training": [head.name for head in training], "held_out": [head.name for head in held]}, indent=2)
+    )
     return count

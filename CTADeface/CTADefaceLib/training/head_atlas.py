@@ -80,11 +80,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"round {round_ + 1}: mean score {np.mean([frame.score for frame in frames]):.4f}", flush=True)
         grids = average(pool.map(_shares, cases, frames))
         depth, share, frequency = skin_maps(pool.map(partial(_skins, Evidence(grids)), cases))
-    np.savez_compressed(args.output, evidence=np.rint(grids * EVIDENCE_UNIT).astype(np.int8),
-                        depth=np.clip(np.rint(depth * DEPTH_UNIT), 0, 250).astype(np.uint8),
-                        share=np.rint(share * SHARE_UNIT).astype(np.uint8),
-                        frequency=np.rint(frequency * SHARE_UNIT).astype(np.uint8),
-                        zone=np.where(share > 0.5, zones(), 0).astype(np.uint8))
+    np.savez_compressed(
+        args.output,
+        evidence=np.rint(grids * EVIDENCE_UNIT).astype(np.int8),
+        depth=np.clip(np.rint(depth * DEPTH_UNIT), 0, 250).astype(np.uint8),
+        share=np.rint(share * SHARE_UNIT).astype(np.uint8),
+        frequency=np.rint(frequency * SHARE_UNIT).astype(np.uint8),
+        zone=np.where(share > 0.5, zones(), 0).astype(np.uint8),
+    )
     print(f"{args.output}: {args.output.stat().st_size} bytes")
 
 
@@ -138,8 +141,10 @@ def _shares(case: Case, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     index = (places @ index[:3, :3].T + index[:3, 3]).T
     inside = ndi.map_coordinates(_known(volume).astype(np.float32), index, order=0).reshape(shape) > 0.5
     air, bone = hu < AIR_TO_SOFT_HU, hu > SOFT_TO_BONE_HU
-    kinds = [ndi.map_coordinates(kind.astype(np.float32), index, order=1).reshape(shape) * inside
-             for kind in (air, ~air & ~bone, bone)]
+    kinds = [
+        ndi.map_coordinates(kind.astype(np.float32), index, order=1).reshape(shape) * inside
+        for kind in (air, ~air & ~bone, bone)
+    ]
     return np.stack(kinds), inside
 
 
@@ -161,10 +166,10 @@ def _known(volume: Volume) -> np.ndarray:
     body = volume.to_hu(volume.ras()) > TISSUE_HU
     used = np.flatnonzero(body.any((1, 2)))
     known = np.ones(body.shape, bool)
-    known[:used[0]] = False
+    known[: used[0]] = False
     _, a, r = volume.geometry.ras_spacing()
     if body[used[-1]].sum() * a * r > CUT_MM2:
-        known[used[-1] + 1:] = False
+        known[used[-1] + 1 :] = False
     return known
 
 

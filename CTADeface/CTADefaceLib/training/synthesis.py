@@ -106,16 +106,21 @@ def add_metal(hu: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.G
     if len(points) == 0:
         return hu
     z0, z1 = np.percentile(points[:, 0], [15, 45])
-    centre = np.array([rng.uniform(z0, z1), np.percentile(points[:, 1], 60) - 15 / spacing,
-                       points[:, 2].mean() + rng.uniform(-20, 20) / spacing])
+    centre = np.array(
+        [
+            rng.uniform(z0, z1),
+            np.percentile(points[:, 1], 60) - 15 / spacing,
+            points[:, 2].mean() + rng.uniform(-20, 20) / spacing,
+        ]
+    )
     z, y, x = _coordinates(hu.shape)
     angle = np.arctan2(y - centre[1], x - centre[2])
     radius = np.hypot(y - centre[1], x - centre[2]) * spacing
     rays = _smooth_noise(rng, 360, rng.uniform(1, 4))
     pattern = rays[((angle + np.pi) / (2 * np.pi) * 359).astype(int)]
-    reach = np.exp(-radius / rng.uniform(30, 120)) * np.exp(-((z - centre[0]) * spacing / rng.uniform(5, 15)) ** 2)
+    reach = np.exp(-radius / rng.uniform(30, 120)) * np.exp(-(((z - centre[0]) * spacing / rng.uniform(5, 15)) ** 2))
     out = hu + rng.uniform(50, 500) * pattern * reach
-    blob = ((z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2) * spacing ** 2 < rng.uniform(2, 8) ** 2
+    blob = ((z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2) * spacing**2 < rng.uniform(2, 8) ** 2
     out[blob] = rng.uniform(2000, 3071)
     return out
 
@@ -126,8 +131,9 @@ def _label_device(device: np.ndarray, body: np.ndarray, face: np.ndarray, spacin
     return device & ~body & (distance * spacing <= DEVICE_REACH_MM) & face[tuple(nearest)]
 
 
-def add_device(hu: np.ndarray, body: np.ndarray, face: np.ndarray, spacing: float,
-               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def add_device(
+    hu: np.ndarray, body: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """A device on the face (tube, mask, goggles, thermoplastic shell); returns (hu, face)."""
     points = np.argwhere(face)
     if len(points) == 0:
@@ -150,8 +156,8 @@ def _tube(points: np.ndarray, shape: tuple[int, ...], spacing: float, rng: np.ra
     heading = np.array([rng.uniform(-1, 0.7), rng.uniform(0.2, 1), rng.uniform(-0.6, 0.6)])
     heading /= np.linalg.norm(heading)
     along = (z - start[0]) * heading[0] + (y - start[1]) * heading[1] + (x - start[2]) * heading[2]
-    across = (z - start[0]) ** 2 + (y - start[1]) ** 2 + (x - start[2]) ** 2 - along ** 2
-    device = (across * spacing ** 2 < rng.uniform(4, 9) ** 2) & (along > -5 / spacing)
+    across = (z - start[0]) ** 2 + (y - start[1]) ** 2 + (x - start[2]) ** 2 - along**2
+    device = (across * spacing**2 < rng.uniform(4, 9) ** 2) & (along > -5 / spacing)
     return device & (along * spacing < rng.uniform(30, 150))
 
 
@@ -196,7 +202,7 @@ def pad_outside_circle(hu: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
     half = max(hu.shape[1:]) / 2
     radius = half * rng.uniform(0.75, 1.35)
     centre = np.array(hu.shape[1:]) / 2 + rng.uniform(-0.1, 0.1, 2) * half
-    outside = np.broadcast_to((y - centre[0]) ** 2 + (x - centre[1]) ** 2 > radius ** 2, hu.shape)
+    outside = np.broadcast_to((y - centre[0]) ** 2 + (x - centre[1]) ** 2 > radius**2, hu.shape)
     out = hu.copy()
     out[outside] = rng.choice(PADDING_VALUES)
     return out, outside

@@ -52,9 +52,15 @@ class Plan:
     learning_rate: float | None = None
 
 
-def train_model(data: str | Path, destination: str | Path, plan: Plan = Plan(), work: str | Path | None = None,
-                resume: bool = False, log: TextIO | None = None,
-                told: Callable[[AnnotatedHead, dict[str, float]], None] = lambda head, scores: None) -> dict[str, Any]:
+def train_model(
+    data: str | Path,
+    destination: str | Path,
+    plan: Plan = Plan(),
+    work: str | Path | None = None,
+    resume: bool = False,
+    log: TextIO | None = None,
+    told: Callable[[AnnotatedHead, dict[str, float]], None] = lambda head, scores: None,
+) -> dict[str, Any]:
     """Train on the heads of ``data`` and write a model folder; returns the evaluation as a dict.
 
     Parameters: ``work`` folder of nnU-Net's files, which show faces (None: "<destination>-work", removed at the end);
@@ -121,8 +127,14 @@ def _point_nnunet_to(work: Path) -> None:
     os.environ.setdefault("nnUNet_compile", "f")
 
 
-def _trained(work: Path, training: Sequence[AnnotatedHead], held: Sequence[AnnotatedHead], plan: Plan,
-             base: LoadedModel | None, resume: bool) -> Path:
+def _trained(
+    work: Path,
+    training: Sequence[AnnotatedHead],
+    held: Sequence[AnnotatedHead],
+    plan: Plan,
+    base: LoadedModel | None,
+    resume: bool,
+) -> Path:
     """Prepare and train; returns nnU-Net's folder of the trained model."""
     from . import trainer
     from .dataset import write_raw_dataset
@@ -140,8 +152,17 @@ def _trained(work: Path, training: Sequence[AnnotatedHead], held: Sequence[Annot
         ready.touch()
     epochs = plan.epochs or EPOCHS[base is not None]
     dataset = json.loads((folder / "dataset.json").read_text())
-    return trainer.train(json.loads(plans.read_text()), dataset, epochs, plan.iterations, plan.seed, resume, base,
-                         plan.device, plan.learning_rate).parent
+    return trainer.train(
+        json.loads(plans.read_text()),
+        dataset,
+        epochs,
+        plan.iterations,
+        plan.seed,
+        resume,
+        base,
+        plan.device,
+        plan.learning_rate,
+    ).parent
 
 
 def _hard(training: Sequence[AnnotatedHead], base: LoadedModel | None, plan: Plan) -> list[AnnotatedHead]:
@@ -151,13 +172,20 @@ def _hard(training: Sequence[AnnotatedHead], base: LoadedModel | None, plan: Pla
     if not (plan.hard and base):
         return []
     scores = evaluate({"before": str(base.info.folder)}, training, plan.device)
-    hard = sorted(training, key=lambda head: scores[head.name]["before"])[:plan.hard]
+    hard = sorted(training, key=lambda head: scores[head.name]["before"])[: plan.hard]
     print("Hard heads, Dice before:", ", ".join(f"{head.name} {scores[head.name]['before']:.3f}" for head in hard))
     return hard
 
 
-def _packaged(trained: Path, destination: Path, plan: Plan, base: LoadedModel | None, training: Sequence[AnnotatedHead],
-              held: Sequence[AnnotatedHead], told: Callable[[AnnotatedHead, dict[str, float]], None]) -> dict[str, Any]:
+def _packaged(
+    trained: Path,
+    destination: Path,
+    plan: Plan,
+    base: LoadedModel | None,
+    training: Sequence[AnnotatedHead],
+    held: Sequence[AnnotatedHead],
+    told: Callable[[AnnotatedHead, dict[str, float]], None],
+) -> dict[str, Any]:
     """Write the model folder with its evaluation, give it its name in one step, and return the evaluation."""
     from .trained_model import evaluate, package_model, summarised
 
@@ -166,8 +194,12 @@ def _packaged(trained: Path, destination: Path, plan: Plan, base: LoadedModel | 
     package_model(trained, partial)
     models = ({"before": str(base.info.folder)} if base else {}) | {"trained": str(partial)}
     scores = evaluate(models, held, plan.device, told)
-    evaluation = {"from": base.info.name if base else SCRATCH, "heads": len(training),
-                  "dice": summarised(scores), "cases": scores}
+    evaluation = {
+        "from": base.info.name if base else SCRATCH,
+        "heads": len(training),
+        "dice": summarised(scores),
+        "cases": scores,
+    }
     (partial / EVALUATION).write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
     destination.parent.mkdir(parents=True, exist_ok=True)
     os.rename(partial, destination)

@@ -51,9 +51,12 @@ def package_model(trained: str | Path, destination: str | Path) -> Path:
     return destination
 
 
-def evaluate(models: Mapping[str, str], heads: Sequence[AnnotatedHead], device: str = "cpu",
-             told: Callable[[AnnotatedHead, dict[str, float]], None] = lambda head, scores: None
-             ) -> dict[str, dict[str, float]]:
+def evaluate(
+    models: Mapping[str, str],
+    heads: Sequence[AnnotatedHead],
+    device: str = "cpu",
+    told: Callable[[AnnotatedHead, dict[str, float]], None] = lambda head, scores: None,
+) -> dict[str, dict[str, float]]:
     """Dice, on heads that the models were not trained on, of the engine's final masks against the annotated ones.
 
     Parameters: ``models`` label -> model name or folder; ``told(head, scores)`` is called for each of ``heads``.
@@ -64,8 +67,10 @@ def evaluate(models: Mapping[str, str], heads: Sequence[AnnotatedHead], device: 
     for head in heads:
         volume = read_volume(head.image)
         reference = mask_on_grid(read_volume(head.mask), volume)
-        scores[head.name] = {label: edits(face_mask(volume, networks, ModelRun(model, device)), reference)["dice"]
-                             for label, model in models.items()}
+        scores[head.name] = {
+            label: edits(face_mask(volume, networks, ModelRun(model, device)), reference)["dice"]
+            for label, model in models.items()
+        }
         told(head, scores[head.name])
     return scores
 
@@ -74,5 +79,7 @@ def summarised(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str,
     """{label: {"mean", "worst", "cases"}} of what ``evaluate`` returns."""
     labels: Mapping[str, float] = next(iter(scores.values()), {})
     values = {label: [found[label] for found in scores.values()] for label in labels}
-    return {label: {"mean": round(float(np.mean(dice)), 4), "worst": round(float(min(dice)), 4), "cases": len(dice)}
-            for label, dice in values.items()}
+    return {
+        label: {"mean": round(float(np.mean(dice)), 4), "worst": round(float(min(dice)), 4), "cases": len(dice)}
+        for label, dice in values.items()
+    }

@@ -45,8 +45,14 @@ class FaceTrainer(nnUNetTrainer):
     the packaged checkpoint names the stock ``nnUNetTrainer``.
     """
 
-    def __init__(self, plans: dict[str, Any], configuration: str, fold: int | str, dataset_json: dict[str, Any],
-                 device: torch.device = CPU) -> None:
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int | str,
+        dataset_json: dict[str, Any],
+        device: torch.device = CPU,
+    ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.weight_decay = 1e-3
         self.num_val_iterations_per_epoch = 4
@@ -90,8 +96,7 @@ def plan(dataset_id: int, spacing: float, plans_path: Path, base: LoadedModel | 
     Raises: ModelError.
     """
     extract_fingerprints([dataset_id], num_processes=processes, check_dataset_integrity=False)
-    plan_experiments([dataset_id], "ExperimentPlanner", gpu_memory_target_in_gb=2,
-                     overwrite_target_spacing=(spacing,) * 3)
+    plan_experiments([dataset_id], "ExperimentPlanner", gpu_memory_target_in_gb=2, overwrite_target_spacing=(spacing,) * 3)
     plans = json.loads(plans_path.read_text())
     configuration = plans["configurations"][CONFIGURATION]
     configuration["batch_size"] = 2
@@ -111,17 +116,27 @@ def _enter_base(plans: dict[str, Any], configuration: dict[str, Any], base: Load
     theirs = read_json(info.folder / "plans.json")
     settings = resolve_configuration(theirs, base.configuration)
     if "architecture" not in settings or info.has_regions or info.num_classes != 2:
-        raise ModelError(f"{info.name}: was made by an early nnU-Net v2, or for other labels than one face, and cannot "
-                         "be trained further here; begin with another model, or from scratch.")
-    configuration.update(patch_size=list(info.patch_size), spacing=list(info.spacing),
-                         architecture=settings["architecture"])
+        raise ModelError(
+            f"{info.name}: was made by an early nnU-Net v2, or for other labels than one face, and cannot "
+            "be trained further here; begin with another model, or from scratch."
+        )
+    configuration.update(patch_size=list(info.patch_size), spacing=list(info.spacing), architecture=settings["architecture"])
     plans.update(transpose_forward=list(info.transpose_forward), transpose_backward=list(info.transpose_backward))
     intensities = plans["foreground_intensity_properties_per_channel"]["0"]
     intensities.update(percentile_00_5=info.clip_low, percentile_99_5=info.clip_high, mean=info.mean, std=info.std)
 
 
-def train(plans: dict[str, Any], dataset_json: dict[str, Any], epochs: int, iterations: int, seed: int, resume: bool,
-          base: LoadedModel | None = None, device: str = "cpu", learning_rate: float | None = None) -> Path:
+def train(
+    plans: dict[str, Any],
+    dataset_json: dict[str, Any],
+    epochs: int,
+    iterations: int,
+    seed: int,
+    resume: bool,
+    base: LoadedModel | None = None,
+    device: str = "cpu",
+    learning_rate: float | None = None,
+) -> Path:
     """Train fold 'all' for ``epochs`` of ``iterations`` each; returns the folder of the checkpoints.
 
     A checkpoint is written after every epoch; ``resume`` continues the latest, and may change ``epochs``
@@ -129,8 +144,7 @@ def train(plans: dict[str, Any], dataset_json: dict[str, Any], epochs: int, iter
     ``learning_rate`` None: 2e-4 from ``base``, else 1e-3.
     """
     torch.manual_seed(seed)
-    trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json,
-                          resolve_device(device))
+    trainer = FaceTrainer({**plans, "continue_training": resume}, CONFIGURATION, "all", dataset_json, resolve_device(device))
     trainer.num_epochs = epochs
     trainer.num_iterations_per_epoch = iterations
     trainer.initial_lr = learning_rate or (LEARNING_RATE if base is None else FINE_TUNING_RATE)

@@ -31,8 +31,7 @@ def load_head(image_path: str | Path, mask_path: str | Path) -> Head:
     image, mask = (sitk.DICOMOrient(sitk.ReadImage(str(p)), "RAS") for p in (image_path, mask_path))
     if image.GetSize() != mask.GetSize():
         raise ValueError(f"{mask_path}: size {mask.GetSize()} differs from the image's {image.GetSize()}")
-    return Head(sitk.GetArrayFromImage(image).astype(np.float32), sitk.GetArrayFromImage(mask) > 0,
-                image.GetSpacing()[::-1])
+    return Head(sitk.GetArrayFromImage(image).astype(np.float32), sitk.GetArrayFromImage(mask) > 0, image.GetSpacing()[::-1])
 
 
 def can_grow_dome(head: Head) -> bool:
@@ -58,9 +57,9 @@ def grow_dome(head: Head, rng: np.random.Generator) -> Head:
         offset = [c - c / scale for c in centre]
         slices.append(ndi.affine_transform(base, np.diag([1 / scale] * 2), offset, order=1, cval=AIR_HU))
     air = np.full((int(30 / head.spacing[0]), *base.shape), AIR_HU, np.float32)
-    hu = np.concatenate([head.hu[:top + 1], np.array(slices, np.float32).reshape(-1, *base.shape), air])
+    hu = np.concatenate([head.hu[: top + 1], np.array(slices, np.float32).reshape(-1, *base.shape), air])
     face = np.zeros(hu.shape, bool)
-    face[:top + 1] = head.face[:top + 1]
+    face[: top + 1] = head.face[: top + 1]
     return Head(hu, face, head.spacing)
 
 
@@ -79,20 +78,37 @@ def pose(head: Head, spacing: float, angles_deg: Sequence[float] | np.ndarray, s
     transform.SetMatrix((np.array(euler.GetMatrix()) / scale).tolist())
     inverse = transform.GetInverse()
     low, high = keep.min(0), keep.max(0)
-    corners = np.array([inverse.TransformPoint([float(v) for v in (x, y, z)])
-                        for z in (low[0], high[0]) for y in (low[1], high[1]) for x in (low[2], high[2])])
+    corners = np.array(
+        [
+            inverse.TransformPoint([float(v) for v in (x, y, z)])
+            for z in (low[0], high[0])
+            for y in (low[1], high[1])
+            for x in (low[2], high[2])
+        ]
+    )
     start = corners.min(0) - MARGIN_MM
     size = np.ceil((corners.max(0) + MARGIN_MM - start) / spacing).astype(int)
 
     def resample(source: sitk.Image, default: float) -> np.ndarray:
-        return sitk.GetArrayFromImage(sitk.Resample(source, size.tolist(), transform, sitk.sitkLinear, start.tolist(),
-                                                    [float(spacing)] * 3, np.eye(3).ravel().tolist(), default))
+        return sitk.GetArrayFromImage(
+            sitk.Resample(
+                source,
+                size.tolist(),
+                transform,
+                sitk.sitkLinear,
+                start.tolist(),
+                [float(spacing)] * 3,
+                np.eye(3).ravel().tolist(),
+                default,
+            )
+        )
 
     return resample(image, AIR_HU), resample(mask, 0.0) > 0.5
 
 
-def crop_field_of_view(hu: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.Generator,
-                       kind: str) -> tuple[np.ndarray, np.ndarray]:
+def crop_field_of_view(
+    hu: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.Generator, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut the volume as hospitals do; ``kind``: head, top, bottom, brain or neck."""
     rows = np.nonzero(face.any((1, 2)))[0]
     low, high = int(rows.min()), int(rows.max()) + 1
@@ -140,8 +156,7 @@ def _field_of_view(head: Head, rng: np.random.Generator) -> tuple[Head, str]:
     return head, kind
 
 
-def _with_objects(hu: np.ndarray, face: np.ndarray, spacing: float,
-                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _with_objects(hu: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """(hu, face) with a sharper kernel, contrast medium, a device, a table, a head rest and metal, each at random."""
     body = synthesis.body_mask(hu)
     if rng.random() < 0.3:
@@ -159,8 +174,7 @@ def _with_objects(hu: np.ndarray, face: np.ndarray, spacing: float,
     return hu, face
 
 
-def _as_scanned(hu: np.ndarray, face: np.ndarray, spacing: float,
-                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _as_scanned(hu: np.ndarray, face: np.ndarray, spacing: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """(hu, face) with thick slices, noise and padding outside the reconstruction circle, each at random."""
     if rng.random() < 0.25:
         hu = synthesis.blur_slices(hu, spacing, rng)

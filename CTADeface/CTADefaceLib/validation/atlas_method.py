@@ -71,8 +71,7 @@ def load_atlas() -> Atlas:
     face.CopyInformation(inside)
     used = np.argwhere(sitk.GetArrayViewFromImage(inside))
     low, middle = used.min(0), used.mean(0)
-    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]])
-              for index in (low, middle)]
+    points = [inside.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (low, middle)]
     blurred = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), BLUR_MM)
     # Each step of the registration takes the gradient of the whole image: no finer than the scan's own brain.
     return Atlas(sitk.Shrink(blurred, [3, 3, 3]), face, points[0][2], points[1])
@@ -87,12 +86,14 @@ def register(volume: Volume) -> sitk.Euler3DTransform | sitk.AffineTransform:
 
     atlas, (scan, whole) = load_atlas(), _scan_brain(volume)
     used = np.argwhere(sitk.GetArrayViewFromImage(scan) > 0.5)
-    low, middle = (scan.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]])
-                   for index in (used.min(0), used.mean(0)))
+    low, middle = (
+        scan.TransformContinuousIndexToPhysicalPoint([float(x) for x in index[::-1]]) for index in (used.min(0), used.mean(0))
+    )
     coarse, found = sitk.Shrink(scan, [2, 2, 2]), []
     for start in STARTS_MM:
-        shift = sitk.TranslationTransform(3, (atlas.middle[0] - middle[0], atlas.middle[1] - middle[1],
-                                              atlas.bottom_mm - low[2] + start))
+        shift = sitk.TranslationTransform(
+            3, (atlas.middle[0] - middle[0], atlas.middle[1] - middle[1], atlas.bottom_mm - low[2] + start)
+        )
         found.append(_optimised(coarse, atlas.brain, shift))
     best, shift = min(found, key=lambda pair: pair[0])
     shifted = sitk.AffineTransform(3)
@@ -100,7 +101,7 @@ def register(volume: Volume) -> sitk.Euler3DTransform | sitk.AffineTransform:
     shifted.SetTranslation(shift.GetOffset())
     chosen: sitk.Euler3DTransform | sitk.AffineTransform = shifted
     kinds: list[sitk.Euler3DTransform | sitk.AffineTransform] = [sitk.Euler3DTransform(), sitk.AffineTransform(3)]
-    for kind in kinds[:2 if whole else 1]:
+    for kind in kinds[: 2 if whole else 1]:
         metric, tried = _optimised(coarse, atlas.brain, _as(kind, chosen))
         if metric < best and _plausible(np.reshape(tried.GetMatrix(), (3, 3))):
             best, chosen = metric, tried
@@ -146,18 +147,23 @@ def _scan_brain(volume: Volume) -> tuple[sitk.Image, bool]:
     inside, steps = brain(volume)
     spacing = [n * s for n, s in zip(steps, volume.geometry.ras_spacing())]
     if inside.sum() * np.prod(spacing) / 1000 < LEAST_BRAIN_ML:
-        raise InputError(f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to "
-                         "register an atlas to; the atlas baselines need more of the head.")
+        raise InputError(
+            f"{volume.name}: less than {LEAST_BRAIN_ML:.0f} ml of a brain is in view, too little to "
+            "register an atlas to; the atlas baselines need more of the head."
+        )
     every = tuple(slice(None, None, n) for n in steps)
     tissue = volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU
     box = []
     for axis, step in enumerate(spacing):
         others = tuple(a for a in range(3) if a != axis)
-        used, seen, margin = (np.flatnonzero(inside.any(others)), np.flatnonzero(tissue.any(others)),
-                              int(np.ceil(MARGIN_MM / step)))
+        used, seen, margin = (
+            np.flatnonzero(inside.any(others)),
+            np.flatnonzero(tissue.any(others)),
+            int(np.ceil(MARGIN_MM / step)),
+        )
         low, high = (seen[0], seen[-1]) if axis == 0 else (0, inside.shape[axis] - 1)
         box.append(slice(max(used[0] - margin, low), min(used[-1] + margin, high) + 1))
-    whole = bool(tissue[np.flatnonzero(inside.any((1, 2)))[-1] + 1:].any())
+    whole = bool(tissue[np.flatnonzero(inside.any((1, 2)))[-1] + 1 :].any())
     image = sitk.GetImageFromArray(inside[tuple(box)].astype(np.float32))
     image = _placed(image, volume, steps, [b.start for b in box])
     return sitk.SmoothingRecursiveGaussian(image, BLUR_MM), whole
@@ -185,8 +191,17 @@ def warped(image: sitk.Image, transform: sitk.Transform, volume: Volume) -> np.n
     import SimpleITK as sitk
 
     grid, geometry = volume.stored.shape[::-1], volume.geometry
-    found = sitk.Resample(image, [int(n) for n in grid], transform, sitk.sitkNearestNeighbor, list(geometry.origin),
-                          list(geometry.spacing), np.ravel(geometry.direction).tolist(), 0, sitk.sitkUInt8)
+    found = sitk.Resample(
+        image,
+        [int(n) for n in grid],
+        transform,
+        sitk.sitkNearestNeighbor,
+        list(geometry.origin),
+        list(geometry.spacing),
+        np.ravel(geometry.direction).tolist(),
+        0,
+        sitk.sitkUInt8,
+    )
     return sitk.GetArrayFromImage(found)
 
 

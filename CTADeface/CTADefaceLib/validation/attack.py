@@ -54,7 +54,7 @@ def clues(hu: np.ndarray) -> dict[str, np.ndarray]:
         found[f"constant {number}"] = foremost(runs(hu == value))
     values = hu.astype(np.float32)
     mean = ndi.uniform_filter(values, 3)
-    deviation = np.sqrt(np.maximum(ndi.uniform_filter(values ** 2, 3) - mean ** 2, 0))
+    deviation = np.sqrt(np.maximum(ndi.uniform_filter(values**2, 3) - mean**2, 0))
     found["no noise"] = foremost(deviation < FLAT_HU)
     found["step"] = foremost(np.abs(np.diff(values, axis=1, prepend=values[:, :1])) > STEP_HU)
     return found
@@ -77,8 +77,9 @@ def error_of(guess: np.ndarray, skin: np.ndarray, spacing: float, moved: bool = 
     return float(min(np.median(np.abs(distance + move)) for move in moves))
 
 
-def boundary_error(volume: Volume, mask: np.ndarray, fill: str | float,
-                   frame: Frame | None = None) -> dict[str, str | float] | None:
+def boundary_error(
+    volume: Volume, mask: np.ndarray, fill: str | float, frame: Frame | None = None
+) -> dict[str, str | float] | None:
     """The attacker's error on a head with noise (see ``noisy``), filled.
 
     Parameters: ``volume`` a ``Volume``; ``mask`` bool (k, j, i), not empty; ``fill`` and ``frame`` as for
@@ -102,5 +103,10 @@ def boundary_error(volume: Volume, mask: np.ndarray, fill: str | float,
     guesses = {name: guess[lines] for name, guess in clues(hu).items()}
     errors = {name: error_of(guess, skin[lines], spacing) for name, guess in guesses.items()}
     best = min(errors, key=lambda name: errors[name])
-    return {"clue": best, "moved_mm": errors[best], "depth_only_mm": yardstick, "lines": int(lines.sum()),
-            "as_shown_mm": min(error_of(guess, skin[lines], spacing, moved=False) for guess in guesses.values())}
+    return {
+        "clue": best,
+        "moved_mm": errors[best],
+        "depth_only_mm": yardstick,
+        "lines": int(lines.sum()),
+        "as_shown_mm": min(error_of(guess, skin[lines], spacing, moved=False) for guess in guesses.values()),
+    }

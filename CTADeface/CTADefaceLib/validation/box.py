@@ -54,5 +54,5 @@ def extended(box: np.ndarray, volume: Volume) -> np.ndarray:
     rows, columns = np.flatnonzero(box.any((0, 2))), np.flatnonzero(box.any((0, 1)))
     mask = np.zeros(volume.stored.shape, bool)
     mean = round(float(np.mean(np.nonzero(box)[0])))
-    ras_view(mask, volume.geometry)[:mean + 1, rows[0]:, columns] = True
+    ras_view(mask, volume.geometry)[: mean + 1, rows[0] :, columns] = True
     return mask

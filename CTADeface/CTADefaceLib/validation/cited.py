@@ -25,5 +25,10 @@ def cited(summary: Summary, key: Key) -> dict[str, Any]:
     if PROBE in summary.states:
         found = {title: summary.gallery(PROBE, who, across=True) for who, title in WHO.items()}
         figures = [{"title": title, **one} for title, one in found.items() if math.isfinite(one["auc"])]
-    return {"command": COMMAND + own, "probe": TITLES[PROBE], "figures": figures, "protocol": summary.protocol.as_dict(),
-            "made_of": key}
+    return {
+        "command": COMMAND + own,
+        "probe": TITLES[PROBE],
+        "figures": figures,
+        "protocol": summary.protocol.as_dict(),
+        "made_of": key,
+    }

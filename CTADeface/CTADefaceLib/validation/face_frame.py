@@ -20,8 +20,18 @@ MIDDLE_MM = 12.0
 # mm above the tip of the nose, in the image's axes.
 NASION_MM, CHIN_MM = (20.0, 45.0), (-80.0, -42.0)
 MOST_PITCH = np.deg2rad(35.0)
-ZONES = ("forehead", "eyes and brows", "nose", "right cheek", "left cheek", "mouth", "chin", "right jaw line",
-         "left jaw line", "submental")
+ZONES = (
+    "forehead",
+    "eyes and brows",
+    "nose",
+    "right cheek",
+    "left cheek",
+    "mouth",
+    "chin",
+    "right jaw line",
+    "left jaw line",
+    "submental",
+)
 # The plane below the jaw rises by this per mm from the chin backwards.
 JAW_SLOPE = 0.35
 
@@ -45,10 +55,18 @@ class FaceFrame:
         up, forwards, right = np.asarray(points).T
         beside = np.abs(right)
         below = up < self.chin[0] + JAW_SLOPE * np.maximum(self.chin[1] - forwards, 0)
-        rules = [(below, "submental"), (up > 45, "forehead"), ((up > 15) & (beside > 12), "eyes and brows"),
-                 ((up > -8) & (beside <= 18), "nose"), ((up > -45) & (up <= -8) & (beside <= 28), "mouth"),
-                 ((up <= -45) & (beside <= 28), "chin"), ((up <= -35) & (right > 0), "right jaw line"),
-                 (up <= -35, "left jaw line"), (right > 0, "right cheek"), (right <= 0, "left cheek")]
+        rules = [
+            (below, "submental"),
+            (up > 45, "forehead"),
+            ((up > 15) & (beside > 12), "eyes and brows"),
+            ((up > -8) & (beside <= 18), "nose"),
+            ((up > -45) & (up <= -8) & (beside <= 28), "mouth"),
+            ((up <= -45) & (beside <= 28), "chin"),
+            ((up <= -35) & (right > 0), "right jaw line"),
+            (up <= -35, "left jaw line"),
+            (right > 0, "right cheek"),
+            (right <= 0, "left cheek"),
+        ]
         return np.select([rule for rule, _ in rules], [ZONES.index(name) for _, name in rules])
 
 
@@ -98,8 +116,9 @@ def _axes(nasion: Point | None, chin: Point | None) -> tuple[Point, Point]:
     return (np.cos(pitch), np.sin(pitch)), (-np.sin(pitch), np.cos(pitch))
 
 
-def _chin(bone: np.ndarray, spacing: np.ndarray, chin: Point | None, tip: Point, origin: np.ndarray, up: Point,
-          forwards: Point) -> Point:
+def _chin(
+    bone: np.ndarray, spacing: np.ndarray, chin: Point | None, tip: Point, origin: np.ndarray, up: Point, forwards: Point
+) -> Point:
     """(up, forwards) in mm of the lowest bone close behind the foremost bone of the chin."""
     if chin is None:
         return -62.0, BEHIND_MM

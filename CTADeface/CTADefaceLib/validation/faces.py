@@ -42,8 +42,10 @@ class HogDetector:
     def find(self, picture: np.ndarray) -> list[Box]:
         """``Box``es in a uint8 RGB picture (rows, columns, 3), the surest first."""
         found, scores, _ = self._detector.run(np.ascontiguousarray(picture), UPSAMPLE, 0.0)
-        return sorted((Box(f.left(), f.top(), f.width(), f.height(), float(s)) for f, s in zip(found, scores)),
-                      key=lambda b: -b.confidence)
+        return sorted(
+            (Box(f.left(), f.top(), f.width(), f.height(), float(s)) for f, s in zip(found, scores)),
+            key=lambda b: -b.confidence,
+        )
 
 
 class DlibEmbedder:
@@ -66,11 +68,13 @@ class Faces:
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
         self._detectors: dict[str, Detector | HogDetector] = dict(
-            zip(DETECTORS, (Detector(), Detector(new_onnx_detector()), HogDetector())))
+            zip(DETECTORS, (Detector(), Detector(new_onnx_detector()), HogDetector()))
+        )
         self._recognisers: dict[str, Embedder | DlibEmbedder] = dict(zip(RECOGNISERS, (Embedder(), DlibEmbedder())))
 
-    def look(self, pictures: Sequence[np.ndarray], frames: Sequence[Frame],
-             originals: Sequence[ViewFaces] | None = None) -> list[ViewFaces]:
+    def look(
+        self, pictures: Sequence[np.ndarray], frames: Sequence[Frame], originals: Sequence[ViewFaces] | None = None
+    ) -> list[ViewFaces]:
         """One dict a view, for JSON: ``boxes`` by detector, ``face`` and ``crop`` points by recogniser.
 
         Parameters: ``pictures`` and ``frames`` (``identity.views.Frame``) by view; ``originals`` what this returned for
@@ -78,24 +82,35 @@ class Faces:
         """
         results = []
         for number, (picture, at) in enumerate(zip(pictures, frames, strict=True)):
-            boxes = {name: [self._measured(box, at) for box in detector.find(picture)]
-                     for name, detector in self._detectors.items()}
+            boxes = {
+                name: [self._measured(box, at) for box in detector.find(picture)] for name, detector in self._detectors.items()
+            }
             own = surest(boxes["mtcnn"])
             first = own if originals is None else surest(originals[number]["boxes"]["mtcnn"])
             face = own or first if first else None
-            results.append({"boxes": boxes, "crop": self._points(picture, self._square(at)),
-                            "face": self._points(picture, _box(face)) if face else None})
+            results.append(
+                {
+                    "boxes": boxes,
+                    "crop": self._points(picture, self._square(at)),
+                    "face": self._points(picture, _box(face)) if face else None,
+                }
+            )
         return results
 
     def _points(self, picture: np.ndarray, box: Box) -> dict[str, list[float]]:
-        return {name: np.round(recogniser.embed(picture, box), DIGITS).tolist()
-                for name, recogniser in self._recognisers.items()}
+        return {
+            name: np.round(recogniser.embed(picture, box), DIGITS).tolist() for name, recogniser in self._recognisers.items()
+        }
 
     def _measured(self, box: Box, at: Frame) -> MeasuredBox:
         width, offset = box_mm(box, at)
-        return {"box": [int(box.left), int(box.top), int(box.width), int(box.height)],
-                "confidence": round(box.confidence, DIGITS), "width_mm": round(width, 1), "offset_mm": round(offset, 1),
-                "counted": bool(counts(width, offset, self._protocol.face_width_mm, self._protocol.face_offset_mm))}
+        return {
+            "box": [int(box.left), int(box.top), int(box.width), int(box.height)],
+            "confidence": round(box.confidence, DIGITS),
+            "width_mm": round(width, 1),
+            "offset_mm": round(offset, 1),
+            "counted": bool(counts(width, offset, self._protocol.face_width_mm, self._protocol.face_offset_mm)),
+        }
 
     def _square(self, at: Frame) -> Box:
         side = round(self._protocol.crop_mm / at.mm_per_pixel)

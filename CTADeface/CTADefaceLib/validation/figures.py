@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from .results_store import Store
     from .study_summary import Summary
 
-SHORT = {ORIGINAL: "Original", "reference-published": "Reference\npublished",
-         "reference-levelled": "Reference\nlevelled",
-         "ours-published": "CTADeface\npublished", "ours-levelled": "CTADeface\nlevelled", "box-published": "Box",
-         "atlas-published": "Atlas"}
+SHORT = {
+    ORIGINAL: "Original",
+    "reference-published": "Reference\npublished",
+    "reference-levelled": "Reference\nlevelled",
+    "ours-published": "CTADeface\npublished",
+    "ours-levelled": "CTADeface\nlevelled",
+    "box-published": "Box",
+    "atlas-published": "Atlas",
+}
 DPI = 110
 
 
@@ -62,7 +67,7 @@ def montage(summary: Summary, store: Store, heads: Sequence[str] | None = None) 
 
     originals = {head: found for head in summary.heads if (found := summary.result(head, ORIGINAL))}
     finest = sorted(originals, key=lambda head: float(np.prod(originals[head]["spacing_mm"])))
-    rows = heads or finest[:summary.protocol.montage_heads]
+    rows = heads or finest[: summary.protocol.montage_heads]
     if not rows:
         return None
     drawn = Figure(figsize=(1.7 * len(summary.states), 1.8 * len(rows) + 0.4), layout="constrained")
@@ -78,6 +83,10 @@ def montage(summary: Summary, store: Store, heads: Sequence[str] | None = None) 
         line[0].set_ylabel(head, fontsize=7)
     for axes, state in zip(grid[0], summary.states):
         axes.set_title(SHORT[state], fontsize=8)
-    return Picture("Heads before and after (as Fig. 2)", drawn,
-                   f"CT-Muscle rendering, {summary.protocol.published_view}. "
-                   + "; ".join(f"{SHORT[s]}: {TITLES[s]}" for s in summary.states[1:]).replace("\n", " ") + ".")
+    return Picture(
+        "Heads before and after (as Fig. 2)",
+        drawn,
+        f"CT-Muscle rendering, {summary.protocol.published_view}. "
+        + "; ".join(f"{SHORT[s]}: {TITLES[s]}" for s in summary.states[1:]).replace("\n", " ")
+        + ".",
+    )

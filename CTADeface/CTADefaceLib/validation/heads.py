@@ -39,8 +39,9 @@ def find_cases(folder: str | Path, names: Collection[str] | None = None) -> list
     cases = sorted((c for c in cases if names is None or c.name in names), key=lambda c: (c.subset, c.name))
     missing = set(names or ()) - {c.name for c in cases}
     if missing or not cases:
-        raise InputError(f"{folder}: no {IMAGE_SUFFIX} with {MASK_SUFFIX} of {sorted(missing) or 'any head'}; "
-                         "name another folder.")
+        raise InputError(
+            f"{folder}: no {IMAGE_SUFFIX} with {MASK_SUFFIX} of {sorted(missing) or 'any head'}; name another folder."
+        )
     return cases
 
 

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 ALL = "all"
 RETRAINED = tuple(f"retrained-{name}" for name in ATTACKERS)
-WHO = {"facenet": "FaceNet", "dlib": "dlib", ALL: "All recognisers",
-       "retrained-distances": "Retrained, distances", "retrained-elements": "Retrained, elements"}
+WHO = {
+    "facenet": "FaceNet",
+    "dlib": "dlib",
+    ALL: "All recognisers",
+    "retrained-distances": "Retrained, distances",
+    "retrained-elements": "Retrained, elements",
+}
 
 
 class Identified(TypedDict):
@@ -129,9 +134,16 @@ def identified(distances: np.ndarray, own: Sequence[int], stretch: float = 1.0) 
     area = auc(same, different)
     low, high = stretched(area, *auc_interval(same, heads, different, pairs), stretch) if same else (math.nan, math.nan)
     rank1_low, rank1_high = wilson(first, len(same))
-    return {"heads": len(same), "rank1": int(first), "rank1_low": rank1_low, "rank1_high": rank1_high,
-            "auc": area, "auc_low": low, "auc_high": high,
-            "chance": float(np.mean(1 / np.array(sizes))) if sizes else math.nan}
+    return {
+        "heads": len(same),
+        "rank1": int(first),
+        "rank1_low": rank1_low,
+        "rank1_high": rank1_high,
+        "auc": area,
+        "auc_low": low,
+        "auc_high": high,
+        "chance": float(np.mean(1 / np.array(sizes))) if sizes else math.nan,
+    }
 
 
 def _nobody(heads: int) -> np.ndarray:

@@ -21,8 +21,9 @@ SAMPLES = 2000
 SEED = 0
 
 
-def auc_interval(same: ArrayLike, same_heads: ArrayLike, different: ArrayLike, different_heads: ArrayLike,
-                 level: float = 0.95) -> tuple[float, float]:
+def auc_interval(
+    same: ArrayLike, same_heads: ArrayLike, different: ArrayLike, different_heads: ArrayLike, level: float = 0.95
+) -> tuple[float, float]:
     """(low, high) of the ROC-AUC of telling near distances from far ones; (nan, nan) without either.
 
     Parameters: ``same`` (n,) distances of the heads ``same_heads`` (n,) to themselves; ``different`` (m,) distances of
@@ -32,7 +33,7 @@ def auc_interval(same: ArrayLike, same_heads: ArrayLike, different: ArrayLike, d
     if not len(same) or not len(different):
         return math.nan, math.nan
     names, index = np.unique(np.r_[np.ravel(same_heads), np.ravel(different_heads)], return_inverse=True)
-    mine, pairs = index[:len(same)], index[len(same):].reshape(-1, 2)
+    mine, pairs = index[: len(same)], index[len(same) :].reshape(-1, 2)
     order = np.argsort(different)
     # The first of the sorted distances that is as far as the own one, and the first that is farther.
     places = [np.searchsorted(different[order], same, side) for side in ("left", "right")]

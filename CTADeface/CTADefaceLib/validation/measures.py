@@ -39,14 +39,20 @@ def overlap(volume: Volume, mask: np.ndarray, reference: np.ndarray, protocol: P
     ours, wanted = mask & tissue, reference & tissue
     distances = surface_distances(ours, wanted, volume.geometry.spacing[::-1])
     ml = float(np.prod(volume.geometry.spacing)) / 1000
-    return {"dice": dice(mask, reference), "dice_tissue": dice(ours, wanted), "hd95_mm": hausdorff95(distances),
-            "surface_dice": surface_dice(distances, protocol.surface_tolerance_mm),
-            "mask_ml": float(mask.sum()) * ml, "over_ml": float((ours & ~wanted).sum()) * ml,
-            "missed_ml": float((wanted & ~ours).sum()) * ml}
+    return {
+        "dice": dice(mask, reference),
+        "dice_tissue": dice(ours, wanted),
+        "hd95_mm": hausdorff95(distances),
+        "surface_dice": surface_dice(distances, protocol.surface_tolerance_mm),
+        "mask_ml": float(mask.sum()) * ml,
+        "over_ml": float((ours & ~wanted).sum()) * ml,
+        "missed_ml": float((wanted & ~ours).sum()) * ml,
+    }
 
 
-def left_and_lost(volume: Volume, skin: Skin | None, mask: np.ndarray, after: np.ndarray,
-                  value: float | np.generic) -> dict[str, float | None]:
+def left_and_lost(
+    volume: Volume, skin: Skin | None, mask: np.ndarray, after: np.ndarray, value: float | np.generic
+) -> dict[str, float | None]:
     """Residual skin, and changed brain and bone, by the product's own checks.
 
     Parameters: ``skin`` the ``head.skin.Skin`` of the original, None where no head was found in it; ``after`` the stored
@@ -54,21 +60,23 @@ def left_and_lost(volume: Volume, skin: Skin | None, mask: np.ndarray, after: np
     judge itself.
     """
     frame = skin.view.frame if skin else None
-    return {"residual_skin": FaceLeft(skin, after).share if skin else None,
-            "brain_ml": brain_untouched(volume, after, *brain(volume)).value,
-            "bone_ml": bone_untouched(find_changes(volume, after, mask, value, frame), volume).value}
+    return {
+        "residual_skin": FaceLeft(skin, after).share if skin else None,
+        "brain_ml": brain_untouched(volume, after, *brain(volume)).value,
+        "bone_ml": bone_untouched(find_changes(volume, after, mask, value, frame), volume).value,
+    }
 
 
-def attacked(noisy_volume: Volume, mask: np.ndarray, fill: str | float,
-             frame: Frame | None = None) -> dict[str, str | float | None]:
+def attacked(
+    noisy_volume: Volume, mask: np.ndarray, fill: str | float, frame: Frame | None = None
+) -> dict[str, str | float | None]:
     """``attack.boundary_error`` with its keys prefixed; None, and the reason, where the attack cannot be run."""
     try:
         found, reason = boundary_error(noisy_volume, mask, fill, frame), "no line of skin in the mask"
     except MaskError as error:
         found, reason = None, str(error)
     if found is None:
-        return {"attack_moved_mm": None, "attack_depth_only_mm": None, "attack_as_shown_mm": None,
-                "attack_note": reason}
+        return {"attack_moved_mm": None, "attack_depth_only_mm": None, "attack_as_shown_mm": None, "attack_note": reason}
     return {f"attack_{key}": found[key] for key in ("moved_mm", "depth_only_mm", "as_shown_mm", "clue")}
 
 
@@ -88,8 +96,10 @@ def surface_distances(a: np.ndarray, b: np.ndarray, spacing: Sequence[float]) ->
         return None
     box = ndi.find_objects((a | b).astype(np.uint8))[0]
     surface_a, surface_b = _surface(a[box]), _surface(b[box])
-    return (ndi.distance_transform_edt(~surface_b, spacing)[surface_a],
-            ndi.distance_transform_edt(~surface_a, spacing)[surface_b])
+    return (
+        ndi.distance_transform_edt(~surface_b, spacing)[surface_a],
+        ndi.distance_transform_edt(~surface_a, spacing)[surface_b],
+    )
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:

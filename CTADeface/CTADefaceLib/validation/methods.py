@@ -23,13 +23,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ORIGINAL = "original"
-METHODS = {f"{source}-{fill}": (source, fill)
-           for source, fill in (("reference", "published"), ("reference", "levelled"), ("ours", "published"),
-                                ("ours", "levelled"), ("box", "published"), ("atlas", "published"))}
-TITLES = {ORIGINAL: "Original", "reference-published": "Reference mask, published fill",
-          "reference-levelled": "Reference mask, levelled fill", "ours-published": "CTADeface mask, published fill",
-          "ours-levelled": "CTADeface mask, levelled fill", "box-published": "Box over mouth and nose (after ICHSEG)",
-          "atlas-published": "Atlas mask (caideface)"}
+METHODS = {
+    f"{source}-{fill}": (source, fill)
+    for source, fill in (
+        ("reference", "published"),
+        ("reference", "levelled"),
+        ("ours", "published"),
+        ("ours", "levelled"),
+        ("box", "published"),
+        ("atlas", "published"),
+    )
+}
+TITLES = {
+    ORIGINAL: "Original",
+    "reference-published": "Reference mask, published fill",
+    "reference-levelled": "Reference mask, levelled fill",
+    "ours-published": "CTADeface mask, published fill",
+    "ours-levelled": "CTADeface mask, levelled fill",
+    "box-published": "Box over mouth and nose (after ICHSEG)",
+    "atlas-published": "Atlas mask (caideface)",
+}
 
 
 @dataclass(frozen=True)

@@ -51,13 +51,13 @@ class Head:
     def lines(self, array: np.ndarray) -> np.ndarray:
         """The lines of any array on the volume's grid, (S', A, R'), copied."""
         view = ras_view(array, self.volume.geometry)
-        return np.ascontiguousarray(view[::self.steps[0], :, ::self.steps[2]])
+        return np.ascontiguousarray(view[:: self.steps[0], :, :: self.steps[2]])
 
     @cached_property
     def body(self) -> np.ndarray:
         """Bool (S', A, R'): tissue of the largest piece, without what is thinner than 6 mm or hovers apart."""
         tissue = self.hu > TISSUE_HU
-        coarse = tissue[:, ::self.steps[1]]
+        coarse = tissue[:, :: self.steps[1]]
         labels, _ = ndi.label(ndi.binary_opening(coarse))
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
@@ -92,13 +92,15 @@ class Head:
         rows, columns = np.indices(shadow.shape)
         width = shadow.sum(1)
         middle = (shadow * columns).sum(1) / np.maximum(width, 1)
-        return ((np.abs(columns - middle[:, None]) * self.spacing[2] <= NOSE_OFF_MIDDLE_MM)
-                & (width[:, None] * self.spacing[2] <= HEAD_WIDTH_MM)
-                & ((used[-1] - rows) * self.spacing[0] <= HEAD_HEIGHT_MM))
+        return (
+            (np.abs(columns - middle[:, None]) * self.spacing[2] <= NOSE_OFF_MIDDLE_MM)
+            & (width[:, None] * self.spacing[2] <= HEAD_WIDTH_MM)
+            & ((used[-1] - rows) * self.spacing[0] <= HEAD_HEIGHT_MM)
+        )
 
 
 def _before_its_sides(front: np.ndarray, lines: int) -> np.ndarray:
     """mm by which each line's skin lies before the foremost skin ``lines`` to its left or right; NaN at the borders."""
     result = np.full(front.shape, np.nan)
-    result[:, lines:-lines] = front[:, lines:-lines] - np.fmax(front[:, :-2 * lines], front[:, 2 * lines:])
+    result[:, lines:-lines] = front[:, lines:-lines] - np.fmax(front[:, : -2 * lines], front[:, 2 * lines :])
     return result

@@ -45,8 +45,7 @@ class Protocol:
     @property
     def views(self) -> tuple[View, ...]:
         """All ``View``s, yaw by yaw within pitch."""
-        return tuple(View(f"pitch {pitch:g} yaw {yaw:g}", pitch, yaw)
-                     for pitch in self.pitches_deg for yaw in self.yaws_deg)
+        return tuple(View(f"pitch {pitch:g} yaw {yaw:g}", pitch, yaw) for pitch in self.pitches_deg for yaw in self.yaws_deg)
 
     @property
     def published_index(self) -> int:
@@ -57,8 +56,12 @@ class Protocol:
     def neighbours(self) -> list[tuple[int, int]]:
         """Pairs of indices of different views of one pitch, both ways."""
         views = self.views
-        return [(a, b) for a, one in enumerate(views) for b, other in enumerate(views)
-                if one.pitch_deg == other.pitch_deg and a != b]
+        return [
+            (a, b)
+            for a, one in enumerate(views)
+            for b, other in enumerate(views)
+            if one.pitch_deg == other.pitch_deg and a != b
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""

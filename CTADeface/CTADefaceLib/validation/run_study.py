@@ -76,9 +76,13 @@ class HeadStudy:
         """(result, picture of the published view) of the head as it is."""
         volume, reference = self._read
         views, picture = self._look(volume.stored)
-        return {"views": views, "voxels": list(volume.stored.shape[::-1]), "subset": self._case.subset,
-                "spacing_mm": [round(float(s), 3) for s in volume.geometry.spacing],
-                "reference_ml": float(reference.sum() * np.prod(volume.geometry.spacing) / 1000)}, picture
+        return {
+            "views": views,
+            "voxels": list(volume.stored.shape[::-1]),
+            "subset": self._case.subset,
+            "spacing_mm": [round(float(s), 3) for s in volume.geometry.spacing],
+            "reference_ml": float(reference.sum() * np.prod(volume.geometry.spacing) / 1000),
+        }, picture
 
     def method(self, name: str, original: Result) -> tuple[Result, np.ndarray]:
         """(result, picture) of one method; ``original`` is the result of ``original``."""
@@ -90,22 +94,42 @@ class HeadStudy:
         after, value = filled(volume, mask, fill, frame=self._head)
         filling = time.monotonic() - started
         views, picture = self._look(after, original["views"])
-        measured = (overlap(volume, mask, reference, self._protocol)
-                    | left_and_lost(volume, self._skin, mask, after, value) | attacked(self._noisy, mask, fill, self._head))
-        return {"views": views, "measures": measured, "mask_seconds": made.seconds,
-                "mask_cpu_seconds": made.cpu_seconds, "fill_seconds": filling}, picture
+        measured = (
+            overlap(volume, mask, reference, self._protocol)
+            | left_and_lost(volume, self._skin, mask, after, value)
+            | attacked(self._noisy, mask, fill, self._head)
+        )
+        return {
+            "views": views,
+            "measures": measured,
+            "mask_seconds": made.seconds,
+            "mask_cpu_seconds": made.cpu_seconds,
+            "fill_seconds": filling,
+        }, picture
 
     def _look(self, stored: np.ndarray, originals: list[ViewFaces] | None = None) -> tuple[list[ViewFaces], np.ndarray]:
         """(what ``Faces.look`` finds, picture of the published view) of stored values."""
         volume, protocol = self._read[0], self._protocol
         focus, frames = self._camera
-        pictures = draw_views(volume.to_hu(stored), volume.geometry.affine(), focus, protocol.views,
-                              protocol.size_pixels, protocol.smoothing_pixels)
+        pictures = draw_views(
+            volume.to_hu(stored),
+            volume.geometry.affine(),
+            focus,
+            protocol.views,
+            protocol.size_pixels,
+            protocol.smoothing_pixels,
+        )
         return self._faces.look(pictures, frames, originals), pictures[protocol.published_index]
 
 
-def run_study(cases: Sequence[Case], store: Store, protocol: Protocol, faces: Callable[[], Faces],
-              model: str | None = None, say: Callable[[str], None] = lambda text: None) -> Results:
+def run_study(
+    cases: Sequence[Case],
+    store: Store,
+    protocol: Protocol,
+    faces: Callable[[], Faces],
+    model: str | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Results:
     """The results by head and method: {head: {method: result}}; with ``error`` where a method failed.
 
     Parameters: ``store`` a ``results_store.Store``; ``faces`` makes a ``faces.Faces`` when it is first needed;
@@ -124,8 +148,10 @@ def run_study(cases: Sequence[Case], store: Store, protocol: Protocol, faces: Ca
                 made = made or faces()
                 study = study or HeadStudy(case, protocol, made, model)
                 result = _computed(study, name, found.get(ORIGINAL, {}), key, store, case.name)
-                say(f"{number + 1}/{len(cases)} {case.name} {name}: "
-                    f"{result.get('error') or format(result['seconds'], '.1f') + ' s'}")
+                say(
+                    f"{number + 1}/{len(cases)} {case.name} {name}: "
+                    f"{result.get('error') or format(result['seconds'], '.1f') + ' s'}"
+                )
             found[name] = result
         results[case.name] = found
     return results

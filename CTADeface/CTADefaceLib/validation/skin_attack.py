@@ -64,7 +64,7 @@ def _surroundings(map_: np.ndarray, wide: bool) -> list[np.ndarray]:
     for offset in OFFSETS:
         for rows, columns in ((-offset, 0), (offset, 0), (0, -offset), (0, offset)):
             top, left = margin + rows, margin + columns
-            layers.append(edges[top:top + base.shape[0], left:left + base.shape[1]])
+            layers.append(edges[top : top + base.shape[0], left : left + base.shape[1]])
     return [np.where(np.isfinite(map_), map_, -1.0), ndi.laplace(layers[1]), *layers]
 
 
@@ -130,8 +130,9 @@ class Attacker:
         names = ("bone", "left", "around") if self.wide else ()
         self._shapes = {name: Shapes.of([getattr(h, name) for h in shown]) for name in names}
         self._learn_depths(shown)
-        parts = [(self._features(h)[lines], self._bases(h)[:, lines], h.skin[lines])
-                 for h in shown for lines in [_training_rays(h)]]
+        parts = [
+            (self._features(h)[lines], self._bases(h)[:, lines], h.skin[lines]) for h in shown for lines in [_training_rays(h)]
+        ]
         features, skin = np.concatenate([p[0] for p in parts]), np.concatenate([p[2] for p in parts])
         bases = np.concatenate([p[1] for p in parts], 1)
         self._models = [_regressor(seed).fit(features, skin - base) for seed, base in enumerate(bases)]
@@ -142,8 +143,7 @@ class Attacker:
         seen = self._seen(head)
         features, bases = self._features(seen), self._bases(seen)
         flat = features.reshape(-1, features.shape[-1])
-        return np.mean([model.predict(flat).reshape(base.shape) + base
-                        for model, base in zip(self._models, bases)], 0)
+        return np.mean([model.predict(flat).reshape(base.shape) + base for model, base in zip(self._models, bases)], 0)
 
     def _seen(self, head: Rays) -> Seen:
         return Seen.of(head, self.source)
@@ -172,10 +172,17 @@ class Attacker:
     def _features(self, head: Seen) -> np.ndarray:
         """(elevation, azimuth, features)."""
         shape = head.bone.shape
-        maps = [*np.broadcast_arrays(ELEVATION[:, None], AZIMUTH[None]), np.broadcast_to(np.abs(AZIMUTH), shape),
-                *_surroundings(head.bone, self.wide), smoothed(np.isfinite(head.bone).astype(float), 4.0),
-                *_surroundings(head.left, self.wide), head.left - smoothed(head.bone, SMOOTH[1]), head.muscle - head.left,
-                *head.behind, smoothed(head.left - head.muscle, 4.0)]
+        maps = [
+            *np.broadcast_arrays(ELEVATION[:, None], AZIMUTH[None]),
+            np.broadcast_to(np.abs(AZIMUTH), shape),
+            *_surroundings(head.bone, self.wide),
+            smoothed(np.isfinite(head.bone).astype(float), 4.0),
+            *_surroundings(head.left, self.wide),
+            head.left - smoothed(head.bone, SMOOTH[1]),
+            head.muscle - head.left,
+            *head.behind,
+            smoothed(head.left - head.muscle, 4.0),
+        ]
         whole = [number for name, shapes in self._shapes.items() for number in shapes(getattr(head, name))]
         if self.wide:
             maps.append(head.around)
@@ -186,9 +193,16 @@ class Attacker:
 def _regressor(seed: int) -> HistGradientBoostingRegressor:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return HistGradientBoostingRegressor(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=LEARNING_RATE,
-                                         min_samples_leaf=LEAST_RAYS, l2_regularization=1.0, max_features=0.5,
-                                         early_stopping=False, random_state=seed)
+    return HistGradientBoostingRegressor(
+        max_iter=TREES,
+        max_leaf_nodes=LEAVES,
+        learning_rate=LEARNING_RATE,
+        min_samples_leaf=LEAST_RAYS,
+        l2_regularization=1.0,
+        max_features=0.5,
+        early_stopping=False,
+        random_state=seed,
+    )
 
 
 def _training_rays(head: Seen) -> np.ndarray:

@@ -51,8 +51,9 @@ def friedman(groups: Sequence[np.ndarray]) -> float | None:
     return _quiet(lambda: friedmanchisquare(*groups).pvalue)
 
 
-def signed_rank(groups: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]
-                ) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+def signed_rank(
+    groups: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[float | None, float | None]]:
     """Wilcoxon's signed-rank test of each of ``pairs`` of names of ``groups``: dict pair -> (p, p after Bonferroni)."""
     raw = [_wilcoxon_p(groups[first], groups[second]) for first, second in pairs]
     return dict(zip(pairs, zip(raw, bonferroni(raw))))
@@ -87,8 +88,11 @@ def paired_t(first: np.ndarray, second: np.ndarray, alpha: float) -> PairedT:
     if len(difference) < LEAST_PAIRS or np.ptp(difference) == 0:
         return {"shapiro_p": None, "normal": None, "p": None}
     check = _quiet(lambda: shapiro(difference).pvalue)
-    return {"shapiro_p": check, "normal": None if check is None else bool(check > alpha),
-            "p": _quiet(lambda: ttest_rel(first, second).pvalue)}
+    return {
+        "shapiro_p": check,
+        "normal": None if check is None else bool(check > alpha),
+        "p": _quiet(lambda: ttest_rel(first, second).pvalue),
+    }
 
 
 def _quiet(test: Callable[[], float]) -> float | None:

@@ -39,8 +39,7 @@ def limits(summary: Summary) -> list[str]:
     originals = [found for head in summary.heads if (found := summary.result(head, ORIGINAL))]
     coarse = sum(max(found["spacing_mm"][:2]) > 2 for found in originals)
     return [
-        f"n = {heads} heads (the paper: {PAPER_N}); p above 0.05 after correction do not show that two methods are "
-        "alike.",
+        f"n = {heads} heads (the paper: {PAPER_N}); p above 0.05 after correction do not show that two methods are alike.",
         f"{coarse} of {heads} heads have voxels of more than 2 mm in plane: their faces are steps, which detectors "
         "seldom find even before defacing, so low rates after it say little on these heads.",
         "The reference masks were made semi-automatically and looked at one by one; they are not drawn by hand, and "
@@ -52,8 +51,7 @@ def limits(summary: Summary) -> list[str]:
         "own.",
         f"Neither the heads nor the weights of {PAPER} are at hand; its figures stand beside ours for orientation, "
         "and no number was read off its box plots.",
-        "One scan a head: identification is between a head and its own scan, not between two scans or scan and "
-        "photograph.",
+        "One scan a head: identification is between a head and its own scan, not between two scans or scan and photograph.",
     ]
 
 
@@ -66,11 +64,23 @@ def write_report(out: Path, results: Results, protocol: Protocol, key: Key, stor
     tables = all_tables(summary)
     drawn = montage(summary, store), box_plot(summary, "probability"), box_plot(summary, "distance")
     pictures = [picture for picture in drawn if picture]
-    contents = (html_page(summary, tables, pictures, key).encode(), pdf_pages(summary, tables, pictures),
-                markdown(main_table(summary)).encode(),
-                json.dumps(finite({"key": key, "protocol": protocol.as_dict(), "limits": limits(summary),
-                                   "tables": [vars(table) for table in tables]}), indent=1).encode(),
-                json.dumps(finite(cited(summary, key)), indent=1).encode())
+    contents = (
+        html_page(summary, tables, pictures, key).encode(),
+        pdf_pages(summary, tables, pictures),
+        markdown(main_table(summary)).encode(),
+        json.dumps(
+            finite(
+                {
+                    "key": key,
+                    "protocol": protocol.as_dict(),
+                    "limits": limits(summary),
+                    "tables": [vars(table) for table in tables],
+                }
+            ),
+            indent=1,
+        ).encode(),
+        json.dumps(finite(cited(summary, key)), indent=1).encode(),
+    )
     paths = [out / name for name in NAMES]
     for path, content in zip(paths, contents):
         write_whole(path, content)
@@ -79,8 +89,11 @@ def write_report(out: Path, results: Results, protocol: Protocol, key: Key, stor
 
 def html_page(summary: Summary, tables: Sequence[Table], pictures: Sequence[Picture], key: Key) -> str:
     """The whole report as one HTML page, pictures included."""
-    parts = [_html_table(tables[0]), *(_html_picture(picture) for picture in pictures),
-             *(_html_table(table) for table in tables[1:])]
+    parts = [
+        _html_table(tables[0]),
+        *(_html_picture(picture) for picture in pictures),
+        *(_html_table(table) for table in tables[1:]),
+    ]
     rules = "".join(f"<li>{escape(text)}</li>" for text in limits(summary))
     facts = json.dumps({"protocol": summary.protocol.as_dict(), "made of": key}, indent=1)
     return f"""<!DOCTYPE html>
@@ -100,17 +113,18 @@ def html_page(summary: Summary, tables: Sequence[Table], pictures: Sequence[Pict
 def _html_table(table: Table) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return (f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table>'
-            f'<p class="note">{escape(table.note)}</p>')
+    return f'<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table><p class="note">{escape(table.note)}</p>'
 
 
 def _html_picture(picture: Picture) -> str:
     buffer = io.BytesIO()
     picture.figure.savefig(buffer, format="png", dpi=DPI)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return (f'<h2>{escape(picture.title)}</h2><figure><img alt="{escape(picture.title)}" '
-            f'src="data:image/png;base64,{data}">'
-            f'<figcaption class="note">{escape(picture.note)}</figcaption></figure>')
+    return (
+        f'<h2>{escape(picture.title)}</h2><figure><img alt="{escape(picture.title)}" '
+        f'src="data:image/png;base64,{data}">'
+        f'<figcaption class="note">{escape(picture.note)}</figcaption></figure>'
+    )
 
 
 def markdown(table: Table) -> str:
@@ -125,11 +139,22 @@ def pdf_pages(summary: Summary, tables: Sequence[Table], pictures: Sequence[Pict
 
     buffer = io.BytesIO()
     with PdfPages(buffer) as pdf:
-        pdf.savefig(_text_page(f"Validation after {PAPER}", [
-            "For the hospital only: these pages show original faces.", f"{len(summary.heads)} heads. Methods: "
-            + "; ".join(TITLES[state] for state in summary.states) + ".", "Limits", *limits(summary)]))
-        for page in (*_table_pages(tables[0]), *(picture.figure for picture in pictures),
-                     *(page for table in tables[1:] for page in _table_pages(table))):
+        pdf.savefig(
+            _text_page(
+                f"Validation after {PAPER}",
+                [
+                    "For the hospital only: these pages show original faces.",
+                    f"{len(summary.heads)} heads. Methods: " + "; ".join(TITLES[state] for state in summary.states) + ".",
+                    "Limits",
+                    *limits(summary),
+                ],
+            )
+        )
+        for page in (
+            *_table_pages(tables[0]),
+            *(picture.figure for picture in pictures),
+            *(page for table in tables[1:] for page in _table_pages(table)),
+        ):
             pdf.savefig(page)
     return buffer.getvalue()
 
@@ -147,17 +172,21 @@ def _text_page(title: str, paragraphs: Sequence[str]) -> Figure:
 def _table_pages(table: Table) -> Iterator[Figure]:
     """Figures of a ``Table``, as many as its rows need."""
     for start in range(0, len(table.rows), ROWS_A_PAGE):
-        yield _table_page(table, table.rows[start:start + ROWS_A_PAGE])
+        yield _table_page(table, table.rows[start : start + ROWS_A_PAGE])
 
 
 def _table_page(table: Table, rows: Sequence[list[str]]) -> Figure:
-    longest = [max(len(row[n]) for row in (*rows, [max(c.split(), key=len) for c in table.columns]))
-               for n in range(len(table.columns))]
+    longest = [
+        max(len(row[n]) for row in (*rows, [max(c.split(), key=len) for c in table.columns]))
+        for n in range(len(table.columns))
+    ]
     # The square root spares narrow columns from one with sentences.
     share = [max(n, 4) ** 0.7 for n in longest]
     widths = [n / sum(share) for n in share]
-    cells = [[textwrap.fill(cell, max(int(width * CELL_LETTERS), 6)) for cell, width in zip(row, widths)]
-             for row in (table.columns, *rows)]
+    cells = [
+        [textwrap.fill(cell, max(int(width * CELL_LETTERS), 6)) for cell, width in zip(row, widths)]
+        for row in (table.columns, *rows)
+    ]
     lines = [max(cell.count("\n") + 1 for cell in row) for row in cells]
     page = _text_page(table.title, [table.note])
     axes = page.add_axes((0.04, 0.04, 0.92, 0.74))

@@ -36,8 +36,12 @@ class Summary:
     @cached_property
     def failures(self) -> list[tuple[str, str, str]]:
         """(head, method, reason) of every result that is not there."""
-        return [(head, method, result["error"]) for head, found in self.results.items()
-                for method, result in found.items() if result.get("error")]
+        return [
+            (head, method, result["error"])
+            for head, found in self.results.items()
+            for method, result in found.items()
+            if result.get("error")
+        ]
 
     def result(self, head: str, state: str) -> Result | None:
         """The result, or None where the method failed."""
@@ -65,6 +69,7 @@ class Summary:
 
         ``filtered``: only boxes of the face's size and at its place count.
         """
+
         def seen(view: ViewFaces) -> float:
             boxes = view["boxes"][detector]
             return float(surest(boxes) is not None if filtered else bool(boxes))
@@ -86,8 +91,11 @@ class Summary:
         rows = []
         for head in self.heads:
             found = self.result(head, state)
-            rows.append([view[kind][recogniser] if view[kind] else blank for view in found["views"]]
-                        if found else [blank] * len(self.protocol.views))
+            rows.append(
+                [view[kind][recogniser] if view[kind] else blank for view in found["views"]]
+                if found
+                else [blank] * len(self.protocol.views)
+            )
         return np.array(rows, float)
 
     def distance(self, state: str, recogniser: str, kind: str) -> np.ndarray:

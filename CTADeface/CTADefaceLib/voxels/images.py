@@ -60,6 +60,8 @@ def mask_on_grid(mask: Image | np.ndarray, volume: Volume) -> np.ndarray:
         return mask != 0
     given = to_volume(mask)
     if given.stored.shape != volume.stored.shape or not given.geometry.matches(volume.geometry):
-        raise MaskError(f"{given.name}: the mask's grid (size, spacing, origin or direction) is not that of "
-                        f"{volume.name}; make the mask on this volume.")
+        raise MaskError(
+            f"{given.name}: the mask's grid (size, spacing, origin or direction) is not that of "
+            f"{volume.name}; make the mask on this volume."
+        )
     return given.as_mask()

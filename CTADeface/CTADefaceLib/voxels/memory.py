@@ -42,8 +42,10 @@ def memory_warning(volume: Volume) -> str | None:
     needed, available = needed_bytes(volume), available_bytes()
     if available is None or needed <= available:
         return None
-    return (f"{volume.name}: needs about {needed / 2**30:.1f} GB of memory, {available / 2**30:.1f} GB are free; "
-            "close other programs or crop the volume to the head.")
+    return (
+        f"{volume.name}: needs about {needed / 2**30:.1f} GB of memory, {available / 2**30:.1f} GB are free; "
+        "close other programs or crop the volume to the head."
+    )
 
 
 def warn_of_memory(volume: Volume, warn: Callable[[str], object]) -> None:

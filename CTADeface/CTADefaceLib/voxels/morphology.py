@@ -71,8 +71,9 @@ def keep_large(mask: np.ndarray, least_voxels: float) -> np.ndarray:
     return keep[labels]
 
 
-def evident_pieces(odds: np.ndarray, reach_mm: float, spacing: Sequence[float],
-                   least_share: float = 1.0) -> tuple[np.ndarray, np.ndarray] | None:
+def evident_pieces(
+    odds: np.ndarray, reach_mm: float, spacing: Sequence[float], least_share: float = 1.0
+) -> tuple[np.ndarray, np.ndarray] | None:
     """The pieces of ``odds`` > 0 with the most evidence; None when there is no piece.
 
     Evidence is the sum of log-odds, so that a large but doubtful piece elsewhere does not win. ``spacing`` in mm.
@@ -103,5 +104,7 @@ def _widened(mask: np.ndarray, reach: int, axis: int) -> np.ndarray:
 
 def _shifted(axis: int, step: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Indices of all voxels but the last ``step`` along ``axis``, and of all but the first ``step``."""
-    return (tuple(slice(None, -step) if a == axis else slice(None) for a in range(3)),
-            tuple(slice(step, None) if a == axis else slice(None) for a in range(3)))
+    return (
+        tuple(slice(None, -step) if a == axis else slice(None) for a in range(3)),
+        tuple(slice(step, None) if a == axis else slice(None) for a in range(3)),
+    )

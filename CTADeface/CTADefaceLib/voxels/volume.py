@@ -56,13 +56,19 @@ class Geometry:
     def require_plausible(self, name: str | Path, shape: Sequence[int]) -> None:
         """Raise ``InputError``, naming the input, unless a CT of ``shape`` (i, j, k) voxels can have this geometry."""
         spacing, origin, direction = (np.asarray(v, float) for v in (self.spacing, self.origin, self.direction))
-        if not (np.all(spacing >= SPACING_MM[0]) and np.all(spacing <= SPACING_MM[1])
-                and np.all(spacing * shape <= LARGEST_EXTENT_MM)):
-            raise InputError(f"{name}: {_product(shape)} voxels of {_product(spacing)} mm cannot be a CT; export it with "
-                             "its spacing in mm.")
+        if not (
+            np.all(spacing >= SPACING_MM[0])
+            and np.all(spacing <= SPACING_MM[1])
+            and np.all(spacing * shape <= LARGEST_EXTENT_MM)
+        ):
+            raise InputError(
+                f"{name}: {_product(shape)} voxels of {_product(spacing)} mm cannot be a CT; export it with its spacing in mm."
+            )
         if not np.all(np.abs(origin) <= LARGEST_COORDINATE_MM):
-            raise InputError(f"{name}: its origin ({', '.join(f'{o:g}' for o in origin)} mm) lies nowhere in a scanner's "
-                             "room; export it again.")
+            raise InputError(
+                f"{name}: its origin ({', '.join(f'{o:g}' for o in origin)} mm) lies nowhere in a scanner's "
+                "room; export it again."
+            )
         lengths = np.linalg.norm(direction, axis=0) if np.all(np.abs(direction) < 2) else np.zeros(3)
         if not np.all(np.abs(lengths - 1) < 1e-2) or abs(np.linalg.det(direction)) < LEAST_DETERMINANT:
             raise InputError(f"{name}: the directions of its axes are no unit vectors or lie in a plane; export it again.")
@@ -85,7 +91,8 @@ class Geometry:
     def matches(self, other: Geometry) -> bool:
         """True when both grids put voxels at the same places (within 0.01 mm at the origin and per axis)."""
         return np.allclose(self.affine()[:3, 3], other.affine()[:3, 3], atol=GEOMETRY_TOLERANCE_MM) and np.allclose(
-            self.affine()[:3, :3], other.affine()[:3, :3], atol=GEOMETRY_TOLERANCE_MM / 10)
+            self.affine()[:3, :3], other.affine()[:3, :3], atol=GEOMETRY_TOLERANCE_MM / 10
+        )
 
     def ras_order(self) -> list[tuple[int, bool]]:
         """For each RAS axis (R, A, S): the (i, j, k) axis closest to it, and whether that runs backwards.

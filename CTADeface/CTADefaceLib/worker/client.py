@@ -34,8 +34,12 @@ class Worker:
     ``idle_seconds`` after which it ends by itself.
     """
 
-    def __init__(self, python: str | os.PathLike = sys.executable, environment: Mapping[str, str] | None = None,
-                 idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        python: str | os.PathLike = sys.executable,
+        environment: Mapping[str, str] | None = None,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self._python = python
         self._environment = {**(os.environ if environment is None else environment), "PYTHONUTF8": "1"}
         self._idle_seconds = idle_seconds
@@ -54,8 +58,17 @@ class Worker:
         """Is a request under way?"""
         return self._job is not None
 
-    def segment(self, array: np.ndarray, affine: np.ndarray, name: str = "volume", model: str | None = None,
-                device: str = "cpu", mirroring: bool = False, step_size: float = 0.5, ears: bool = False) -> Job:
+    def segment(
+        self,
+        array: np.ndarray,
+        affine: np.ndarray,
+        name: str = "volume",
+        model: str | None = None,
+        device: str = "cpu",
+        mirroring: bool = False,
+        step_size: float = 0.5,
+        ears: bool = False,
+    ) -> Job:
         """Begin to segment the face.
 
         Parameters: ``array`` (k, j, i) in HU; ``affine`` 4x4 from (i, j, k) to RAS mm; the others as for
@@ -71,12 +84,21 @@ class Worker:
         except OSError as error:
             place = self._path(VOLUME_FILE).parent.parent
             self._stop()
-            raise errors.OutputError(f"The temporary folder {place} cannot hold the volume "
-                                     f"({error.strerror or error}); free space on that disk.") from error
+            raise errors.OutputError(
+                f"The temporary folder {place} cannot hold the volume ({error.strerror or error}); free space on that disk."
+            ) from error
         shape = array.shape
-        return self._ask(lambda answer: self._with_mask(answer, shape), command="segment", name=name,
-                         affine=np.asarray(affine, float).tolist(), model=model, device=device, mirroring=mirroring,
-                         step_size=step_size, ears=ears)
+        return self._ask(
+            lambda answer: self._with_mask(answer, shape),
+            command="segment",
+            name=name,
+            affine=np.asarray(affine, float).tolist(),
+            model=model,
+            device=device,
+            mirroring=mirroring,
+            step_size=step_size,
+            ears=ears,
+        )
 
     def install_model(self, path: str | os.PathLike, name: str | None = None, overwrite: bool = False) -> Job:
         """Begin to install a model from a folder or zip; ``Job.result["model"]`` is its name."""
@@ -108,12 +130,20 @@ class Worker:
         self._folder = TemporaryDirectory(prefix="CTADeface-", ignore_cleanup_errors=True)
         try:
             with open_private(self._path(LOG_FILE), "wb") as log:
-                self._child = start_child("CTADefaceLib.worker.serve:serve", self._folder.name, str(self._idle_seconds),
-                                          python=self._python, environment=self._environment, log=log, own_session=True)
+                self._child = start_child(
+                    "CTADefaceLib.worker.serve:serve",
+                    self._folder.name,
+                    str(self._idle_seconds),
+                    python=self._python,
+                    environment=self._environment,
+                    log=log,
+                    own_session=True,
+                )
         except OSError as error:
             self._stop()
-            raise errors.WorkerDied(f"The worker process cannot be started ({error.strerror or error}); "
-                                    "reinstall the application.") from error
+            raise errors.WorkerDied(
+                f"The worker process cannot be started ({error.strerror or error}); reinstall the application."
+            ) from error
 
     def _ask(self, finish: Callable[[dict], dict], **command: object) -> Job:
         self._job = Job(self, finish)
@@ -170,8 +200,11 @@ class Job:
             for answer in answers:
                 self._take(answer)
         except Unreadable as error:
-            self._end(error=errors.WorkerDied(f"The answer of the worker process cannot be read here ({error}); repair "
-                                              "the Python packages."))
+            self._end(
+                error=errors.WorkerDied(
+                    f"The answer of the worker process cannot be read here ({error}); repair the Python packages."
+                )
+            )
             self._worker._stop()
             return True
         if ended and not self.done:
@@ -218,8 +251,12 @@ class Job:
         # Slicer's launcher does not tell by which signal its child ended.
         abnormal = said and "exit abnormally" in said[0]
         if code in (-9, 137) or (abnormal and self.warnings):
-            return errors.OutOfMemory("The system ended the worker process, most likely because memory ran out; close "
-                                      "other programs or crop the volume to the head.")
+            return errors.OutOfMemory(
+                "The system ended the worker process, most likely because memory ran out; close "
+                "other programs or crop the volume to the head."
+            )
         why = ", ".join([f"exit code {'none' if code is None else code}", *said])
-        return errors.WorkerDied(f"The worker process died ({why}); close other programs in case memory ran out, try "
-                                 "again, and repair the Python packages if it happens again.")
+        return errors.WorkerDied(
+            f"The worker process died ({why}); close other programs in case memory ran out, try "
+            "again, and repair the Python packages if it happens again."
+        )

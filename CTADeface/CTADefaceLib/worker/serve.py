@@ -68,8 +68,16 @@ class Serving:
             traceback.print_exc()
             self._say({"event": "error", **_what(error)})
 
-    def segment(self, name: str, affine: list[list[float]], model: str | None, device: str, mirroring: bool,
-                step_size: float, ears: bool = False) -> dict:
+    def segment(
+        self,
+        name: str,
+        affine: list[list[float]],
+        model: str | None,
+        device: str,
+        mirroring: bool,
+        step_size: float,
+        ears: bool = False,
+    ) -> dict:
         """Segment the volume in the folder, whose (i, j, k) ``affine`` (4x4) maps to RAS mm; the mask is left there."""
         import numpy as np
 
@@ -100,8 +108,14 @@ class Serving:
         with open_private(self._folder / MASK_FILE, "wb") as stream:
             np.save(stream, np.packbits(mask))
         progress.finish()
-        return {"mask_ml": float(volume.geometry.millilitres(int(np.count_nonzero(mask)))), "stages": progress.seconds,
-                "mirroring": mirroring, "step_size": step_size, "ears": ears, **self._who(model, device)}
+        return {
+            "mask_ml": float(volume.geometry.millilitres(int(np.count_nonzero(mask)))),
+            "stages": progress.seconds,
+            "mirroring": mirroring,
+            "step_size": step_size,
+            "ears": ears,
+            **self._who(model, device),
+        }
 
     def install_model(self, path: str, name: str | None, overwrite: bool) -> dict:
         """Install the model in the folder or zip ``path``."""
@@ -115,8 +129,12 @@ class Serving:
         from ..models.folder import checksum
 
         network = self._networks.network(model)
-        return {"model": network.info.name, "model_sha256": checksum(network.info), "device": network.device(device),
-                "version": __version__}
+        return {
+            "model": network.info.name,
+            "model_sha256": checksum(network.info),
+            "device": network.device(device),
+            "version": __version__,
+        }
 
     def _progress(self) -> Progress:
         last = 0.0
@@ -126,8 +144,9 @@ class Serving:
             now = time.monotonic()
             if now - last >= REPORT_INTERVAL_S:
                 last = now
-                self._say({"event": "progress", "stage": state.stage, "fraction": state.fraction,
-                           "seconds_left": state.seconds_left})
+                self._say(
+                    {"event": "progress", "stage": state.stage, "fraction": state.fraction, "seconds_left": state.seconds_left}
+                )
 
         return Progress(report)
 
@@ -138,10 +157,18 @@ def _what(error: Exception) -> dict[str, str]:
     if isinstance(error, errors.CTADefaceError):
         return {"kind": type(error).__name__, "text": text}
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY_TEXTS):
-        return {"kind": "OutOfMemory", "text": f"Memory ran out ({text.splitlines()[0]}); close other programs, "
-                                               "crop the volume to the head, or choose the CPU as device."}
+        return {
+            "kind": "OutOfMemory",
+            "text": f"Memory ran out ({text.splitlines()[0]}); close other programs, "
+            "crop the volume to the head, or choose the CPU as device.",
+        }
     if isinstance(error, ImportError):
-        return {"kind": "MissingPackages", "text": f"A Python package is missing or broken ({text.splitlines()[0]}); "
-                                                   "install the Python packages of CTADeface."}
-    return {"kind": "WorkerDied", "text": f"Unexpected {type(error).__name__}: {text.splitlines()[0]}; "
-                                          "please report it with the log."}
+        return {
+            "kind": "MissingPackages",
+            "text": f"A Python package is missing or broken ({text.splitlines()[0]}); "
+            "install the Python packages of CTADeface.",
+        }
+    return {
+        "kind": "WorkerDied",
+        "text": f"Unexpected {type(error).__name__}: {text.splitlines()[0]}; please report it with the log.",
+    }

@@ -41,6 +41,7 @@ def wheel_folder(tmp_path):
 @pytest.fixture
 def slicer_with(monkeypatch):
     """Put a Slicer of a given age in place: its ``slicer.util`` and, when given, ``slicer.packaging``."""
+
     def build(pip_install=never, pip_ensure=None, confirm=never, testing=False, extension=None):
         slicer, util = types.ModuleType("slicer"), types.ModuleType("slicer.util")
         slicer.__path__ = []
@@ -50,8 +51,12 @@ def slicer_with(monkeypatch):
         packaging.pip_ensure = pip_ensure
         pytorch = types.ModuleType("PyTorchUtils")
         pytorch.PyTorchUtilsLogic = lambda: extension
-        for name, module in {"slicer": slicer, "slicer.util": util, "slicer.packaging": pip_ensure and packaging,
-                             "PyTorchUtils": extension and pytorch}.items():
+        for name, module in {
+            "slicer": slicer,
+            "slicer.util": util,
+            "slicer.packaging": pip_ensure and packaging,
+            "PyTorchUtils": extension and pytorch,
+        }.items():
             # None makes the import fail, as where the module does not exist.
             monkeypatch.setitem(sys.modules, name, module)
 

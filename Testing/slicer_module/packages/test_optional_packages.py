@@ -35,7 +35,7 @@ def test_what_is_missing_or_too_old_is_installed_once_after_asking(site):
     packages.ensure_for("dicom", "DICOM export", confirm=ask, site_packages=site, pip=pip)
     packages.ensure_for("dicom", "DICOM export", confirm=ask, site_packages=site, pip=pip)
     assert len(asked) == len(calls) == 1 and "pydicom>=3" in asked[0] and "No image" in asked[0]
-    assert calls[0][:len(installed.requirements("dicom"))] == installed.requirements("dicom")
+    assert calls[0][: len(installed.requirements("dicom"))] == installed.requirements("dicom")
 
 
 def test_declining_changes_nothing(site):

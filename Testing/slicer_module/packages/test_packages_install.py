@@ -58,7 +58,7 @@ def test_default_question_is_slicers_dialogue_with_details(site, slicer_with):
     slicer_with(confirm=lambda text, title, **more: shown.append((text, title, more)))
     with pytest.raises(packages.Declined):
         packages.install(site_packages=site, pip=never, disk_usage=plenty)
-    (text, title, more), = shown
+    ((text, title, more),) = shown
     assert "torch" in text and "CTADeface" in title and "nnunetv2>=2.5" in more["detailedText"]
 
 
@@ -77,8 +77,13 @@ def test_nothing_to_do_when_ready(full):
 
 def test_offline_installation_by_the_real_pip(site, wheel_folder):
     calls, asked = [], []
-    now = packages.install(wheel_folder, lambda text, title: asked.append(text) or True, site_packages=site,
-                           pip=real_pip(site, calls), disk_usage=plenty)
+    now = packages.install(
+        wheel_folder,
+        lambda text, title: asked.append(text) or True,
+        site_packages=site,
+        pip=real_pip(site, calls),
+        disk_usage=plenty,
+    )
     assert now.ready and now.versions["torch"] == "2.12.0"
     assert (site / "acvl_utils" / "__init__.py").is_file()
     assert "Nothing is downloaded" in asked[0] and len(asked) == 1
@@ -111,8 +116,14 @@ def test_what_dicom_needs_is_taken_from_the_folder_of_wheels_too(site, wheel_fol
         make_wheel(wheel_folder, name.replace("-", "_"), "3.0", {f"{name.replace('-', '_')}_made/__init__.py": ""})
     put(site, "pydicom", "2.4.4")
     asked = []
-    packages.ensure_for("dicom", "DICOM", wheel_folder, lambda text, title: asked.append(text) or True, site_packages=site,
-                        pip=real_pip(site, calls))
+    packages.ensure_for(
+        "dicom",
+        "DICOM",
+        wheel_folder,
+        lambda text, title: asked.append(text) or True,
+        site_packages=site,
+        pip=real_pip(site, calls),
+    )
     assert "pydicom>=3 in place of 2.4.4" in asked[0] and "all of Slicer" in asked[0]
     assert not packages.missing_for("dicom", site) and "--no-index" in calls[0][0]
 
@@ -122,12 +133,16 @@ def test_offline_uses_slicers_pip_and_not_the_extension(site, wheel_folder, slic
     assert packages.install(str(wheel_folder), yes, site_packages=site, disk_usage=plenty).ready
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").unlink(),
-    lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").rename(folder / "torch-2.8.0-py3-none-any.whl"),
-    lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").rename(folder / "torch-2.12.0-cp27-none-win32.whl"),
-    lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").rename(folder / "torch.whl"),
-], ids=["absent", "too old", "another platform", "no wheel's name"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").unlink(),
+        lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").rename(folder / "torch-2.8.0-py3-none-any.whl"),
+        lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").rename(folder / "torch-2.12.0-cp27-none-win32.whl"),
+        lambda folder: (folder / "torch-2.12.0-py3-none-any.whl").rename(folder / "torch.whl"),
+    ],
+    ids=["absent", "too old", "another platform", "no wheel's name"],
+)
 def test_folder_without_a_fitting_wheel_is_refused(site, wheel_folder, spoil):
     spoil(wheel_folder)
     with pytest.raises(packages.PackageError) as caught:
@@ -164,8 +179,7 @@ def test_new_slicer_installs_torch_by_the_extension_and_the_rest_by_pip_ensure(s
     assert seen["torch"] == {"askConfirmation": False, "torchVersionRequirement": ">=2.10"}
     requirements, pins, options = seen["rest"]
     assert requirements == ["nnunetv2>=2.5"] and "torch==2.12.0" in pins and "numpy==2.1.0" in pins
-    assert options == {"skip_packages": ["SimpleITK", "torch", "requests"], "prompt_install": False,
-                       "requester": "CTADeface"}
+    assert options == {"skip_packages": ["SimpleITK", "torch", "requests"], "prompt_install": False, "requester": "CTADeface"}
 
 
 def test_older_slicer_falls_back_to_its_pip_and_keeps_its_own_packages(site, wheel_folder, slicer_with):
@@ -204,8 +218,9 @@ def test_failure_without_output_keeps_the_exceptions_words(site):
         packages.install(confirm=yes, site_packages=site, pip=pip, disk_usage=plenty)
 
 
-@pytest.mark.parametrize("said, told", [("ERROR: No matching distribution", "failed: ERROR: No matching"),
-                                        ("", "missing: acvl-utils")])
+@pytest.mark.parametrize(
+    "said, told", [("ERROR: No matching distribution", "failed: ERROR: No matching"), ("", "missing: acvl-utils")]
+)
 def test_dependency_that_slicer_only_warned_of_is_an_error(site, slicer_with, said, told):
     def pip_ensure(lines, constraints, **options):
         put(site, "nnunetv2", "2.6.0", ["acvl-utils"])
@@ -223,8 +238,9 @@ def test_dependency_that_slicer_only_warned_of_is_an_error(site, slicer_with, sa
 def test_repair_asks_once_and_ends_ready(full, wheel_folder, damage):
     damage(full)
     asked = []
-    now = packages.repair(wheel_folder, lambda text, title: asked.append(text) or True, site_packages=full,
-                          pip=real_pip(full), disk_usage=plenty)
+    now = packages.repair(
+        wheel_folder, lambda text, title: asked.append(text) or True, site_packages=full, pip=real_pip(full), disk_usage=plenty
+    )
     assert now.ready and len(asked) == 1 and "are removed" in asked[0]
     leftover = damage in (with_leftover, with_second_leftover)
     assert ("CTADeface needs these Python packages" in asked[0]) is not leftover
@@ -282,8 +298,10 @@ def test_repair_of_nothing_broken_installs(site, wheel_folder):
 
 
 def test_reading_the_module_needs_no_slicer_and_loads_nothing_heavy():
-    code = ("import sys; sys.modules['slicer'] = None; from CTADefaceLib.slicer_module.packages import install as packages; "
-            "print(sorted({'torch', 'nnunetv2', 'numpy', 'vtk'} & set(sys.modules)))")
+    code = (
+        "import sys; sys.modules['slicer'] = None; from CTADefaceLib.slicer_module.packages import install as packages; "
+        "print(sorted({'torch', 'nnunetv2', 'numpy', 'vtk'} & set(sys.modules)))"
+    )
     folder = packages.REQUIREMENTS.parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
     assert done.stdout.strip() == "[]", done.stderr

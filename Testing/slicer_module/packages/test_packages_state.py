@@ -51,7 +51,8 @@ def test_slicers_own_unregistered_requests_is_not_missed(full):
     packages.shutil.rmtree(full / "requests-2.32.0.dist-info")
     put(full, "extra_user", "1.0", ["requests"])
     (full / "acvl_utils-0.2.5.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: acvl_utils\nVersion: 0.2.5\nRequires-Dist: requests\n")
+        "Metadata-Version: 2.1\nName: acvl_utils\nVersion: 0.2.5\nRequires-Dist: requests\n"
+    )
     assert packages.missing(full) == []
 
 
@@ -143,8 +144,9 @@ def test_path_too_long_for_torch_213_gets_an_older_torch(tmp_path, windows, monk
     folder = deep(tmp_path, 120)
     asked, calls = [], []
     with pytest.raises(packages.PackageError, match=r"is not complete\. .*torch>=2\.10"):
-        packages.install(confirm=lambda text, title: asked.append(text) or True, site_packages=folder, pip=calls.append,
-                         disk_usage=plenty)
+        packages.install(
+            confirm=lambda text, title: asked.append(text) or True, site_packages=folder, pip=calls.append, disk_usage=plenty
+        )
     assert packages.Requirement(calls[0][0]).specifier == packages.Requirement("torch>=2.10,<2.13").specifier
     assert "An older torch is taken" in asked[0]
 

@@ -18,8 +18,13 @@ def click_and_wait(host, panel):
 
 def test_without_a_volume_buttons_are_off_and_say_why(host, slicer):
     widget = host.open_widget(host.load_module(MODULE))
-    for button in (widget.ui.segmentButton, widget.ui.growButton, widget.ui.applyButton, widget.ui.exportButton,
-                   widget.ui.originalButton):
+    for button in (
+        widget.ui.segmentButton,
+        widget.ui.growButton,
+        widget.ui.applyButton,
+        widget.ui.exportButton,
+        widget.ui.originalButton,
+    ):
         assert not button.enabled and "Load a head CT" in button.toolTip
     host.close(widget)
 
@@ -179,7 +184,7 @@ def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, p
     monkeypatch.setattr(packages_section, "install", declined)
     panel.ui.segmentButton.click()
     assert panel.segment_section.job is None and not host.dialogs
-    (options, enabled, text), = asked
+    ((options, enabled, text),) = asked
     assert options == {"wheel_folder": None} and not enabled and "being installed" in text
     assert panel.ui.segmentButton.isEnabled() and panel.ui.statusLabel.text == "Nothing was installed."
     assert "Nothing was installed." in panel.ui.logText.plainText

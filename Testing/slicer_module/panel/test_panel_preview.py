@@ -38,8 +38,11 @@ def renderings(slicer):
 
 
 def test_each_preview_shows_one_rendering_and_the_mask_only_when_asked(slicer, panel, head, masked):
-    for button, volume_name, with_mask in ((panel.ui.originalButton, "Head", False), (panel.ui.maskButton, "Head", True),
-                                           (panel.ui.defacedButton, "CTADeface preview", False)):
+    for button, volume_name, with_mask in (
+        (panel.ui.originalButton, "Head", False),
+        (panel.ui.maskButton, "Head", True),
+        (panel.ui.defacedButton, "CTADeface preview", False),
+    ):
         button.click()
         visible = renderings(slicer)
         assert [n.GetDisplayableNode().GetName() for n in visible] == [volume_name]
@@ -118,8 +121,9 @@ def test_nothing_of_the_preview_can_be_chosen_elsewhere(slicer, panel, head, mas
     before = node_ids(slicer)
     panel.ui.defacedButton.click()
     made = [slicer.mrmlScene.GetNodeByID(i) for i in node_ids(slicer) - before]
-    assert len(made) >= 3 and all(node.GetHideFromEditors() and not node.GetSaveWithScene() for node in made
-                                  if not node.IsA("vtkMRMLStorageNode"))
+    assert len(made) >= 3 and all(
+        node.GetHideFromEditors() and not node.GetSaveWithScene() for node in made if not node.IsA("vtkMRMLStorageNode")
+    )
     assert all(node.GetName().startswith("CTADeface") for node in made if node.IsA("vtkMRMLVolumePropertyNode"))
 
 

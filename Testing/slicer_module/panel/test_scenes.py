@@ -29,8 +29,9 @@ def test_a_scene_that_is_opened_leaves_its_mask_in_the_editor(slicer, panel, hea
     assert widget.currentSegmentID() == other
 
 
-def test_a_saved_scene_opens_with_the_volume_and_the_mask_that_were_worked_on(host, slicer, panel, head, masked, parts,
-                                                                              tmp_path):
+def test_a_saved_scene_opens_with_the_volume_and_the_mask_that_were_worked_on(
+    host, slicer, panel, head, masked, parts, tmp_path
+):
     other = add_volume(parts[0][:, :, ::-1].copy(), "Other")
     panel.parameters.inputVolume = other
     panel.parameters.inputVolume = head

@@ -48,8 +48,10 @@ def source_files(node: VolumeNode, whole_study: bool = False) -> tuple[list[str]
         raise InputError(f"{node.GetName()}: was not loaded from DICOM; ask for a new series.")
     files = [database.fileForInstance(uid) for uid in uids] if database is not None else []
     if database is None or not all(path and Path(path).is_file() for path in files):
-        raise InputError(f"{node.GetName()}: its DICOM files are not in Slicer's database any more; import them again in the "
-                         "DICOM module and load the volume from there.")
+        raise InputError(
+            f"{node.GetName()}: its DICOM files are not in Slicer's database any more; import them again in the "
+            "DICOM module and load the volume from there."
+        )
     series = database.seriesForFile(files[0])
     if whole_study:
         study = database.studyForSeries(series)
@@ -57,8 +59,9 @@ def source_files(node: VolumeNode, whole_study: bool = False) -> tuple[list[str]
     return list(dict.fromkeys(files)), series
 
 
-def persons_mask(node: VolumeNode, mask: np.ndarray, proposal: np.ndarray | None, model: dict | None,
-                 volume: Volume) -> PersonsMask:
+def persons_mask(
+    node: VolumeNode, mask: np.ndarray, proposal: np.ndarray | None, model: dict | None, volume: Volume
+) -> PersonsMask:
     """``PersonsMask`` on the slices of the series ``volume`` for masks (bool) on the grid of the node.
 
     The voxels prove that the node is this series, perhaps with axes that run the other way.
@@ -69,10 +72,13 @@ def persons_mask(node: VolumeNode, mask: np.ndarray, proposal: np.ndarray | None
         turned = tuple(slice(None, None, step) for step in steps)
         if hu.shape == wanted.shape and _same(hu[turned], wanted):
             # Copies, as the steps that follow need contiguous arrays.
-            return PersonsMask(np.ascontiguousarray(mask[turned]),
-                               None if proposal is None else np.ascontiguousarray(proposal[turned]), model)
-    raise InputError(f"{node.GetName()}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
-                     "load it again, or export it as a new series.")
+            return PersonsMask(
+                np.ascontiguousarray(mask[turned]), None if proposal is None else np.ascontiguousarray(proposal[turned]), model
+            )
+    raise InputError(
+        f"{node.GetName()}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
+        "load it again, or export it as a new series."
+    )
 
 
 def _same(hu: np.ndarray, wanted: np.ndarray) -> bool:
@@ -81,8 +87,16 @@ def _same(hu: np.ndarray, wanted: np.ndarray) -> bool:
     return all(np.allclose(hu[part], wanted[part], rtol=0, atol=SAME_HU, equal_nan=True) for part in (few, ...))
 
 
-def export_instances(source: VolumeNode, segmentation: SegmentationNode, mask: np.ndarray, folder: str | Path,
-                     options: Options, whole_study: bool, progress: Progress, warn: Callable[[str], None]) -> list[Result]:
+def export_instances(
+    source: VolumeNode,
+    segmentation: SegmentationNode,
+    mask: np.ndarray,
+    folder: str | Path,
+    options: Options,
+    whole_study: bool,
+    progress: Progress,
+    warn: Callable[[str], None],
+) -> list[Result]:
     """Deface the files that the node ``source`` was loaded from with its ``mask`` (bool); returns the ``Result``s.
 
     Raises: ChecksFailed, OutputError and other CTADefaceErrors when nothing at all was written.

@@ -30,7 +30,11 @@ FILL = "CTADeface.Fill"
 # How the model ran that proposed a face segmentation: keys of its attributes "CTADeface.<key>", and how to read their
 # texts.
 PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
-    "device": str, "mirroring": lambda text: text == "True", "step_size": float, "ears": lambda text: text == "True"}
+    "device": str,
+    "mirroring": lambda text: text == "True",
+    "step_size": float,
+    "ears": lambda text: text == "True",
+}
 
 
 def mark(node: VolumeNode, fill: str | float) -> None:
@@ -49,8 +53,10 @@ def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str |
             if source is not None and node.GetAttribute(FILL):
                 return source, segmentation, parse_fill(node.GetAttribute(FILL))
     name = node.GetName() if node is not None else "No volume"
-    raise InputError(f"{name}: is not a volume that Apply fill made, or its original or mask has left the scene, so that "
-                     "it cannot be checked; apply the fill and export its result.")
+    raise InputError(
+        f"{name}: is not a volume that Apply fill made, or its original or mask has left the scene, so that "
+        "it cannot be checked; apply the fill and export its result."
+    )
 
 
 def model_of(segmentation: SegmentationNode) -> dict | None:
@@ -78,8 +84,14 @@ def scan_of(source: VolumeNode) -> Scan:
 
 def mask_of(segmentation: SegmentationNode, source: VolumeNode, mask: np.ndarray) -> CaseMask:
     """The engine's ``CaseMask`` of a face segmentation; ``mask`` is its mask (bool) on the grid of the node ``source``."""
-    return CaseMask(mask, SEGMENTATION, model_of(segmentation), face_segment.proposal_mask(segmentation, source),
-                    settings=how_proposed(segmentation), ears=ears_wanted(segmentation))
+    return CaseMask(
+        mask,
+        SEGMENTATION,
+        model_of(segmentation),
+        face_segment.proposal_mask(segmentation, source),
+        settings=how_proposed(segmentation),
+        ears=ears_wanted(segmentation),
+    )
 
 
 @dataclass(frozen=True)

@@ -61,18 +61,34 @@ class Declined(PackageError):
     """The user did not agree; nothing was changed."""
 
 
-def consent_text(missing: Sequence[str], site_packages: str | Path | None = None,
-                 wheel_folder: str | Path | None = None) -> str:
+def consent_text(
+    missing: Sequence[str], site_packages: str | Path | None = None, wheel_folder: str | Path | None = None
+) -> str:
     """The question before installing: which packages, what they are for, their size, where they come from and go to."""
-    uses = {"torch": _("runs the neural network"), "nnunetv2": _("defines the network; brings what it needs itself"),
-            "SimpleITK": _("reads and resamples images"), "numpy": _("computes with images")}
+    uses = {
+        "torch": _("runs the neural network"),
+        "nnunetv2": _("defines the network; brings what it needs itself"),
+        "SimpleITK": _("reads and resamples images"),
+        "numpy": _("computes with images"),
+    }
     lines = [f"- {line}: {uses.get(requirement_name(line), _('needed by nnunetv2'))}" for line in missing]
     download, disk = estimate(missing, _wheels(wheel_folder) if wheel_folder else None)
-    origin = _("Nothing is downloaded; they come from {folder}.").format(folder=wheel_folder) if wheel_folder else _(
-        "About {size} are downloaded from the Python and PyTorch package servers.").format(size=gb(download))
+    origin = (
+        _("Nothing is downloaded; they come from {folder}.").format(folder=wheel_folder)
+        if wheel_folder
+        else _("About {size} are downloaded from the Python and PyTorch package servers.").format(size=gb(download))
+    )
     place = _("They take about {size} in {folder}.").format(size=gb(disk), folder=site_folder(site_packages))
-    return "\n".join([_("CTADeface needs these Python packages:"), *lines, "", origin, place,
-                      _("No image and no other data of yours is sent. Install them now?")])
+    return "\n".join(
+        [
+            _("CTADeface needs these Python packages:"),
+            *lines,
+            "",
+            origin,
+            place,
+            _("No image and no other data of yours is sent. Install them now?"),
+        ]
+    )
 
 
 def _ask(confirm: Confirm | None, text: str, title: str) -> None:
@@ -83,14 +99,19 @@ def _ask(confirm: Confirm | None, text: str, title: str) -> None:
         app = getattr(slicer, "app", None)
         if app is None or app.testingEnabled():
             # In testing mode Slicer answers OK by itself, and gigabytes would be downloaded.
-            raise Declined(_("Nothing was installed, because nobody can be asked in Slicer's testing mode; install the "
-                             "packages in a Slicer that was started without it."))
+            raise Declined(
+                _(
+                    "Nothing was installed, because nobody can be asked in Slicer's testing mode; install the "
+                    "packages in a Slicer that was started without it."
+                )
+            )
         agreed: object = slicer.util.confirmOkCancelDisplay(text, title, detailedText="\n".join(requirements()))
     else:
         agreed = confirm(text, title)
     if not agreed:
-        raise Declined(_("Nothing was installed or removed, because this was declined; press the button again when you "
-                         "want it."))
+        raise Declined(
+            _("Nothing was installed or removed, because this was declined; press the button again when you want it.")
+        )
 
 
 def _wheels(folder: str | Path) -> set[tuple[str, Version]]:
@@ -109,16 +130,27 @@ def _wheels(folder: str | Path) -> set[tuple[str, Version]]:
 
 def _refuse_incomplete(wheels: Iterable[tuple[str, Version]], needed: Sequence[str], folder: str | Path) -> None:
     """Raise ``PackageError`` when one of the requirements is not among the ``wheels`` of ``folder``."""
-    absent = [line for line in needed if not any(
-        name == canonicalize_name(requirement_name(line))
-        and Requirement(line).specifier.contains(version, prereleases=True)
-        for name, version in wheels)]
+    absent = [
+        line
+        for line in needed
+        if not any(
+            name == canonicalize_name(requirement_name(line))
+            and Requirement(line).specifier.contains(version, prereleases=True)
+            for name, version in wheels
+        )
+    ]
     if absent:
-        raise PackageError(_(
-            "{folder} has no wheel for this Python ({tag}) of {names}; make the folder with the same Slicer on a "
-            "computer that has a network: PythonSlicer -m pip wheel {requirements} -w FOLDER").format(
-                folder=folder, tag=next(sys_tags()), names=", ".join(absent),
-                requirements=" ".join(f'-r "{path}"' for path in sorted(REQUIREMENTS.parent.glob("requirements*.txt")))))
+        raise PackageError(
+            _(
+                "{folder} has no wheel for this Python ({tag}) of {names}; make the folder with the same Slicer on a "
+                "computer that has a network: PythonSlicer -m pip wheel {requirements} -w FOLDER"
+            ).format(
+                folder=folder,
+                tag=next(sys_tags()),
+                names=", ".join(absent),
+                requirements=" ".join(f'-r "{path}"' for path in sorted(REQUIREMENTS.parent.glob("requirements*.txt"))),
+            )
+        )
 
 
 def _one_at_a_time(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
@@ -137,9 +169,14 @@ def _one_at_a_time(function: Callable[Arguments, Answer]) -> Callable[Arguments,
 
 
 @_one_at_a_time
-def install(wheel_folder: str | Path | None = None, confirm: Confirm | None = None, *,
-            site_packages: str | Path | None = None, pip: Pip | None = None,
-            disk_usage: DiskUsage = shutil.disk_usage) -> PackageState:
+def install(
+    wheel_folder: str | Path | None = None,
+    confirm: Confirm | None = None,
+    *,
+    site_packages: str | Path | None = None,
+    pip: Pip | None = None,
+    disk_usage: DiskUsage = shutil.disk_usage,
+) -> PackageState:
     """Install what is missing, after asking; does nothing when nothing is missing.
 
     Parameters: ``wheel_folder`` to install without network; ``confirm(text, title)`` answers the question, by default
@@ -149,8 +186,13 @@ def install(wheel_folder: str | Path | None = None, confirm: Confirm | None = No
     return _install_missing(wheel_folder, confirm, site_packages, pip, disk_usage)
 
 
-def _install_missing(wheel_folder: str | Path | None, confirm: Confirm | None, site_packages: str | Path | None,
-                     pip: Pip | None, disk_usage: DiskUsage) -> PackageState:
+def _install_missing(
+    wheel_folder: str | Path | None,
+    confirm: Confirm | None,
+    site_packages: str | Path | None,
+    pip: Pip | None,
+    disk_usage: DiskUsage,
+) -> PackageState:
     now = state(site_packages)
     if now.ready:
         return now
@@ -172,8 +214,9 @@ def _install_missing(wheel_folder: str | Path | None, confirm: Confirm | None, s
     return now
 
 
-def _install_torch(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None,
-                   pip: Pip | None) -> None:
+def _install_torch(
+    lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None, pip: Pip | None
+) -> None:
     if not lines:
         return
     # The extension's torchInstalled() would import torch, so it is not called.
@@ -186,8 +229,9 @@ def _install_torch(lines: list[str], wheel_folder: str | Path | None, site_packa
             _pip_install(lines, wheel_folder, site_packages, pip)
 
 
-def _install_rest(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None,
-                  pip: Pip | None) -> None:
+def _install_rest(
+    lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None, pip: Pip | None
+) -> None:
     if not lines:
         return
     ensure = None if pip or wheel_folder else _pip_ensure()
@@ -212,8 +256,7 @@ def _pip_ensure() -> Callable[..., object] | None:
     return pip_ensure
 
 
-def _pip_install(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None,
-                 pip: Pip | None) -> None:
+def _pip_install(lines: list[str], wheel_folder: str | Path | None, site_packages: str | Path | None, pip: Pip | None) -> None:
     if pip is None:
         from slicer.util import pip_install
 
@@ -254,25 +297,35 @@ def _explained(names: str) -> Iterator[None]:
         with redirect_stdout(transcript):
             yield
     except Exception as error:
-        raise PackageError(_(
-            "Installing {names} failed: {lines}\nCheck the network and the free disk space, restart Slicer and press "
-            "Install packages again, or install from a folder of wheels.").format(
-                names=names, lines=_telling_lines(transcript.getvalue(), error))) from error
+        raise PackageError(
+            _(
+                "Installing {names} failed: {lines}\nCheck the network and the free disk space, restart Slicer and press "
+                "Install packages again, or install from a folder of wheels."
+            ).format(names=names, lines=_telling_lines(transcript.getvalue(), error))
+        ) from error
 
 
 def _telling_lines(printed: str, error: Exception) -> str:
     """The last lines that tell why pip failed."""
     # Slicer's exception holds a closed pipe as its output, that of subprocess a string.
-    texts = [text for text in (printed, getattr(error, "output", None), getattr(error, "stderr", None))
-             if isinstance(text, str)]
+    texts = [
+        text for text in (printed, getattr(error, "output", None), getattr(error, "stderr", None)) if isinstance(text, str)
+    ]
     lines = list(dict.fromkeys(line.strip() for line in "\n".join(texts).splitlines() if line.strip()))
     telling = [line for line in lines if re.match(r"\w*error\b|.* depends on |The user requested", line, re.IGNORECASE)]
     return "\n".join((telling or [*lines[-2:], str(error)])[-4:])
 
 
 @_one_at_a_time
-def ensure_for(use: str, purpose: str, wheel_folder: str | Path | None = None, confirm: Confirm | None = None, *,
-               site_packages: str | Path | None = None, pip: Pip | None = None) -> None:
+def ensure_for(
+    use: str,
+    purpose: str,
+    wheel_folder: str | Path | None = None,
+    confirm: Confirm | None = None,
+    *,
+    site_packages: str | Path | None = None,
+    pip: Pip | None = None,
+) -> None:
     """Install what one ``use`` (see ``requirements``) needs beyond the rest, after asking; ``purpose`` in words.
 
     Raises: ``PackageError``; ``Declined``, then nothing was changed.
@@ -285,10 +338,14 @@ def ensure_for(use: str, purpose: str, wheel_folder: str | Path | None = None, c
     if wheel_folder:
         _refuse_incomplete(_wheels(wheel_folder), lines, wheel_folder)
     found = [distribution(requirement_name(line), site_packages) for line in lines]
-    names = [line if old is None else _("{name} in place of {version}").format(name=line, version=version_of(old))
-             for line, old in zip(lines, found)]
-    text = _("{purpose} needs these Python packages: {names}. They take about 50 MB, and all of Slicer uses them. No image "
-             "and no other data of yours is sent. Install them now?").format(purpose=purpose, names=", ".join(names))
+    names = [
+        line if old is None else _("{name} in place of {version}").format(name=line, version=version_of(old))
+        for line, old in zip(lines, found)
+    ]
+    text = _(
+        "{purpose} needs these Python packages: {names}. They take about 50 MB, and all of Slicer uses them. No image "
+        "and no other data of yours is sent. Install them now?"
+    ).format(purpose=purpose, names=", ".join(names))
     _ask(confirm, text, _("CTADeface - Install packages"))
     with _explained(", ".join(map(requirement_name, lines))):
         _pip_install(lines, wheel_folder, site_packages, pip)
@@ -302,14 +359,22 @@ def _require_fresh(use: str) -> None:
         requirement = Requirement(line)
         version = getattr(sys.modules.get(requirement.name.replace("-", "_")), "__version__", None)
         if version and not requirement.specifier.contains(version, prereleases=True):
-            raise PackageError(_("{name} was replaced by a newer version while Slicer was using it; restart Slicer.").format(
-                name=requirement.name))
+            raise PackageError(
+                _("{name} was replaced by a newer version while Slicer was using it; restart Slicer.").format(
+                    name=requirement.name
+                )
+            )
 
 
 @_one_at_a_time
-def repair(wheel_folder: str | Path | None = None, confirm: Confirm | None = None, *,
-           site_packages: str | Path | None = None, pip: Pip | None = None,
-           disk_usage: DiskUsage = shutil.disk_usage) -> PackageState:
+def repair(
+    wheel_folder: str | Path | None = None,
+    confirm: Confirm | None = None,
+    *,
+    site_packages: str | Path | None = None,
+    pip: Pip | None = None,
+    disk_usage: DiskUsage = shutil.disk_usage,
+) -> PackageState:
     """Remove what is half installed of torch and nnunetv2, after asking, then ``install``.
 
     Parameters, returns and raises: as ``install``.
@@ -328,8 +393,11 @@ def repair(wheel_folder: str | Path | None = None, confirm: Confirm | None = Non
     needed = [within_path_limit(line, folder) for line in needed]
     if wheel_folder:
         _refuse_incomplete(_wheels(wheel_folder), needed, wheel_folder)
-    question = [_("These incomplete parts are removed from {folder}: {names}").format(
-        folder=folder, names=", ".join(path.name for path in doomed))]
+    question = [
+        _("These incomplete parts are removed from {folder}: {names}").format(
+            folder=folder, names=", ".join(path.name for path in doomed)
+        )
+    ]
     if needed:
         question.append(consent_text(needed, site_packages, wheel_folder))
     _ask(confirm, "\n\n".join(question), _("CTADeface - Repair packages"))
@@ -345,5 +413,8 @@ def _remove(paths: Iterable[Path]) -> None:
             else:
                 path.unlink()
         except OSError as error:
-            raise PackageError(_("{path} cannot be removed ({why}); restart Slicer and press Repair packages before "
-                                 "anything else.").format(path=path, why=error.strerror)) from error
+            raise PackageError(
+                _("{path} cannot be removed ({why}); restart Slicer and press Repair packages before anything else.").format(
+                    path=path, why=error.strerror
+                )
+            ) from error

@@ -60,8 +60,11 @@ def requirements(use: str | None = None) -> list[str]:
 def missing_for(use: str, site_packages: str | Path | None = None) -> list[str]:
     """Requirements of one ``use`` that are not satisfied; their own dependencies are left to pip."""
     there = [(line, distribution(Requirement(line).name, site_packages)) for line in requirements(use)]
-    return [line for line, found in there if found is None
-            or not Requirement(line).specifier.contains(version_of(found) or "0", prereleases=True)]
+    return [
+        line
+        for line, found in there
+        if found is None or not Requirement(line).specifier.contains(version_of(found) or "0", prereleases=True)
+    ]
 
 
 def missing(site_packages: str | Path | None = None) -> list[str]:
@@ -139,11 +142,16 @@ def registered(folder: Path, name: str) -> list[Path]:
 
 def leftovers(folder: Path, name: str) -> list[Path]:
     """Entries that pip had renamed when it was interrupted: '~orch', '~-rch', '~orch-2.10.0.dist-info'."""
+
     def renamed(entry: str, package: str) -> bool:
-        head, tail = entry[:len(package)], entry[len(package):]
+        head, tail = entry[: len(package)], entry[len(package) :]
         kept = head.lstrip(PIP_LEADING)
-        return (len(kept) >= 3 and package.endswith(kept) and len(head) == len(package)
-                and re.fullmatch(r"(-[^-]+\.dist-info)?", tail) is not None)
+        return (
+            len(kept) >= 3
+            and package.endswith(kept)
+            and len(head) == len(package)
+            and re.fullmatch(r"(-[^-]+\.dist-info)?", tail) is not None
+        )
 
     return matching(folder, lambda entry: entry[0] == "~" and any(renamed(entry, p) for p in FOLDERS[name]))
 

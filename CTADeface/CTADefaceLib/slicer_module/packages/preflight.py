@@ -53,28 +53,38 @@ class Space(Protocol):
 DiskUsage = Callable[[str | Path], Space]
 
 
-def preflight(need_bytes: float | None = None, site_packages: str | Path | None = None,
-              disk_usage: DiskUsage = shutil.disk_usage) -> list[Problem]:
+def preflight(
+    need_bytes: float | None = None, site_packages: str | Path | None = None, disk_usage: DiskUsage = shutil.disk_usage
+) -> list[Problem]:
     """The ``Problem``s of installing ``need_bytes`` (None: estimated), found beforehand; ``disk_usage`` as ``shutil``'s."""
     now, folder = state(site_packages), site_folder(site_packages)
     texts = [now.reason if now.broken else "", unwritable(folder)]
     need = estimate(now.missing)[1] if need_bytes is None else need_bytes
     free = disk_usage(folder if folder.is_dir() else folder.anchor).free
     if free < need:
-        texts.append(_("The packages take about {need}, but {free} are free at {folder}; free some space.").format(
-            need=gb(need), free=gb(free), folder=folder))
+        texts.append(
+            _("The packages take about {need}, but {free} are free at {folder}; free some space.").format(
+                need=gb(need), free=gb(free), folder=folder
+            )
+        )
     if any(requirement_name(line) == "SimpleITK" for line in now.missing):
         texts.append(_("This Slicer's SimpleITK is absent or too old for CTADeface; use a newer Slicer."))
     if on_windows() and "torch" in sys.modules and any(requirement_name(line) == "torch" for line in now.missing):
         texts.append(_("Windows cannot replace torch while Slicer has it loaded; restart Slicer and install first."))
     if sys.platform == "darwin" and platform.machine() == "x86_64":
-        texts.append(_("This Slicer is built for Intel processors, for which there is no PyTorch of today on a Mac; use a "
-                       "Slicer for Apple silicon (arm64). Masks drawn by hand can be filled and exported here."))
+        texts.append(
+            _(
+                "This Slicer is built for Intel processors, for which there is no PyTorch of today on a Mac; use a "
+                "Slicer for Apple silicon (arm64). Masks drawn by hand can be filled and exported here."
+            )
+        )
     room = path_room(folder)
     if room < DEEPEST_IN_TORCH:
         texts.append(_("The path {folder} is too long for torch; install Slicer in a shorter folder.").format(folder=folder))
-    warning = _("An older torch is taken, because the path {folder} is too long for torch 2.13 and later; install Slicer in "
-                "a shorter folder to get the newest.").format(folder=folder)
+    warning = _(
+        "An older torch is taken, because the path {folder} is too long for torch 2.13 and later; install Slicer in "
+        "a shorter folder to get the newest."
+    ).format(folder=folder)
     short = DEEPEST_IN_TORCH <= room < DEEPEST_IN_TORCH_213
     return [Problem(text, True) for text in texts if text] + ([Problem(warning, False)] if short else [])
 

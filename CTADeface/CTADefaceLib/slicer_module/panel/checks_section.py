@@ -85,8 +85,10 @@ class ChecksSection:
     def _on_check(self, *_checked):
         with errors_shown(self.panel), slicer.util.WaitCursor():
             fill = chosen_fill(self.panel.parameters)
-            self.show(self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill,
-                                                 self.ui.identityCheckBox.checked), fill)
+            self.show(
+                self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill, self.ui.identityCheckBox.checked),
+                fill,
+            )
         self.update()
 
     def _on_click(self, row, _column):
@@ -97,8 +99,7 @@ class ChecksSection:
     def _on_override(self, *_checked):
         check = self._selected()
         self.overrides[check.name] = self.ui.reasonEdit.text.strip()
-        self.panel.log(_("Overridden: {check}, because: {reason}").format(check=check.name,
-                                                                          reason=self.overrides[check.name]))
+        self.panel.log(_("Overridden: {check}, because: {reason}").format(check=check.name, reason=self.overrides[check.name]))
         self.ui.reasonEdit.text = ""
         self.show(self.checks, self._fill)
 

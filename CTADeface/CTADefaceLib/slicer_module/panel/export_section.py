@@ -28,12 +28,22 @@ class ExportSection:
     def update(self):
         why_off = no_mask(self.panel)
         switch(self.ui.applyButton, why_off, _("Make or update the defaced volume; the input is never changed."))
-        switch(self.ui.exportButton, why_off,
-               _("Fill the face as it is masked now, check it, and write the result to a file. A failed check stops the "
-                 "export until it is overridden with a reason."))
-        switch(self.ui.exportDicomButton, why_off,
-               _("Write the DICOM files that the volume was loaded from, with the face filled, as a new series. A failed "
-                 "check stops the export too."))
+        switch(
+            self.ui.exportButton,
+            why_off,
+            _(
+                "Fill the face as it is masked now, check it, and write the result to a file. A failed check stops the "
+                "export until it is overridden with a reason."
+            ),
+        )
+        switch(
+            self.ui.exportDicomButton,
+            why_off,
+            _(
+                "Write the DICOM files that the volume was loaded from, with the face filled, as a new series. A failed "
+                "check stops the export too."
+            ),
+        )
         parameters = self.panel.parameters
         self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
         defaced = self._defaced()
@@ -52,12 +62,16 @@ class ExportSection:
         others = face_segment.other_segments(self.panel.segmentation)
         # A part of the face that was drawn in another segment would stay unnoticed.
         if others and not slicer.util.confirmOkCancelDisplay(
-                _("Only the segment {face} is filled. Not filled: {names}. Continue?").format(
-                    face=face_segment.SEGMENT_NAME, names=", ".join(others)), windowTitle="CTADeface"):
+            _("Only the segment {face} is filled. Not filled: {names}. Continue?").format(
+                face=face_segment.SEGMENT_NAME, names=", ".join(others)
+            ),
+            windowTitle="CTADeface",
+        ):
             raise Cancelled()
         with slicer.util.WaitCursor():
-            output = self.panel.logic.applyFill(self.panel.volume, self.panel.segmentation,
-                                                fill=chosen_fill(self.panel.parameters))
+            output = self.panel.logic.applyFill(
+                self.panel.volume, self.panel.segmentation, fill=chosen_fill(self.panel.parameters)
+            )
         self.panel.log(_("{name} is filled.").format(name=output.GetName()))
         return output
 
@@ -75,13 +89,19 @@ class ExportSection:
 
     def _write(self, output, path):
         mask_file = mask_path(path) if self.ui.exportMaskCheckBox.checked else None
-        if mask_file is not None and mask_file.exists() and not slicer.util.confirmYesNoDisplay(
-                _("{path} exists already. Replace it?").format(path=mask_file), windowTitle="CTADeface"):
+        if (
+            mask_file is not None
+            and mask_file.exists()
+            and not slicer.util.confirmYesNoDisplay(
+                _("{path} exists already. Replace it?").format(path=mask_file), windowTitle="CTADeface"
+            )
+        ):
             return
         with slicer.util.WaitCursor():
             problems = []
-            record = self._checked(self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_file is not None,
-                                   warn=problems.append)
+            record = self._checked(
+                self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_file is not None, warn=problems.append
+            )
         self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_file, record) if p)))
         self._warn(problems)
 
@@ -96,16 +116,25 @@ class ExportSection:
                 output = self._apply()
                 with slicer.util.WaitCursor():
                     results = self._checked(
-                        self.panel.logic.exportDicom, output, folder, newSeries=new, warn=self.panel.log,
+                        self.panel.logic.exportDicom,
+                        output,
+                        folder,
+                        newSeries=new,
+                        warn=self.panel.log,
                         wholeStudy=self.ui.wholeStudyCheckBox.checked and not new,
-                        deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new)
+                        deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new,
+                    )
                 self._tell(results)
         self.panel.update()
 
     def _may_make_series(self):
         return slicer.util.confirmOkCancelDisplay(
-            _("{name} was not loaded from DICOM. Write it as a new CT series, without patient, dates, or link to other "
-              "series? Values are rounded to whole HU.").format(name=self.panel.volume.GetName()), windowTitle="CTADeface")
+            _(
+                "{name} was not loaded from DICOM. Write it as a new CT series, without patient, dates, or link to other "
+                "series? Values are rounded to whole HU."
+            ).format(name=self.panel.volume.GetName()),
+            windowTitle="CTADeface",
+        )
 
     def _tell(self, results):
         for result in results:
@@ -116,7 +145,8 @@ class ExportSection:
         if left:
             slicer.util.warningDisplay(
                 _("Not defaced and not written:") + "\n" + "\n".join(f"{r.input}: {r.error or r.reason}" for r in left),
-                windowTitle="CTADeface")
+                windowTitle="CTADeface",
+            )
 
     def _warn(self, problems):
         for text in problems:
@@ -127,8 +157,14 @@ class ExportSection:
         """Run an export of the logic; when checks stop it, show what they say."""
         checks = self.panel.checks_section
         try:
-            return export(output, target, overrides=checks.overrides, report=self.ui.reportCheckBox.checked,
-                          identity=self.ui.identityCheckBox.checked, **how)
+            return export(
+                output,
+                target,
+                overrides=checks.overrides,
+                report=self.ui.reportCheckBox.checked,
+                identity=self.ui.identityCheckBox.checked,
+                **how,
+            )
         except ChecksFailed as error:
             checks.show(error.every, chosen_fill(self.panel.parameters))
             self.ui.checksSection.collapsed = False

@@ -35,12 +35,17 @@ class PreviewSection:
         return self.panel.logic.preview.state
 
     def update(self):
-        tips = {"original": _("Show the CT-Muscle rendering of the volume as it is."),
-                "mask": _("Show the rendering with the face mask."),
-                "defaced": _("Show the rendering of what would be exported.")}
+        tips = {
+            "original": _("Show the CT-Muscle rendering of the volume as it is."),
+            "mask": _("Show the rendering with the face mask."),
+            "defaced": _("Show the rendering of what would be exported."),
+        }
         for state, button in self.buttons.items():
-            switch(button, no_volume(self.panel) if state == "original" else no_mask(self.panel),
-                   tips[state] + " " + _("Key: {key}").format(key=KEY))
+            switch(
+                button,
+                no_volume(self.panel) if state == "original" else no_mask(self.panel),
+                tips[state] + " " + _("Key: {key}").format(key=KEY),
+            )
             button.checked = self.state == state
         why_off = "" if self.state else _("Show a preview first.")
         switch(self.ui.frontButton, why_off, _("Look at the face from the front."))
@@ -94,8 +99,7 @@ class PreviewSection:
 
     def _show(self, state):
         with slicer.util.WaitCursor():
-            self.panel.logic.showPreview(self.panel.volume, self.panel.segmentation, state,
-                                         chosen_fill(self.panel.parameters))
+            self.panel.logic.showPreview(self.panel.volume, self.panel.segmentation, state, chosen_fill(self.panel.parameters))
 
     def _follow(self):
         if self.state == "defaced" and self.panel.volume is self.panel.logic.preview.volume:

@@ -15,8 +15,10 @@ class RefineSection:
         logic = panel.logic
         self._actions = {
             panel.ui.growButton: (logic.growMask, _("Grow the mask by 1 mm, at least by one voxel.")),
-            panel.ui.shrinkButton: (lambda v, s: logic.growMask(v, s, -1.0),
-                                    _("Shrink the mask by 1 mm, at least by one voxel.")),
+            panel.ui.shrinkButton: (
+                lambda v, s: logic.growMask(v, s, -1.0),
+                _("Shrink the mask by 1 mm, at least by one voxel."),
+            ),
             panel.ui.islandButton: (logic.keepLargestIsland, _("Keep the largest connected piece only.")),
             panel.ui.boneButton: (logic.excludeBone, _("Take bone and teeth (above 300 HU) out of the mask.")),
             panel.ui.restoreButton: (logic.restoreModelMask, _("Undo all edits: the mask as the model proposed it.")),

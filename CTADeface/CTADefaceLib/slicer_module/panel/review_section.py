@@ -26,10 +26,15 @@ class ReviewSection:
         self.panel, self.ui = panel, panel.ui
         self.review = Review()
         self._shortcuts = []
-        for button, action in ((self.ui.openReviewButton, self._open), (self.ui.previousButton, self.previous),
-                               (self.ui.nextButton, self.next), (self.ui.acceptButton, self._accept),
-                               (self.ui.correctButton, self._correct), (self.ui.rejectButton, self._reject),
-                               (self.ui.trainingButton, self._add_to_training)):
+        for button, action in (
+            (self.ui.openReviewButton, self._open),
+            (self.ui.previousButton, self.previous),
+            (self.ui.nextButton, self.next),
+            (self.ui.acceptButton, self._accept),
+            (self.ui.correctButton, self._correct),
+            (self.ui.rejectButton, self._reject),
+            (self.ui.trainingButton, self._add_to_training),
+        ):
             button.connect("clicked(bool)", lambda _checked=False, action=action: self._do(action))
         self.ui.reviewFilterComboBox.connect("activated(int)", lambda _index: self._do(self._filter))
 
@@ -38,20 +43,33 @@ class ReviewSection:
     def update(self):
         item, ready = self.review.item, self._ready()
         off = "" if self.review.manifest else _("Open a batch first.")
-        for button, tip in ((self.ui.previousButton, _("The previous case (Alt+Left).")),
-                            (self.ui.nextButton, _("The next case (Alt+Right)."))):
+        for button, tip in (
+            (self.ui.previousButton, _("The previous case (Alt+Left).")),
+            (self.ui.nextButton, _("The next case (Alt+Right).")),
+        ):
             switch(button, off, tip)
         self.ui.reviewFilterComboBox.enabled = not off
         off = off or ("" if item is not None else _("Choose a case first."))
         switch(self.ui.rejectButton, off, _("It must not leave: its released files are deleted. The original stays."))
-        switch(self.ui.acceptButton, off or ("" if item.outputs else _("Nothing of it was released; correct or reject it.")),
-               _("It may leave as it is."))
+        switch(
+            self.ui.acceptButton,
+            off or ("" if item.outputs else _("Nothing of it was released; correct or reject it.")),
+            _("It may leave as it is."),
+        )
         off = off or ready
-        switch(self.ui.correctButton, off, _("Deface it again with the mask as it is now, check it, and "
-                                              "replace what was released."))
-        switch(self.ui.trainingButton, off,
-               _("Add scan and mask to an nnU-Net dataset, without names or identifiers. The scan shows the face: for the "
-                 "hospital only."))
+        switch(
+            self.ui.correctButton,
+            off,
+            _("Deface it again with the mask as it is now, check it, and replace what was released."),
+        )
+        switch(
+            self.ui.trainingButton,
+            off,
+            _(
+                "Add scan and mask to an nnU-Net dataset, without names or identifiers. The scan shows the face: for the "
+                "hospital only."
+            ),
+        )
         self.ui.reviewLabel.text = self._text()
 
     def enter(self):
@@ -131,8 +149,9 @@ class ReviewSection:
     def _reject(self):
         item = self.review.item
         if item.outputs and not slicer.util.confirmOkCancelDisplay(
-                _("Reject {case}? Its released files are deleted; the original stays.").format(case=item.case),
-                windowTitle="CTADeface"):
+            _("Reject {case}? Its released files are deleted; the original stays.").format(case=item.case),
+            windowTitle="CTADeface",
+        ):
             return
         self.review.reject()
         self._decided()

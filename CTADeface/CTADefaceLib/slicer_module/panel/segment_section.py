@@ -11,9 +11,16 @@ from ..texts import _
 from .section import errors_shown, no_volume, show_error, switch
 
 POLL_MS = 100
-STAGES = {"start": _("starting"), "read": _("reading the volume"), "load model": _("loading the model"),
-          "segment": _("segmenting"), "refine": _("refining"), "fill": _("filling"), "write": _("finishing"),
-          "done": _("finishing")}
+STAGES = {
+    "start": _("starting"),
+    "read": _("reading the volume"),
+    "load model": _("loading the model"),
+    "segment": _("segmenting"),
+    "refine": _("refining"),
+    "fill": _("filling"),
+    "write": _("finishing"),
+    "done": _("finishing"),
+}
 
 
 class SegmentSection:
@@ -81,8 +88,11 @@ class SegmentSection:
         from_folder = index == box.count - 1
         self._select_model()
         title = _("Model folder or results folder of nnU-Net") if from_folder else _("Zip file of a model")
-        path = (qt.QFileDialog.getExistingDirectory(self.panel.parent, title) if from_folder
-                else qt.QFileDialog.getOpenFileName(self.panel.parent, title, "", "*.zip"))
+        path = (
+            qt.QFileDialog.getExistingDirectory(self.panel.parent, title)
+            if from_folder
+            else qt.QFileDialog.getOpenFileName(self.panel.parent, title, "", "*.zip")
+        )
         if path:
             with errors_shown(self.panel):
                 if self.panel.packages_section.ensure():
@@ -100,10 +110,12 @@ class SegmentSection:
             if not self._may_replace() or not self.panel.packages_section.ensure():
                 return
             parameters, volume = self.panel.parameters, self.panel.volume
-            job = self.panel.logic.startSegmentation(volume, parameters.model, parameters.device,
-                                                    ears=parameters.ears)
-            self.panel.log(_("Segmenting {name} with {model} on {device}").format(
-                name=volume.GetName(), model=self.ui.modelComboBox.currentText, device=parameters.device))
+            job = self.panel.logic.startSegmentation(volume, parameters.model, parameters.device, ears=parameters.ears)
+            self.panel.log(
+                _("Segmenting {name} with {model} on {device}").format(
+                    name=volume.GetName(), model=self.ui.modelComboBox.currentText, device=parameters.device
+                )
+            )
             self._run(job, lambda done: self._segmented(done, volume))
 
     def _on_draw(self, *_checked):
@@ -116,8 +128,9 @@ class SegmentSection:
         if segmentation is None or not self.panel.logic.isEdited(volume, segmentation):
             return True
         return slicer.util.confirmOkCancelDisplay(
-            _("The face mask of {name} was edited. Replace it by a new proposal of the model?").format(
-                name=volume.GetName()), windowTitle="CTADeface")
+            _("The face mask of {name} was edited. Replace it by a new proposal of the model?").format(name=volume.GetName()),
+            windowTitle="CTADeface",
+        )
 
     def _segmented(self, job, volume):
         self.panel.logic.finishSegmentation(job, volume)

@@ -45,8 +45,14 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.checks_section = ChecksSection(self)
         self.export_section = ExportSection(self)
         self.review_section = ReviewSection(self)
-        self._sections = [self.segment_section, self.refine_section, self.preview_section, self.checks_section,
-                          self.export_section, self.review_section]
+        self._sections = [
+            self.segment_section,
+            self.refine_section,
+            self.preview_section,
+            self.checks_section,
+            self.export_section,
+            self.review_section,
+        ]
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -194,8 +200,12 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.checks_section.forget()
         kinds = slicer.vtkSegmentation
         # Undo and Redo report only that the segment was modified, as a new colour does too.
-        events = ((kinds.SourceRepresentationModified, self._on_edit), (kinds.SegmentModified, self._on_segment),
-                  (kinds.SegmentAdded, self._on_segment), (kinds.SegmentRemoved, self._on_segment))
+        events = (
+            (kinds.SourceRepresentationModified, self._on_edit),
+            (kinds.SegmentModified, self._on_segment),
+            (kinds.SegmentAdded, self._on_segment),
+            (kinds.SegmentRemoved, self._on_segment),
+        )
         for event, react in events:
             if self._watched is not None:
                 self.removeObserver(self._watched.GetSegmentation(), event, react)
@@ -234,6 +244,7 @@ def _first_volume():
     shown = [c.GetBackgroundVolumeID() for c in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
     nodes = [slicer.mrmlScene.GetNodeByID(i) for i in shown if i]
     nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    suitable = [n for n in nodes if n is not None and n.GetClassName() == "vtkMRMLScalarVolumeNode"
-                and not n.GetHideFromEditors()]
+    suitable = [
+        n for n in nodes if n is not None and n.GetClassName() == "vtkMRMLScalarVolumeNode" and not n.GetHideFromEditors()
+    ]
     return suitable[0] if suitable else None

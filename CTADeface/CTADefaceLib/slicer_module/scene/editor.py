@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 NODE_TAG = "CTADeface"
-EFFECTS = ("Paint", "Erase", "Scissors", "Islands", "Margin", "Smoothing", "Threshold", "Logical operators",
-           "Grow from seeds")
+EFFECTS = ("Paint", "Erase", "Scissors", "Islands", "Margin", "Smoothing", "Threshold", "Logical operators", "Grow from seeds")
 UNDO_STATES = 10
 
 

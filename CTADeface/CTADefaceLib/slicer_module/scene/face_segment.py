@@ -22,9 +22,11 @@ SEGMENT_NAME = "Face"
 COLOUR = (0.95, 0.58, 0.47)
 SLICE_OPACITY = 0.5
 # SNOMED CT: 123037004 body structure, 89545001 face, which Slicer's own shorter list lacks.
-TERMINOLOGY = ("Segmentation category and type - DICOM master list"
-               "~SCT^123037004^Anatomical Structure~SCT^89545001^Face~^^"
-               "~Anatomic codes - DICOM master list~^^~^^")
+TERMINOLOGY = (
+    "Segmentation category and type - DICOM master list"
+    "~SCT^123037004^Anatomical Structure~SCT^89545001^Face~^^"
+    "~Anatomic codes - DICOM master list~^^~^^"
+)
 # Attribute and references of segmentation nodes; saved with the scene.
 FACE_MASK = "CTADeface.FaceMask"
 PROPOSAL = "CTADeface.Proposal"
@@ -111,8 +113,7 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     """
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
-        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face "
-                        "first.")
+        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face first.")
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
@@ -121,8 +122,10 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     if not _on_grid_of(labelmap, segmentation, volume):
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
         if not mask.any():
-            raise MaskError(f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
-                            "transform, or segment the face again.")
+            raise MaskError(
+                f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
+                "transform, or segment the face again."
+            )
         return mask
     _paste(labelmap, mask)
     return mask

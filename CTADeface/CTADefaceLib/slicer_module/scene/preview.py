@@ -39,8 +39,9 @@ class Preview:
         self._with_surface: SegmentationNode | None = None
         self._nodes: dict[str, Node] = {}
 
-    def show(self, volume: VolumeNode, segmentation: SegmentationNode | None, state: str,
-             defaced: np.ndarray | None = None) -> None:
+    def show(
+        self, volume: VolumeNode, segmentation: SegmentationNode | None, state: str, defaced: np.ndarray | None = None
+    ) -> None:
         """Show a volume node: ``state`` 'original', 'mask' (with ``segmentation``) or 'defaced'.
 
         ``defaced``: voxels (k, j, i) of the defaced volume, needed for that state. Raises: ValueError for any other

@@ -21,5 +21,11 @@ def register_sample_data() -> None:
     if hasattr(logic, "registerCustomSampleDataCategory"):
         logic.registerCustomSampleDataCategory("CTADeface", title=_("CTA Deface"))
     logic.registerCustomSampleDataSource(
-        category="CTADeface", sampleName="CTADefaceHead", thumbnailFileName=str(ICONS / "CTADefaceHead.png"),
-        uris=CBCT_URL, fileNames="CTADeface-DZ-CBCT.nrrd", checksums="SHA256:" + CBCT_SHA256, nodeNames="CTADefaceHead")
+        category="CTADeface",
+        sampleName="CTADefaceHead",
+        thumbnailFileName=str(ICONS / "CTADefaceHead.png"),
+        uris=CBCT_URL,
+        fileNames="CTADeface-DZ-CBCT.nrrd",
+        checksums="SHA256:" + CBCT_SHA256,
+        nodeNames="CTADefaceHead",
+    )

@@ -27,13 +27,16 @@ def fit() -> None:
 
 def is_shown(volume: VolumeNode) -> bool:
     """Is the volume the background or foreground of any slice view?"""
-    return any(volume.GetID() in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())
-               for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
+    return any(
+        volume.GetID() in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    )
 
 
 def jump_to(volume: VolumeNode, place: Sequence[float]) -> None:
     """Centre all slice views on ``place``, RAS mm in the volume's own coordinates."""
     to_world = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(volume.GetParentTransformNode(), None, to_world)
-    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *to_world.TransformPoint(place),
-                                          slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(
+        slicer.mrmlScene, *to_world.TransformPoint(place), slicer.vtkMRMLSliceNode.CenteredJumpSlice
+    )

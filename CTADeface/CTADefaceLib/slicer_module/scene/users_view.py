@@ -74,8 +74,10 @@ def _visibility(node: DisplayNode) -> tuple[int, int]:
 
 
 def _displays() -> list[DisplayNode]:
-    return [*slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode"),
-            *slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode")]
+    return [
+        *slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode"),
+        *slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode"),
+    ]
 
 
 def _layout_node() -> LayoutNode | None:
