@@ -22,7 +22,8 @@ class Options:
     as for ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it.
     ``proposal`` is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name
     and checksum, for the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask
-    is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the face.
+    is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
+    face.
     """
 
     model: str | None = None
