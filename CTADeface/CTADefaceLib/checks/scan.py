@@ -21,7 +21,7 @@ FACE_DEPTH_MM = 45.0
 HEIGHTS_MM, ALONG_MM, BESIDE_MM = np.arange(-90.0, 91.0, 3.0), np.arange(36.0, -110.0, -1.0), np.arange(-39.0, 40.0, 3.0)
 NAKED_MM = 2.0
 # Share of lines with naked bone: 0 to 0.18 on the training heads, 0.39 and more once their reference masks are filled
-# (``Testing/benchmarks/checks.py``).
+# (``Testing/benchmarks/gate.py`` judges defaced heads too).
 WARN_NAKED, FAIL_NAKED = 0.16, 0.25
 LEAST_BONE_LINES = 50
 

@@ -52,22 +52,35 @@ def predict_face(
     Returns: ``FaceLogits``, or None when there is no face (less than 20 ml).
     """
     progress = progress or Progress().part(0, 1)
-    view = volume.ras()
-    spacing = volume.geometry.ras_spacing()
-    region = tuple(slice(0, n) for n in view.shape)
-    data = None
-    if locator is not None:
-        found = predict_face(volume, locator, run.of_locator(), progress=progress.part(0, 0.2), survey=survey)
-        if found is None:
-            return None
-        region = tuple(
-            slice(max(r.start - int(CONTEXT_MM / mm), 0), min(r.stop + int(CONTEXT_MM / mm), n))
-            for r, mm, n in zip(found.region, spacing, view.shape)
-        )
-        progress = progress.part(0.2, 1)
-    elif survey is not None:
-        data = survey.seen_by(network.info)
-    crop = view[region]
+    whole = tuple(slice(0, n) for n in volume.ras().shape)
+    if locator is None:
+        return _logits_in(whole, volume, network, run, progress, survey)
+    found = _logits_in(whole, volume, locator, run.of_locator(), progress.part(0, 0.2), survey)
+    if found is None:
+        return None
+    return _logits_in(_with_context(found.region, volume), volume, network, run, progress.part(0.2, 1))
+
+
+def _with_context(region: tuple[slice, ...], volume: Volume) -> tuple[slice, ...]:
+    """``region`` and what a full-resolution model sees around it, as far as the volume reaches."""
+    margins = [int(CONTEXT_MM / mm) for mm in volume.geometry.ras_spacing()]
+    return tuple(
+        slice(max(part.start - margin, 0), min(part.stop + margin, n))
+        for part, margin, n in zip(region, margins, volume.ras().shape)
+    )
+
+
+def _logits_in(
+    region: tuple[slice, ...],
+    volume: Volume,
+    network: RunnableNetwork,
+    run: ModelRun,
+    progress: StageProgress,
+    survey: Survey | None = None,
+) -> FaceLogits | None:
+    """What ``network`` says of a region (three slices of the RAS view); a ``survey`` holds the view of the whole volume."""
+    crop, spacing = volume.ras()[region], volume.geometry.ras_spacing()
+    data = None if survey is None else survey.seen_by(network.info)
     if data is None:
         shape = grid_shape(crop.shape, spacing, network.info)
         data = to_model_grid(crop, volume.to_hu, shape, intensity(network.info), progress.part(0, 0.4))
