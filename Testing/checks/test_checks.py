@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from CTADefaceLib.checks.face import FAIL_PATCH_CM2, model_face, residual_skin
 from scipy import ndimage as ndi
 
 from CTADefaceLib.checks.check import TITLES, failed, require_passed
 from CTADefaceLib.checks.every import face_left, run_checks
+from CTADefaceLib.checks.face_left import FAIL_PATCH_CM2, model_face, residual_skin
 from CTADefaceLib.checks.face_picture import face_picture
 from CTADefaceLib.checks.place import ras_point
 from CTADefaceLib.checks.scan import already_defaced, input_is_ct

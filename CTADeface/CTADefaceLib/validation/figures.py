@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .figure_tables import FIGURES, values
 from .methods import ORIGINAL, TITLES
-from .tables import FIGURES, values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ class Picture:
 
 
 def box_plot(summary: Summary, figure: str) -> Picture:
-    """``Picture`` of one of ``tables.FIGURES``, each head a point."""
+    """``Picture`` of one of ``figure_tables.FIGURES``, each head a point."""
     from matplotlib.figure import Figure
 
     title, _, _, note = FIGURES[figure]

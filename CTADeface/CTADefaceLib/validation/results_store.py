@@ -62,6 +62,7 @@ APART = (
         f"validation/{name}.py"
         for name in (
             "cited",
+            "figure_tables",
             "figures",
             "identification",
             "intervals",

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from ..release.report import STYLE
 from .cited import cited
+from .figure_tables import Table
 from .figures import DPI, Picture, box_plot, montage
 from .methods import ORIGINAL, TITLES
 from .results_store import finite, write_whole
 from .study_summary import Summary
 from .table_cells import PAPER, PAPER_N
-from .tables import Table, all_tables, main_table
+from .tables import all_tables, main_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

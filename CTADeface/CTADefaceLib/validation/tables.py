@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
 from .faces import DETECTORS
+from .figure_tables import Table, figure_table, number_of_heads, posthoc_table
 from .identification import ALL, RETRAINED, WHO, Identified
 from .methods import ORIGINAL, TITLES
-from .statistics import bonferroni, friedman, mcnemar_p, paired_t, signed_rank
+from .statistics import bonferroni, mcnemar_p
 from .study_summary import Summary
 from .table_cells import (
     PAPER,
@@ -26,33 +24,11 @@ from .table_cells import (
     median_range,
     p_text,
     percent,
-    quartiles,
     rate,
     rate_of,
 )
 
-PAIRS = (
-    (ORIGINAL, "box-published"),
-    (ORIGINAL, "atlas-published"),
-    (ORIGINAL, "ours-published"),
-    (ORIGINAL, "ours-levelled"),
-    ("box-published", "ours-published"),
-    ("box-published", "ours-levelled"),
-    ("atlas-published", "ours-levelled"),
-    ("ours-published", "ours-levelled"),
-    ("reference-levelled", "ours-levelled"),
-)
 NOT_REPORTED = "not reported"
-
-
-@dataclass(frozen=True)
-class Table:
-    """``rows`` are lists of text as long as ``columns``; the first cell names the row."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    note: str = ""
 
 
 def all_tables(summary: Summary) -> list[Table]:
@@ -176,7 +152,7 @@ def mask_table(summary: Summary) -> Table:
     rows += [
         [
             TITLES[name],
-            _number(summary.measure(name, "dice")),
+            number_of_heads(summary.measure(name, "dice")),
             *[mean_sd(summary.measure(name, key), digits) for key, digits in keys],
         ]
         for name in summary.protocol.methods
@@ -254,93 +230,6 @@ def detection_table(summary: Summary, detector: str) -> Table:
     )
 
 
-# Title, (heads,) by method, whether the original is shown too, note.
-FIGURES: dict[str, tuple[str, Callable[[Summary, str], np.ndarray], bool, str]] = {
-    "probability": (
-        "Detection probability (as Fig. 3)",
-        lambda s, state: np.mean(s.probability(state), axis=1),
-        True,
-        "MTCNN's confidence of the surest counted box, 0 without one, mean over the views of a head.",
-    ),
-    "distance": (
-        "Distance to the original, FaceNet (as Fig. 4)",
-        lambda s, state: s.distance(state, "facenet", "crop"),
-        False,
-        "Euclidean, median over the views of a head, in the same square around the face. In MTCNN's "
-        "boxes, as the paper did, only where the original has one.",
-    ),
-}
-
-
-def values(summary: Summary, figure: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    """(states, {state: (heads,)}) of one of ``FIGURES``."""
-    _, function, with_original, _ = FIGURES[figure]
-    states = [s for s in summary.states if with_original or s != ORIGINAL]
-    return states, {state: function(summary, state) for state in states}
-
-
-def figure_table(summary: Summary, figure: str) -> Table:
-    """The numbers of a box plot, and Friedman's test over the heads that all methods have."""
-    title, _, _, note = FIGURES[figure]
-    states, by_state = values(summary, figure)
-    complete = np.all([np.isfinite(v) for v in by_state.values()], axis=0)
-    p = friedman([v[complete] for v in by_state.values()])
-    columns = ["Method", "Paper", "n", "Median (quartiles)"]
-    rows: list[list[str]] = []
-    extra = [("facenet", "face"), ("dlib", "crop"), ("dlib", "face")] if figure == "distance" else []
-    columns += [
-        f"{ {'facenet': 'FaceNet', 'dlib': 'dlib'}[r] }, {'MTCNN box' if k == 'face' else 'square'} (n)" for r, k in extra
-    ]
-    for state in states:
-        more = [summary.distance(state, r, k) for r, k in extra]
-        rows.append(
-            [
-                TITLES[state],
-                "box plot only",
-                _number(by_state[state]),
-                quartiles(by_state[state], 2),
-                *[f"{quartiles(v, 2)} ({_number(v)})" for v in more],
-            ]
-        )
-    return Table(
-        title,
-        columns,
-        rows,
-        f"{note} Friedman over {int(complete.sum())} heads that all have: p {p_text(p)} (paper: p < 0.001 "
-        "for less detection and similarity than the baseline).",
-    )
-
-
-def posthoc_table(summary: Summary, figure: str) -> Table:
-    """Pairwise tests after Friedman's."""
-    title, (states, by_state) = FIGURES[figure][0], values(summary, figure)
-    pairs = [pair for pair in PAIRS if all(state in states for state in pair)]
-    complete = np.all([np.isfinite(v) for v in by_state.values()], axis=0)
-    groups = {state: v[complete] for state, v in by_state.items()}
-    ranks, rows = signed_rank(groups, pairs), []
-    for first, second in pairs:
-        t = paired_t(groups[first], groups[second], summary.protocol.alpha)
-        apart = groups[second] - groups[first]
-        rows.append(
-            [
-                f"{TITLES[first]} / {TITLES[second]}",
-                str(len(apart)),
-                quartiles(apart, 2),
-                p_text(ranks[first, second][0]),
-                p_text(ranks[first, second][1]),
-                p_text(t["shapiro_p"]),
-                "" if t["normal"] is None else "yes" if t["normal"] else "no",
-                p_text(t["p"]),
-            ]
-        )
-    return Table(
-        f"Pairs: {title[0].lower()}{title[1:]}",
-        ["Pair", "n", "Second less first", "Wilcoxon p", "after Bonferroni", "Shapiro p", "normal", "Paired t p"],
-        rows,
-        "The paired t-test counts only where the differences are normal.",
-    )
-
-
 def gallery_table(summary: Summary) -> Table:
     """Identification, which the paper lacks."""
     rows = [[f"{name}, published by others", "", "", "", "", f"{auc:.2f}"] for name, auc in PUBLISHED_AUC.items()]
@@ -379,7 +268,7 @@ def attack_table(summary: Summary) -> Table:
     rows = [
         [
             TITLES[m],
-            _number(summary.measure(m, "attack_moved_mm")),
+            number_of_heads(summary.measure(m, "attack_moved_mm")),
             *[median_range(summary.measure(m, f"attack_{key}"), 1) for key in ("moved_mm", "as_shown_mm", "depth_only_mm")],
             median_range(summary.measure(m, "attack_depth_only_mm") - summary.measure(m, "attack_moved_mm"), 1),
         ]
@@ -403,7 +292,7 @@ def time_table(summary: Summary) -> Table:
             [
                 TITLES[name],
                 f"{published:g} min{PAPER_MINUTES_ON[name]}" if published else NOT_REPORTED,
-                _number(summary.seconds(name)),
+                number_of_heads(summary.seconds(name)),
                 median_range(summary.seconds(name), 1),
                 median_range(summary.seconds(name, "mask_cpu_seconds"), 1),
                 median_range(summary.seconds(name, "fill_seconds"), 2),
@@ -454,7 +343,3 @@ def _views(found: np.ndarray) -> str:
 
 def _any(found: np.ndarray) -> np.ndarray:
     return np.nan_to_num(found).max(axis=1) > 0
-
-
-def _number(array: np.ndarray) -> str:
-    return str(int(np.isfinite(array).sum()))
