@@ -75,7 +75,7 @@ class Judge:
 
         try:
             after, value = filled(self.volume, mask, fill, frame=self.survey.frame)
-            checks = run_checks(self.volume, mask, after, value, self.survey, self.own)
+            checks = run_checks(self.volume, mask, (after, value), self.survey, self.own)
         except MaskError:
             return ["fill"], None, 0.0
         patch = next(check.value for check in checks if check.name == "residual_skin")

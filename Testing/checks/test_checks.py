@@ -39,7 +39,7 @@ class Case:
 
     def checks(self, mask=None, stored=None, fill="levelled"):
         stored = self.stored if stored is None else stored
-        found = run_checks(self.volume, self.mask if mask is None else mask, stored, fill_value(self.volume, fill))
+        found = run_checks(self.volume, self.mask if mask is None else mask, (stored, fill_value(self.volume, fill)))
         return {check.name: check for check in found}
 
     def without(self, axis, low, high):
@@ -162,7 +162,7 @@ def test_without_a_head_only_a_person_can_say_that_the_face_is_gone(case):
     )
     mask = np.zeros(rock.shape, bool)
     mask[20:40, 40:, 10:50] = True
-    checks = {c.name: c for c in run_checks(volume, mask, filled(volume, mask, "air")[0], fill_value(volume, "air"))}
+    checks = {c.name: c for c in run_checks(volume, mask, filled(volume, mask, "air"))}
     assert checks["head_found"].verdict == "fail" and "look at the whole face yourself" in checks["head_found"].text
     assert {checks[name].verdict for name in ("nose", "left_eye", "residual_skin", "mask_place")} == {"not applicable"}
 
@@ -183,7 +183,7 @@ def test_a_turned_head_is_judged_as_an_upright_one(case, degrees):
     good, spoilt = (array > 0 for array in arrays[1:])
     for given, wrong in ((good, set()), (spoilt, {"model_face"})):
         after, value = filled(volume, given, frame=frame)
-        found = {check.name for check in failed(run_checks(volume, given, after, value, proposal=good))}
+        found = {check.name for check in failed(run_checks(volume, given, (after, value), proposal=good))}
         assert found >= wrong and bool(found) == bool(wrong)
 
 
@@ -265,7 +265,7 @@ def test_brain_bone_and_vessels_changed_are_noticed(case):
     # An artery with contrast, drawn into the scan and lost in the fill.
     volume = Volume(case.volume.stored.copy(), case.volume.geometry, name="artery")
     ras_view(volume.stored, volume.geometry)[80:90, 118:121, 118:121] = 350
-    found = {c.name: c for c in run_checks(volume, case.mask, case.stored, fill_value(case.volume))}
+    found = {c.name: c for c in run_checks(volume, case.mask, (case.stored, fill_value(case.volume)))}
     assert found["vessels"].verdict == "fail" and found["vessels"].value == 90
 
 
@@ -315,9 +315,9 @@ def test_the_answer_does_not_depend_on_how_the_volume_is_stored(case, order):
     volume = Volume(stored, geometry)
     assert np.allclose(locate(volume).to_ras(NOSE_MM), locate(case.volume).to_ras(NOSE_MM), atol=4)
     mask, after = turned(case.mask.astype(np.uint8))[0] > 0, turned(case.stored)[0]
-    checks = run_checks(volume, mask, after, fill_value(volume))
+    checks = run_checks(volume, mask, (after, fill_value(volume)))
     assert failed(checks) == []
-    unfilled = run_checks(volume, mask, stored, fill_value(volume))
+    unfilled = run_checks(volume, mask, (stored, fill_value(volume)))
     place = next(c.place for c in unfilled if c.name == "nose")
     assert np.linalg.norm(np.subtract(place, case.checks(stored=case.volume.stored)["nose"].place)) < 15
 

@@ -40,8 +40,8 @@ def test_the_model_sees_the_same_volume_whatever_axis_its_planes_are_stored_alon
 def test_checks_ask_the_survey_for_the_brain_as_often_as_they_like(head, parts):
     survey, mask = surveyed(head), np.asarray(ras_view(parts[1], head.geometry))
     stored, value = filled(head, mask)
-    known = [run_checks(head, mask, stored, value, survey) for _ in range(2)]
-    assert known[0] == known[1] == run_checks(head, mask, stored, value)
+    known = [run_checks(head, mask, (stored, value), survey) for _ in range(2)]
+    assert known[0] == known[1] == run_checks(head, mask, (stored, value))
 
 
 def test_another_models_grid_is_not_taken_for_this_ones(head):

@@ -96,7 +96,7 @@ def test_an_ear_that_is_put_back_is_noticed_and_the_other_passes(cranium_head, s
     right = survey.ears.of("right_ear")
     back = stored.copy()
     right.part_of(back)[:] = np.where(right.tissue, right.part_of(cranium_head.stored), right.part_of(back))
-    checks = {check.name: check for check in run_checks(cranium_head, mask, back, value, survey, ears=survey.ears)}
+    checks = {check.name: check for check in run_checks(cranium_head, mask, (back, value), survey, ears=survey.ears)}
     assert checks["right_ear"].verdict == "fail" and checks["left_ear"].verdict == "pass"
     # The place lies in the ear.
     assert survey.frame.to_head(checks["right_ear"].place)[0] > 45
@@ -110,7 +110,7 @@ def test_the_face_is_levelled_as_without_ears_and_only_air_and_the_mask_change_b
     more = (both != alone) & ~mask
     assert not (more & ~survey.ears.beside()).any()
     assert (cranium_head.to_hu(cranium_head.stored)[more] <= TISSUE_HU).all()
-    checks = {check.name: check.verdict for check in run_checks(cranium_head, mask, both, value, survey, mask, survey.ears)}
+    checks = {check.name: check.verdict for check in run_checks(cranium_head, mask, (both, value), survey, mask, survey.ears)}
     for name in ("mask_filled", "outside", "vessels", "brain", "bone", *SIDES):
         assert checks[name] == "pass", name
 

@@ -207,6 +207,6 @@ def test_a_head_that_lies_otherwise_than_its_image_says_is_segmented_and_filled(
     stored, value = filled(volume, mask, "levelled", survey.histogram, survey.frame)
     kept = (hu > TISSUE_HU) & ~mask
     assert np.count_nonzero((stored != hu) & kept) * np.prod(spacing) / 1000 < 4
-    verdicts = {check.name: check.verdict for check in run_checks(volume, mask, stored, value, survey)}
+    verdicts = {check.name: check.verdict for check in run_checks(volume, mask, (stored, value), survey)}
     asked = "head_found", "mask_size", "mask_place", "mask_filled", "brain", "bone", "vessels", "outside"
     assert {verdicts[name] for name in asked} == {"pass"}

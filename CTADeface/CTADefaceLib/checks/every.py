@@ -27,20 +27,20 @@ from .untouched import bone_untouched, brain_untouched, find_changes, rest_ident
 def run_checks(
     volume: Volume,
     mask: np.ndarray,
-    stored_after: np.ndarray,
-    value: float | np.generic,
+    after: tuple[np.ndarray, float | np.generic],
     survey: Survey | None = None,
     proposal: np.ndarray | None = None,
     ears: Ears | None = None,
 ) -> list[Check]:
     """List of ``Check``s of a fill.
 
-    Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``stored_after`` its stored values after
-    the fill, of the same shape and dtype; ``value`` the stored value that it filled in; ``survey`` the ``Survey`` of
-    the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is known;
-    ``ears`` the volume's ``Ears``, when they were to go too.
+    Parameters: ``volume`` the original ``Volume``; ``mask`` bool (k, j, i); ``after`` what ``filled`` returns:
+    its stored values after the fill, of the same shape and dtype, and the stored value that was filled in; ``survey`` the
+    ``Survey`` of the volume, where there is one; ``proposal`` the mask that a model proposed, bool (k, j, i), where it is
+    known; ``ears`` the volume's ``Ears``, when they were to go too.
     Raises: MaskError for an empty mask or another shape.
     """
+    stored_after, value = after
     if mask.shape != volume.stored.shape or np.shape(stored_after) != mask.shape:
         raise MaskError(
             f"{volume.name}: mask and defaced volume must have the volume's own {volume.stored.shape[::-1]} "
@@ -54,7 +54,7 @@ def run_checks(
         )
         frame = locate(volume) if survey is None else survey.frame
         found = pool.submit(find_changes, volume, stored_after, mask, value, frame, ears)
-        of_head = _checks_of_head(volume, mask, stored_after, value, frame, proposal, ears)
+        of_head = _checks_of_head(volume, mask, after, frame, proposal, ears)
     changes = found.result()
     return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
 
@@ -66,12 +66,12 @@ IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "model_fac
 def _checks_of_head(
     volume: Volume,
     mask: np.ndarray,
-    stored_after: np.ndarray,
-    value: float | np.generic,
+    after: tuple[np.ndarray, float | np.generic],
     frame: Frame | None,
     proposal: np.ndarray | None,
     ears: Ears | None,
 ) -> list[Check]:
+    stored_after, value = after
     checks = [
         input_is_ct(volume),
         head_found(frame),

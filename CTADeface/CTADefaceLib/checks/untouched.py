@@ -73,7 +73,7 @@ def find_changes(
     """
     face_alone = mask if ears is None else ears.taken_from(mask)
     lines = FaceLines(volume, face_alone, frame)
-    comparison, changes = _Comparison(volume, stored_after, mask, value, lines, face_alone, ears), Changes(lines.place)
+    comparison, changes = _Comparison(volume, mask, (stored_after, value), lines, face_alone, ears), Changes(lines.place)
     for_slabs(lambda planes: comparison.count(planes, changes), len(comparison.before))
     return changes
 
@@ -87,14 +87,14 @@ class _Comparison:
     def __init__(
         self,
         volume: Volume,
-        stored_after: np.ndarray,
         mask: np.ndarray,
-        value: float | np.generic,
+        after: tuple[np.ndarray, float | np.generic],
         lines: FaceLines,
         face_alone: np.ndarray,
         ears: Ears | None,
     ) -> None:
-        self._volume, self._value, self._lines = volume, value, lines
+        stored_after, self._value = after
+        self._volume, self._lines = volume, lines
         self.before, self.after, self._face = (lines.view(array) for array in (volume.stored, stored_after, mask))
         self._bone_cells, self._bone_steps = large_bone(lines.volume)
         self._beyond = lines.planes(lines.view(face_alone))

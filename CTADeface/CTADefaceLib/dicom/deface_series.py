@@ -37,7 +37,7 @@ from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
 from .headers import methods
-from .patch import write_defaced
+from .patch import HeaderRules, write_defaced
 from .read_series import read_stack, volume_of
 from .series import Series, find_series
 from .stack import Stack, stack_of
@@ -223,10 +223,8 @@ class SeriesWriter:
             changed,
             self.outgoing.fill_hu,
             staged,
-            self.run.uids,
-            self.run.clean_headers,
+            HeaderRules(self.run.uids, self.run.clean_headers, self.run.options.keep_private),
             self.progress.part(0.5, 0.8),
-            self.run.options.keep_private,
         )
 
     def verify(self, staged: Path) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,20 +27,27 @@ def stored_value(plane: Plane, hu: float) -> int:
     return int(np.clip(np.rint((hu - plane.intercept) / plane.slope), *stored_limits(plane.bits)))
 
 
+@dataclass(frozen=True)
+class HeaderRules:
+    """New ``uids``; ``clean_headers`` is called with each dataset, if given; ``keep_private`` keeps private elements,
+    whatever they show."""
+
+    uids: NewUids
+    clean_headers: BasicProfile | None = None
+    keep_private: bool = False
+
+
 def write_defaced(
     stack: Stack,
     changed: np.ndarray,
     hu: float,
     folder: Path,
-    uids: NewUids,
-    clean_headers: BasicProfile | None = None,
+    headers: HeaderRules,
     progress: StageProgress | None = None,
-    keep_private: bool = False,
 ) -> np.ndarray:
     """Write each file of ``stack`` with ``hu`` where ``changed``, as new instances 0001.dcm ... into ``folder``.
 
-    Parameters: ``changed`` bool (k, rows, columns); ``clean_headers`` is called with each dataset, if given;
-    ``keep_private`` keeps private elements, whatever they show.
+    Parameters: ``changed`` bool (k, rows, columns); ``headers`` what becomes of everything but the pixels.
     Returns: uint16 words (k, rows, columns) as they were meant to be written.
     Raises: InputError, OutputError, MissingPackages.
     """
@@ -56,7 +64,7 @@ def write_defaced(
             words[plane.frame][changed[index]] = to_words(stored_value(plane, hu))
             meant[index] = words[plane.frame]
         try:
-            _turn_into_defaced(dataset, words, uids, clean_headers, keep_private)
+            _turn_into_defaced(dataset, words, headers)
             save(dataset, folder / f"{number:0{digits}}.dcm")
         except (CTADefaceError, OSError):
             raise
@@ -67,14 +75,13 @@ def write_defaced(
     return meant
 
 
-def _turn_into_defaced(
-    dataset: Dataset, words: np.ndarray, uids: NewUids, clean_headers: BasicProfile | None, keep_private: bool
-) -> None:
+def _turn_into_defaced(dataset: Dataset, words: np.ndarray, headers: HeaderRules) -> None:
     set_pixels(dataset, words)
-    remove_unvouched(dataset, keep_private)
-    if clean_headers is not None:
-        clean_headers(dataset)
-    mark_defaced(dataset, uids, keep_private, None if clean_headers is None else clean_headers.method)
+    remove_unvouched(dataset, headers.keep_private)
+    clean = headers.clean_headers
+    if clean is not None:
+        clean(dataset)
+    mark_defaced(dataset, headers.uids, headers.keep_private, None if clean is None else clean.method)
 
 
 def set_pixels(dataset: Dataset, words: np.ndarray) -> None:

@@ -107,7 +107,7 @@ class Outgoing:
         from ..checks.every import run_checks
 
         known = self.face.proposal if self.face.opinion is None else self.face.opinion
-        return run_checks(self.volume, self.mask, self.stored, self.value, self.scan.survey, known, self.ears)
+        return run_checks(self.volume, self.mask, (self.stored, self.value), self.scan.survey, known, self.ears)
 
     def face_picture(self) -> np.ndarray | None:
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""
