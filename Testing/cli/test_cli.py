@@ -57,7 +57,7 @@ def test_warnings_and_zones_that_could_not_be_judged_are_said(finished):
     # The cranium is cut at its upper lip.
     assert warned and unknown
     said = [line for line in process.stdout.splitlines() if line.startswith("  ")]
-    assert f"{len(warned)} checks warn, {len(unknown)} were not judged" in said[0]
+    assert f"Checks that warn: {len(warned)}, not judged: {len(unknown)}" in said[0]
     assert all(any(line.startswith("  WARNING") and text in line for line in said) for text in warned)
     assert "NOT JUDGED" in said[-1] and "below the chin" in said[-1]
 

@@ -167,7 +167,10 @@ def warnings_of(result: Result) -> list[str]:
     lines = [f"  WARNING {TITLES[check['name']]}: {check['text']}" for check in warned]
     if unknown:
         lines.append("  NOT JUDGED " + ", ".join(TITLES[check["name"]] for check in unknown) + ".")
-    return lines and [f"  {len(warned)} checks warn, {len(unknown)} were not judged: look at the mask before release.", *lines]
+    return lines and [
+        f"  Checks that warn: {len(warned)}, not judged: {len(unknown)}; look at the mask before release.",
+        *lines,
+    ]
 
 
 class ProgressBar:
