@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cases.options import Options
-from .cases.prepare import FILE, mask_by_model, opinion_of_model, prepare, with_ears
+from .cases.prepare import FILE, fill_scan, mask_by_model, opinion_of_model, prepare, with_ears
 from .checks.check import Check, require_passed
 from .face.mask import face_mask, require_face
 from .face.survey import surveyed
-from .filling.fill import DEFAULT_FILL, filled
+from .filling.fill import DEFAULT_FILL
 from .network.host import NetworksHere, overview_model
 from .network.model_run import ModelRun
 from .progress import MODEL_STAGES, Progress
@@ -54,8 +54,7 @@ def segment_face(
     progress.enter("read")
     survey = surveyed(volume, overview_model(model), progress)
     mask = face_mask(volume, _networks, ModelRun(model, device, mirroring, step_size), progress, survey)
-    if ears and mask.any():
-        mask = survey.ears.added_to(mask)
+    mask = with_ears(mask, survey, ears)
     progress.finish()
     return like(image, mask.astype(np.uint8))
 
@@ -75,15 +74,7 @@ def fill_face(
     volume, progress = to_volume(image), progress or Progress()
     progress.begin("fill")
     progress.enter("fill")
-    survey = surveyed(volume)
-    stored = filled(
-        volume,
-        mask_on_grid(mask, volume),
-        fill,
-        survey.histogram,
-        survey.frame if fill == DEFAULT_FILL else None,
-        survey.ears if ears and fill == DEFAULT_FILL else None,
-    )[0]
+    stored = fill_scan(Scan(volume, surveyed(volume)), CaseMask(mask_on_grid(mask, volume), FILE, ears=ears), fill)[0]
     progress.finish()
     return like(image, stored)
 
@@ -128,12 +119,11 @@ def deface(
     if mask is None:
         found = face_mask(volume, _networks, chosen.model_run, progress, scan.survey)
         require_face(found, volume)
-        found = with_ears(found, scan.survey, chosen)
+        found = with_ears(found, scan.survey, ears)
         face = mask_by_model(found, _networks, chosen)
     else:
         scan.survey.check()
-        found = mask_on_grid(mask, volume)
-        found = with_ears(found, scan.survey, chosen) if found.any() else found
+        found = with_ears(mask_on_grid(mask, volume), scan.survey, ears)
         face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen), ears=chosen.ears)
     outgoing = prepare(scan, face, chosen, progress)
     require_passed(outgoing.checks, overrides, volume.name)

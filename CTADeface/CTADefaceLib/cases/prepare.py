@@ -8,7 +8,7 @@ import numpy as np
 
 from ..face.mask import face_mask
 from ..face.survey import Survey
-from ..filling.fill import fill_value, filled
+from ..filling.fill import DEFAULT_FILL, fill_value, filled
 from ..models.folder import checksum
 from ..network.host import Networks
 from ..progress import Progress, StageProgress
@@ -30,19 +30,26 @@ def prepare(
     Raises: MaskError for an empty mask, one on another grid, or one that cannot be levelled; MissingPackages and
     DeviceError from the identity check; Cancelled.
     """
-    progress, survey = progress or Progress(), scan.survey
+    progress = progress or Progress()
     progress.enter("fill")
     if stored is None:
-        ears = survey.ears if face.ears else None
-        stored, value = filled(scan.volume, face.mask, options.fill, survey.histogram, survey.frame, ears)
+        stored, value = fill_scan(scan, face, options.fill)
     else:
-        value = fill_value(scan.volume, options.fill, survey.histogram)
+        value = fill_value(scan.volume, options.fill, scan.survey.histogram)
     progress.enter("check")
     outgoing = Outgoing(scan, face, np.ascontiguousarray(stored), value, options.fill, options.override, options.by)
     outgoing.checks  # noqa: B018 - computed here, in the stage of the checks
     if options.identity:
         outgoing.check_identity(progress)
     return outgoing
+
+
+def fill_scan(scan: Scan, face: CaseMask, fill: str | float) -> tuple[np.ndarray, float | np.generic]:
+    """As ``filled``, of a scan and its mask; the head is looked for only where the fill goes by it. Raises: MaskError."""
+    survey = scan.survey
+    if fill != DEFAULT_FILL:
+        return filled(scan.volume, face.mask, fill, survey.histogram)
+    return filled(scan.volume, face.mask, fill, survey.histogram, survey.frame, scan.ears_in(face))
 
 
 def release_case(outgoing: Outgoing, target: Target, writer: Writer, result: Result) -> Result:
@@ -57,9 +64,9 @@ def target_of(options: Options, path: str | Path, mask: Path | None = None) -> T
     return Target(Path(path), mask, options.records, options.overwrite, options.release, report=options.report)
 
 
-def with_ears(mask: np.ndarray, survey: Survey, options: Options) -> np.ndarray:
-    """``mask``, bool (k, j, i), and, where ``options`` ask for it, both ears of the scan."""
-    return survey.ears.added_to(mask) if options.ears else mask
+def with_ears(mask: np.ndarray, survey: Survey, wanted: bool) -> np.ndarray:
+    """``mask``, bool (k, j, i), and, where they are ``wanted``, both ears of the scan; an empty mask stays empty."""
+    return survey.ears.added_to(mask) if wanted and mask.any() else mask
 
 
 def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:

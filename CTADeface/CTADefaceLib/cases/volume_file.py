@@ -156,11 +156,9 @@ def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progr
     if options.mask is None:
         mask = face_mask(volume, networks, options.model_run, progress, scan.survey)
         require_face(mask, volume)
-        return mask_by_model(with_ears(mask, scan.survey, options), networks, options)
+        return mask_by_model(with_ears(mask, scan.survey, options.ears), networks, options)
     scan.survey.check()
-    mask = mask_on_grid(read_volume(options.mask), volume)
-    if mask.any():
-        mask = with_ears(mask, scan.survey, options)
+    mask = with_ears(mask_on_grid(read_volume(options.mask), volume), scan.survey, options.ears)
     if options.mask_only:
         return CaseMask(mask, FILE)
     proposal = opinion = None

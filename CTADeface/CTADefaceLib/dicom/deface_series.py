@@ -136,7 +136,7 @@ class Run:
         survey = self._survey(series, volume)
         if self.face.source != SEGMENTATION:
             # A person's mask holds what that person wants; here the ears of this series' own voxels are added.
-            mask = with_ears(mask, survey, self.options)
+            mask = with_ears(mask, survey, self.options.ears)
         result.given_mask, result.mask = self.options.mask and str(self.options.mask), str(mask_file)
         if self.options.mask_only:
             result.has_mask(volume, CaseMask(mask, self.face.source, self.face.model))

@@ -33,6 +33,10 @@ class Scan:
     names: dict[str, str] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def ears_in(self, face: CaseMask) -> Ears | None:
+        """The scan's ears where ``face`` holds them, None where they stay."""
+        return self.survey.ears if face.ears else None
+
 
 @dataclass(frozen=True)
 class CaseMask:
@@ -81,11 +85,6 @@ class Outgoing:
         return self.face.mask
 
     @property
-    def ears(self) -> Ears | None:
-        """The scan's ears, None where they stay."""
-        return self.scan.survey.ears if self.face.ears else None
-
-    @property
     def fill_hu(self) -> float:
         """The filled value in HU, as it is, not rounded."""
         return float(self.value) * self.volume.slope + self.volume.intercept
@@ -106,8 +105,9 @@ class Outgoing:
         # SciPy, which Slicer need not wait for when it starts.
         from ..checks.every import run_checks
 
+        ears = self.scan.ears_in(self.face)
         known = self.face.proposal if self.face.opinion is None else self.face.opinion
-        return run_checks(self.volume, self.mask, (self.stored, self.value), self.scan.survey, known, self.ears)
+        return run_checks(self.volume, self.mask, (self.stored, self.value), self.scan.survey, known, ears)
 
     def face_picture(self) -> np.ndarray | None:
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""

@@ -12,15 +12,15 @@ import numpy as np
 import slicer
 
 from ..cases.options import Options
-from ..cases.prepare import prepare, release_case, target_of
+from ..cases.prepare import SEGMENTATION, fill_scan, prepare, release_case, target_of
 from ..cases.result import Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..files.publish import publishing
 from ..files.write import write_new_mask
-from ..filling.fill import DEFAULT_FILL, filled, parse_fill
+from ..filling.fill import DEFAULT_FILL, parse_fill
 from ..progress import Progress
-from ..release.outgoing import Outgoing
+from ..release.outgoing import CaseMask, Outgoing
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
 from .export import node_export
@@ -229,10 +229,10 @@ class FaceLogic:
         self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None, fill: str | float = DEFAULT_FILL
     ) -> np.ndarray:
         """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
-        mask = self.faceMask(volumeNode, segmentationNode)
-        survey = volumes.survey_of(volumeNode)
-        ears = survey.ears if node_export.ears_wanted(segmentationNode or face_segment.find_face(volumeNode)) else None
-        return filled(volumes.engine_volume(volumeNode), mask, fill, survey.histogram, survey.frame, ears)[0]
+        segmentation = self._face(volumeNode, segmentationNode)
+        mask = self.faceMask(volumeNode, segmentation)
+        face = CaseMask(mask, SEGMENTATION, ears=node_export.ears_wanted(segmentation))
+        return fill_scan(node_export.scan_of(volumeNode), face, fill)[0]
 
     def applyFill(
         self,
