@@ -269,11 +269,8 @@ TURNS = {
 }
 
 
-def turned(arrays, orders, fills, spacing, degrees):
-    """``arrays`` (S, A, R) turned about the middle by ``degrees`` about (superior, anterior, right), in a grid that holds
-    all of them; spacing stays."""
-    if not any(degrees):
-        return list(arrays)
+def turn_matrix(degrees):
+    """3x3 (S, A, R) of a turn by ``degrees`` about (superior, anterior, right), in that order."""
     turn = np.eye(3)
     for axis, angle in enumerate(np.radians(degrees)):
         one, other = [a for a in range(3) if a != axis]
@@ -281,6 +278,15 @@ def turned(arrays, orders, fills, spacing, degrees):
         step[one, one] = step[other, other] = np.cos(angle)
         step[one, other], step[other, one] = -np.sin(angle), np.sin(angle)
         turn = step @ turn
+    return turn
+
+
+def turned(arrays, orders, fills, spacing, degrees):
+    """``arrays`` (S, A, R) turned about the middle by ``degrees`` about (superior, anterior, right), in a grid that holds
+    all of them; spacing stays."""
+    if not any(degrees):
+        return list(arrays)
+    turn = turn_matrix(degrees)
     shape, spacing = np.array(arrays[0].shape), np.array(spacing)
     corners = np.array(list(np.ndindex(2, 2, 2))) * (shape - 1) * spacing
     spread = np.ptp(corners @ turn.T, axis=0)

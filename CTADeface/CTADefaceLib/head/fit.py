@@ -12,8 +12,13 @@ from .frame import Frame, rotation
 # Samples of a first fit of each candidate, and of the last one of the best.
 FEW, MANY = 2_500, 10_000
 FEW_STEPS, MANY_STEPS = 20, 40
+# So many of the first fits are fitted to the end.
+LAST = int(__import__('os').environ.get('LAST', '2'))
 # Share of the average head's box that most images fill.
 LEAST_IN_BOX = 0.5
+# What a sample in the known part of the average head costs, in nats; those of a head that is well in place bring 0.4 and more
+# on average. Without it, a pose that has more air of a cut image in its box would win.
+PRICE = float(__import__("os").environ.get("PRICE", "0.25"))
 # Cost in nats per squared logarithm of the scale along each head axis, and of its difference from the mean of the three.
 SIZE_COST, PROPORTION_COST = 0.5, 2.0
 # Steps that change the score by about as much for each parameter: radians, mm, log of scale.
@@ -73,21 +78,41 @@ class Evidence:
         return within[0] & within[1] & within[2]
 
 
+class Evidences:
+    """The ``Evidence`` of an atlas: ``smooth`` for the search and the first fits, ``sharp`` for the last fit, and ``plain``,
+    whose samples cost nothing, for the score."""
+
+    def __init__(self, grids: np.ndarray) -> None:
+        """``grids`` as ``Atlas.evidence``."""
+        from scipy import ndimage as ndi
+
+        self._known = (grids != 0).any(0)
+        priced = grids - np.float32(PRICE) * self._known
+        self.smooth = Evidence(np.stack([ndi.gaussian_filter(part, 1.0) for part in priced]))
+        self.sharp, self.plain = Evidence(priced), Evidence(grids)
+
+    def share_seen(self, frame: Frame, points: np.ndarray, sample_mm3: float) -> float:
+        """Share of the known part of the average head that holds samples: ``points`` (N, 3) RAS mm, one in ``sample_mm3``."""
+        index = np.rint((frame.to_head(points) - LOW_MM) / EVIDENCE_MM).astype(int)[:, ::-1]
+        inside = index[((index >= 0) & (index < self._known.shape)).all(1)]
+        seen = np.count_nonzero(self._known[tuple(inside.T)]) * sample_mm3 * np.prod(frame.scale)
+        return float(seen / (np.count_nonzero(self._known) * EVIDENCE_MM**3))
+
+
 def best_pose(
     points: np.ndarray,
     kinds: np.ndarray,
     starts: Iterable[tuple[np.ndarray, np.ndarray]],
     middle: np.ndarray,
     reach_mm: float,
-    smooth: Evidence,
-    sharp: Evidence,
+    evidences: Evidences,
     sample_mm3: float,
 ) -> Frame | None:
     """``Frame`` of the best fit, None without a start.
 
     Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
     rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``sample_mm3`` of the image for
-    each sample; ``smooth`` and ``sharp``: ``Evidence`` for the first fits, and for the last one.
+    each sample; ``evidences`` the ``Evidences`` of the atlas.
     """
     random = np.random.default_rng(0)
     fits: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]] = []
@@ -95,18 +120,21 @@ def best_pose(
         near = np.flatnonzero(np.linalg.norm(points - at, axis=1) < reach_mm)
         few = random.permutation(near)[:FEW]
         parameters = np.concatenate([turn, middle, np.zeros(3)])
-        value, parameters = _maximise(smooth, points[few] - at, kinds[few], parameters, FEW_STEPS)
-        fits.append((value, parameters, at, near))
+        value, parameters = _maximise(evidences.smooth, points[few] - at, kinds[few], parameters, FEW_STEPS)
+        fits.append((value * len(near), parameters, at, near))
     if not fits:
         return None
-    _, parameters, at, near = max(fits, key=lambda fit: fit[0])
-    many = random.permutation(near)[:MANY]
-    _, parameters = _maximise(sharp, points[many] - at, kinds[many], parameters, MANY_STEPS)
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.exp(parameters[6:])[:, None] * rotation(parameters[:3])
-    matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at
-    places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
-    return Frame(matrix, sharp.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1)))
+    last = list[tuple[float, Frame]]()
+    for _, parameters, at, near in sorted(fits, key=lambda fit: -fit[0])[:LAST]:
+        many = random.permutation(near)[:MANY]
+        value, parameters = _maximise(evidences.sharp, points[many] - at, kinds[many], parameters, MANY_STEPS)
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.exp(parameters[6:])[:, None] * rotation(parameters[:3])
+        matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at
+        places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
+        score = evidences.plain.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1))
+        last.append((value * len(near), Frame(matrix, score)))
+    return max(last, key=lambda fit: fit[0])[1]
 
 
 def _maximise(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+
+from .cuts import NONE
 
 
 @dataclass(frozen=True)
 class Frame:
     """``matrix`` 4x4 from RAS mm to head mm (right, anterior, superior): a rotation and a scale for each head axis.
 
-    ``score``: how much better an average head explains the image than chance, in nats for each sample inside of it.
+    ``score``: how much better an average head explains the image than chance, in nats for each sample inside of it;
+    ``cuts``: planes at which the body ends as the image does, see ``cuts.cuts``.
     """
 
     matrix: np.ndarray
     score: float
+    cuts: np.ndarray = field(default_factory=lambda: NONE)
 
     @cached_property
     def scale(self) -> np.ndarray:

@@ -8,14 +8,16 @@ costs nothing. All shifts of one turn are scored at once, as a correlation, by F
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 
 import numpy as np
 
 from ..voxels.volume import Volume
-from .atlas import EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
-from .fit import Evidence, best_pose
+from .atlas import AIR, EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
+from .cuts import beyond, cuts
+from .fit import Evidence, Evidences, best_pose
 from .frame import Frame, rotation, rotation_vector
 from .samples import samples
 
@@ -25,6 +27,8 @@ REACH = 12
 MIDDLE_MM = np.array([0.0, -90.0, 15.0])
 START_DEGREES, STEP_DEGREES = 30, (15, 7.5)
 CANDIDATES = 2
+# Where less of the average head than this lies in the image, the chin is also tried higher and lower.
+MOSTLY_SEEN, NODS_DEGREES = 0.75, (-40, -20, 20, 40)
 # How many quarter turns are looked at closely.
 LIKELY_TURNS = 4
 # Candidates nearer to each other than this are fitted to the same pose.
@@ -41,25 +45,31 @@ Pose = tuple[float, np.ndarray, np.ndarray]
 
 
 @lru_cache(maxsize=1)
-def bundled_evidence() -> tuple[Evidence, Evidence]:
-    """``Evidence`` of the bundled atlas, smoothed and as it is."""
-    sharp = Evidence(atlas().evidence)
-    return _smoothed(sharp), sharp
+def bundled_evidence() -> Evidences:
+    """``Evidences`` of the bundled atlas."""
+    return Evidences(atlas().evidence)
 
 
-def locate(volume: Volume, evidence: Evidence | None = None) -> Frame | None:
-    """``Frame`` of the head in a ``Volume``, None when none is found. ``evidence``: an ``Evidence`` of another atlas."""
+def locate(volume: Volume, grids: np.ndarray | None = None) -> Frame | None:
+    """``Frame`` of the head in a ``Volume``, None when none is found. ``grids``: the ``Atlas.evidence`` of another atlas."""
     points, kinds, sample_mm3 = samples(volume)
     if len(points) < LEAST_SAMPLES:
         return None
-    smooth, sharp = bundled_evidence() if evidence is None else (_smoothed(evidence), evidence)
-    search = _Search(points, kinds, smooth)
+    ends = cuts(volume, points, kinds, sample_mm3)
+    known = (kinds != AIR) | ~beyond(ends, points)
+    points, kinds = points[known], kinds[known]
+    evidences = bundled_evidence() if grids is None else Evidences(grids)
+    search = _Search(points, kinds, evidences.smooth)
 
     def fitted(poses: Iterable[Pose]) -> Frame | None:
-        return _fitted(points, kinds, poses, smooth, sharp, sample_mm3)
+        frame = _fitted(points, kinds, poses, evidences, sample_mm3)
+        return frame and replace(frame, cuts=ends)
 
     upright = list(product((-START_DEGREES, 0, START_DEGREES), repeat=3))
-    frame = fitted(search.climb(upright, np.eye(3)))
+    poses = search.climb(upright, np.eye(3))
+    frame = fitted(poses)
+    if frame is not None and evidences.share_seen(frame, points, sample_mm3) < MOSTLY_SEEN:
+        frame = fitted([poses[0], *search.nodding(poses[0][2]), *poses[1:]])
     if frame is not None and frame.score >= SURE_SCORE and _head_sized(frame):
         return frame
     # The head may lie on its side, prone or feet first in an image whose axes do not say so.
@@ -148,15 +158,17 @@ class _Search:
                     angles = best
         return sorted(known.values(), key=lambda pose: -pose[0])
 
+    def nodding(self, turn: np.ndarray) -> list[Pose]:
+        """[(score, middle, turn)] of the head turned by ``turn`` with the chin higher and lower.
 
-def _smoothed(evidence: Evidence) -> Evidence:
-    from scipy import ndimage as ndi
-
-    return Evidence(np.stack([ndi.gaussian_filter(part, 1.0) for part in evidence.grids.transpose(0, 3, 2, 1)]))
+        A skull is round: where the image ends at the mouth, the best pose of the search can be that of another pitch.
+        """
+        turns = [rotation(np.radians(angle) * np.eye(3)[0]) @ turn for angle in NODS_DEGREES]
+        return [(*self.score(nodded), nodded) for nodded in turns]
 
 
 def _fitted(
-    points: np.ndarray, kinds: np.ndarray, poses: Iterable[Pose], smooth: Evidence, sharp: Evidence, sample_mm3: float
+    points: np.ndarray, kinds: np.ndarray, poses: Iterable[Pose], evidences: Evidences, sample_mm3: float
 ) -> Frame | None:
     """The best ``Frame`` fitted from the best few ``poses`` that lie apart."""
     chosen: list[tuple[np.ndarray, np.ndarray]] = []
@@ -166,7 +178,7 @@ def _fitted(
         ]
         if not any(near):
             chosen.append((middle, turn))
-        if len(chosen) == CANDIDATES:
+        if len(chosen) == CANDIDATES + len(NODS_DEGREES):
             break
     return best_pose(
         points,
@@ -174,8 +186,7 @@ def _fitted(
         [(middle, rotation_vector(turn)) for middle, turn in chosen],
         MIDDLE_MM,
         float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2,
-        smooth,
-        sharp,
+        evidences,
         sample_mm3,
     )
 

@@ -12,6 +12,8 @@ from ..voxels.volume import Volume, ras_affine, ras_view
 from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
 from .frame import Frame
 
+# The interpolation that turned an image has smeared its end.
+CUT_MM = 1.5
 SHAPE = grid_shape(SKIN_LOW_MM, SKIN_HIGH_MM, SKIN_MM)
 
 
@@ -44,11 +46,16 @@ class HeadView:
             nearest = np.rint(place).astype(np.int32)
             inside &= (nearest >= 0) & (nearest < size)
             index.append(np.clip(nearest, 0, size - 1))
+        turn, shift = self.frame.inverse[:3, :3], self.frame.inverse[:3, 3]
+        for *normal, distance in self.frame.cuts:
+            row = normal @ turn
+            away = (row[2] * superior)[:, None, None] + (row[1] * anterior)[:, None] + row[0] * right
+            inside &= away <= distance - CUT_MM - normal @ shift
         return tuple(index), inside
 
     @property
     def inside(self) -> np.ndarray:
-        """Bool (S, A, R): inside of the image."""
+        """Bool (S, A, R): inside of the image, and not beyond a cut."""
         return self._voxels[1]
 
     def seen(self, array: np.ndarray) -> np.ndarray:

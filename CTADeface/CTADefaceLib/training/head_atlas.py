@@ -24,15 +24,16 @@ from ..head.atlas import (
     EVIDENCE_MM,
     EVIDENCE_UNIT,
     HIGH_MM,
+    LEAST_SHARE,
     LOW_MM,
     NOSE_MM,
+    PRIOR,
     SHARE_UNIT,
     SKIN_MM,
     ZONES,
     grid_axes,
     grid_shape,
 )
-from ..head.fit import Evidence
 from ..head.frame import Frame, rotation, rotation_vector
 from ..head.pose import locate
 from ..head.skin import Skin
@@ -44,10 +45,8 @@ from ..voxels.volume import Geometry, Volume, ras_affine, ras_view
 ROUNDS = 3
 # Where the foremost point of a face is laid: some heads' is the nose, others', with the chin up, the lips.
 FOREMOST_MM = np.array([0.0, 0.0, 8.0])
-# Shares of air, soft tissue and bone where nothing is known.
-PRIOR = np.array([0.5, 0.4, 0.1])[:, None, None, None]
-# The prior counts as so many heads; no share is smaller than the least, so that nothing is impossible.
-PRIOR_HEADS, LEAST_SHARE = 8.0, 0.03
+# The prior counts as so many heads.
+PRIOR_HEADS = 8.0
 MOST_NATS = 2.5
 # The neck bends: below a line from under the chin to under the occiput nothing is evidence for how the head is turned. Head
 # mm: (anterior, superior) of a point of the line, and how much it rises backwards.
@@ -75,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         frames = [_at_tip(tip) for tip in tips]
         for round_ in range(ROUNDS):
             grids = average(pool.map(_shares, cases, frames))
-            found = pool.map(partial(_found, Evidence(grids)), cases)
+            found = pool.map(partial(_found, grids), cases)
             frames = _centred([new or old for new, old in zip(found, frames)], tips)
             print(f"round {round_ + 1}: mean score {np.mean([frame.score for frame in frames]):.4f}", flush=True)
         grids = average(pool.map(_shares, cases, frames))
-        depth, share, frequency = skin_maps(pool.map(partial(_skins, Evidence(grids)), cases))
+        depth, share, frequency = skin_maps(pool.map(partial(_skins, grids), cases))
     np.savez_compressed(
         args.output,
         evidence=np.rint(grids * EVIDENCE_UNIT).astype(np.int8),
@@ -96,8 +95,8 @@ def _read(case: Case) -> tuple[Volume, np.ndarray]:
     return read_volume(case.image), read_volume(case.mask).as_mask()
 
 
-def _found(evidence: Evidence, case: Case) -> Frame | None:
-    return locate(_read(case)[0], evidence)
+def _found(grids: np.ndarray, case: Case) -> Frame | None:
+    return locate(_read(case)[0], grids)
 
 
 def _tip(case: Case) -> np.ndarray:
@@ -154,8 +153,9 @@ def average(heads: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     shares, seen = np.zeros((3, *shape), np.float32), np.zeros(shape)
     for share, inside in heads:
         shares, seen = shares + share + share[..., ::-1], seen + inside.astype(float) + inside[..., ::-1]
-    smooth = np.stack([ndi.gaussian_filter(share, 0.7) for share in (shares + PRIOR_HEADS * PRIOR) / (seen + PRIOR_HEADS)])
-    odds = np.log((smooth + LEAST_SHARE) / (PRIOR + LEAST_SHARE))
+    prior = PRIOR[:, None, None, None]
+    smooth = np.stack([ndi.gaussian_filter(share, 0.7) for share in (shares + PRIOR_HEADS * prior) / (seen + PRIOR_HEADS)])
+    odds = np.log((smooth + LEAST_SHARE) / (prior + LEAST_SHARE))
     _, anterior, superior = (axis[:, None] for axis in grid_axes(LOW_MM, HIGH_MM, EVIDENCE_MM))
     head = superior > NECK_MM[1] + NECK_RISES * (NECK_MM[0] - anterior.T)
     return (np.clip(odds, -MOST_NATS, MOST_NATS) * head[:, :, None]).astype(np.float32)
@@ -173,13 +173,13 @@ def _known(volume: Volume) -> np.ndarray:
     return known
 
 
-def _skins(evidence: Evidence, case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
+def _skins(grids: np.ndarray, case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
     """[(mm of tissue that goes, skin here)] of a head as it is and turned at random (see ``_spread``)."""
     volume, mask = _read(case)
     random, found = np.random.default_rng(len(case.name)), []
     for turn in (np.zeros(3), np.radians(random.uniform(-TURN_DEGREES, TURN_DEGREES, 3))):
         turned = turned_volume(volume, turn)
-        frame = locate(turned, evidence)
+        frame = locate(turned, grids)
         if frame is not None:
             skin = Skin(HeadView(turned, frame))
             left = np.where(mask, volume.from_hu(AIR_HU), volume.stored)
