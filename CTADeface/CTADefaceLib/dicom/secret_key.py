@@ -32,10 +32,10 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 class SecretKey:
     """The key in the file ``path``: 64 or more hexadecimal digits. It is read, and unless it was ``given`` also made, when
-    it is first needed."""
+    it is first needed. ``release``: as for ``publishing``."""
 
-    def __init__(self, path: str | Path, given: bool = False) -> None:
-        self.path, self._given = Path(path), given
+    def __init__(self, path: str | Path, given: bool = False, release: str | Path | None = None) -> None:
+        self.path, self._given, self._release = Path(path), given, release
 
     @cached_property
     def text(self) -> str:
@@ -73,12 +73,12 @@ class SecretKey:
 
     @property
     def is_open_to_others(self) -> bool:
-        """May other users of this computer read it?"""
-        return sys.platform != "win32" and self.path.exists() and bool(os.stat(self.path).st_mode & 0o077)
+        """May other users of this computer read a key that was given? One that is made is for its owner only."""
+        return self._given and sys.platform != "win32" and bool(os.stat(self.path).st_mode & 0o077)
 
     def _make(self) -> None:
         try:
-            with publishing([self.path]) as (staged,), open_private(staged, encoding="ascii") as stream:
+            with publishing([self.path], release=self._release) as (staged,), open_private(staged, encoding="ascii") as stream:
                 stream.write(secrets.token_hex(BYTES))
         except OutputError:
             # Another run may have made it meanwhile.
@@ -92,6 +92,6 @@ def secret_key(chosen: str | Path | None, hospital: str | Path, release: str | P
     Raises: InputError when the chosen one lies in the folder ``release``.
     """
     if chosen is None:
-        return SecretKey(Path(hospital) / NAME)
+        return SecretKey(Path(hospital) / NAME, release=release)
     require_outside(chosen, release, "Keys")
     return SecretKey(chosen, given=True)
