@@ -42,8 +42,9 @@ MOVED = f"CTADeface {__version__}: dates moved by the patient's days"
 class BasicProfile:
     """Call it with a ``pydicom.Dataset`` to apply the profile in place; ``methods`` name what it does.
 
-    UIDs become those of ``uids`` (a ``NewUids``); private elements go. ID and name become those of ``pseudonym``, None
-    empties them; it also says whether dates are moved (``moves_dates``). Raises: MissingPackages, when made.
+    UIDs become those of ``uids`` (a ``NewUids``); private elements go. ID and name become those of ``pseudonym``, and the
+    birth date is empty; None leaves all three as the package does. It also says whether dates are moved (``moves_dates``).
+    Raises: MissingPackages, when made.
     """
 
     def __init__(self, uids: NewUids, pseudonym: Pseudonym | None = None) -> None:
@@ -68,6 +69,8 @@ class BasicProfile:
             # In place of the element, which old software may have written as another kind of text.
             dataset.add_new("PatientID", "LO", self._pseudonym.text)
             dataset.add_new("PatientName", "PN", self._pseudonym.text)
+            # Archives would take a dummy for a fact that all these patients share.
+            dataset.add_new("PatientBirthDate", "DA", "")
 
     def _apply(self, dataset: Dataset) -> None:
         rules = {tag: action for tag, action in self._rules.items() if len(tag) > 2 or tag in dataset}
