@@ -121,11 +121,21 @@ def _matrix(node):
 def test_the_whole_study_gets_the_same_mask_and_nothing_is_left_out_silently(panel, tmp_path):
     node, _mask = put_mask(panel)
     output, said = panel.logic.applyFill(panel.volume, node), []
-    results = panel.logic.exportDicom(output, tmp_path / "release", wholeStudy=True, deidentifyHeaders=True, warn=said.append)
+    (tmp_path / "my.key").write_text("5e" * 32)
+    results = panel.logic.exportDicom(
+        output,
+        tmp_path / "release",
+        wholeStudy=True,
+        deidentifyHeaders=True,
+        warn=said.append,
+        pseudonymKey=tmp_path / "my.key",
+        shiftDates=True,
+    )
     assert [result.status for result in results] == ["defaced", "defaced", "not defaced"]
     assert any("redraw the face" in text for text in said)
     for folder in sorted((tmp_path / "release").iterdir()):
-        assert "Secret" not in str(pydicom.dcmread(readers.sorted_files(folder)[0]).get("PatientName"))
+        header = pydicom.dcmread(readers.sorted_files(folder)[0])
+        assert header.PatientID == str(header.PatientName) == "CTA-CJPP1QK811" and header.StudyDate == "20190818"
 
 
 def test_a_changed_volume_is_refused_and_a_failed_check_blocks(panel, errors, tmp_path):

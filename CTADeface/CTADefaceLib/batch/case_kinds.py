@@ -77,8 +77,16 @@ def wanted_of_case(case: Case, where: Places, options: Options) -> list[Path]:
 
 
 def arguments_of_case(case: Case, where: Places, options: Options) -> tuple[Path, Path, Options]:
-    """(source, folder, options) with the folders of one case; masks, which show the shape of the face, are not released."""
+    """(source, folder, options) with the folders of one case; masks, which show the shape of the face, are not
+    released, and all cases share the key of the pseudonyms and the table of patients."""
     kept = where.hospital / case.kept
     masks = kept if options.masks is None else Path(options.masks) / case.folder
-    options = replace(options, naming=case.naming, release=str(where.target), records=str(kept), masks=str(masks))
+    options = replace(
+        options,
+        naming=case.naming,
+        release=str(where.target),
+        records=str(kept),
+        masks=str(masks),
+        patients=str(where.hospital),
+    )
     return where.source / case.id, where.target / case.folder, options

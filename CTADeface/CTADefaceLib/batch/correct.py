@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..cases.options import Options
 from ..cases.result import Result
@@ -25,6 +25,7 @@ from ..voxels.volume import Geometry, Volume
 from .case_kinds import arguments_of_case
 from .find import Case, Places, find_case, is_bids, places
 from .manifest import Manifest
+from .pseudonyms import options_of_batch
 from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
 from .stamp import stamp_of
 
@@ -65,6 +66,7 @@ def correct(
         by=by,
         overwrite=True,
         **{key: value for key, value in how.items() if value is not None},
+        **(_headers_as_before(item, noted, where) if item.kind == "dicom" else {}),
     )
     case = _study(item, noted) if item.kind == "dicom" else find_case(where, item.case)
     source, target, options = arguments_of_case(case, where, wanted)
@@ -116,19 +118,22 @@ def _correct_study(
     assert item.mask is not None, "as _study requires"
     known = _proposal(item)
     proposal = read_volume(known["proposal"]).as_mask()
-    # A correction must not bring back what was removed from headers before.
-    before = record_of(item).get("settings", {})
-    options = replace(
-        options,
-        series=str(series_number(item.mask)),
-        keep_private=before.get("private_kept", False),
-        deidentify_headers=before.get("headers_deidentified", True),
-    )
+    options = replace(options, series=str(series_number(item.mask)))
 
     def given(volume: Volume) -> PersonsMask:
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
 
     return require_defaced(deface_dicom_with(given, source, target, options, progress, warn), item.case, options.override)
+
+
+def _headers_as_before(item: Item, manifest: Manifest, where: Places) -> dict[str, Any]:
+    """``Options`` by which a correction brings back nothing that was removed from headers before. Raises: InputError."""
+    before = record_of(item).get("settings", {})
+    cleaned = before.get("headers_deidentified", True)
+    options = {"keep_private": before.get("private_kept", False), "deidentify_headers": cleaned}
+    if cleaned:
+        options |= {"shift_dates": before.get("dates_moved", False), **options_of_batch(manifest, where)}
+    return options
 
 
 def _study(item: Item, manifest: Manifest) -> Case:

@@ -17,6 +17,7 @@ from typing import overload
 
 from ..cases.result import Result
 from ..errors import InputError, OutputError
+from ..files.append import append
 from ..files.lock import lock
 from ..files.private import open_private, private_folder
 
@@ -78,16 +79,7 @@ class Manifest:
         """Write ``lines`` (dicts) in one piece and wait until the disk has them. Raises: OutputError."""
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         try:
-            private_folder(self.path.parent)
-            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            try:
-                if _is_torn(handle):
-                    content = b"\n" + content
-                if os.write(handle, content) != len(content):
-                    raise OSError(28, "No space left on device")
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            append(self.path, content)
         except OSError as error:
             raise OutputError(
                 f"{self.path}: cannot be written ({error.strerror}); free space or choose another folder for records."
@@ -173,13 +165,3 @@ def _parsed(text: bytes) -> dict | None:
         if isinstance(line, dict):
             return line
     return None
-
-
-def _is_torn(handle: int) -> bool:
-    size = os.lseek(handle, 0, os.SEEK_END)
-    return size > 0 and _last_byte(handle, size) != b"\n"
-
-
-def _last_byte(handle: int, size: int) -> bytes:
-    os.lseek(handle, size - 1, os.SEEK_SET)
-    return os.read(handle, 1)

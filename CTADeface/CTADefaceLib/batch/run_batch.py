@@ -25,6 +25,7 @@ from .correct import reject
 from .find import Case, Places, describe_bids, excluded_folders, find_cases, is_bids, places
 from .manifest import BLOCKED, DONE, MASK_ONLY, NAME, STARTED, STOPPED, VERSION, Manifest, facts_of, merged, now
 from .overlap import LANES, Lane
+from .pseudonyms import FINGERPRINT, GIVEN, of_batch
 from .review_queue import REJECTED, item_of
 from .stamp import Stamp, has_changed, stamp_of
 from .studies import find_studies, study_cases
@@ -111,6 +112,9 @@ class Batch:
     ) -> None:
         options.require_sound()
         self._where = places(source, target, options.records, options.masks)
+        if options.pseudonym_key:
+            # Workers may run elsewhere.
+            options = replace(options, pseudonym_key=str(Path(options.pseudonym_key).resolve()))
         self._options, self._retry = options, retry_failed
         self._engine: Engine = engine or Here()
         self._show, self._told, self._warn = show, told, warn
@@ -173,7 +177,7 @@ class Batch:
 
     def _begin(self, header: dict | None) -> None:
         """Write the first line of the manifest, or refuse to mix two batches in one folder."""
-        batch = self._what_it_is()
+        batch = self._what_it_is() | of_batch(self._options, self._where, self._manifest, header)
         if header is None:
             self._manifest.add(
                 {"manifest": VERSION, "time": now(), **batch, "output": self._manifest.relative(self._where.target)}
@@ -182,7 +186,7 @@ class Batch:
         for key, value in batch.items():
             # Manifests of earlier versions lack some of these.
             before = header.get(key, value)
-            if before != value and not (key == "model" and self._retry):
+            if before != value and key != GIVEN and not (key == "model" and self._retry):
                 retry = ", or give --retry-failed to run the failed and blocked cases with it" if key == "model" else ""
                 raise InputError(
                     f"{self._where.target}: holds a batch with {_said(key, before)}, not with "
@@ -377,6 +381,10 @@ def _said(key: str, value: object) -> str:
         return "private elements kept" if value else "private elements removed"
     if key == "ears":
         return "ears removed" if value else "ears kept"
+    if key == "shift_dates":
+        return "dates moved" if value else "dates removed"
+    if key == FINGERPRINT:
+        return f"pseudonyms of the key {value}"
     return f"{key} {value}"
 
 

@@ -23,7 +23,9 @@ class Options:
     ``proposal`` is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name
     and checksum, for the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask
     is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
-    face.
+    face; ``pseudonym_key`` is the file of the key for pseudonyms (None: one that is made and kept in ``patients``), and
+    ``shift_dates`` moves dates by each patient's own days; ``patients`` is the folder of that key and of the table of patients
+    (None: that of the records).
     """
 
     model: str | None = None
@@ -50,10 +52,16 @@ class Options:
     series: str | None = None
     deidentify_headers: bool = False
     keep_private: bool = False
+    pseudonym_key: str | None = None
+    shift_dates: bool = False
+    patients: str | None = None
 
     def __post_init__(self) -> None:
         if self.keep_private and self.deidentify_headers:
             raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
+        for option, given in (("--pseudonym-key", self.pseudonym_key), ("--shift-dates", self.shift_dates)):
+            if given and not self.deidentify_headers:
+                raise CTADefaceError(f"{option}: is for cleaned headers; give --deidentify-headers too, or leave it out.")
 
     @property
     def model_run(self) -> ModelRun:

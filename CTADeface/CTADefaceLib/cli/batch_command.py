@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .shared import ProgressBar, add_engine_options, add_private_option, options_of
+from .shared import ProgressBar, add_engine_options, add_header_options, add_private_option, options_of
 
 if TYPE_CHECKING:
     from ..batch.cluster import Cluster
@@ -28,9 +28,7 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
     )
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
-    batch.add_argument(
-        "--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of PS3.15)"
-    )
+    add_header_options(batch)
     add_private_option(batch)
     batch.add_argument(
         "--scheduler",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..dicom.input_files import is_dicom
 from ..errors import CTADefaceError
-from .shared import add_engine_options, add_private_option, guarded, options_of, print_result
+from .shared import add_engine_options, add_header_options, add_private_option, guarded, options_of, print_result
 
 if TYPE_CHECKING:
     from ..cases.options import Options
@@ -41,11 +41,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
         metavar="UID|NUMBER",
         help="DICOM: make the mask on this series (default: the best CT of the head); see cta-deface series",
     )
-    run.add_argument(
-        "--deidentify-headers",
-        action="store_true",
-        help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer)",
-    )
+    add_header_options(run)
     add_private_option(run)
     add_engine_options(run)
     run.set_defaults(action=run_command)

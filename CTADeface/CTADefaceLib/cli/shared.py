@@ -29,6 +29,27 @@ def add_private_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_header_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--deidentify-headers",
+        action="store_true",
+        help="DICOM: also clean the headers (Basic Profile of PS3.15, by the package dicom-anonymizer), and give each patient "
+        "a pseudonym that stays",
+    )
+    parser.add_argument(
+        "--pseudonym-key",
+        metavar="FILE",
+        help="with --deidentify-headers: the secret key of the pseudonyms; the same key gives a patient the same pseudonym in "
+        "every run (default: uids.key in the folder of the records, made there when it is missing)",
+    )
+    parser.add_argument(
+        "--shift-dates",
+        action="store_true",
+        help="with --deidentify-headers: keep dates, each patient's moved by 1 to 3650 days into the past, so that intervals "
+        "stay (default: dates are removed)",
+    )
+
+
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
@@ -98,6 +119,8 @@ def options_of(args: argparse.Namespace) -> Options:
         series=getattr(args, "series", None),
         deidentify_headers=getattr(args, "deidentify_headers", False),
         keep_private=getattr(args, "keep_private", False),
+        pseudonym_key=getattr(args, "pseudonym_key", None),
+        shift_dates=getattr(args, "shift_dates", False),
     )
 
 

@@ -186,8 +186,9 @@ class Run:
             | {
                 "headers_deidentified": options.deidentify_headers,
                 "private_kept": options.keep_private,
-                "methods": methods(options.keep_private, None if self.clean_headers is None else self.clean_headers.method),
+                "methods": methods(options.keep_private, self.clean_headers),
             }
+            | ({} if self.clean_headers is None else {"pseudonyms": "keyed", "dates_moved": self.clean_headers.moves_dates})
         )
         source = face.source if own else face.source + ", of another series"
         if face.source == MODEL:

@@ -29,7 +29,11 @@ from .dicom_packages import no_values_in_warnings
 from .folders import MASK_EXTENSION, refuse_nested
 from .grid import mask_on_stack, upright
 from .input_files import Source
+from .patient import patient_of
+from .patient_table import add_row, row_of
+from .pseudonym import Pseudonym
 from .read_series import read_stack
+from .secret_key import SecretKey, secret_key
 from .series import Series, find_series
 from .stack import Stack
 from .study import Plan, plan_study, redraw_warning
@@ -37,6 +41,10 @@ from .uids import NewUids
 
 HEADERS_KEPT = (
     "DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, or use your own tool."
+)
+NO_PATIENT = (
+    "The headers name no patient (neither ID, nor name and birth date): the pseudonym stands for this study alone, and "
+    "another study of the same patient gets another one."
 )
 PRIVATE_KEPT = (
     "Private elements of DICOM files are kept: they may hold the face in another form, and the files do not claim "
@@ -91,6 +99,7 @@ class _Study:
         hospital = _hospital_folder(self.source, self.folder, options)
         place = Path(options.masks or self.folder) if options.mask_only else hospital
         recover(place)
+        key = secret_key(options.pseudonym_key, options.patients or hospital, options.release or self.folder)
         needs_model = options.mask is None and given is None
         progress.begin("read", *(MODEL_STAGES if needs_model else ()), "write")
         progress.enter("read")
@@ -99,8 +108,9 @@ class _Study:
         series = find_series(self.source, progress.part(0, 0.3)).series
         plan = plan_study(series, options.series)
         _say_first(series, options, self.warn)
-        uids = NewUids({uid for one in series for uid in (one.study, one.frame_of_reference)}, hospital)
-        clean_headers = BasicProfile(uids) if options.deidentify_headers else None
+        uids = NewUids({uid for one in series for uid in (one.study, one.frame_of_reference)}, key)
+        pseudonym = self._pseudonym([one for one in series if one.number in plan.stacks], key)
+        clean_headers = BasicProfile(uids, pseudonym) if options.deidentify_headers else None
         face = self._find_face(plan, networks, given)
         progress.enter("write")
         # The series that the mask was made on comes first, because its voxels are in memory already.
@@ -111,8 +121,30 @@ class _Study:
                 one.number: run.deface(one, progress.part(n / len(order), (n + 1) / len(order))) for n, one in enumerate(order)
             }
             progress.check()
+            if pseudonym is not None and any(result.status == "defaced" for result in results.values()):
+                # Before anything appears in the release folder: a pseudonym that nobody can resolve must not leave.
+                self._note(pseudonym, uids, hospital)
         progress.finish()
         return [results[one.number] for one in series]
+
+    def _pseudonym(self, series: list[Series], key: SecretKey) -> Pseudonym | None:
+        """That of the patient of ``series``, where headers are cleaned. Raises: as ``SecretKey.text``."""
+        if not self.options.deidentify_headers or self.options.mask_only:
+            return None
+        pseudonym = Pseudonym(patient_of(series, self.warn), key, self.options.shift_dates)
+        pseudonym.text  # noqa: B018 - a key that is missing is said before the work
+        if not pseudonym.patient.is_known:
+            self.warn(NO_PATIENT)
+        if key.is_open_to_others:
+            self.warn(f"{key.path}: others on this computer may read the key of the pseudonyms; take that away (chmod 600).")
+        return pseudonym
+
+    def _note(self, pseudonym: Pseudonym, uids: NewUids, hospital: Path) -> None:
+        """Add patient and study to the hospital's table. Raises: OutputError."""
+        new_study = uids(pseudonym.patient.study)
+        warning = add_row(self.options.patients or hospital, row_of(pseudonym, new_study))
+        if warning:
+            self.warn(warning)
 
     def _find_face(self, plan: Plan, networks: Networks, given: Callable[[Volume], PersonsMask] | None) -> Face:
         """The ``Face`` of a given mask, or of the first candidate in which the model finds one."""

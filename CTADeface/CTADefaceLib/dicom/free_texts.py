@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .allowed import MUST_BE_THERE
+from .dates import KINDS as DATES
 from .dicom_packages import need_pydicom
 from .uids import NewUids
 from .vouched import LONG_TEXT
@@ -29,7 +30,6 @@ TERMS = {
     "StackID": (re.compile("[0-9]{1,4}"), "1"),
 }
 FREE_TEXT = LONG_TEXT | {"LO", "SH", "PN", "AE", "AS"}
-DATES = frozenset({"DA", "DT", "TM"})
 # Coded strings of acquisition and image stay, and these of other groups.
 CODED_GROUPS = (0x0018, 0x0028)
 CODED = (
@@ -71,21 +71,21 @@ CODE_DETAILS = (
 REMOVED_CODE = ("0", "99REMOVED", "Removed")
 
 
-def clean_texts(dataset: Dataset, uids: NewUids, dummies: Collection[str]) -> None:
+def clean_texts(dataset: Dataset, uids: NewUids, dummies: Collection[str], keep_dates: bool = False) -> None:
     """Remove, in place and at every depth, text that is not named above; UIDs become those of ``uids``.
 
-    ``dummies``: the values that the header profile has put in place of others. Elements that CT images must have are
-    emptied instead.
+    ``dummies``: the values that the header profile has put in place of others; ``keep_dates``: dates and times are those
+    that it wanted to stay. Elements that CT images must have are emptied instead.
     """
     if any(keyword in dataset for keyword in (*CODE, "LongCodeValue", "URNCodeValue")):
         _clean_code(dataset)
     for element in list(dataset):
         if element.VR == "SQ":
             for item in element.value:
-                clean_texts(item, uids, dummies)
+                clean_texts(item, uids, dummies, keep_dates)
         elif element.VR == "UI":
             _replace_uids(element, uids)
-        elif element.value not in (None, "") and not _is_dummy(element, dummies):
+        elif element.value not in (None, "") and not _is_dummy(element, dummies) and not (keep_dates and element.VR in DATES):
             _clean(dataset, element, _cleaned(element))
 
 

@@ -11,24 +11,27 @@ from .uids import NewUids
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from .deidentify import BasicProfile
+
 FACE_REMOVED = f"CTADeface {__version__}: face removed from pixels"
 ELSEWHERE_REMOVED = f"CTADeface {__version__}: private, bulk data removed"
 PRIVATE_KEPT = f"CTADeface {__version__}: bulk data removed, private kept"
 DERIVATION = "Face removed by CTADeface"
+MODIFIED_DATES = ("113107", "Retain Longitudinal Temporal Information Modified Dates Option")
 CLEAN_FACE = ("113102", "Clean Recognizable Visual Features Option")
 BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
 DESCRIPTION_CHARACTERS, METHOD_CHARACTERS = 1024, 64
 
 
-def methods(keep_private: bool = False, profile: str | None = None) -> list[str]:
+def methods(keep_private: bool = False, profile: BasicProfile | None = None) -> list[str]:
     """What is done to the headers of a run, as the texts of De-identification Method: also for the record.
 
-    ``profile`` names the tool and the header profile, if one is applied.
+    ``profile``: the header profile, if one is applied.
     """
-    return [*filter(None, [profile]), FACE_REMOVED, PRIVATE_KEPT if keep_private else ELSEWHERE_REMOVED]
+    return [*(profile.methods if profile else ()), FACE_REMOVED, PRIVATE_KEPT if keep_private else ELSEWHERE_REMOVED]
 
 
-def mark_defaced(dataset: Dataset, uids: NewUids, keep_private: bool = False, profile: str | None = None) -> None:
+def mark_defaced(dataset: Dataset, uids: NewUids, keep_private: bool = False, profile: BasicProfile | None = None) -> None:
     """Turn the header of an original (``pydicom.Dataset``, changed in place) into that of its defaced instance.
 
     Parameters: ``uids`` the run's ``NewUids``; ``keep_private`` when private elements, which may show anything, are still
@@ -42,16 +45,16 @@ def mark_defaced(dataset: Dataset, uids: NewUids, keep_private: bool = False, pr
     else:
         dataset.RecognizableVisualFeatures = "NO"
     if profile:
-        _mark_profile(dataset)
+        _mark_profile(dataset, profile)
     _new_meta(dataset)
 
 
-def _mark_profile(dataset: Dataset) -> None:
-    """Claim profile and option: by PS3.15 E.3 an option is claimed together with a profile, never alone."""
+def _mark_profile(dataset: Dataset, profile: BasicProfile) -> None:
+    """Claim profile and options: by PS3.15 E.3 an option is claimed together with a profile, never alone."""
     dataset.PatientIdentityRemoved = "YES"
-    dataset.LongitudinalTemporalInformationModified = "REMOVED"
-    _add_code(dataset, BASIC_PROFILE)
-    _add_code(dataset, CLEAN_FACE)
+    dataset.LongitudinalTemporalInformationModified = "MODIFIED" if profile.moves_dates else "REMOVED"
+    for code in (BASIC_PROFILE, CLEAN_FACE, *([MODIFIED_DATES] if profile.moves_dates else [])):
+        _add_code(dataset, code)
 
 
 def _mark_derived(dataset: Dataset) -> None:

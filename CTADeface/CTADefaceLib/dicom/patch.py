@@ -81,7 +81,7 @@ def _turn_into_defaced(dataset: Dataset, words: np.ndarray, headers: HeaderRules
     clean = headers.clean_headers
     if clean is not None:
         clean(dataset)
-    mark_defaced(dataset, headers.uids, headers.keep_private, None if clean is None else clean.method)
+    mark_defaced(dataset, headers.uids, headers.keep_private, clean)
 
 
 def set_pixels(dataset: Dataset, words: np.ndarray) -> None:

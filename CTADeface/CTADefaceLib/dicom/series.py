@@ -55,11 +55,13 @@ TAGS = (
     "ReferencedFrameOfReferenceSequence",
     "RecognizableVisualFeatures",
 )
+# Decoded only where headers are cleaned.
+WHO = ("PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "PatientName", "PatientBirthDate")
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One file; ``header`` holds the elements in ``TAGS``, None when it cannot be read."""
+    """One file; ``header`` holds the elements in ``TAGS`` and ``WHO``, None when it cannot be read."""
 
     path: Path
     header: Dataset | None
@@ -160,7 +162,7 @@ def _read_header(path: Path) -> tuple[Dataset | None, str | None]:
     pydicom = need_pydicom()
     try:
         refuse_bomb(path)
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*TAGS, *WHO], force=True)
         # Elements are decoded when they are first asked for, and may turn out to be damaged then.
         usable = bool(header.get("SOPInstanceUID")) and bool(header.get("SOPClassUID"))
         for tag in TAGS:

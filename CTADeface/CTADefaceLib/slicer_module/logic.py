@@ -347,12 +347,16 @@ class FaceLogic:
         newSeries: bool = False,
         keepPrivate: bool = False,
         warn: Callable[[str], None] = lambda text: None,
+        pseudonymKey: str | Path | None = None,
+        shiftDates: bool = False,
     ) -> list[Result]:
         """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the
         face filled in them, as a new series "series_NN" into ``folder``.
 
         Parameters: ``wholeStudy`` also the other series of the study that share the frame of reference, with the same
-        mask; ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity;
+        mask; ``deidentifyHeaders`` by the Basic Profile of PS3.15, else the headers keep the patient's identity; the patient
+        then gets a pseudonym by the key in the file ``pseudonymKey`` (None: one in the folder of the records), and with
+        ``shiftDates`` dates are moved by the patient's own days and not removed;
         ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``keepPrivate`` keeps
         private elements, which may show the face; ``warn`` is called with warnings; the others as for ``exportVolume``.
         Returns: one ``Result`` per series, also for those that were not defaced, with the reason. Raises: ChecksFailed,
@@ -371,6 +375,8 @@ class FaceLogic:
             identity=identity,
             records=None if records is None else str(records),
             deidentify_headers=deidentifyHeaders,
+            pseudonym_key=None if pseudonymKey is None else str(pseudonymKey),
+            shift_dates=shiftDates,
             keep_private=keepPrivate,
             ears=node_export.ears_wanted(segmentation),
         )
