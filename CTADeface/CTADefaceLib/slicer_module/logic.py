@@ -25,7 +25,7 @@ from ..voxels.ct_check import check_ct
 from ..worker.client import Job
 from .export import node_export
 from .scene import face_segment, volumes
-from .scene.preview import Preview
+from .scene.preview import SIDE_BY_SIDE, Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
 
@@ -207,13 +207,14 @@ class FaceLogic:
         state: str = "defaced",
         fill: str | float = DEFAULT_FILL,
     ) -> None:
-        """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
+        """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask', 'defaced', or 'side by side' (the
+        original and the defaced volume in two views with linked cameras).
 
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         defaced = None
-        if state == "defaced":
+        if state in ("defaced", SIDE_BY_SIDE):
             defaced = self.defacedArray(volumeNode, segmentation, fill)
         elif state == "mask" and segmentation is None:
             self.faceMask(volumeNode)
@@ -257,7 +258,7 @@ class FaceLogic:
         else:
             volumes.update_defaced_node(output, volumeNode, array)
         segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
-        node_export.mark(output, fill)
+        node_export.mark(output, fill, segmentation)
         return output
 
     # Check

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
-# Attribute of a defaced volume node.
+# Attributes of a defaced volume node: how it was filled, and the state of the mask then.
 FILL = "CTADeface.Fill"
+STAMP = "CTADeface.MaskStamp"
 # How the model ran that proposed a face segmentation: keys of its attributes "CTADeface.<key>", and how to read their
 # texts.
 PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
@@ -37,9 +38,20 @@ PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
 }
 
 
-def mark(node: VolumeNode, fill: str | float) -> None:
-    """Note on the defaced volume ``node`` how it was filled."""
+def mark(node: VolumeNode, fill: str | float, segmentation: SegmentationNode) -> None:
+    """Note on the defaced volume ``node`` how it was filled, and with which state of the mask."""
     node.SetAttribute(FILL, str(fill))
+    node.SetAttribute(STAMP, str(face_segment.mask_stamp(segmentation)))
+
+
+def is_current(segmentation: SegmentationNode, fill: str | float) -> bool:
+    """Is the defaced volume of a face segmentation there, made with its mask as it is now and with ``fill``?
+
+    A mask that was read from a file counts as another one.
+    """
+    node = segmentation.GetNodeReference(face_segment.DEFACED)
+    made = (str(fill), str(face_segment.mask_stamp(segmentation)))
+    return node is not None and (node.GetAttribute(FILL), node.GetAttribute(STAMP)) == made
 
 
 def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str | float]:

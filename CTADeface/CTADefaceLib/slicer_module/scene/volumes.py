@@ -11,6 +11,7 @@ import vtk
 from ...errors import InputError
 from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
+from .application import application
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode as Node
@@ -125,6 +126,16 @@ def move_in_hierarchy(node: Node, beside: Node | None) -> None:
     # 0 means no item: only the application makes items; scripts with the slicer-core package have none.
     if item and (other or beside is None):
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(other) if other else hierarchy.GetSceneItemID())
+
+
+def put_in_hierarchy(node: Node) -> None:
+    """Give a hidden ``node`` an item in the subject hierarchy, unless it has one; the tree does not show it.
+
+    Slicer makes none for hidden nodes, but complains about each hidden segmentation without one, at every change.
+    """
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    if application() is not None and not hierarchy.GetItemByDataNode(node):
+        hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
 def copy_window_level(source: VolumeNode, target: VolumeNode) -> None:
