@@ -15,7 +15,9 @@ def cameras(slicer):
 
 def renderings(slicer):
     nodes = [n for n in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode") if n.GetVisibility()]
-    return {n.GetDisplayableNode().GetName(): [n.GetNthViewNodeID(i) for i in range(n.GetNumberOfViewNodeIDs())] for n in nodes}
+    return {
+        n.GetDisplayableNode().GetName(): [n.GetNthViewNodeID(i) for i in range(n.GetNumberOfViewNodeIDs())] for n in nodes
+    }
 
 
 def test_before_and_after_stand_side_by_side_and_the_cameras_follow_each_other(slicer, panel, head, masked):

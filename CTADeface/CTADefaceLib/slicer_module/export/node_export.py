@@ -20,6 +20,7 @@ from ...filling.fill import parse_fill
 from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import CaseMask, Outgoing, Scan
 from ..scene import face_segment, volumes
+from ..texts import _
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -64,10 +65,12 @@ def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str |
             source = face_segment.reference_volume(segmentation)
             if source is not None and node.GetAttribute(FILL):
                 return source, segmentation, parse_fill(node.GetAttribute(FILL))
-    name = node.GetName() if node is not None else "No volume"
+    name = node.GetName() if node is not None else _("No volume")
     raise InputError(
-        f"{name}: is not a volume that Apply fill made, or its original or mask has left the scene, so that "
-        "it cannot be checked; apply the fill and export its result."
+        _(
+            "{name}: is not a volume that Apply fill made, or its original or mask has left the scene, "
+            "so that it cannot be checked; apply the fill and export its result."
+        ).format(name=name)
     )
 
 

@@ -17,9 +17,13 @@ class DefaceSection:
     def update(self):
         running = self.panel.segment_section.job is not None
         self.ui.defaceButton.text = _("Cancel") if running else _("Deface")
-        tip = _("Stop at once; the scene stays as it was.") if running else _(
-            "Make the mask, unless there is one, fill the face and check the result. It stops where you must look, and "
-            "never exports by itself."
+        tip = (
+            _("Stop at once; the scene stays as it was.")
+            if running
+            else _(
+                "Make the mask, unless there is one, fill the face and check the result. It stops where you must look, and "
+                "never exports by itself."
+            )
         )
         switch(self.ui.defaceButton, no_volume(self.panel), tip)
 

@@ -12,7 +12,11 @@ def written(released, kept):
     lines = [_("Exported: {link}").format(link=_link(released.parent, f"{released.parent.name}/{released.name}"))]
     if kept:
         links = ", ".join(_link(path, path.name) for path in kept)
-        lines.append(_("For the hospital only, in {folder}: {links}").format(folder=_link(kept[0].parent, kept[0].parent.name), links=links))
+        lines.append(
+            _("For the hospital only, in {folder}: {links}").format(
+                folder=_link(kept[0].parent, kept[0].parent.name), links=links
+            )
+        )
     return "<br>".join(lines)
 
 

@@ -52,7 +52,11 @@ class PreviewSection:
             )
             button.checked = self.state == state
         side = self.ui.sideBySideButton
-        switch(side, no_mask(self.panel), _("Show the original and what would be exported beside each other; the cameras are linked."))
+        switch(
+            side,
+            no_mask(self.panel),
+            _("Show the original and what would be exported beside each other; the cameras are linked."),
+        )
         side.checked = self.state == SIDE_BY_SIDE
         why_off = no_volume(self.panel)
         switch(self.ui.frontButton, why_off, _("Look at the face from the front."))

@@ -5,11 +5,21 @@ import qt
 from ..export import node_export
 from ..scene import face_segment
 from ..texts import _
-from .case_steps import CHECK, CURRENT, DONE, EXPORT, FAILED, FILL, LOOK, MASK, TO_DO, Standing, current_step, next_action, step_states
+from .case_steps import (
+    CURRENT,
+    DONE,
+    FAILED,
+    MASK,
+    STEPS,
+    TO_DO,
+    Standing,
+    current_step,
+    next_action,
+    step_states,
+)
 from .marks import mark
 from .open_sections import OpenSections
 from .parameters import chosen_fill
-
 
 DELAY_MS = 300
 
@@ -20,7 +30,7 @@ class StepsRow:
     def __init__(self, panel):
         ui = panel.ui
         self.panel = panel
-        self._buttons = dict(zip((MASK, LOOK, FILL, CHECK, EXPORT), (ui.maskStep, ui.lookStep, ui.fillStep, ui.checkStep, ui.exportStep)))
+        self._buttons = dict(zip(STEPS, (ui.maskStep, ui.lookStep, ui.fillStep, ui.checkStep, ui.exportStep)))
         sections = (ui.segmentSection, ui.lookSection, ui.fillSection, ui.checksSection, ui.exportSection)
         self.sections = OpenSections(dict(zip(self._buttons, sections)))
         for step, button in self._buttons.items():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import slicer
 import vtk
 
+from ..texts import _
+
 if TYPE_CHECKING:
     from slicer import vtkMRMLCameraNode as CameraNode
     from slicer import vtkMRMLViewNode as ViewNode
@@ -18,7 +20,7 @@ def camera_of(view: ViewNode) -> CameraNode:
     """The camera node of a 3D view's node. Raises: RuntimeError when it has none."""
     camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view)
     if camera is None:
-        raise RuntimeError("The 3D view has no camera; open a layout with a 3D view.")
+        raise RuntimeError(_("The 3D view has no camera; open a layout with a 3D view."))
     return camera
 
 

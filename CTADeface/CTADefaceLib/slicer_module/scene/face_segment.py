@@ -115,7 +115,11 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     """
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
-        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face first.")
+        raise MaskError(
+            _("{name}: has no segment called {segment}; segment or draw the face first.").format(
+                name=segmentation.GetName(), segment=SEGMENT_NAME
+            )
+        )
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
@@ -125,8 +129,9 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
         if not mask.any():
             raise MaskError(
-                f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
-                "transform, or segment the face again."
+                _("{name}: lies outside of {volume}; put both under the same transform, or segment the face again.").format(
+                    name=segmentation.GetName(), volume=volume.GetName()
+                )
             )
         return mask
     _paste(labelmap, mask)

@@ -59,7 +59,7 @@ class UsersView:
         """Show two 3D views of our own side by side above the slices; returns their nodes. Raises: RuntimeError."""
         layout = _layout_node()
         if layout is None:
-            raise RuntimeError("Two views side by side need Slicer's main window.")
+            raise RuntimeError(_("Two views side by side need Slicer's main window."))
         if not layout.IsLayoutDescription(SIDE_BY_SIDE):
             layout.AddLayoutDescription(SIDE_BY_SIDE, _side_by_side())
         self._changed = True
@@ -116,8 +116,10 @@ def _side_by_side() -> str:
     )
     above = [view.format(name=BEFORE, label=escape(_("before"))), view.format(name=AFTER, label=escape(_("after")))]
     below = [slice_view.format(name=name, plane=plane, label=name[0], colour=colour) for name, plane, colour in SLICES]
-    rows = [f'<item splitSize="{size}"><layout type="horizontal">{"".join(row)}</layout></item>' for size, row in
-            ((600, above), (400, below))]
+    rows = [
+        f'<item splitSize="{size}"><layout type="horizontal">{"".join(row)}</layout></item>'
+        for size, row in ((600, above), (400, below))
+    ]
     return f'<layout type="vertical" split="true">{"".join(rows)}</layout>'
 
 
@@ -146,5 +148,5 @@ def _shown_view() -> ViewNode | None:
 def _first_view() -> ViewNode:
     views = slicer.util.getNodesByClass("vtkMRMLViewNode")
     if not views:
-        raise RuntimeError("The preview needs a 3D view; open a layout with one, or run with a main window.")
+        raise RuntimeError(_("The preview needs a 3D view; open a layout with one, or run with a main window."))
     return views[0]

@@ -11,6 +11,7 @@ import vtk
 from ...errors import InputError
 from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
+from ..texts import _
 from .application import application
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ def engine_volume(node: VolumeNode | None) -> Volume:
     Raises: InputError for no node, an empty node, or several values per voxel.
     """
     if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or node.GetImageData() is None:
-        raise InputError("No volume: choose a loaded CT volume.")
+        raise InputError(_("No volume: choose a loaded CT volume."))
     if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetImageData().GetNumberOfScalarComponents() != 1:
-        raise InputError(f"{node.GetName()}: not a scalar volume; choose a CT volume in HU.")
+        raise InputError(_("{name}: not a scalar volume; choose a CT volume in HU.").format(name=node.GetName()))
     array = slicer.util.arrayFromVolume(node)
     if min(array.shape) < 2:
-        raise InputError(f"{node.GetName()}: is a single slice, not a volume; load the whole series.")
+        raise InputError(_("{name}: is a single slice, not a volume; load the whole series.").format(name=node.GetName()))
     return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
 
 
