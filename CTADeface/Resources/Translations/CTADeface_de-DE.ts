@@ -165,7 +165,7 @@
     </message>
     <message>
         <source>Largest</source>
-        <translation>Hauptteil</translation>
+        <translation>Größtes</translation>
     </message>
     <message>
         <source>Log</source>
@@ -253,7 +253,7 @@
     </message>
     <message>
         <source>Restore</source>
-        <translation>Zurücksetzen</translation>
+        <translation>Vorschlag</translation>
     </message>
     <message>
         <source>Review a batch</source>
@@ -699,7 +699,7 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <name>panel.checks_section</name>
     <message>
         <source>Check</source>
-        <translation>Prüfen</translation>
+        <translation>Prüfung</translation>
     </message>
     <message>
         <source>Check the mask and what would be exported.</source>
@@ -1000,7 +1000,7 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     </message>
     <message>
         <source>failed</source>
-        <translation>nicht bestanden</translation>
+        <translation>fehlgeschlagen</translation>
     </message>
     <message>
         <source>mask only</source>

@@ -37,7 +37,8 @@ def test_the_row_follows_the_case_from_mask_to_export_and_back(host, slicer, pan
     assert shown(panel) == ["done", "next", "to do", "to do", "to do"] and opened(panel) == ["lookSection"]
     assert "Look at the mask" in ui.nextLabel.text
     ui.maskButton.click()
-    assert shown(panel) == ["done", "done", "next", "to do", "to do"] and opened(panel) == ["fillSection"]
+    # Who looks goes on looking: that section closes one step later.
+    assert shown(panel) == ["done", "done", "next", "to do", "to do"] and opened(panel) == ["lookSection", "fillSection"]
     ui.applyButton.click()
     assert shown(panel) == ["done", "done", "done", "next", "to do"] and opened(panel) == ["checksSection"]
     ui.checkButton.click()
@@ -81,8 +82,19 @@ def test_a_section_that_the_user_moved_stays_for_this_case_only(slicer, panel, h
     assert opened(panel) == ["segmentSection"]
 
 
+def assert_slices_show_the_middle(slicer, head, mask):
+    where = np.argwhere(mask)
+    middle = (where.min(axis=0) + where.max(axis=0))[::-1] / 2
+    for name, axis in (("Red", 2), ("Green", 1), ("Yellow", 0)):
+        offset = slicer.util.getNode("vtkMRMLSliceNode" + name).GetSliceToRAS().GetElement(axis, 3)
+        spacing = head.GetSpacing()[axis]
+        assert offset == pytest.approx(middle[axis] * spacing, abs=2 * spacing)
+
+
 def test_deface_masks_fills_and_checks_but_never_exports(host, slicer, panel, head, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # The check that failed has its place, to which the slices would go on.
+    monkeypatch.setattr(panel.checks_section, "_jump", lambda row: None)
     before = slicer.util.arrayFromVolume(head).copy()
     panel.ui.defaceButton.click()
     assert panel.ui.defaceButton.text == "Cancel" and "Cancel" in panel.ui.nextLabel.text
@@ -93,6 +105,7 @@ def test_deface_masks_fills_and_checks_but_never_exports(host, slicer, panel, he
     first = next(check for check in panel.checks_section.checks if check.verdict == FAIL)
     assert panel.ui.checksTable.currentRow() == panel.checks_section.checks.index(first)
     assert panel.checks_section.title(first) in panel.ui.logText.plainText and "checksSection" in opened(panel)
+    assert_slices_show_the_middle(slicer, head, panel.logic.faceMask(head))
     assert shown(panel)[4] == "to do" and list(tmp_path.iterdir()) == []
     assert np.array_equal(before, slicer.util.arrayFromVolume(head))
 
@@ -120,11 +133,13 @@ def test_deface_stops_when_packages_are_missing_or_the_user_says_no(host, panel,
     assert panel.segment_section.job is None and panel.segmentation is None and panel.checks_section.checks is None
 
 
-def test_deface_on_an_empty_mask_makes_one(host, panel, head):
+def test_deface_on_an_empty_mask_makes_one(panel, head, monkeypatch):
+    begun = []
+    monkeypatch.setattr(panel.segment_section, "segment", lambda then: begun.append(then))
     panel.ui.drawButton.click()
     assert "empty" in panel.ui.nextLabel.text and shown(panel)[0] == "next"
     panel.ui.defaceButton.click()
-    assert host.spin(lambda: panel.segment_section.job is None, SECONDS) and panel.logic.faceMask(head).any()
+    assert begun == [panel.deface_section._fill_and_check]
 
 
 def test_what_was_written_is_linked_and_names_are_escaped(host, slicer, panel, masked, tmp_path, monkeypatch):

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
-# Attributes of a defaced volume node: how it was filled, and the state of the mask then.
+# Attribute of a defaced volume node: how it was filled.
 FILL = "CTADeface.Fill"
-STAMP = "CTADeface.MaskStamp"
+# Attribute of a face segmentation node: the state of its mask that was filled last.
+FILLED = "CTADeface.FilledMask"
 # How the model ran that proposed a face segmentation: keys of its attributes "CTADeface.<key>", and how to read their
 # texts.
 PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
@@ -40,9 +41,9 @@ PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
 
 
 def mark(node: VolumeNode, fill: str | float, segmentation: SegmentationNode) -> None:
-    """Note on the defaced volume ``node`` how it was filled, and with which state of the mask."""
+    """Note on the defaced volume ``node`` how it was filled, and on the face segmentation which state of its mask was."""
     node.SetAttribute(FILL, str(fill))
-    node.SetAttribute(STAMP, str(face_segment.mask_stamp(segmentation)))
+    segmentation.SetAttribute(FILLED, str(face_segment.mask_stamp(segmentation)))
 
 
 def is_current(segmentation: SegmentationNode, fill: str | float) -> bool:
@@ -51,8 +52,9 @@ def is_current(segmentation: SegmentationNode, fill: str | float) -> bool:
     A mask that was read from a file counts as another one.
     """
     node = segmentation.GetNodeReference(face_segment.DEFACED)
-    made = (str(fill), str(face_segment.mask_stamp(segmentation)))
-    return node is not None and (node.GetAttribute(FILL), node.GetAttribute(STAMP)) == made
+    if node is None or node.GetAttribute(FILL) != str(fill):
+        return False
+    return segmentation.GetAttribute(FILLED) == str(face_segment.mask_stamp(segmentation))
 
 
 def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str | float]:

@@ -43,6 +43,7 @@ class DefaceSection:
             self.panel.export_section.apply()
             self._say(_("Checking..."))
             self.panel.checks_section.run()
+            self.panel.update()
             self._point_at_the_worst()
         self.ui.statusLabel.text = before
         self.panel.update()

@@ -4,10 +4,13 @@ import qt
 
 
 class OpenSections:
-    """``sections`` step -> collapsible button. One that the user opened or closed is left alone until ``forget``."""
+    """``sections`` step -> collapsible button. One that the user opened or closed is left alone until ``forget``.
 
-    def __init__(self, sections):
-        self._sections = sections
+    The section of the step ``lingering`` stays open for one step more: the person is still looking there.
+    """
+
+    def __init__(self, sections, lingering):
+        self._sections, self._lingering = sections, lingering
         self._moving = False
         self._left_alone, self._step, self._slots = set(), None, {}
         for step, section in sections.items():
@@ -22,10 +25,12 @@ class OpenSections:
         """The work has come to ``step``: open its section and close the others; None leaves all as they are."""
         if step is None or step == self._step:
             return
+        lingers = self._step == self._lingering
         self._step = step
         for other in self._sections:
-            self._move(other, collapsed=other != step)
-        self._later.start()
+            self._move(other, collapsed=other != step and not (lingers and other == self._lingering))
+        if not lingers:
+            self._later.start()
 
     def open(self, step):
         """Open the section of ``step`` beside those that are open, for something to be seen there."""

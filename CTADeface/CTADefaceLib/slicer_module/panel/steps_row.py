@@ -9,6 +9,7 @@ from .case_steps import (
     CURRENT,
     DONE,
     FAILED,
+    LOOK,
     MASK,
     STEPS,
     TO_DO,
@@ -32,7 +33,7 @@ class StepsRow:
         self.panel = panel
         self._buttons = dict(zip(STEPS, (ui.maskStep, ui.lookStep, ui.fillStep, ui.checkStep, ui.exportStep)))
         sections = (ui.segmentSection, ui.lookSection, ui.fillSection, ui.checksSection, ui.exportSection)
-        self.sections = OpenSections(dict(zip(self._buttons, sections)))
+        self.sections = OpenSections(dict(zip(self._buttons, sections)), lingering=LOOK)
         for step, button in self._buttons.items():
             button.connect("clicked(bool)", lambda _checked=False, step=step: self.sections.open_by_hand(step))
         # IDs of segmentations whose present mask a person has seen, and (ID, stamp) -> has the mask voxels.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import slicer
 import vtk
 
@@ -56,10 +57,14 @@ class LinkedCameras:
 
     def _follow(self, moved: CameraNode, follower: CameraNode) -> None:
         settings = camera_settings(moved)
-        # The follower reports its own change, which must not come back.
-        if not self._following and settings != camera_settings(follower):
+        # The follower reports its own change, which must not come back; nor must the rounding of it, or both never rest.
+        if not self._following and not _same(settings, camera_settings(follower)):
             self._following = True
             try:
                 set_camera(follower, settings)
             finally:
                 self._following = False
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(np.allclose(one[name], other[name], rtol=1e-9, atol=1e-9) for name in SETTINGS)

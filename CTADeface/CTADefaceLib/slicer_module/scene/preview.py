@@ -124,6 +124,8 @@ class Preview:
         if two:
             self._views = screen.two_views()
             one, other = (camera_of(view) for view in self._views)
+            for camera in (one, other):
+                camera.SetSaveWithScene(False)
             set_camera(one, settings)
             self._linked = LinkedCameras(one, other)
         else:
