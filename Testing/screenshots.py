@@ -11,7 +11,7 @@ import slicer_host
 from helpers.paths import ENGINE, ROOT
 
 sys.path.insert(0, str(ENGINE))
-PANEL = (440, 1330)
+WIDTH, MARGIN = 420, 40
 VIEW = 330
 
 
@@ -24,9 +24,9 @@ def main():
     from helpers.slicer_scene import MODULE, add_scan
     from slicer_host.rendering import picture
 
-    node = add_scan(read_volume(public_head()), "Cranium")
+    add_scan(read_volume(public_head()), "Cranium")
     panel = host.open_widget(host.load_module(MODULE))
-    panel.ui.segmentButton.click()
+    panel.ui.defaceButton.click()
     host.spin(lambda: panel.segment_section.job is None, 120)
     view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
     pictures = []
@@ -37,10 +37,9 @@ def main():
             camera.click()
             pair.append(picture(view, VIEW))
         pictures.append(np.hstack(pair))
-    panel.logic.applyFill(node)
-    panel.update()
-    panel.ui.checkButton.click()
-    host.grab(panel, ROOT / "Resources" / "panel.png", PANEL)
+    panel.ui.lookStep.click()
+    host.spin(0.5)
+    host.grab(panel, ROOT / "Resources" / "panel.png", (WIDTH, panel.form.sizeHint.height() + MARGIN))
     paste_beside(ROOT / "Resources" / "panel.png", np.vstack(pictures))
     host.close(panel)
 

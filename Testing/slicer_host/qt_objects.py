@@ -6,7 +6,9 @@ this module, which asks for true properties.
 """
 
 import contextlib
+import ctypes
 import functools
+import sys
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
@@ -39,6 +41,7 @@ def install(runner):
     if _rules["installed"]:
         return
     _rules["installed"] = True
+    _keep_none()
     exec(_PLAIN_CODE, _plain_namespace)
     _selections()[_plain_namespace["__name__"]] = 0
     for module in (QtCore, QtGui, QtWidgets, QtUiTools):
@@ -50,6 +53,12 @@ def install(runner):
     for cls in classes:
         cls.__setattr__ = _set
     QtCore.QObject.__getattribute__ = _get
+
+
+def _keep_none():
+    """PySide6 drops a reference to None with every call that returns nothing, until Python 3.11 frees it and ends."""
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 
 @contextlib.contextmanager

@@ -103,7 +103,13 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._effects = {name: Effect(name, self) for name in EFFECTS}
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._limit_history()
-        self._buttons = QtWidgets.QGridLayout(self)
+        parts = QtWidgets.QVBoxLayout(self)
+        self._buttons = QtWidgets.QGridLayout()
+        parts.addLayout(self._buttons)
+        # The real list of segments lies in a frame of this name.
+        segments = QtWidgets.QFrame(self)
+        segments.objectName = "SegmentsTableResizableFrame"
+        parts.addWidget(segments)
         self.updateEffectList()
 
     def _record(self, name, *arguments):

@@ -275,6 +275,9 @@ def test_layouts_decide_which_views_exist(host):
 
     manager = slicer.app.layoutManager()
     manager.setLayout(3)
+    # Views of layouts that other tests have opened stay.
+    for node in slicer.util.getNodesByClass("vtkMRMLViewNode")[1:]:
+        slicer.mrmlScene.RemoveNode(node)
     assert manager.threeDViewCount == 1 and manager.sliceViewNames() == ["Red", "Green", "Yellow"]
     assert manager.threeDWidget(0).threeDView().cameraNode().IsA("vtkMRMLCameraNode")
     head = volume()

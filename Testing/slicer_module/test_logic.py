@@ -53,7 +53,8 @@ def test_models_proposal_is_kept_out_of_sight(slicer, head, masked, parts):
     proposal = masked.GetNodeReference(face_segment.PROPOSAL)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     assert proposal.GetHideFromEditors() and not proposal.GetDisplayVisibility()
-    assert hierarchy.GetItemByDataNode(masked) and not hierarchy.GetItemByDataNode(proposal)
+    # Slicer complains of a segmentation without an item; its tree leaves out what is hidden from editors.
+    assert hierarchy.GetItemByDataNode(masked) and hierarchy.GetItemByDataNode(proposal)
 
 
 @pytest.mark.parametrize("slicer_510", [True, False])

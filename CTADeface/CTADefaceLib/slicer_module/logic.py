@@ -25,7 +25,7 @@ from ..voxels.ct_check import check_ct
 from ..worker.client import Job
 from .export import node_export
 from .scene import face_segment, volumes
-from .scene.preview import Preview
+from .scene.preview import SIDE_BY_SIDE, Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
 
@@ -116,7 +116,7 @@ class FaceLogic:
         mask = job.result["mask"]
         present = slicer.mrmlScene.IsNodePresent(volumeNode)
         if not present or slicer.util.arrayFromVolume(volumeNode).shape != mask.shape:
-            raise InputError("The volume was changed or removed while it was being segmented; segment it again.")
+            raise InputError(_("The volume was changed or removed while it was being segmented; segment it again."))
         node = segmentationNode or face_segment.find_face(volumeNode) or face_segment.new_face(volumeNode)
         node.SetAttribute(face_segment.FACE_MASK, "mask")
         face_segment.set_mask(node, mask, volumeNode)
@@ -133,8 +133,9 @@ class FaceLogic:
         mask = face_segment.get_mask(self._face(volumeNode, segmentationNode), volumeNode)
         if not mask.any():
             raise MaskError(
-                f"{volumeNode.GetName()}: the face mask is empty, so that nothing would be removed; "
-                "segment or draw the face first."
+                _("{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.").format(
+                    name=volumeNode.GetName()
+                )
             )
         return mask
 
@@ -143,7 +144,7 @@ class FaceLogic:
         volumes.engine_volume(volumeNode)
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         if segmentation is None:
-            raise MaskError(f"{volumeNode.GetName()}: has no face mask yet; segment the face first.")
+            raise MaskError(_("{name}: has no face mask yet; segment the face first.").format(name=volumeNode.GetName()))
         return segmentation
 
     def isEdited(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> bool:
@@ -160,7 +161,7 @@ class FaceLogic:
         """
         check_ct(volumes.engine_volume(volumeNode))
         if face_segment.find_face(volumeNode) is not None:
-            raise MaskError(f"{volumeNode.GetName()}: has a face mask already; correct that one.")
+            raise MaskError(_("{name}: has a face mask already; correct that one.").format(name=volumeNode.GetName()))
         return face_segment.new_face(volumeNode)
 
     def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, millimetres: float = EDIT_MM) -> None:
@@ -187,7 +188,9 @@ class FaceLogic:
         """Undo all edits. Raises: MaskError when the mask was not made by a model."""
         mask = face_segment.proposal_mask(segmentationNode, volumeNode)
         if mask is None:
-            raise MaskError(f"{segmentationNode.GetName()}: was not made by a model; segment the face first.")
+            raise MaskError(
+                _("{name}: was not made by a model; segment the face first.").format(name=segmentationNode.GetName())
+            )
         face_segment.set_mask(segmentationNode, mask, volumeNode)
 
     def _edit(
@@ -207,13 +210,14 @@ class FaceLogic:
         state: str = "defaced",
         fill: str | float = DEFAULT_FILL,
     ) -> None:
-        """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask' or 'defaced'.
+        """Show the CT-Muscle rendering of the volume: ``state`` 'original', 'mask', 'defaced', or 'side by side' (the
+        original and the defaced volume in two views with linked cameras).
 
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
         defaced = None
-        if state == "defaced":
+        if state in ("defaced", SIDE_BY_SIDE):
             defaced = self.defacedArray(volumeNode, segmentation, fill)
         elif state == "mask" and segmentation is None:
             self.faceMask(volumeNode)
@@ -249,7 +253,9 @@ class FaceLogic:
         """
         segmentation = self._face(volumeNode, segmentationNode)
         if outputVolumeNode is not None and outputVolumeNode is volumeNode:
-            raise InputError(f"{volumeNode.GetName()}: the input is never written over; choose another output volume.")
+            raise InputError(
+                _("{name}: the input is never written over; choose another output volume.").format(name=volumeNode.GetName())
+            )
         array = self.defacedArray(volumeNode, segmentation, fill)
         output = outputVolumeNode or segmentation.GetNodeReference(face_segment.DEFACED)
         if output is None:
@@ -257,7 +263,7 @@ class FaceLogic:
         else:
             volumes.update_defaced_node(output, volumeNode, array)
         segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
-        node_export.mark(output, fill)
+        node_export.mark(output, fill, segmentation)
         return output
 
     # Check
@@ -413,7 +419,11 @@ class FaceLogic:
 
     def _require_extension(self, path: str | Path) -> None:
         if not str(path).lower().endswith(EXPORT_EXTENSIONS):
-            raise InputError(f"{path}: unknown kind of file; choose a name that ends in {', '.join(EXPORT_EXTENSIONS)}.")
+            raise InputError(
+                _("{path}: unknown kind of file; choose a name that ends in {extensions}.").format(
+                    path=path, extensions=", ".join(EXPORT_EXTENSIONS)
+                )
+            )
 
     def deface(
         self,

@@ -17,6 +17,7 @@ from ..voxels.images import mask_on_grid
 from ..voxels.volume import Geometry, Volume
 from .export.node_export import PROPOSED_BY
 from .scene import face_segment, volumes
+from .texts import _
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -79,7 +80,11 @@ class Review:
     def accept(self, by: str | None = None) -> None:
         """Note that the case may leave as it is. Raises: InputError when nothing of it was written, or the mask was edited."""
         if self.is_edited():
-            raise InputError(f"{self._present.case}: its mask was edited; save the correction, or restore the model's mask.")
+            raise InputError(
+                _("{case}: its mask was edited; save the correction, or restore the model's mask.").format(
+                    case=self._present.case
+                )
+            )
         self._decided(mark(self._opened, self._present, ACCEPTED, by))
 
     def correct(self, overrides: dict[str, str] | None = None, by: str | None = None) -> None:
@@ -129,7 +134,7 @@ class Review:
     def _mask(self) -> tuple[np.ndarray, Geometry]:
         segmentation = self.segmentation
         if segmentation is None:
-            raise MaskError("There is no face mask yet; segment or draw the face first.")
+            raise MaskError(_("There is no face mask yet; segment or draw the face first."))
         return face_segment.get_mask(segmentation, self.volume), volumes.engine_volume(self.volume).geometry
 
     def _decided(self, item: Item) -> None:

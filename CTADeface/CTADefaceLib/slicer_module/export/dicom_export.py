@@ -27,6 +27,7 @@ from ...release.outgoing import Outgoing
 from ...voxels.volume import Volume
 from ..scene import face_segment
 from ..scene.volumes import INSTANCES
+from ..texts import _
 from .node_export import how_proposed, model_of
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def source_files(node: VolumeNode, whole_study: bool = False) -> tuple[list[str]
     database = getattr(slicer, "dicomDatabase", None)
     uids = (node.GetAttribute(INSTANCES) or "").split()
     if not uids:
-        raise InputError(f"{node.GetName()}: was not loaded from DICOM; ask for a new series.")
+        raise InputError(_("{name}: was not loaded from DICOM; ask for a new series.").format(name=node.GetName()))
     files = [database.fileForInstance(uid) for uid in uids] if database is not None else []
     if database is None or not all(path and Path(path).is_file() for path in files):
         raise InputError(
-            f"{node.GetName()}: its DICOM files are not in Slicer's database any more; import them again in the "
-            "DICOM module and load the volume from there."
+            _(
+                "{name}: its DICOM files are not in Slicer's database any more; import them again in the "
+                "DICOM module and load the volume from there."
+            ).format(name=node.GetName())
         )
     series = database.seriesForFile(files[0])
     if whole_study:
@@ -76,8 +79,10 @@ def persons_mask(
                 np.ascontiguousarray(mask[turned]), None if proposal is None else np.ascontiguousarray(proposal[turned]), model
             )
     raise InputError(
-        f"{node.GetName()}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
-        "load it again, or export it as a new series."
+        _(
+            "{name}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
+            "load it again, or export it as a new series."
+        ).format(name=node.GetName())
     )
 
 

@@ -20,13 +20,16 @@ from ...filling.fill import parse_fill
 from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import CaseMask, Outgoing, Scan
 from ..scene import face_segment, volumes
+from ..texts import _
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
-# Attribute of a defaced volume node.
+# Attribute of a defaced volume node: how it was filled.
 FILL = "CTADeface.Fill"
+# Attribute of a face segmentation node: the state of its mask that was filled last.
+FILLED = "CTADeface.FilledMask"
 # How the model ran that proposed a face segmentation: keys of its attributes "CTADeface.<key>", and how to read their
 # texts.
 PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
@@ -37,9 +40,21 @@ PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
 }
 
 
-def mark(node: VolumeNode, fill: str | float) -> None:
-    """Note on the defaced volume ``node`` how it was filled."""
+def mark(node: VolumeNode, fill: str | float, segmentation: SegmentationNode) -> None:
+    """Note on the defaced volume ``node`` how it was filled, and on the face segmentation which state of its mask was."""
     node.SetAttribute(FILL, str(fill))
+    segmentation.SetAttribute(FILLED, str(face_segment.mask_stamp(segmentation)))
+
+
+def is_current(segmentation: SegmentationNode, fill: str | float) -> bool:
+    """Is the defaced volume of a face segmentation there, made with its mask as it is now and with ``fill``?
+
+    A mask that was read from a file counts as another one.
+    """
+    node = segmentation.GetNodeReference(face_segment.DEFACED)
+    if node is None or node.GetAttribute(FILL) != str(fill):
+        return False
+    return segmentation.GetAttribute(FILLED) == str(face_segment.mask_stamp(segmentation))
 
 
 def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str | float]:
@@ -52,10 +67,12 @@ def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str |
             source = face_segment.reference_volume(segmentation)
             if source is not None and node.GetAttribute(FILL):
                 return source, segmentation, parse_fill(node.GetAttribute(FILL))
-    name = node.GetName() if node is not None else "No volume"
+    name = node.GetName() if node is not None else _("No volume")
     raise InputError(
-        f"{name}: is not a volume that Apply fill made, or its original or mask has left the scene, so that "
-        "it cannot be checked; apply the fill and export its result."
+        _(
+            "{name}: is not a volume that Apply fill made, or its original or mask has left the scene, "
+            "so that it cannot be checked; apply the fill and export its result."
+        ).format(name=name)
     )
 
 

@@ -71,7 +71,8 @@ def consent_text(
         "SimpleITK": _("reads and resamples images"),
         "numpy": _("computes with images"),
     }
-    lines = [f"- {line}: {uses.get(requirement_name(line), _('needed by nnunetv2'))}" for line in missing]
+    other_use = _("needed by nnunetv2")
+    lines = [f"- {line}: {uses.get(requirement_name(line), other_use)}" for line in missing]
     download, disk = estimate(missing, _wheels(wheel_folder) if wheel_folder else None)
     origin = (
         _("Nothing is downloaded; they come from {folder}.").format(folder=wheel_folder)

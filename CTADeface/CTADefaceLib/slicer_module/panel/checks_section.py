@@ -1,16 +1,15 @@
-"""A traffic light for each check; a click on a check shows its place, and a reason overrides it."""
+"""A mark for each check; a click on a check shows its place, and a reason overrides it."""
 
 import qt
 import slicer
 
-from ...checks.check import FAIL, PASS, SKIP, WARN, number_text
+from ...checks.check import FAIL, WARN, failed, number_text
 from ..scene import slice_views
 from ..texts import _
+from .check_titles import TITLES, VERDICTS
+from .marks import mark
 from .parameters import chosen_fill
 from .section import errors_shown, no_mask, switch
-
-LIGHTS = {PASS: "#2e7d32", WARN: "#f9a825", FAIL: "#c62828", SKIP: "#9e9e9e"}
-LIGHT_PIXELS = 12
 
 
 class ChecksSection:
@@ -21,8 +20,8 @@ class ChecksSection:
         self.checks, self.overrides = None, {}
         self._fill = None
         table = self.ui.checksTable
-        table.setColumnCount(3)
-        table.setHorizontalHeaderLabels([_("Check"), _("Number"), _("What was seen")])
+        table.setColumnCount(2)
+        table.setHorizontalHeaderLabels([_("Check"), _("Number")])
         table.horizontalHeader().setStretchLastSection(True)
         table.verticalHeader().hide()
         table.connect("cellClicked(int,int)", self._on_click)
@@ -41,6 +40,7 @@ class ChecksSection:
             why_off = _("Type a reason first; it goes into the record.")
         switch(self.ui.overrideButton, why_off, _("Export in spite of the chosen check; the reason goes into the record."))
         self.ui.checksLabel.text = self._summary()
+        self.ui.checkTextLabel.text = self._text(check) if check is not None else ""
 
     def show(self, checks, fill):
         """Fill the table with ``checks``, made with ``fill``."""
@@ -50,15 +50,14 @@ class ChecksSection:
         for row, check in enumerate(self.checks):
             number = number_text(check.value, check.unit)
             reason = self.overrides.get(check.name)
-            text = check.text if reason is None else _("Overridden: {reason}").format(reason=reason) + " " + check.text
-            for column, words in enumerate((_(check.title), number, text)):
+            text = self._text(check)
+            for column, words in enumerate((self.title(check), number)):
                 item = qt.QTableWidgetItem(words)
-                item.setToolTip(f"{_(check.verdict)}: {text}")
+                item.setToolTip(f"{VERDICTS[check.verdict]}: {text}")
                 if column == 0:
-                    item.setIcon(_light(WARN if reason else check.verdict))
+                    item.setIcon(mark(WARN if reason else check.verdict))
                 table.setItem(row, column, item)
         table.resizeColumnToContents(0)
-        table.resizeColumnToContents(1)
         self.update()
 
     def forget(self):
@@ -70,12 +69,44 @@ class ChecksSection:
         self.forget()
         self.update()
 
+    def run(self):
+        """Check the present mask and what would be exported. Raises: what ``runChecks`` raises."""
+        fill = chosen_fill(self.panel.parameters)
+        with slicer.util.WaitCursor():
+            checks = self.panel.logic.runChecks(
+                self.panel.volume, self.panel.segmentation, fill, self.ui.identityCheckBox.checked
+            )
+        self.show(checks, fill)
+
+    def open_failures(self):
+        """Failed checks without a reason that overrides them."""
+        return failed(self.checks or [], self.overrides)
+
+    def warnings(self):
+        """Checks that warn."""
+        return [check for check in self.checks or [] if check.verdict == WARN]
+
+    def select(self, check):
+        """Choose ``check`` in the table and show its place."""
+        row = self.checks.index(check)
+        self.ui.checksTable.selectRow(row)
+        self._jump(row)
+
+    def title(self, check):
+        """The check's name in the user's language."""
+        return TITLES[check.name]
+
+    def _text(self, check):
+        """What was seen, after the reason that overrides it."""
+        reason = self.overrides.get(check.name)
+        return check.text if reason is None else _("Overridden: {reason}").format(reason=reason) + " " + check.text
+
     def _summary(self):
         if self.checks is None:
             return _("Not checked yet; export checks too.")
-        failed = [check for check in self.checks if check.verdict == FAIL and check.name not in self.overrides]
-        if failed:
-            return _("{count} checks failed: correct the mask, or override each with a reason.").format(count=len(failed))
+        count = len(self.open_failures())
+        if count:
+            return _("Failed checks: {count}. Correct the mask, or override each with a reason.").format(count=count)
         return _("May be exported.")
 
     def _selected(self):
@@ -83,15 +114,14 @@ class ChecksSection:
         return self.checks[row] if self.checks and 0 <= row < len(self.checks) else None
 
     def _on_check(self, *_checked):
-        with errors_shown(self.panel), slicer.util.WaitCursor():
-            fill = chosen_fill(self.panel.parameters)
-            self.show(
-                self.panel.logic.runChecks(self.panel.volume, self.panel.segmentation, fill, self.ui.identityCheckBox.checked),
-                fill,
-            )
-        self.update()
+        with errors_shown(self.panel):
+            self.run()
+        self.panel.update()
 
     def _on_click(self, row, _column):
+        self._jump(row)
+
+    def _jump(self, row):
         place = self.checks[row].place if self.checks and row < len(self.checks) else None
         if place is not None:
             slice_views.jump_to(self.panel.volume, place)
@@ -102,9 +132,4 @@ class ChecksSection:
         self.panel.log(_("Overridden: {check}, because: {reason}").format(check=check.name, reason=self.overrides[check.name]))
         self.ui.reasonEdit.text = ""
         self.show(self.checks, self._fill)
-
-
-def _light(verdict):
-    picture = qt.QPixmap(LIGHT_PIXELS, LIGHT_PIXELS)
-    picture.fill(qt.QColor(LIGHTS[verdict]))
-    return qt.QIcon(picture)
+        self.panel.update()

@@ -1,15 +1,19 @@
 """Apply the fill, and write files."""
 
+import json
 from pathlib import Path
 
 import qt
 import slicer
 
+from ...checks.check import Check
 from ...errors import Cancelled, ChecksFailed
 from ..export.node_export import mask_path
 from ..scene import face_segment, slice_views
 from ..scene.volumes import from_dicom
 from ..texts import _
+from .case_steps import CHECK
+from .links import open_link, written
 from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, no_mask, switch
 
@@ -17,10 +21,13 @@ FILES = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;NIfTI (*.nii)"
 
 
 class ExportSection:
-    """The buttons that apply the fill and write files or DICOM."""
+    """The buttons that apply the fill and write files or DICOM, and links to what they have written."""
 
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
+        # (ID of the segmentation, state of its mask, fill) -> rich text with links.
+        self._written = {}
+        self.ui.exportedLabel.connect("linkActivated(QString)", open_link)
         self.ui.applyButton.connect("clicked(bool)", self._on_apply)
         self.ui.exportButton.connect("clicked(bool)", self._on_export)
         self.ui.exportDicomButton.connect("clicked(bool)", self._on_export_dicom)
@@ -48,6 +55,26 @@ class ExportSection:
         self.ui.fillNumberSpinBox.visible = bool(parameters) and parameters.fill == NUMBER
         defaced = self._defaced()
         self.ui.defacedLabel.text = defaced.GetName() if defaced is not None else _("not made yet")
+        text = self._written.get(self._case(self.panel.segmentation, chosen_fill(parameters))) if not why_off else None
+        self.ui.exportedLabel.text = text or ""
+        self.ui.exportedLabel.visible = bool(text)
+
+    def is_exported(self, segmentation, fill):
+        """Was the mask of ``segmentation``, as it is now, exported with ``fill``?"""
+        return self._case(segmentation, fill) in self._written
+
+    def scene_closes(self):
+        """IDs will be given again."""
+        self._written = {}
+
+    def _case(self, segmentation, fill):
+        return segmentation.GetID(), face_segment.mask_stamp(segmentation), str(fill)
+
+    def _was_written(self, released, kept, checks):
+        """Link what was written (path, paths) and show the ``checks`` (dicts) that let it pass."""
+        fill = chosen_fill(self.panel.parameters)
+        self._written[self._case(self.panel.segmentation, fill)] = written(released, [path for path in kept if path])
+        self.panel.checks_section.show([Check.from_dict(check) for check in checks], fill)
 
     def _defaced(self):
         segmentation = self.panel.segmentation
@@ -55,10 +82,11 @@ class ExportSection:
 
     def _on_apply(self, *_checked):
         with errors_shown(self.panel):
-            slice_views.show_volume(self._apply())
+            slice_views.show_volume(self.apply())
         self.panel.update()
 
-    def _apply(self):
+    def apply(self):
+        """Make or update the defaced volume; returns its node. Raises: Cancelled, and what ``applyFill`` raises."""
         others = face_segment.other_segments(self.panel.segmentation)
         # A part of the face that was drawn in another segment would stay unnoticed.
         if others and not slicer.util.confirmOkCancelDisplay(
@@ -83,7 +111,7 @@ class ExportSection:
             if not path:
                 return
             # The file dialog has asked about an existing file, but does not know the mask's name.
-            output = self._apply()
+            output = self.apply()
             self._write(output, Path(path))
         self.panel.update()
 
@@ -103,6 +131,9 @@ class ExportSection:
                 self.panel.logic.exportVolume, output, path, overwrite=True, mask=mask_file is not None, warn=problems.append
             )
         self.panel.log(_("Written: {paths}").format(paths=", ".join(str(p) for p in (path, mask_file, record) if p)))
+        page = record.with_suffix(".html")
+        facts = json.loads(record.read_text(encoding="utf-8"))
+        self._was_written(path, [record, page if page.exists() else None, mask_file], facts["checks"])
         self._warn(problems)
 
     def _on_export_dicom(self, *_checked):
@@ -113,7 +144,7 @@ class ExportSection:
                 return
             folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
             if folder:
-                output = self._apply()
+                output = self.apply()
                 with slicer.util.WaitCursor():
                     results = self._checked(
                         self.panel.logic.exportDicom,
@@ -139,8 +170,12 @@ class ExportSection:
     def _tell(self, results):
         for result in results:
             self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
+        done = [result for result in results if result.status == "defaced"]
+        if done:
+            kept = [Path(path) for result in done for path in (result.record, result.report, result.mask) if path]
+            self._was_written(Path(done[0].defaced), kept, done[0].checks)
         # The error of a series that was written says what is missing beside it.
-        self._warn([result.error for result in results if result.status == "defaced" and result.error])
+        self._warn([result.error for result in done if result.error])
         left = [result for result in results if result.status != "defaced"]
         if left:
             slicer.util.warningDisplay(
@@ -167,7 +202,7 @@ class ExportSection:
             )
         except ChecksFailed as error:
             checks.show(error.every, chosen_fill(self.panel.parameters))
-            self.ui.checksSection.collapsed = False
+            self.panel.steps_row.sections.open(CHECK)
             raise
 
 

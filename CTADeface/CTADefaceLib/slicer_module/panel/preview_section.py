@@ -1,16 +1,19 @@
-"""Shows the original, the mask or the defaced volume: a button for each, and one key that steps through them."""
+"""Shows the original, the mask or the defaced volume, or two of them: a button for each, and one key that steps through
+single ones."""
 
 import qt
 import slicer
 
 from ...errors import MaskError
-from ..scene.preview import STATES
+from ..scene.preview import SIDE_BY_SIDE, STATES
 from ..texts import _
 from .parameters import chosen_fill
 from .section import errors_shown, no_mask, no_volume, switch
 
 KEY = "Alt+P"
 DELAY_MS = 400
+# States that show the defaced volume, which an edit changes.
+FOLLOWING = ("defaced", SIDE_BY_SIDE)
 
 
 class PreviewSection:
@@ -21,8 +24,9 @@ class PreviewSection:
         self.buttons = dict(zip(STATES, (self.ui.originalButton, self.ui.maskButton, self.ui.defacedButton)))
         for state, button in self.buttons.items():
             button.connect("clicked(bool)", lambda _checked=False, state=state: self.toggle(state))
-        self.ui.frontButton.connect("clicked(bool)", lambda _checked=False: self.panel.logic.preview.look("front"))
-        self.ui.obliqueButton.connect("clicked(bool)", lambda _checked=False: self.panel.logic.preview.look("oblique"))
+        self.ui.sideBySideButton.connect("clicked(bool)", lambda _checked=False: self.toggle(SIDE_BY_SIDE))
+        self.ui.frontButton.connect("clicked(bool)", lambda _checked=False: self.look("front"))
+        self.ui.obliqueButton.connect("clicked(bool)", lambda _checked=False: self.look("oblique"))
         # Every edit starts it again, so that the preview follows a quick series of edits once.
         self._delay = qt.QTimer()
         self._delay.setSingleShot(True)
@@ -47,7 +51,14 @@ class PreviewSection:
                 tips[state] + " " + _("Key: {key}").format(key=KEY),
             )
             button.checked = self.state == state
-        why_off = "" if self.state else _("Show a preview first.")
+        side = self.ui.sideBySideButton
+        switch(
+            side,
+            no_mask(self.panel),
+            _("Show the original and what would be exported beside each other; the cameras are linked."),
+        )
+        side.checked = self.state == SIDE_BY_SIDE
+        why_off = no_volume(self.panel)
         switch(self.ui.frontButton, why_off, _("Look at the face from the front."))
         switch(self.ui.obliqueButton, why_off, _("Look at the face from the side and above."))
 
@@ -58,7 +69,15 @@ class PreviewSection:
                 self.panel.logic.hidePreview()
             else:
                 self._show(state)
-        self.update()
+        self.panel.update()
+
+    def look(self, name):
+        """Turn the camera of the preview to 'front' or 'oblique'; show one first if there is none."""
+        with errors_shown(self.panel):
+            if self.state is None:
+                self._show("defaced" if self.ui.defacedButton.enabled else "original")
+            self.panel.logic.preview.look(name)
+        self.panel.update()
 
     def next(self):
         """Show the next state that can be shown; the first one follows the last."""
@@ -67,7 +86,7 @@ class PreviewSection:
             index = possible.index(self.state) + 1 if self.state in possible else 0
             with errors_shown(self.panel):
                 self._show(possible[index % len(possible)])
-            self.update()
+            self.panel.update()
 
     def hide(self):
         """Bring back the user's own view."""
@@ -77,7 +96,7 @@ class PreviewSection:
 
     def mask_changed(self):
         """The mask was edited: update the preview after a short delay, if the user wants it to follow."""
-        if self.state == "defaced" and self.panel.parameters and self.panel.parameters.followEdits:
+        if self.state in FOLLOWING and self.panel.parameters and self.panel.parameters.followEdits:
             self._delay.start()
 
     def enter(self):
@@ -100,11 +119,13 @@ class PreviewSection:
     def _show(self, state):
         with slicer.util.WaitCursor():
             self.panel.logic.showPreview(self.panel.volume, self.panel.segmentation, state, chosen_fill(self.panel.parameters))
+        if state != "original":
+            self.panel.steps_row.looked()
 
     def _follow(self):
-        if self.state == "defaced" and self.panel.volume is self.panel.logic.preview.volume:
+        if self.state in FOLLOWING and self.panel.volume is self.panel.logic.preview.volume:
             try:
-                self._show("defaced")
+                self._show(self.state)
             except MaskError as error:
                 # Everything was erased, which is no reason to interrupt the person who draws.
                 self.panel.log(str(error))

@@ -45,4 +45,5 @@ class RefineSection:
         with errors_shown(self.panel):
             self.editor.save_for_undo()
             action(self.panel.volume, self.panel.segmentation)
+            self.panel.steps_row.looked()
             self.panel.mask_changed()

@@ -4,12 +4,13 @@ import qt
 import slicer
 
 from ...batch.review_queue import CORRECTED, failed_checks, filtered, next_item, next_open, previous_item, reviewed
-from ...checks.check import TITLES
 from ...errors import ChecksFailed
 from ...filling.fill import FILLS
 from ..review import Review
 from ..scene import slice_views
 from ..texts import _
+from .case_steps import CHECK
+from .check_titles import TITLES
 from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, switch
 
@@ -142,7 +143,7 @@ class ReviewSection:
                 self.review.correct(checks.overrides)
         except ChecksFailed as error:
             checks.show(error.every, chosen_fill(self.panel.parameters))
-            self.ui.checksSection.collapsed = False
+            self.panel.steps_row.sections.open(CHECK)
             raise
         self._decided()
 
@@ -203,7 +204,7 @@ class ReviewSection:
         for text, key in ((_("All cases"), ALL), (_("Not reviewed yet"), OPEN), (_("Blocked or failed"), NOT_RELEASED)):
             box.addItem(text, key)
         for name, count in failed_checks(self.review.queue).items():
-            box.addItem(_("Failed: {check} ({count})").format(check=_(TITLES[name]), count=count), name)
+            box.addItem(_("Failed: {check} ({count})").format(check=TITLES[name], count=count), name)
 
     def _shown(self):
         """Items that the filter lets through."""

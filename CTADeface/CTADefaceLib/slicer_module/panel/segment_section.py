@@ -5,7 +5,7 @@ import slicer
 
 from ...errors import Cancelled, MissingPackages
 from ...models.store import list_models
-from ..scene import slice_views
+from ..scene import face_segment, slice_views
 from ..shared_worker import shared_worker
 from ..texts import _
 from .section import errors_shown, no_volume, show_error, switch
@@ -105,7 +105,11 @@ class SegmentSection:
     def _on_segment(self, *_checked):
         if self.job is not None:
             self.cancel()
-            return
+        else:
+            self.segment()
+
+    def segment(self, then=None):
+        """Ask for what is missing and begin; ``then`` is called when the mask is there and its volume still chosen."""
         with errors_shown(self.panel):
             if not self._may_replace() or not self.panel.packages_section.ensure():
                 return
@@ -116,7 +120,7 @@ class SegmentSection:
                     name=volume.GetName(), model=self.ui.modelComboBox.currentText, device=parameters.device
                 )
             )
-            self._run(job, lambda done: self._segmented(done, volume))
+            self._run(job, lambda done: self._segmented(done, volume, then))
 
     def _on_draw(self, *_checked):
         with errors_shown(self.panel):
@@ -132,13 +136,17 @@ class SegmentSection:
             windowTitle="CTADeface",
         )
 
-    def _segmented(self, job, volume):
-        self.panel.logic.finishSegmentation(job, volume)
+    def _segmented(self, job, volume, then=None):
+        segmentation = self.panel.logic.finishSegmentation(job, volume)
         if not slice_views.is_shown(volume):
             slice_views.show_volume(volume)
+        slice_views.jump_to_segment(segmentation, face_segment.face_segment_id(segmentation))
+        self.panel.steps_row.proposed(segmentation)
         self.ui.statusLabel.text = _("Face mask: {ml:.0f} ml").format(ml=job.result["mask_ml"])
         self.panel.log(self.ui.statusLabel.text)
         self.panel.mask_changed()
+        if then is not None and self.panel.volume is volume:
+            then()
 
     def _run(self, job, finish):
         self.job, self._finish = job, finish

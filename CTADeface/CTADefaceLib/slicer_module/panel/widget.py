@@ -8,12 +8,14 @@ from slicer.util import VTKObservationMixin
 from ..scene import face_segment, volumes
 from ..shared_worker import stop_worker
 from .checks_section import ChecksSection
+from .deface_section import DefaceSection
 from .export_section import ExportSection
 from .packages_section import PackagesSection
 from .preview_section import PreviewSection
 from .refine_section import RefineSection
 from .review_section import ReviewSection
 from .segment_section import SegmentSection
+from .steps_row import StepsRow
 
 
 class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -40,18 +42,23 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.copyLogButton.connect("clicked(bool)", self._copy_log)
         self.packages_section = PackagesSection(self)
         self.segment_section = SegmentSection(self)
+        self.deface_section = DefaceSection(self)
         self.refine_section = RefineSection(self)
         self.preview_section = PreviewSection(self)
         self.checks_section = ChecksSection(self)
         self.export_section = ExportSection(self)
         self.review_section = ReviewSection(self)
+        self.steps_row = StepsRow(self)
         self._sections = [
             self.segment_section,
+            self.deface_section,
             self.refine_section,
             self.preview_section,
             self.checks_section,
             self.export_section,
             self.review_section,
+            # Last: it tells what the others say of the case.
+            self.steps_row,
         ]
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -70,6 +77,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.preview_section.close()
             self.review_section.leave()
             self.segment_section.close()
+            self.steps_row.close()
             self.setParameterNode(None)
             self.refine_section.editor.close()
         self.removeObservers()
@@ -104,6 +112,8 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.segment_section.cancel()
         self.logic.preview.forget()
         self.review_section.scene_closes()
+        self.export_section.scene_closes()
+        self.steps_row.scene_closes()
         self.refine_section.editor.scene_closes()
         volumes.forget_survey()
         self._watch(None)
@@ -224,8 +234,12 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._stamp = face_segment.mask_stamp(self._watched)
         self.preview_section.mask_changed()
         self.checks_section.mask_changed()
+        if self.refine_section.editor.widget.activeEffect() is not None:
+            self.steps_row.looked()
+        self.steps_row.update_soon()
 
     def _on_segment(self, caller=None, event=None):
+        self.refine_section.editor.show_list(self._watched)
         if face_segment.mask_stamp(self._watched) != self._stamp:
             self._on_edit()
 

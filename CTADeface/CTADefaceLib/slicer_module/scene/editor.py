@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import qt
 import slicer
 
 from . import face_segment
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 NODE_TAG = "CTADeface"
 EFFECTS = ("Paint", "Erase", "Scissors", "Islands", "Margin", "Smoothing", "Threshold", "Logical operators", "Grow from seeds")
 UNDO_STATES = 10
+# Height of the list of segments in lines of text: its header and two rows.
+LIST_LINES = 6
 
 
 class FaceEditor:
@@ -27,15 +30,29 @@ class FaceEditor:
         self.widget.segmentationNodeSelectorVisible = False
         self.widget.sourceVolumeNodeSelectorVisible = False
         self.widget.switchToSegmentationsButtonVisible = False
+        # The preview makes the surface, and only while it is looked at.
+        self.widget.show3DButtonVisible = False
         self.widget.setEffectNameOrder(list(EFFECTS))
         self.widget.unorderedEffectsVisible = False
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
         self._use_node()
         self.widget.setMRMLScene(slicer.mrmlScene)
+        self._list = slicer.util.findChildren(self.widget, name="SegmentsTableResizableFrame")
+        for frame in self._list:
+            frame.setMaximumHeight(LIST_LINES * qt.QFontMetrics(self.widget.font).height())
+        for masking in slicer.util.findChildren(self.widget, name="MaskingGroupBox"):
+            masking.collapsed = True
+
+    def show_list(self, segmentation: SegmentationNode | None) -> None:
+        """Show the list of segments when there is more than the face to choose from."""
+        several = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 1
+        for frame in self._list:
+            frame.visible = several
 
     def edit(self, segmentation: SegmentationNode | None, volume: VolumeNode | None) -> None:
         """Edit the face segment of ``segmentation`` over ``volume``; None for nothing to edit."""
         self._use_node()
+        self.show_list(segmentation)
         self.widget.setSegmentationNode(segmentation)
         if segmentation is not None:
             self.widget.setSourceVolumeNode(volume)

@@ -11,7 +11,7 @@ import vtk
 from ...errors import MaskError
 from ..texts import _
 from .application import add_hidden
-from .volumes import grid_to_ras, move_in_hierarchy
+from .volumes import grid_to_ras, move_in_hierarchy, put_in_hierarchy
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -51,8 +51,9 @@ def new_face(volume: VolumeNode) -> SegmentationNode:
     hierarchy."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", volume.GetName() + " " + _("face mask"))
     node.SetAttribute(FACE_MASK, "mask")
-    _segment_on_grid(node, volume)
+    # Before the first segment: Segment Editor's list takes every new segmentation and wants the colours of its segments.
     _show(node)
+    _segment_on_grid(node, volume)
     move_in_hierarchy(node, volume)
     return node
 
@@ -71,9 +72,10 @@ def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: Volum
         proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
         proposal.SetAttribute(FACE_MASK, "proposal")
         segmentation.SetNodeReferenceID(PROPOSAL, proposal.GetID())
-    _write(proposal, mask, volume)
+    put_in_hierarchy(proposal)
     proposal.CreateDefaultDisplayNodes()
     proposal.SetDisplayVisibility(False)
+    _write(proposal, mask, volume)
 
 
 def _write(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
@@ -113,7 +115,11 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     """
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
-        raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face first.")
+        raise MaskError(
+            _("{name}: has no segment called {segment}; segment or draw the face first.").format(
+                name=segmentation.GetName(), segment=SEGMENT_NAME
+            )
+        )
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
@@ -123,8 +129,9 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
         if not mask.any():
             raise MaskError(
-                f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
-                "transform, or segment the face again."
+                _("{name}: lies outside of {volume}; put both under the same transform, or segment the face again.").format(
+                    name=segmentation.GetName(), volume=volume.GetName()
+                )
             )
         return mask
     _paste(labelmap, mask)
@@ -143,11 +150,25 @@ def other_segments(segmentation: SegmentationNode) -> list[str]:
     names: list[str] = []
     face = face_segment_id(segmentation)
     for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
-        labelmap = slicer.vtkOrientedImageData()
-        segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
-        if segment_id != face and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0:
+        if segment_id != face and _holds(segmentation, segment_id):
             names.append(segmentation.GetSegmentation().GetSegment(segment_id).GetName())
     return names
+
+
+def has_voxels(segmentation: SegmentationNode) -> bool:
+    """Does the face segment hold any voxel?"""
+    segment_id = face_segment_id(segmentation)
+    return segment_id is not None and _holds(segmentation, segment_id)
+
+
+def _holds(segmentation: SegmentationNode, segment_id: str) -> bool:
+    if segmentation.GetSegmentation().GetNumberOfSegments() == 1:
+        # Nothing else lies in its labelmap, which need not be copied.
+        labelmap = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+    else:
+        labelmap = slicer.vtkOrientedImageData()
+        segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
+    return labelmap is not None and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0
 
 
 def mask_stamp(segmentation: SegmentationNode) -> int | None:

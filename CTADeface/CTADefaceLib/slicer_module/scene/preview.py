@@ -13,12 +13,15 @@ import slicer
 
 from . import volumes
 from .application import add_hidden
+from .cameras import LinkedCameras, camera_of, camera_settings, set_camera
 from .users_view import UsersView
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLCameraNode as CameraNode
     from slicer import vtkMRMLNode as Node
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer import vtkMRMLViewNode as ViewNode
     from slicer import vtkMRMLVolumePropertyNode as VolumePropertyNode
     from slicer import vtkMRMLVolumeRenderingDisplayNode as RenderingNode
 
@@ -26,41 +29,47 @@ if TYPE_CHECKING:
 
 PRESET = "CT-Muscle"
 STATES = ("original", "mask", "defaced")
+# The original and the defaced volume in two views.
+SIDE_BY_SIDE = "side by side"
 
 
 class Preview:
-    """One preview at a time, in the first 3D view. ``state`` is None while hidden."""
+    """One preview at a time, in the first 3D view, or side by side in two of its own. ``state`` is None while hidden."""
 
     def __init__(self) -> None:
         self.state: str | None = None
         self.volume: VolumeNode | None = None
         self._users_view: UsersView | None = None
         self._focus: Focus | None = None
+        self._views: tuple[ViewNode, ...] = ()
+        self._linked: LinkedCameras | None = None
         self._with_surface: SegmentationNode | None = None
         self._nodes: dict[str, Node] = {}
 
     def show(
         self, volume: VolumeNode, segmentation: SegmentationNode | None, state: str, defaced: np.ndarray | None = None
     ) -> None:
-        """Show a volume node: ``state`` 'original', 'mask' (with ``segmentation``) or 'defaced'.
+        """Show a volume node: ``state`` 'original', 'mask' (with ``segmentation``), 'defaced' or 'side by side'.
 
-        ``defaced``: voxels (k, j, i) of the defaced volume, needed for that state. Raises: ValueError for any other
+        ``defaced``: voxels (k, j, i) of the defaced volume, needed for the last two. Raises: ValueError for any other
         state, RuntimeError when the application has no 3D view.
         """
-        if state not in STATES:
-            raise ValueError(f"{state}: unknown preview; choose {', '.join(STATES)}.")
+        if state not in (*STATES, SIDE_BY_SIDE):
+            raise ValueError(f"{state}: unknown preview; choose {', '.join((*STATES, SIDE_BY_SIDE))}.")
         if self.state is not None and self.volume is not volume:
             self.hide()
         first = self.state is None
         if first:
             self._users_view = UsersView()
+            self._views = (self._users_view.view, self._users_view.view)
             self.volume = volume
         self.state = state
         if defaced is not None:
             self._set_defaced(defaced)
-        self._rendering("original", volume).SetVisibility(state != "defaced")
+        before, after = self._arrange(state == SIDE_BY_SIDE)
+        self._rendering("original", volume, before).SetVisibility(state != "defaced")
         if self._made("defaced") is not None:
-            self._rendering("defaced", self._made("defaced")).SetVisibility(state == "defaced")
+            self._rendering("defaced", self._made("defaced"), after).SetVisibility(state in ("defaced", SIDE_BY_SIDE))
         self._show_mask(segmentation, state == "mask")
         if first:
             self.look("front")
@@ -71,7 +80,7 @@ class Preview:
 
         if self._focus is None:
             self._focus = tissue_focus(slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume))
-        camera = self._screen.camera
+        camera = self._camera
         with slicer.util.NodeModify(camera):
             aim_camera(camera, {"front": FRONTAL, "oblique": OBLIQUE}[name], self._focus)
         camera.ResetClippingRange()
@@ -81,6 +90,7 @@ class Preview:
         if self.state is None:
             return
         self.state = self.volume = self._focus = None
+        self._unlink()
         self._remove_surface()
         for key in list(self._nodes):
             self._remove(key)
@@ -89,8 +99,9 @@ class Preview:
 
     def forget(self) -> None:
         """The scene is being closed: restore the layout, the only part of the user's view that stays."""
+        self._unlink()
         if self._users_view is not None:
-            self._users_view.restore_layout()
+            self._users_view.restore_layout(maximized=False)
         self.state = self.volume = self._users_view = self._focus = self._with_surface = None
         self._nodes = {}
 
@@ -98,6 +109,36 @@ class Preview:
     def _screen(self) -> UsersView:
         assert self._users_view is not None, "Nothing is shown yet: call show first."
         return self._users_view
+
+    @property
+    def _camera(self) -> CameraNode:
+        """The camera that ``look`` turns; in two views, the other one follows it."""
+        return self._linked.one if self._linked is not None else self._screen.camera
+
+    def _arrange(self, two: bool) -> tuple[ViewNode, ViewNode]:
+        """Open one view, or ``two``; returns the views of the original and of the defaced volume."""
+        screen = self._screen
+        if two == (self._linked is not None):
+            return self._views
+        settings = camera_settings(self._camera)
+        if two:
+            self._views = screen.two_views()
+            one, other = (camera_of(view) for view in self._views)
+            for camera in (one, other):
+                camera.SetSaveWithScene(False)
+            set_camera(one, settings)
+            self._linked = LinkedCameras(one, other)
+        else:
+            self._unlink()
+            screen.one_view()
+            self._views = (screen.view, screen.view)
+            set_camera(screen.camera, settings)
+        return self._views
+
+    def _unlink(self) -> None:
+        if self._linked is not None:
+            self._linked.release()
+        self._linked = None
 
     def _show_mask(self, segmentation: SegmentationNode | None, shown: bool) -> None:
         display = segmentation.GetDisplayNode() if segmentation is not None else None
@@ -135,8 +176,8 @@ class Preview:
             slicer.mrmlScene.RemoveNode(self._nodes[key])
         self._nodes.pop(key, None)
 
-    def _rendering(self, name: str, volume: VolumeNode) -> RenderingNode:
-        """The CT-Muscle rendering of a volume in our view, made when first needed, beside any rendering of the user's."""
+    def _rendering(self, name: str, volume: VolumeNode, view: ViewNode) -> RenderingNode:
+        """The CT-Muscle rendering of a volume in ``view``, made when first needed, beside any rendering of the user's."""
         key = name + " rendering"
         if self._made(key) is None:
             logic = slicer.modules.volumerendering.logic()
@@ -149,9 +190,12 @@ class Preview:
             display.SetAndObserveVolumePropertyNodeID(self._muscle().GetID())
             display.SetFollowVolumeDisplayNode(False)
             display.SetCroppingEnabled(False)
-            display.AddViewNodeID(self._screen.view.GetID())
+            display.AddViewNodeID(view.GetID())
             volume.AddAndObserveDisplayNodeID(display.GetID())
             self._nodes[key] = display
+        if not self._nodes[key].IsViewNodeIDPresent(view.GetID()):
+            self._nodes[key].RemoveAllViewNodeIDs()
+            self._nodes[key].AddViewNodeID(view.GetID())
         return self._nodes[key]
 
     def _muscle(self) -> VolumePropertyNode:

@@ -10,6 +10,7 @@ import vtk
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
 
 def show_volume(volume: VolumeNode) -> None:
@@ -40,3 +41,10 @@ def jump_to(volume: VolumeNode, place: Sequence[float]) -> None:
     slicer.vtkMRMLSliceNode.JumpAllSlices(
         slicer.mrmlScene, *to_world.TransformPoint(place), slicer.vtkMRMLSliceNode.CenteredJumpSlice
     )
+
+
+def jump_to_segment(segmentation: SegmentationNode, segment_id: str) -> None:
+    """Move all slice views through the middle of a segment; zoom and what is shown beside it stay."""
+    centre = segmentation.GetSegmentCenterRAS(segment_id)
+    if centre is not None:
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *centre, slicer.vtkMRMLSliceNode.OffsetJumpSlice)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import slicer
 
+from ..texts import _
 from .application import layout_manager
+from .cameras import camera_of, camera_settings, set_camera
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLDisplayNode as DisplayNode
     from slicer import vtkMRMLLayoutNode as LayoutNode
     from slicer import vtkMRMLViewNode as ViewNode
 
-CAMERA_SETTINGS = ("Position", "FocalPoint", "ViewUp", "ViewAngle", "ParallelScale")
+# Number of our layout, and layout names of its views; no other layout has them.
+SIDE_BY_SIDE = 57110
+BEFORE, AFTER = "CTADefaceBefore", "CTADefaceAfter"
+SLICES = (("Red", "Axial", "#F34A33"), ("Green", "Coronal", "#6EB04B"), ("Yellow", "Sagittal", "#EDD54C"))
+LOOK = ("BoxVisible", "AxisLabelsVisible", "BackgroundColor", "BackgroundColor2")
 
 
 class UsersView:
@@ -23,26 +30,48 @@ class UsersView:
     """
 
     def __init__(self) -> None:
-        self._layout: int | None = None
-        self._maximized: list[ViewNode] = []
         layout = _layout_node()
-        if layout is not None and _shown_view() is None:
-            self._layout = layout.GetViewArrangement()
-            self._maximized = [layout.GetMaximizedViewNode(i) for i in range(layout.GetNumberOfMaximizedViewNodes())]
-            layout.RemoveAllMaximizedViewNodes()
-            if _shown_view() is None:
-                layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        self._arrangement = _arrangement(layout) if layout is not None else None
+        self._changed = False
+        self.one_view()
         self.view = _shown_view() or _first_view()
-        self.camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(self.view)
-        if self.camera is None:
-            raise RuntimeError("The 3D view has no camera; open a layout with a 3D view.")
-        self._camera = {name: getattr(self.camera, "Get" + name)() for name in CAMERA_SETTINGS}
+        self.camera = camera_of(self.view)
+        self._camera = camera_settings(self.camera)
         self._shown = {node: _visibility(node) for node in _displays()}
         for node in self._shown:
             if node.IsA("vtkMRMLVolumeRenderingDisplayNode"):
                 node.SetVisibility(False)
             else:
                 node.SetVisibility3D(False)
+
+    def one_view(self) -> None:
+        """Show the user's layout, or, if it has no 3D view, one that has."""
+        self.restore_layout()
+        layout = _layout_node()
+        if layout is None or _shown_view() is not None:
+            return
+        self._changed = True
+        layout.RemoveAllMaximizedViewNodes()
+        if _shown_view() is None:
+            layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+    def two_views(self) -> tuple[ViewNode, ViewNode]:
+        """Show two 3D views of our own side by side above the slices; returns their nodes. Raises: RuntimeError."""
+        layout = _layout_node()
+        if layout is None:
+            raise RuntimeError(_("Two views side by side need Slicer's main window."))
+        if not layout.IsLayoutDescription(SIDE_BY_SIDE):
+            layout.AddLayoutDescription(SIDE_BY_SIDE, _side_by_side())
+        self._changed = True
+        layout.RemoveAllMaximizedViewNodes()
+        layout.SetViewArrangement(SIDE_BY_SIDE)
+        views = tuple(slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLViewNode") for name in (BEFORE, AFTER))
+        for view in views:
+            view.SetSaveWithScene(False)
+            with slicer.util.NodeModify(view):
+                for name in LOOK:
+                    getattr(view, "Set" + name)(getattr(self.view, "Get" + name)())
+        return views
 
     def restore(self) -> None:
         """Bring everything back; nodes that were removed meanwhile are left out."""
@@ -52,21 +81,46 @@ class UsersView:
                 node.SetVisibility(visible)
                 node.SetVisibility3D(in_3d)
         if scene.IsNodePresent(self.camera):
-            with slicer.util.NodeModify(self.camera):
-                for name, value in self._camera.items():
-                    getattr(self.camera, "Set" + name)(value)
-            self.camera.ResetClippingRange()
+            set_camera(self.camera, self._camera)
         self.restore_layout()
-        layout = _layout_node()
-        if layout is not None:
-            for view in self._maximized:
-                layout.AddMaximizedViewNode(view)
 
-    def restore_layout(self) -> None:
-        """Bring back the layout alone."""
+    def restore_layout(self, maximized: bool = True) -> None:
+        """Bring back the layout alone, with the views that were ``maximized`` or without, if this object changed it."""
         layout = _layout_node()
-        if layout is not None and self._layout is not None:
-            layout.SetViewArrangement(self._layout)
+        if layout is None or self._arrangement is None or not self._changed:
+            return
+        self._changed = False
+        number, views = self._arrangement
+        layout.RemoveAllMaximizedViewNodes()
+        layout.SetViewArrangement(number)
+        for view in views if maximized else ():
+            layout.AddMaximizedViewNode(view)
+
+
+def _arrangement(layout: LayoutNode) -> tuple[int, list[ViewNode]]:
+    """The number of the layout that is shown, and its maximized views."""
+    views = [layout.GetMaximizedViewNode(i) for i in range(layout.GetNumberOfMaximizedViewNodes())]
+    return layout.GetViewArrangement(), views
+
+
+def _side_by_side() -> str:
+    """Slicer's description of our layout."""
+    view = (
+        '<item><view class="vtkMRMLViewNode" singletontag="{name}"><property name="viewlabel" action="default">{label}'
+        "</property></view></item>"
+    )
+    slice_view = (
+        '<item><view class="vtkMRMLSliceNode" singletontag="{name}"><property name="orientation" action="default">{plane}'
+        '</property><property name="viewlabel" action="default">{label}</property>'
+        '<property name="viewcolor" action="default">{colour}</property></view></item>'
+    )
+    above = [view.format(name=BEFORE, label=escape(_("before"))), view.format(name=AFTER, label=escape(_("after")))]
+    below = [slice_view.format(name=name, plane=plane, label=name[0], colour=colour) for name, plane, colour in SLICES]
+    rows = [
+        f'<item splitSize="{size}"><layout type="horizontal">{"".join(row)}</layout></item>'
+        for size, row in ((600, above), (400, below))
+    ]
+    return f'<layout type="vertical" split="true">{"".join(rows)}</layout>'
 
 
 def _visibility(node: DisplayNode) -> tuple[int, int]:
@@ -74,10 +128,10 @@ def _visibility(node: DisplayNode) -> tuple[int, int]:
 
 
 def _displays() -> list[DisplayNode]:
-    return [
-        *slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode"),
-        *slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode"),
-    ]
+    renderings = slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode")
+    # Hidden segmentations, as the model's proposal, are not shown anyway.
+    segmentations = [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if not n.GetHideFromEditors()]
+    return [*renderings, *(n.GetNthDisplayNode(i) for n in segmentations for i in range(n.GetNumberOfDisplayNodes()))]
 
 
 def _layout_node() -> LayoutNode | None:
@@ -94,5 +148,5 @@ def _shown_view() -> ViewNode | None:
 def _first_view() -> ViewNode:
     views = slicer.util.getNodesByClass("vtkMRMLViewNode")
     if not views:
-        raise RuntimeError("The preview needs a 3D view; open a layout with one, or run with a main window.")
+        raise RuntimeError(_("The preview needs a 3D view; open a layout with one, or run with a main window."))
     return views[0]

@@ -11,6 +11,8 @@ import vtk
 from ...errors import InputError
 from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
+from ..texts import _
+from .application import application
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode as Node
@@ -33,12 +35,12 @@ def engine_volume(node: VolumeNode | None) -> Volume:
     Raises: InputError for no node, an empty node, or several values per voxel.
     """
     if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or node.GetImageData() is None:
-        raise InputError("No volume: choose a loaded CT volume.")
+        raise InputError(_("No volume: choose a loaded CT volume."))
     if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetImageData().GetNumberOfScalarComponents() != 1:
-        raise InputError(f"{node.GetName()}: not a scalar volume; choose a CT volume in HU.")
+        raise InputError(_("{name}: not a scalar volume; choose a CT volume in HU.").format(name=node.GetName()))
     array = slicer.util.arrayFromVolume(node)
     if min(array.shape) < 2:
-        raise InputError(f"{node.GetName()}: is a single slice, not a volume; load the whole series.")
+        raise InputError(_("{name}: is a single slice, not a volume; load the whole series.").format(name=node.GetName()))
     return Volume(array, Geometry.from_affine(grid_to_ras(node)), name=node.GetName())
 
 
@@ -125,6 +127,16 @@ def move_in_hierarchy(node: Node, beside: Node | None) -> None:
     # 0 means no item: only the application makes items; scripts with the slicer-core package have none.
     if item and (other or beside is None):
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(other) if other else hierarchy.GetSceneItemID())
+
+
+def put_in_hierarchy(node: Node) -> None:
+    """Give a hidden ``node`` an item in the subject hierarchy, unless it has one; the tree does not show it.
+
+    Slicer makes none for hidden nodes, but complains about each hidden segmentation without one, at every change.
+    """
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    if application() is not None and not hierarchy.GetItemByDataNode(node):
+        hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
 def copy_window_level(source: VolumeNode, target: VolumeNode) -> None:
