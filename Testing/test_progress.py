@@ -6,6 +6,7 @@ import SimpleITK as sitk
 from CTADefaceLib import Progress, deface, fill_face, segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
+from CTADefaceLib.errors import ChecksFailed, DeviceError, MaskError
 from CTADefaceLib.progress import MODEL_STAGES, STAGES
 
 
@@ -73,6 +74,24 @@ def test_python_calls_end_at_one(small_cranium, reports):
         reports.clear()
         call({"progress": Progress(reports.append)})
         require_true(reports, stages)
+
+
+def test_a_call_that_fails_never_tells_one(small_cranium, scan, reports):
+    mask = sitk.ReadImage(str(scan[1]))
+    nothing, progress = mask * 0, Progress(reports.append)
+    for call, error in (
+        (lambda: deface(small_cranium, nothing, progress=progress), MaskError),
+        (lambda: fill_face(small_cranium, nothing, progress=progress), MaskError),
+        (lambda: deface(small_cranium, nothing + 1, fill="air", second_opinion=False, progress=progress), ChecksFailed),
+        (lambda: segment_face(small_cranium, device="abacus", progress=progress), DeviceError),
+    ):
+        with pytest.raises(error):
+            call()
+    # What is raised after the last step, as where memory ends while the result is made.
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("CTADefaceLib.api.with_ears", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        segment_face(small_cranium, progress=progress)
+    assert reports and max(report.fraction for report in reports) < 1 and "done" not in {report.stage for report in reports}
 
 
 def test_a_progress_that_is_used_again_begins_anew(small_cranium, scan, reports):
