@@ -87,11 +87,18 @@ def test_a_call_that_fails_never_tells_one(small_cranium, scan, reports):
     ):
         with pytest.raises(error):
             call()
-    # What is raised after the last step, as where memory ends while the result is made.
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr("CTADefaceLib.api.with_ears", lambda *_: (_ for _ in ()).throw(MemoryError()))
-        segment_face(small_cranium, progress=progress)
     assert reports and max(report.fraction for report in reports) < 1 and "done" not in {report.stage for report in reports}
+
+
+def test_only_the_end_of_a_run_is_one(reports):
+    progress = Progress(reports.append)
+    progress.begin("read", "write")
+    for stage in ("read", "write"):
+        progress.enter(stage)
+        progress.update(1.0)
+    assert reports[-1].fraction < 1
+    progress.finish()
+    assert reports[-1].fraction == 1 and [report.stage for report in reports].count("done") == 1
 
 
 def test_a_progress_that_is_used_again_begins_anew(small_cranium, scan, reports):

@@ -189,7 +189,11 @@ class ProgressBar:
         self._name, self._lines, self._told = name, not quiet, ""
         # None: only on a terminal.
         self._bar = tqdm(
-            total=100, disable=quiet or None, file=sys.stderr, dynamic_ncols=True, bar_format="{percentage:3.0f}%|{bar}| {desc}"
+            total=100,
+            disable=quiet or None,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            bar_format="{percentage:3.0f}%|{bar}| {desc}",
         )
         self._restore = ExitStack()
         if not self._bar.disable:
