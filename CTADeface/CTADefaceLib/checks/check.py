@@ -96,6 +96,12 @@ def number_text(value: float | None, unit: str) -> str:
     return f"{100 * value:.0f} %" if unit == "share" else f"{value:.4g} {unit}"
 
 
+def limits(unit: str, side: str, warn: float | None, fail: float | None) -> str:
+    """The ``limit`` of a ``Check`` that warns and fails on one ``side`` ('above' or 'below') of these numbers."""
+    said = (("warns", warn), ("fails", fail))
+    return ", ".join(f"{what} {side} {number_text(number, unit)}" for what, number in said if number is not None)
+
+
 def graded(
     name: str,
     value: float | np.number,
@@ -104,10 +110,11 @@ def graded(
     place: tuple[float, ...] | None = None,
     fail: bool | np.bool_ = False,
     warn: bool | np.bool_ = False,
+    limit: str | None = None,
 ) -> Check:
     """A ``Check`` that fails on ``fail``, else warns on ``warn``, else passes."""
     verdict = FAIL if fail else WARN if warn else PASS
-    return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place)
+    return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place, limit)
 
 
 def failed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None) -> list[Check]:

@@ -70,6 +70,9 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="also check face detection and recognition (slow; optional packages, see cta-deface identity)",
     )
     parser.add_argument("--report", action="store_true", help="a report with pictures beside the record (needs vtk)")
+    parser.add_argument(
+        "--picture", action="store_true", help="a picture before and after beside the record, which shows the face (needs vtk)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per result on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr, only warnings and errors")
 
@@ -94,6 +97,7 @@ def options_of(args: argparse.Namespace) -> Options:
         records=args.records,
         masks=args.masks,
         report=args.report,
+        picture=args.picture,
         identity=args.identity,
         record_names=args.record_names,
         series=getattr(args, "series", None),
