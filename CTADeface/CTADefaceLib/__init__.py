@@ -1,11 +1,10 @@
 """CTADeface's engine: face removal from head CT, without Slicer and without Qt.
 
-Example
--------
->>> from CTADefaceLib import deface
->>> import SimpleITK as sitk
->>> result = deface("head.nii.gz", mask="head_facemask.nii.gz", second_opinion=False)
->>> sitk.WriteImage(result.volume, "head_defaced.nii.gz")
+Examples:
+    >>> from CTADefaceLib import deface
+    >>> import SimpleITK as sitk
+    >>> result = deface("head.nii.gz", mask="head_facemask.nii.gz", second_opinion=False)
+    >>> sitk.WriteImage(result.volume, "head_defaced.nii.gz")
 """
 
 from __future__ import annotations

@@ -43,16 +43,15 @@ class Defaced:
     ``volume`` and ``mask`` (uint8, 1 = face) in the form of the input, a ``SimpleITK.Image`` where that was a path;
     ``mask_ml`` the mask's volume; ``checks`` a list of ``Check``.
 
-    Example
-    -------
-    >>> from CTADefaceLib import deface
-    >>> result = deface("head.nii.gz", mask="head_facemask.nii.gz", second_opinion=False)
-    >>> result.volume.GetSize() == result.mask.GetSize()
-    True
-    >>> result.mask_ml > 100
-    True
-    >>> [check.name for check in result.checks if check.verdict == "fail"]
-    []
+    Examples:
+        >>> from CTADefaceLib import deface
+        >>> result = deface("head.nii.gz", mask="head_facemask.nii.gz", second_opinion=False)
+        >>> result.volume.GetSize() == result.mask.GetSize()
+        True
+        >>> result.mask_ml > 100
+        True
+        >>> [check.name for check in result.checks if check.verdict == "fail"]
+        []
     """
 
     volume: Any
@@ -80,14 +79,13 @@ def segment_face(
     face is in view.
     Raises: ``InputError``, ``ModelError``, ``DeviceError``, ``Cancelled``.
 
-    Example
-    -------
-    >>> import SimpleITK as sitk
-    >>> from CTADefaceLib import segment_face
-    >>> image = sitk.ReadImage("head.nii.gz")
-    >>> mask = segment_face(image)
-    >>> mask.GetSize() == image.GetSize(), mask.GetPixelIDTypeAsString()
-    (True, '8-bit unsigned integer')
+    Examples:
+        >>> import SimpleITK as sitk
+        >>> from CTADefaceLib import segment_face
+        >>> image = sitk.ReadImage("head.nii.gz")
+        >>> mask = segment_face(image)
+        >>> mask.GetSize() == image.GetSize(), mask.GetPixelIDTypeAsString()
+        (True, '8-bit unsigned integer')
     """
     progress = progress or Progress()
     given = _form_of(image, "image")
@@ -115,15 +113,14 @@ def fill_face(
     Returns: the filled volume in the form of ``image``, for a path a ``SimpleITK.Image`` in HU.
     Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` also for an unknown fill, ``Cancelled``.
 
-    Example
-    -------
-    >>> import SimpleITK as sitk
-    >>> from CTADefaceLib import Geometry, fill_face
-    >>> image, face = sitk.ReadImage("head.nii.gz"), sitk.ReadImage("head_facemask.nii.gz")
-    >>> array, mask = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(face)
-    >>> filled, geometry = fill_face((array, Geometry.from_image(image)), mask, fill="air")
-    >>> bool((filled[mask > 0] == -1000).all())
-    True
+    Examples:
+        >>> import SimpleITK as sitk
+        >>> from CTADefaceLib import Geometry, fill_face
+        >>> image, face = sitk.ReadImage("head.nii.gz"), sitk.ReadImage("head_facemask.nii.gz")
+        >>> array, mask = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(face)
+        >>> filled, geometry = fill_face((array, Geometry.from_image(image)), mask, fill="air")
+        >>> bool((filled[mask > 0] == -1000).all())
+        True
     """
     progress = progress or Progress()
     given = _form_of(image, "image")
@@ -160,20 +157,19 @@ def deface(
     Returns: ``Defaced`` with volume and mask in the form of ``image``, for a path ``SimpleITK.Image``s.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
 
-    Example
-    -------
-    >>> import nibabel
-    >>> from CTADefaceLib import ChecksFailed, deface
-    >>> image = nibabel.load("head.nii.gz")
-    >>> result = deface(image)
-    >>> nibabel.save(result.volume, "head_defaced.nii.gz")
-    >>> result.volume.get_data_dtype() == image.get_data_dtype()
-    True
-    >>> try:
-    ...     deface(image, mask="half_mask.nii.gz", second_opinion=False)
-    ... except ChecksFailed as error:
-    ...     print("residual_skin" in [check.name for check in error.checks])
-    True
+    Examples:
+        >>> import nibabel
+        >>> from CTADefaceLib import ChecksFailed, deface
+        >>> image = nibabel.load("head.nii.gz")
+        >>> result = deface(image)
+        >>> nibabel.save(result.volume, "head_defaced.nii.gz")
+        >>> result.volume.get_data_dtype() == image.get_data_dtype()
+        True
+        >>> try:
+        ...     deface(image, mask="half_mask.nii.gz", second_opinion=False)
+        ... except ChecksFailed as error:
+        ...     print("residual_skin" in [check.name for check in error.checks])
+        True
     """
     progress = progress or Progress()
     given = _form_of(image, "image")

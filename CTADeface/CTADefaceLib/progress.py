@@ -24,11 +24,10 @@ class Report:
 
     The fraction is 1, and ``stage`` "done", only at the end of a run that succeeded. ``stage`` is empty outside of any stage.
 
-    Example
-    -------
-    >>> from CTADefaceLib import Report
-    >>> Report("segment", 0.25, 12.0)
-    Report(stage='segment', fraction=0.25, seconds_left=12.0)
+    Examples:
+        >>> from CTADefaceLib import Report
+        >>> Report("segment", 0.25, 12.0)
+        Report(stage='segment', fraction=0.25, seconds_left=12.0)
     """
 
     stage: str
@@ -55,13 +54,12 @@ class Progress:
     ``stages``: the share of the wall time of each stage, by default ``STAGES``. The fraction never falls, even when a
     stage is entered again. ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
 
-    Example
-    -------
-    >>> from CTADefaceLib import Progress, fill_face
-    >>> told = []
-    >>> filled = fill_face("head.nii.gz", "head_facemask.nii.gz", progress=Progress(told.append))
-    >>> [(report.stage, report.fraction) for report in told]
-    [('fill', 0.0), ('done', 1.0)]
+    Examples:
+        >>> from CTADefaceLib import Progress, fill_face
+        >>> told = []
+        >>> filled = fill_face("head.nii.gz", "head_facemask.nii.gz", progress=Progress(told.append))
+        >>> [(report.stage, report.fraction) for report in told]
+        [('fill', 0.0), ('done', 1.0)]
     """
 
     def __init__(self, callback: Callable[[Report], object] | None = None, stages: Mapping[str, float] | None = None) -> None:

@@ -52,12 +52,11 @@ class Check:
     ``value`` in ``unit`` is the number that the verdict rests on; ``limit`` says from where on it warns and fails, None where
     no number is compared; ``place`` (RAS mm) is where to look, None if nowhere.
 
-    Example
-    -------
-    >>> from CTADefaceLib import Check
-    >>> check = Check("brain", "warn", 0.5, "ml", "0.5 ml of 1200 ml of brain in view changed.", limit="warns above 0.3 ml")
-    >>> check.title, check.verdict
-    ('Brain kept', 'warn')
+    Examples:
+        >>> from CTADefaceLib import Check
+        >>> check = Check("brain", "warn", 0.5, "ml", "0.5 ml of brain changed.", limit="warns above 0.3 ml")
+        >>> check.title, check.verdict
+        ('Brain kept', 'warn')
     """
 
     name: str

@@ -32,15 +32,14 @@ RESCALING = (1e-9, 1e6)
 class Geometry:
     """Spacing (i, j, k) and origin (LPS) in mm; ``direction`` 3x3, column a = LPS unit vector of axis a.
 
-    Example
-    -------
-    >>> import numpy as np
-    >>> from CTADefaceLib import Geometry
-    >>> geometry = Geometry((0.5, 0.5, 1.0), (-120.0, -140.0, 30.0), np.eye(3))
-    >>> geometry.millilitres(4000)
-    1.0
-    >>> geometry.affine()[:3, 3].tolist()  # RAS
-    [120.0, 140.0, 30.0]
+    Examples:
+        >>> import numpy as np
+        >>> from CTADefaceLib import Geometry
+        >>> geometry = Geometry((0.5, 0.5, 1.0), (-120.0, -140.0, 30.0), np.eye(3))
+        >>> geometry.millilitres(4000)
+        1.0
+        >>> geometry.affine()[:3, 3].tolist()  # RAS
+        [120.0, 140.0, 30.0]
     """
 
     spacing: tuple[float, ...]
@@ -190,14 +189,13 @@ class Volume:
 
     ``limits``: (lowest, highest) stored value that the file can hold, where that is less than the dtype's range.
 
-    Example
-    -------
-    >>> import numpy as np
-    >>> from CTADefaceLib import Geometry, Volume
-    >>> stored = np.full((4, 4, 4), 1064, np.uint16)
-    >>> volume = Volume(stored, Geometry((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3)), intercept=-1024.0)
-    >>> int(volume.to_hu(stored)[0, 0, 0])
-    40
+    Examples:
+        >>> import numpy as np
+        >>> from CTADefaceLib import Geometry, Volume
+        >>> stored = np.full((4, 4, 4), 1064, np.uint16)
+        >>> volume = Volume(stored, Geometry((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3)), intercept=-1024.0)
+        >>> int(volume.to_hu(stored)[0, 0, 0])
+        40
     """
 
     stored: np.ndarray
