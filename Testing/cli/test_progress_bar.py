@@ -36,11 +36,11 @@ def in_a_log(*arguments):
     return done
 
 
-def on_a_terminal(*arguments):
-    """All bytes that a terminal of 70 columns gets from stdout and stderr."""
+def on_a_terminal(*arguments, size=(24, 70)):
+    """All that a terminal of so many rows and columns gets from stdout and stderr."""
     termios = pytest.importorskip("termios", reason="Windows has no pseudo-terminals")
     master, slave = os.openpty()
-    termios.tcsetwinsize(slave, (24, 70))
+    termios.tcsetwinsize(slave, size)
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stdout=slave, stderr=slave)
     os.close(slave)
     said = b""
@@ -93,4 +93,11 @@ def test_a_terminal_gets_a_bar_and_every_other_line_for_itself():
     bars = [part for part in ever if "%|" in part]
     assert bars and all(part.lstrip()[0].isdigit() and "a warning" not in part and "a result" not in part for part in bars)
     assert not any("| ," in part or part.endswith(",") for part in bars)
+    assert all(len(part) <= 70 for part in bars)
     assert {part.partition(": ")[2].partition(",")[0] for part in bars} >= {"read", "segment", "write", "done"}
+
+
+@pytest.mark.parametrize("size", [(0, 0), (24, 0), (0, 70)])
+def test_a_terminal_that_does_not_tell_its_size_gets_a_bar_too(size):
+    _lines, ever = screen(on_a_terminal(size=size))
+    assert any("segment" in part and "%|" in part for part in ever)

@@ -202,6 +202,9 @@ class ProgressBar:
         self._restore = ExitStack()
         if not self._bar.disable:
             self._lines = False
+            if min(self._bar.ncols or 0, self._bar.nrows or 0) < 1:
+                # A terminal that does not tell its size, as in some containers: tqdm's plain bar.
+                self._bar.ncols = self._bar.nrows = self._bar.dynamic_ncols = None
             self._restore.enter_context(redirect_stderr(DummyTqdmFile(sys.stderr)))
         self.progress = Progress(self.show, stages)
 
