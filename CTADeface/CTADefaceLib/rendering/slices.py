@@ -14,11 +14,12 @@ PIXEL_MM = 0.75
 OUTLINE = (255, 210, 0)
 # Shares of the mask that lie below (axial) or to the left (sagittal) of the slices.
 SHARES = (0.15, 0.5, 0.85)
-# What is shown around the mask, in mm: beside it, above and below it, in front of it, and behind it.
-BESIDE_MM, BEHIND_MM = 20.0, 70.0
 GAP_PIXELS = 4
 # Axes of a RAS view (S, A, R).
 SUPERIOR, ANTERIOR, RIGHT = 0, 1, 2
+# What is shown around the mask, in mm: on its low side along each axis, and on its high side. Below a mask that is too small
+# lies the face that it leaves.
+LOW_MM, HIGH_MM = {SUPERIOR: 50.0, ANTERIOR: 70.0, RIGHT: 20.0}, 20.0
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ def _through(mask: np.ndarray, axis: int) -> list[int]:
 
 def _pixels(extent: tuple[int, int], axis: int, size: int, spacing: float) -> np.ndarray:
     """The nearest index along ``axis`` for each pixel of a picture, which shows superior, anterior and right first."""
-    low_mm = BEHIND_MM if axis == ANTERIOR else BESIDE_MM
-    first, last = max(extent[0] - low_mm / spacing, 0), min(extent[1] + BESIDE_MM / spacing, size - 1)
+    first, last = max(extent[0] - LOW_MM[axis] / spacing, 0), min(extent[1] + HIGH_MM / spacing, size - 1)
     count = max(int((last - first) * spacing / PIXEL_MM), 1) + 1
     return np.rint(np.linspace(last, first, count)).astype(int)
 
