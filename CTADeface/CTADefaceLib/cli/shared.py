@@ -186,7 +186,6 @@ class ProgressBar:
 
     def __init__(self, name: str, quiet: bool, stages: dict[str, float] | None = None) -> None:
         from tqdm import tqdm
-        from tqdm.contrib import DummyTqdmFile
 
         from ..progress import Progress
 
@@ -201,6 +200,9 @@ class ProgressBar:
         )
         self._restore = ExitStack()
         if not self._bar.disable:
+            # Which imports asyncio, and is not needed for a log.
+            from tqdm.contrib import DummyTqdmFile
+
             self._lines = False
             if min(self._bar.ncols or 0, self._bar.nrows or 0) < 1:
                 # A terminal that does not tell its size, as in some containers: tqdm's plain bar.
