@@ -6,6 +6,7 @@ import SimpleITK as sitk
 from CTADefaceLib import Progress, deface, fill_face, segment_face
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
+from CTADefaceLib.errors import ChecksFailed, DeviceError, MaskError
 from CTADefaceLib.progress import MODEL_STAGES, STAGES
 
 
@@ -73,6 +74,31 @@ def test_python_calls_end_at_one(small_cranium, reports):
         reports.clear()
         call({"progress": Progress(reports.append)})
         require_true(reports, stages)
+
+
+def test_a_call_that_fails_never_tells_one(small_cranium, scan, reports):
+    mask = sitk.ReadImage(str(scan[1]))
+    nothing, progress = mask * 0, Progress(reports.append)
+    for call, error in (
+        (lambda: deface(small_cranium, nothing, progress=progress), MaskError),
+        (lambda: fill_face(small_cranium, nothing, progress=progress), MaskError),
+        (lambda: deface(small_cranium, nothing + 1, fill="air", second_opinion=False, progress=progress), ChecksFailed),
+        (lambda: segment_face(small_cranium, device="abacus", progress=progress), DeviceError),
+    ):
+        with pytest.raises(error):
+            call()
+    assert reports and max(report.fraction for report in reports) < 1 and "done" not in {report.stage for report in reports}
+
+
+def test_only_the_end_of_a_run_is_one(reports):
+    progress = Progress(reports.append)
+    progress.begin("read", "write")
+    for stage in ("read", "write"):
+        progress.enter(stage)
+        progress.update(1.0)
+    assert reports[-1].fraction < 1
+    progress.finish()
+    assert reports[-1].fraction == 1 and [report.stage for report in reports].count("done") == 1
 
 
 def test_a_progress_that_is_used_again_begins_anew(small_cranium, scan, reports):

@@ -8,46 +8,136 @@ from typing import Any, Protocol
 
 
 class CTADefaceError(Exception):
-    """Base of all errors meant for a person to read."""
+    """Base of all errors meant for a person to read.
+
+    Examples:
+        >>> from CTADefaceLib import CTADefaceError, deface
+        >>> try:
+        ...     deface("nothing.nii.gz")
+        ... except CTADefaceError as error:
+        ...     print(error)
+        nothing.nii.gz: no such file.
+    """
 
 
 class InputError(CTADefaceError):
-    """The input is unreadable, or is not one scalar 3-D CT volume in HU."""
+    """The input is unreadable, or is not one scalar 3-D CT volume in HU.
+
+    Examples:
+        >>> from CTADefaceLib import InputError, segment_face
+        >>> try:
+        ...     segment_face(None)
+        ... except InputError as error:
+        ...     print(str(error).partition(";")[0])
+        image: is of type NoneType
+    """
 
 
 class MaskError(CTADefaceError):
-    """The mask is empty, or does not belong to the volume."""
+    """The mask is empty, or does not belong to the volume.
+
+    Examples:
+        >>> import SimpleITK as sitk
+        >>> from CTADefaceLib import MaskError, fill_face
+        >>> image = sitk.ReadImage("head.nii.gz")
+        >>> try:
+        ...     fill_face(image, sitk.ReadImage("head_facemask.nii.gz")[:, :, 1:])
+        ... except MaskError as error:
+        ...     print(str(error).partition(";")[0])
+        mask: the mask's grid (size, spacing, origin or direction) is not that of image
+    """
 
 
 class NoFaceError(MaskError):
-    """The model found no face in the volume."""
+    """The model found no face in the volume.
+
+    Examples:
+        >>> from CTADefaceLib import NoFaceError, deface
+        >>> try:
+        ...     deface("vertex.nii.gz")
+        ... except NoFaceError as error:
+        ...     print("no face found" in str(error))
+        True
+    """
 
 
 class ModelError(CTADefaceError):
-    """A model folder is incomplete, corrupt, unsafe, or made for another task."""
+    """A model folder is incomplete, corrupt, unsafe, or made for another task.
+
+    Examples:
+        >>> from CTADefaceLib import ModelError, segment_face
+        >>> try:
+        ...     segment_face("head.nii.gz", model="unknown")
+        ... except ModelError as error:
+        ...     print(str(error).partition(";")[0])
+        There is no model or folder 'unknown'
+    """
 
 
 class DeviceError(CTADefaceError):
-    """The requested compute device is absent, or a required package is missing."""
+    """The requested compute device is absent, or a required package is missing.
+
+    Examples:
+        >>> from CTADefaceLib import DeviceError, segment_face
+        >>> try:
+        ...     segment_face("head.nii.gz", device="abacus")
+        ... except DeviceError as error:
+        ...     print(str(error).partition(";")[0])
+        abacus: unknown device
+    """
 
 
 class OutputError(CTADefaceError):
-    """The result could not be written, or would replace an existing file."""
+    """The result could not be written, or would replace an existing file.
+
+    Examples:
+        >>> from CTADefaceLib import OutputError
+        >>> from CTADefaceLib.cases.options import Options
+        >>> from CTADefaceLib.cases.volume_file import deface_file
+        >>> try:
+        ...     deface_file("head.nii.gz", "release", Options(mask="head_facemask.nii.gz", mask_only=True))
+        ... except OutputError as error:
+        ...     print("exists already" in str(error))
+        True
+    """
 
 
 class Cancelled(CTADefaceError):
-    """A person stopped the run; nothing was written."""
+    """A person stopped the run; nothing was written.
+
+    Examples:
+        >>> from CTADefaceLib import Cancelled, Progress, segment_face
+        >>> progress = Progress()
+        >>> progress.cancel()  # from any thread
+        >>> try:
+        ...     segment_face("head.nii.gz", progress=progress)
+        ... except Cancelled as error:
+        ...     print(error)
+        Cancelled; nothing was written.
+    """
 
     def __init__(self) -> None:
         super().__init__("Cancelled; nothing was written.")
 
 
 class MissingPackages(DeviceError):
-    """A Python package that the step needs, such as PyTorch or nnU-Net, is missing or only half installed."""
+    """A Python package that the step needs, such as PyTorch or nnU-Net, is missing or only half installed.
+
+    Examples:
+        >>> from CTADefaceLib import DeviceError, MissingPackages
+        >>> issubclass(MissingPackages, DeviceError)
+        True
+    """
 
 
 class OutOfMemory(CTADefaceError):
-    """The machine's or the graphics card's memory did not suffice."""
+    """The machine's or the graphics card's memory did not suffice.
+
+    Examples:
+        >>> from CTADefaceLib import CTADefaceError, OutOfMemory
+        >>> issubclass(OutOfMemory, CTADefaceError)
+        True
+    """
 
 
 class WorkerDied(CTADefaceError):
@@ -74,6 +164,14 @@ class ChecksFailed(CTADefaceError):
 
     ``every`` holds all checks; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
     nothing was.
+
+    Examples:
+        >>> from CTADefaceLib import ChecksFailed, deface
+        >>> try:
+        ...     deface("head.nii.gz", mask="half_mask.nii.gz", second_opinion=False)
+        ... except ChecksFailed as error:
+        ...     print("residual_skin" in [check.name for check in error.checks])
+        True
     """
 
     def __init__(

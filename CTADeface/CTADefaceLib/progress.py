@@ -14,13 +14,20 @@ STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.20, "fi
 OPTIONAL = {"identity": 4.0}
 # The stages of ``face.mask`` after reading.
 MODEL_STAGES = ("load model", "segment", "refine")
+# The most that is told before the end: 1 means that the result is there, and a run can still fail in its last step.
+ALMOST = 0.999
 
 
 @dataclass(frozen=True)
 class Report:
     """``fraction`` (0 to 1) of the whole run, and ``seconds_left``, None while no estimate is possible.
 
-    ``stage`` is empty outside of any stage.
+    The fraction is 1, and ``stage`` "done", only at the end of a run that succeeded. ``stage`` is empty outside of any stage.
+
+    Examples:
+        >>> from CTADefaceLib import Report
+        >>> Report("segment", 0.25, 12.0)
+        Report(stage='segment', fraction=0.25, seconds_left=12.0)
     """
 
     stage: str
@@ -46,6 +53,13 @@ class Progress:
 
     ``stages``: the share of the wall time of each stage, by default ``STAGES``. The fraction never falls, even when a
     stage is entered again. ``cancel()`` may be called from any thread: the run raises ``Cancelled`` at its next step.
+
+    Examples:
+        >>> from CTADefaceLib import Progress, fill_face
+        >>> told = []
+        >>> filled = fill_face("head.nii.gz", "head_facemask.nii.gz", progress=Progress(told.append))
+        >>> [(report.stage, report.fraction) for report in told]
+        [('fill', 0.0), ('done', 1.0)]
     """
 
     def __init__(self, callback: Callable[[Report], object] | None = None, stages: Mapping[str, float] | None = None) -> None:
@@ -88,7 +102,7 @@ class Progress:
         if self._callback is None:
             return
         done = sum(self._stages.get(stage, 0.0) for stage in self._closed - {self._stage})
-        overall = self._told = min(max(done + self._stages.get(self._stage, 0.0) * fraction, self._told), 1.0)
+        overall = self._told = min(max(done + self._stages.get(self._stage, 0.0) * fraction, self._told), ALMOST)
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - overall) / overall if overall > 0.02 else None
         self._callback(Report(self._stage, overall, left))

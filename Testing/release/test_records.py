@@ -1,7 +1,9 @@
 """The record tells the truth, holds no identity, and lies outside of the release folder; so does the report."""
 
 import json
+import os
 import re
+from html import escape
 from pathlib import Path
 
 import jsonschema
@@ -17,7 +19,7 @@ from CTADefaceLib.files.write import write_new
 from CTADefaceLib.release.hospital_folder import new_record_path, records_folder
 from CTADefaceLib.release.outgoing import CaseMask, Outgoing, Scan
 from CTADefaceLib.release.record import edits, make_record, voxels_sha256
-from CTADefaceLib.release.report import report_page
+from CTADefaceLib.release.report import picture_path, report_page
 from helpers.paths import RESOURCES
 
 SCHEMA = json.loads((RESOURCES / "record.schema.json").read_text())
@@ -36,7 +38,7 @@ def released(small_cranium, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("case")
     sitk.WriteImage(small_cranium, str(folder / f"{NAME}.nii.gz"))
-    result = deface_file(folder / f"{NAME}.nii.gz", folder / "release", Options(report=True))
+    result = deface_file(folder / f"{NAME}.nii.gz", folder / "release", Options(report=True, picture=True))
     return result, json.loads(Path(result.record).read_text()), folder
 
 
@@ -68,11 +70,56 @@ def test_a_report_that_fails_leaves_the_case_released_and_known(released, tmp_pa
     assert result.report is None and "was released, but the report could not be written" in result.error
 
 
-def test_a_report_without_vtk_is_refused_before_anything_is_done(released, tmp_path, monkeypatch):
+@pytest.mark.parametrize("asked", ["report", "picture"])
+def test_pictures_without_vtk_are_refused_before_anything_is_done(released, tmp_path, monkeypatch, asked):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPackages, match="vtk"):
-        deface_file(released[2] / f"{NAME}.nii.gz", tmp_path / "release", Options(report=True))
+        deface_file(released[2] / f"{NAME}.nii.gz", tmp_path / "release", Options(**{asked: True}))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_picture_lies_beside_its_record_for_the_owner_only(released):
+    import SimpleITK as sitk
+
+    result, _, folder = released
+    picture = Path(result.picture)
+    assert picture == folder / "release-hospital-only" / f"{NAME}_before_after.png"
+    assert os.name != "posix" or picture.stat().st_mode & 0o777 == 0o600
+    drawn = sitk.GetArrayFromImage(sitk.ReadImage(str(picture))).astype(int)
+    above, below = drawn[: len(drawn) // 2 - 2], drawn[len(drawn) // 2 + 2 :]
+    assert above.shape == below.shape and (np.abs(above - below).sum(2) > 60).mean() > 0.02
+    assert picture_path(picture.with_name("a_record_b_record_12.json")).name == "a_record_b_before_after_12.png"
+    assert picture_path(picture.with_name("other.json")).name == "other_before_after.png"
+
+
+def test_a_limit_stands_beside_every_number_and_says_what_the_verdict_says(released):
+    _, record, _ = released
+    compared = [check for check in record["checks"] if check["value"] is not None and check["name"] != "head_found"]
+    assert len(compared) > 20 and all(check["limit"] for check in compared)
+    simple = re.compile(r"(warns|fails) (above|below) ([\d.]+)( %)?")
+    for check in compared:
+        reached = {"pass"}
+        for verdict, side, number, share in simple.findall(check["limit"].partition(";")[0]):
+            number = float(number) / (100 if share else 1)
+            if check["value"] > number if side == "above" else check["value"] < number:
+                reached.add(verdict.removesuffix("s"))
+        gravest = next(verdict for verdict in ("fail", "warn", "pass") if verdict in reached)
+        assert gravest == check["verdict"], check
+
+
+def test_the_report_begins_with_what_a_person_must_look_at(released):
+    result, record, _ = released
+    page = Path(result.report).read_text(encoding="utf-8")
+    verdicts = [word.partition("</span>")[2] for word in re.findall(r'<td class="verdict">(.*?)</td>', page)]
+    assert verdicts == sorted(verdicts, key=("fail", "warn", "not applicable", "pass").index)
+    assert len(verdicts) == len(record["checks"]) and "warn" in verdicts
+    assert page.index("Checks to look at") < page.index("Before and after") < page.index("Checks that passed")
+    for check in record["checks"]:
+        assert escape(check["limit"] or "") in page
+    assert f"Checks: {verdicts.count('warn')} with a warning" in page
+    captions = re.findall("<figcaption>(.*?)</figcaption>", page)
+    assert [caption.split(",")[0] for caption in captions] == ["axial"] * 3 + ["sagittal"] * 3
+    assert page.count("data:image/png;base64,") == 8
 
 
 def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monkeypatch, capsys):
@@ -86,7 +133,8 @@ def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monk
     for run in (deface_dicom, run_batch):
         with pytest.raises(MissingPackages, match="vtk"):
             run(tmp_path / "in", tmp_path / "out", Options(report=True))
-    assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path / "demo"), "--quiet"]) == 1
+    monkeypatch.setattr("CTADefaceLib.files.public_head.public_head", lambda: pytest.fail("fetched before asking for vtk"))
+    assert main(["demo", "-o", str(tmp_path / "demo"), "--quiet"]) == 1
     assert "vtk" in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -97,10 +145,10 @@ def test_a_demo_whose_picture_cannot_be_drawn_names_what_it_wrote(released, tmp_
     def no_picture(*_, **__):
         raise DeviceError("no OpenGL here")
 
-    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_picture", no_picture)
+    monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_png", no_picture)
     assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path), "--quiet"]) == 1
     said = capsys.readouterr()
-    assert "OpenGL" in said.err and str(tmp_path / "hospital-only" / f"{NAME}_record.json") in said.out
+    assert "OpenGL" in said.out and str(tmp_path / "hospital-only" / f"{NAME}_record.json") in said.out
 
 
 def test_no_identity_in_the_record_and_no_original_in_the_release_folder(released):

@@ -146,6 +146,7 @@ def facts_of(results: list[Result], relative: Callable[[str | Path | None], str 
         "mask": relative(shown.mask),
         "record": relative(shown.record),
         "report": relative(shown.report),
+        "picture": relative(shown.picture),
         "error": "; ".join(result.error for result in results if result.error) or None,
         "mask_ml": shown.mask_ml,
         "failed_checks": list(

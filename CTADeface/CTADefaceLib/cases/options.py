@@ -18,7 +18,8 @@ class Options:
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
     outside of the one that is given away (see ``release.hospital_folder``); ``ears``: both ears go too; with
     ``second_opinion`` the checks ask the model about a ``mask`` that was given; ``mask_only`` gives nothing away: the mask
-    then goes to ``masks`` or the folder of the results; ``record_names`` puts the files' names into the record; ``naming``
+    then goes to ``masks`` or the folder of the results; ``report`` and ``picture`` also put a page with pictures,
+    and a PNG before and after, beside the record; ``record_names`` puts the files' names into the record; ``naming``
     as for ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it.
     ``proposal`` is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name
     and checksum, for the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask
@@ -43,6 +44,7 @@ class Options:
     records: str | None = None
     masks: str | None = None
     report: bool = False
+    picture: bool = False
     identity: bool = False
     record_names: bool = False
     naming: str = "plain"
@@ -72,5 +74,5 @@ class Options:
         """Raise, before anything is done, when an option is wrong, or a package for it is missing."""
         parse_fill(self.fill)
         checked_overrides(self.override)
-        if self.report:
+        if self.report or self.picture:
             need_pictures()

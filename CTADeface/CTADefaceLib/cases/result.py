@@ -40,6 +40,7 @@ class Result:
     checks: list[dict] = field(default_factory=list)
     record: str | None = None
     report: str | None = None
+    picture: str | None = None
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
@@ -68,7 +69,8 @@ class Result:
         """Take over that ``path`` was released, what the checks said, and the paths of ``Released``."""
         self.checks = [check.as_dict() for check in outgoing.checks]
         self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
-        self.report, self.error = str(released.report) if released.report else None, released.problem
+        self.report, self.picture = (str(path) if path else None for path in (released.report, released.picture))
+        self.error = released.problem
 
     @property
     def warned_checks(self) -> list[str]:

@@ -16,7 +16,7 @@ TITLES = {
     "input_is_ct": "Input is a CT",
     "head_found": "Head found",
     "field_of_view": "Field of view",
-    "already_defaced": "Not defaced before",
+    "already_defaced": "Face still in the input",
     "mask_size": "Size of the mask",
     "mask_place": "Place of the mask",
     "mask_filled": "Mask is filled",
@@ -34,9 +34,9 @@ TITLES = {
     "submental": "Skin below the chin covered",
     "residual_skin": "Skin left in the face",
     "model_face": "What the model calls face",
-    "brain": "Brain untouched",
-    "bone": "Bone untouched",
-    "vessels": "Vessels untouched",
+    "brain": "Brain kept",
+    "bone": "Bone kept",
+    "vessels": "Vessels kept",
     "outside": "Rest bit-identical",
     "right_ear": "Right ear gone",
     "left_ear": "Left ear gone",
@@ -49,7 +49,14 @@ TITLES = {
 class Check:
     """``verdict`` 'pass', 'warn' (may leave), 'fail' (may not) or 'not applicable'; ``text`` one sentence.
 
-    ``value`` in ``unit`` is the number that the verdict rests on; ``place`` (RAS mm) is where to look, None if nowhere.
+    ``value`` in ``unit`` is the number that the verdict rests on; ``limit`` says from where on it warns and fails, None where
+    no number is compared; ``place`` (RAS mm) is where to look, None if nowhere.
+
+    Examples:
+        >>> from CTADefaceLib import Check
+        >>> check = Check("brain", "warn", 0.5, "ml", "0.5 ml of brain changed.", limit="warns above 0.3 ml")
+        >>> check.title, check.verdict
+        ('Brain kept', 'warn')
     """
 
     name: str
@@ -58,10 +65,12 @@ class Check:
     unit: str
     text: str
     place: tuple[float, ...] | None = None
+    limit: str | None = None
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Check:
         """The ``Check`` that ``as_dict`` gave."""
+        # Records of earlier versions have no limits.
         return cls(**{**facts, "place": tuple(facts["place"]) if facts["place"] else None})
 
     @property
@@ -86,6 +95,12 @@ def number_text(value: float | None, unit: str) -> str:
     return f"{100 * value:.0f} %" if unit == "share" else f"{value:.4g} {unit}"
 
 
+def limits(unit: str, side: str, warn: float | None, fail: float | None) -> str:
+    """The ``limit`` of a ``Check`` that warns and fails on one ``side`` ('above' or 'below') of these numbers."""
+    said = (("warns", warn), ("fails", fail))
+    return ", ".join(f"{what} {side} {number_text(number, unit)}" for what, number in said if number is not None)
+
+
 def graded(
     name: str,
     value: float | np.number,
@@ -94,10 +109,11 @@ def graded(
     place: tuple[float, ...] | None = None,
     fail: bool | np.bool_ = False,
     warn: bool | np.bool_ = False,
+    limit: str | None = None,
 ) -> Check:
     """A ``Check`` that fails on ``fail``, else warns on ``warn``, else passes."""
     verdict = FAIL if fail else WARN if warn else PASS
-    return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place)
+    return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place, limit)
 
 
 def failed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None) -> list[Check]:

@@ -8,7 +8,7 @@ from scipy import ndimage as ndi
 from ..head.ears import Ears
 from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import ras_affine
-from .check import SKIP, Check, graded
+from .check import SKIP, Check, graded, limits
 
 # Share of an ear's tissue that must be gone; ml of the largest connected rest.
 WARN_SHARE, FAIL_SHARE = 0.97, 0.9
@@ -49,4 +49,6 @@ def ear_gone(name: str, ears: Ears, stored_after: np.ndarray) -> Check:
         place,
         fail=share > 1 - FAIL_SHARE or largest > FAIL_REST_ML,
         warn=share > 1 - WARN_SHARE or largest > WARN_REST_ML,
+        limit=limits("share", "below", WARN_SHARE, FAIL_SHARE)
+        + f"; a rest {limits('ml', 'above', WARN_REST_ML, FAIL_REST_ML)}",
     )

@@ -15,7 +15,7 @@ from scipy import ndimage as ndi
 from ..head.atlas import SKIN_MM, ZONES, atlas
 from ..head.skin import Skin
 from ..voxels.hu import TISSUE_HU
-from .check import SKIP, Check, graded
+from .check import SKIP, Check, graded, limits
 
 # Skin that goes in fewer than the first share of the annotated heads need not go; between the two shares its area counts in
 # part, and from the second on in full.
@@ -150,6 +150,8 @@ def zone_covered(name: str, face: FaceLeft) -> Check:
         face.middle(left),
         fail=share > FAIL_SHARE or patch > FAIL_PATCH_CM2,
         warn=share > WARN_SHARE or patch > WARN_PATCH_CM2,
+        limit=limits("share", "below", 1 - WARN_SHARE, 1 - FAIL_SHARE)
+        + f"; a patch {limits('cm2', 'above', WARN_PATCH_CM2, FAIL_PATCH_CM2)}",
     )
 
 
@@ -173,6 +175,8 @@ def residual_skin(face: FaceLeft) -> Check:
         None if place is None else face.middle(place),
         fail=patch > FAIL_PATCH_CM2 or sure_cm2 > FAIL_SURE_CM2,
         warn=patch > WARN_PATCH_CM2,
+        limit=limits("cm2", "above", WARN_PATCH_CM2, FAIL_PATCH_CM2)
+        + f"; where nearly every face goes, {limits('cm2', 'above', None, FAIL_SURE_CM2)}",
     )
 
 
@@ -204,10 +208,13 @@ def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
         "model_face",
         value,
         "cm2",
-        f"Of what the model calls face, a patch of {value:.1f} cm2 is left.",
+        f"The largest patch left of what the model calls face has {value:.1f} cm2.",
         face.middle(where),
         fail=fail_far or sure_cm2 > FAIL_MODEL_CM2,
         warn=sure_cm2 > WARN_MODEL_CM2,
+        limit=limits("cm2", "above", None, FAIL_FAR_CM2)
+        if fail_far
+        else limits("cm2", "above", WARN_MODEL_CM2, FAIL_MODEL_CM2),
     )
 
 

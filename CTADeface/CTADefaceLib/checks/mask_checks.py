@@ -13,7 +13,7 @@ from ..voxels.morphology import bounding_box
 from ..voxels.padding import is_padding
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import Volume, ras_view
-from .check import Check, graded
+from .check import Check, graded, limits
 from .place import ras_point
 
 # The reference masks of the training heads have 256 to 711 ml; a child's, or a cut field of view, less.
@@ -42,6 +42,7 @@ def mask_size(volume: Volume, mask: np.ndarray, frame: Frame | None = None) -> C
         first_place(mask, volume),
         fail=bool(small) or not LEAST_ML <= ml <= MOST_ML,
         warn=bool(problems),
+        limit=f"warns below {FEW_ML:g} or above {MANY_ML:g} ml, fails below {LEAST_ML:g} or above {MOST_ML:g} ml",
     )
 
 
@@ -75,6 +76,7 @@ def mask_place(view: HeadView, mask: np.ndarray) -> Check:
         first_place(mask, view.volume),
         fail=share < LEAST_IN_FRONT,
         warn=share < FEW_IN_FRONT,
+        limit=limits("share", "below", FEW_IN_FRONT, LEAST_IN_FRONT),
     )
 
 
@@ -92,7 +94,7 @@ def mask_filled(volume: Volume, stored_after: np.ndarray, mask: np.ndarray, valu
 
     count = sum(for_slabs(lambda planes: int(np.count_nonzero(unfilled(planes))), len(mask)))
     hu = float(value) * volume.slope + volume.intercept
-    text = f"{count} voxels of the mask are not filled" + ("; apply the fill again." if count else ".")
+    text = f"{count} voxels of the mask are not filled; apply the fill again." if count else "All of the mask is filled."
     if hu > TISSUE_HU:
         text = f"The fill of {hu:.0f} HU looks like tissue, so the face can still be seen; fill with air. {text}"
     return graded(
@@ -102,6 +104,7 @@ def mask_filled(volume: Volume, stored_after: np.ndarray, mask: np.ndarray, valu
         text,
         first_place(unfilled(slice(None)), volume) if count else None,
         fail=count > 0 or hu > TISSUE_HU,
+        limit=f"{limits('voxels', 'above', None, 0)}; a fill {limits('HU', 'above', None, TISSUE_HU)}",
     )
 
 

@@ -8,7 +8,7 @@ from ..head.frame import Frame
 from ..head.view import HeadView
 from ..voxels.hu import AIR_HU, BONE_HU, PLAIN_AIR_HU, SOFT_TISSUE_HU, TISSUE_HU, WATER_HU
 from ..voxels.volume import Volume
-from .check import FAIL, PASS, SKIP, Check, graded
+from .check import FAIL, PASS, SKIP, Check, graded, limits
 from .place import coarse
 
 # Soft tissue lies around water in every CT; values that are scaled in another way have their peak elsewhere.
@@ -32,7 +32,8 @@ def input_is_ct(volume: Volume) -> Check:
     tissue = hu[(hu > SOFT_TISSUE_HU[0]) & (hu < SOFT_TISSUE_HU[1])]
     air = np.count_nonzero(hu < PLAIN_AIR_HU) / hu.size
     if tissue.size == 0 or air < LEAST_AIR_SHARE:
-        return graded("input_is_ct", air, "share", "There is no air or no soft tissue as a CT in HU has it.", fail=True)
+        text = "Air or soft tissue is missing, which every CT of a head in HU has."
+        return graded("input_is_ct", air, "share", text, fail=True, limit=f"fails below {100 * LEAST_AIR_SHARE:g} %")
     counts, edges = np.histogram(tissue, np.arange(SOFT_TISSUE_HU[0], SOFT_TISSUE_HU[1] + 1, PEAK_BIN_HU))
     peak = edges[counts.argmax()] + PEAK_BIN_HU / 2
     bad = not WATER_HU[0] <= peak <= WATER_HU[1]
@@ -43,6 +44,7 @@ def input_is_ct(volume: Volume) -> Check:
         f"Most soft tissue has {peak:.0f} HU"
         + (", so the values are not HU; apply the rescale slope and intercept." if bad else "."),
         fail=bad,
+        limit=f"fails below {WATER_HU[0]:g} or above {WATER_HU[1]:g} HU",
     )
 
 
@@ -56,7 +58,7 @@ def field_of_view(volume: Volume, mask: np.ndarray) -> Check:
             ends = (low, used[axis][0] == 0), (high, used[axis][-1] == view.shape[axis] - 1)
             cut += [name for name, reached in ends if reached]
     text = f"The image cuts the face at its {' and '.join(cut)}." if cut else "The whole face lies inside the image."
-    return graded("field_of_view", len(cut), "borders", text, warn=bool(cut))
+    return graded("field_of_view", len(cut), "borders", text, warn=bool(cut), limit=limits("borders", "above", 0, None))
 
 
 def head_found(frame: Frame | None) -> Check:
@@ -67,8 +69,8 @@ def head_found(frame: Frame | None) -> Check:
             FAIL,
             None,
             "nats",
-            "No head was found from skin and bone, so whether the face is gone was "
-            "not judged: look at the whole face yourself, and override with what you saw.",
+            "No head was found from skin and bone, which the checks of the face need: look at the whole face yourself, and "
+            "override with what you saw.",
         )
     return Check(
         "head_found",
@@ -100,7 +102,7 @@ def already_defaced(view: HeadView) -> Check:
     naked = lines_of_face & ((first - skin) / view.frame.scale[1] < NAKED_MM)
     share = naked.sum() / lines_of_face.sum()
     s, r = np.argwhere(naked)[naked.sum() // 2] if naked.any() else (0, 0)
-    text = f"{100 * share:.0f} % of the facial bone has no soft tissue in front of it"
+    text = f"{100 * share:.0f} % of the facial bone lies bare"
     return graded(
         "already_defaced",
         share,
@@ -109,4 +111,5 @@ def already_defaced(view: HeadView) -> Check:
         view.place(lines[s, first[s, r], r]),
         fail=share > FAIL_NAKED,
         warn=share > WARN_NAKED,
+        limit=limits("share", "above", WARN_NAKED, FAIL_NAKED),
     )

@@ -17,7 +17,7 @@ from ..voxels.hu import BONE_HU, SKIN_BORDER_HU, TISSUE_HU, VESSEL_HU
 from ..voxels.morphology import beside
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import Volume, ras_view
-from .check import Check, graded
+from .check import Check, graded, limits
 from .place import ras_point
 
 # The reference masks of the training heads touch up to 0.3 ml of brain: single voxels of 5 mm at thin orbital roofs.
@@ -186,7 +186,8 @@ def brain_untouched(volume: Volume, stored_after: np.ndarray, inside: np.ndarray
     seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
     place = ras_point(np.argwhere(hit)[0] * steps, volume) if hit.any() else None
     text = f"{ml:.1f} ml of {seen:.0f} ml of brain in view changed."
-    return graded("brain", ml, "ml", text, place, fail=ml > MUCH_BRAIN_ML, warn=ml > SOME_BRAIN_ML)
+    limit = limits("ml", "above", SOME_BRAIN_ML, MUCH_BRAIN_ML)
+    return graded("brain", ml, "ml", text, place, fail=ml > MUCH_BRAIN_ML, warn=ml > SOME_BRAIN_ML, limit=limit)
 
 
 def bone_untouched(changes: Changes, volume: Volume) -> Check:
@@ -200,6 +201,7 @@ def bone_untouched(changes: Changes, volume: Volume) -> Check:
         changes.places.get("bone"),
         fail=ml > MUCH_BONE_ML,
         warn=ml > SOME_BONE_ML,
+        limit=limits("ml", "above", SOME_BONE_ML, MUCH_BONE_ML),
     )
 
 
@@ -209,9 +211,10 @@ def vessels_untouched(changes: Changes) -> Check:
         "vessels",
         changes.bright,
         "voxels",
-        f"{changes.bright} bright voxels outside the face changed.",
+        f"{changes.bright or 'No'} bright voxels outside the face changed.",
         changes.places.get("bright"),
         fail=changes.bright > 0,
+        limit=limits("voxels", "above", None, 0),
     )
 
 
@@ -221,7 +224,8 @@ def rest_identical(changes: Changes) -> Check:
         "outside",
         changes.outside,
         "voxels",
-        f"{changes.outside} voxels changed outside the face.",
+        f"{changes.outside or 'No'} voxels changed outside the face.",
         changes.places.get("outside"),
         fail=changes.outside > 0,
+        limit=limits("voxels", "above", None, 0),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..files.read import compare_file
 from ..voxels.volume import Volume
-from .check import Check, graded
+from .check import Check, graded, limits
 
 
 def written_file(
@@ -28,9 +28,10 @@ def written_file(
     if back.stored.shape != stored.shape or back.stored.dtype != stored.dtype:
         return graded("written_file", stored.size, "voxels", "The file has other voxels than were written.", fail=True)
     same_grid = back.geometry.matches(volume.geometry) and (back.slope, back.intercept) == (volume.slope, volume.intercept)
-    text = (
-        "The file has another grid or rescaling than the volume."
-        if not same_grid
-        else (f"{different} voxels of the file differ from what was written.")
-    )
-    return graded("written_file", different, "voxels", text, fail=different > 0 or not same_grid)
+    text = "The file holds what was written, voxel by voxel."
+    if not same_grid:
+        text = "The file has another grid or rescaling than the volume."
+    elif different:
+        text = f"{different} voxels of the file differ from what was written."
+    limit = limits("voxels", "above", None, 0)
+    return graded("written_file", different, "voxels", text, fail=different > 0 or not same_grid, limit=limit)

@@ -64,7 +64,7 @@ def batch_command(args: argparse.Namespace) -> int:
                 retry_failed=args.retry_failed,
                 engine=engine_of(args),
                 show=bar.show,
-                told=teller(args.json),
+                told=bar.apart(teller(args.json)),
                 warn=lambda text: print(text, file=sys.stderr),
             )
     except KeyboardInterrupt:

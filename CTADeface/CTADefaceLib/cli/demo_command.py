@@ -18,25 +18,21 @@ def add_demo(commands: argparse._SubParsersAction) -> None:
 
 def demo_command(args: argparse.Namespace) -> int:
     """Deface one head, the public one by default, and draw it before and after."""
-    from ..files.publish import refuse_existing
-    from ..files.read import split_extension
     from ..release.report import need_pictures
 
+    # Before the public head is fetched.
+    need_pictures()
     path = Path(args.input) if args.input else _public_head()
     # Apart, so that nothing in the folder that is given away ever shows the original face.
     hospital = Path(args.records or Path(args.output) / "hospital-only")
-    picture = hospital / f"{split_extension(path)[0]}_before_after.png"
-    args.output, args.records = str(Path(args.output) / "release"), str(hospital)
-    need_pictures()
-    refuse_existing([picture], args.overwrite)
+    args.output, args.records, args.picture = str(Path(args.output) / "release"), str(hospital), True
     result = run_one(path, args, options_of(args), {})
     print_result(result, args.json)
     if not result.defaced:
         return 1
-    # Printed before the picture, which may fail: the person must know what has been released.
     print(f"face mask: {result.mask}\nrecord: {result.record}", flush=True)
-    _draw(path, result.defaced, picture, args.overwrite)
-    print(f"before and after (shows the original face, not for release): {picture}")
+    if result.picture:
+        print(f"before and after (shows the original face, not for release): {result.picture}")
     return 1 if result.error else 0
 
 
@@ -45,15 +41,3 @@ def _public_head() -> Path:
 
     print(f"Example: {LICENCE}", file=sys.stderr)
     return public_head()
-
-
-def _draw(original: Path, defaced: str, picture: Path, overwrite: bool) -> None:
-    from ..files.private import private_folder
-    from ..files.read import read_volume
-    from ..rendering.pictures import before_after_picture
-
-    private_folder(picture.parent, Path(defaced).parent)
-    before, after = read_volume(original), read_volume(defaced)
-    before_after_picture(
-        before.to_hu(before.stored), after.to_hu(after.stored), before.geometry.affine(), picture, overwrite=overwrite
-    )

@@ -19,7 +19,7 @@ from ..rendering.camera import View, tissue_focus
 from ..voxels.volume import Geometry
 from .measured import measured, method_sentence
 from .recognition import Box, Detector, Embedder, distance
-from .verdict import judge
+from .verdict import judge, limit_of
 from .view_result import Detection, ViewResult, surest_face
 from .views import VIEWS, Frame, box_mm, counts, draw_views, face_centre, frame
 
@@ -85,7 +85,8 @@ class IdentityResult:
     def as_check(self) -> Check:
         """The verdict as one more ``Check`` of a case; 'not possible' is not applicable."""
         verdict = SKIP if self.verdict == "not possible" else self.verdict
-        return Check("identity", verdict, self.number, self.number_name, f"{self.reason} {self.method}")
+        limit = limit_of(self.number_name, self.detected_before)
+        return Check("identity", verdict, self.number, self.number_name, f"{self.reason} {self.method}", limit=limit)
 
 
 def _view_dict(view: ViewResult) -> dict:

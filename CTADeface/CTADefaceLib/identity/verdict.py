@@ -19,6 +19,7 @@ LIKE_SAME_HEAD = 0.75
 # One box in twelve views is no detection to rely on.
 LEAST_VIEWS = 2
 
+AFTER, BEFORE, DISTANCE = "views with a face after", "views with a face before", "median distance"
 VERDICTS = ("pass", "warn", "fail", "not possible")
 
 
@@ -29,12 +30,12 @@ def judge(views: Sequence[ViewResult]) -> tuple[str, str, str, float | None]:
     )
     counted = f"the face is detected in {before} of {len(views)} views before and {after} after"
     if after and after >= before:
-        return "fail", f"{counted}: defacing did not hide it.", "views with a face after", after
+        return "fail", f"{counted}: defacing did not hide it.", AFTER, after
     if before < LEAST_VIEWS:
         return (
             "not possible",
             f"{counted}: too few of the original to compare with (at least {LEAST_VIEWS}).",
-            "views with a face before",
+            BEFORE,
             before,
         )
     apart = median(view.distance for view in views if view.distance is not None)
@@ -44,16 +45,24 @@ def judge(views: Sequence[ViewResult]) -> tuple[str, str, str, float | None]:
             "fail",
             f"{likeness}, below {SAME_HEAD}: the defaced head is as much like the original as the same "
             "face is from another view.",
-            "median distance",
+            DISTANCE,
             apart,
         )
     if apart < LIKE_SAME_HEAD:
         return (
             "warn",
             f"{likeness}, below {LIKE_SAME_HEAD}: the defaced head is more like the original than most other heads are.",
-            "median distance",
+            DISTANCE,
             apart,
         )
     if after:
-        return "warn", f"{counted}, {likeness}.", "views with a face after", after
-    return "pass", f"{counted}, and {likeness} is that of different heads.", "median distance", apart
+        return "warn", f"{counted}, {likeness}.", AFTER, after
+    return "pass", f"{counted}, and {likeness} is that of different heads.", DISTANCE, apart
+
+
+def limit_of(number_name: str, before: int) -> str | None:
+    """From where on a number of ``judge`` warns and fails; ``before`` is the number of views with a face before."""
+    return {
+        AFTER: f"warns above 0, fails from {before} on",
+        DISTANCE: f"warns below {LIKE_SAME_HEAD}, fails below {SAME_HEAD}",
+    }.get(number_name)

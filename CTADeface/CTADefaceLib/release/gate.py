@@ -37,8 +37,8 @@ class Target:
     ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder, or ``whole`` when
     ``path`` lies deeper in it; ``mask`` the path of the mask, if it is asked for, and ``mask_extension`` where it is not
     that of ``path``; ``records`` a folder outside of the release folder, as is that of the mask (see
-    ``hospital_folder``); ``report`` also a page with pictures beside the record; ``into`` the ``Publication`` that this
-    case is a part of.
+    ``hospital_folder``); ``report`` also a page with pictures beside the record, ``picture`` a PNG before and after;
+    ``into`` the ``Publication`` that this case is a part of.
     """
 
     path: Path
@@ -48,6 +48,7 @@ class Target:
     whole: Path | str | None = None
     mask_extension: str | None = None
     report: bool = False
+    picture: bool = False
     into: Publication | None = None
 
     @property
@@ -62,10 +63,12 @@ class Target:
 
 
 class Released(NamedTuple):
-    """Paths of the ``record`` and of the ``report``, if there is one; ``problem`` says why there is none, if asked for."""
+    """Paths of the ``record``, the ``report`` and the ``picture``, where there is one; ``problem`` says why one that was asked
+    for is missing."""
 
     record: Path
     report: Path | None = None
+    picture: Path | None = None
     problem: str | None = None
 
 
@@ -94,7 +97,7 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     with publication(folder, target.into, target.given_away) as own:
         record = make_record(outgoing, RELEASED, _written(outgoing, target, writer, own))
         record_path = _RecordAt(folder, target.name, own).keep(record)
-        return _with_report(outgoing, record, record_path, own) if target.report else Released(record_path)
+        return _with_pictures(outgoing, record, target, record_path, own)
 
 
 def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publication) -> dict:
@@ -148,16 +151,25 @@ def _blocked(outgoing: Outgoing, left: list[Check], place: _RecordAt, mask_path:
     return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path)
 
 
-def _with_report(outgoing: Outgoing, record: dict, record_path: Path, own: Publication) -> Released:
-    """``Released`` with a report; one that cannot be made does not keep the rest back."""
-    from .report import report_path, write_report
+def _with_pictures(outgoing: Outgoing, record: dict, target: Target, record_path: Path, own: Publication) -> Released:
+    """``Released`` with the report and the picture that are asked for; what cannot be made does not keep the rest back."""
+    if not (target.report or target.picture):
+        return Released(record_path)
+    from .report import before_after, picture_path, report_path, write_picture, write_report
 
-    path = report_path(record_path)
+    report, picture = (
+        report_path(record_path) if target.report else None,
+        picture_path(record_path) if target.picture else None,
+    )
     try:
         with own.part():
-            write_report(outgoing, record, own.stage(path, overwrite=True))
+            shown = before_after(outgoing)
+            if report:
+                write_report(outgoing, record, shown, own.stage(report, overwrite=True))
+            if picture:
+                write_picture(shown, own.stage(picture, overwrite=True))
     except Exception as error:
-        return Released(
-            record_path, None, f"{record_path}: was released, but the report could not be written ({first_line(error)})."
-        )
-    return Released(record_path, path)
+        what = " and ".join(name for name, path in (("report", report), ("picture", picture)) if path)
+        problem = f"{record_path}: was released, but the {what} could not be written ({first_line(error)})."
+        return Released(record_path, problem=problem)
+    return Released(record_path, report, picture)

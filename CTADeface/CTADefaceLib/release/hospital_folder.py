@@ -10,6 +10,7 @@ from ..files.read import split_extension
 
 SUFFIX = "-hospital-only"
 MASK = "_facemask"
+RECORD = "_record"
 
 
 def records_folder(release: str | Path, chosen: str | Path | None = None) -> Path:
@@ -62,12 +63,12 @@ def require_no_mask(path: Path) -> None:
 
 def new_record_path(folder: str | Path, name: str) -> Path:
     """``<name>_record.json`` in ``folder``, or with the first free number."""
-    return _last_and_unused(folder, f"{name}_record", ".json")[1]
+    return _last_and_unused(folder, name + RECORD, ".json")[1]
 
 
 def last_record_path(folder: str | Path, name: str) -> Path | None:
     """The last record that exists under such a name; None when there is none."""
-    return _last_and_unused(folder, f"{name}_record", ".json")[0]
+    return _last_and_unused(folder, name + RECORD, ".json")[0]
 
 
 def new_mask_path(folder: str | Path, name: str) -> Path:

@@ -17,30 +17,18 @@ from .offscreen import import_vtk, render_views
 GAP_PIXELS = 4
 
 
-def before_after_picture(
-    original_hu: np.ndarray,
-    defaced_hu: np.ndarray,
-    index_to_ras: np.ndarray,
-    path: str | Path,
-    size: int = 400,
-    overwrite: bool = False,
-) -> Path:
-    """Write a PNG: rows original and defaced, columns frontal and oblique, the same camera for both rows.
-
-    Both volumes: arrays (k, j, i) in HU on the grid of ``index_to_ras`` (4x4, to RAS mm). Returns the path.
-    Raises ``OutputError`` if ``path`` exists and ``overwrite`` is False, or cannot be written; ``InputError``
-    if the shapes differ; otherwise as ``render_views``.
-    """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting.")
-    write_png(_before_after(original_hu, defaced_hu, index_to_ras, size), path)
-    return path
-
-
 def before_after_png(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_ras: np.ndarray, size: int = 400) -> bytes:
-    """As ``before_after_picture``, but returns the PNG's bytes: nothing that shows the original is put on a disk."""
-    return png(_before_after(original_hu, defaced_hu, index_to_ras, size))
+    """Bytes of a PNG: rows original and defaced, columns frontal and oblique, the same camera for both rows.
+
+    Both volumes: arrays (k, j, i) in HU on the grid of ``index_to_ras`` (4x4, to RAS mm). Nothing is put on a disk, as the
+    picture shows the original. Raises: ``InputError`` if the shapes differ; otherwise as ``render_views``.
+    """
+    if np.shape(original_hu) != np.shape(defaced_hu):
+        raise InputError("The original and the defaced volume differ in shape; pass two volumes on one grid.")
+    focus = tissue_focus(original_hu, index_to_ras)
+    captioned = ((original_hu, "Original"), (defaced_hu, "Defaced"))
+    views = [render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned]
+    return png(picture_grid(views))
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -55,14 +43,6 @@ def png(picture: np.ndarray) -> bytes:
     writer.SetInputData(image)
     writer.Write()
     return bytes(vtk.util.numpy_support.vtk_to_numpy(writer.GetResult()))
-
-
-def _before_after(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_ras: np.ndarray, size: int) -> np.ndarray:
-    if np.shape(original_hu) != np.shape(defaced_hu):
-        raise InputError("The original and the defaced volume differ in shape; pass two volumes on one grid.")
-    focus = tissue_focus(original_hu, index_to_ras)
-    captioned = ((original_hu, "Original"), (defaced_hu, "Defaced"))
-    return picture_grid([render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned])
 
 
 def picture_grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:

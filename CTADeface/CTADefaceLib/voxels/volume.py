@@ -30,7 +30,17 @@ RESCALING = (1e-9, 1e6)
 
 @dataclass(frozen=True)
 class Geometry:
-    """Spacing (i, j, k) and origin (LPS) in mm; ``direction`` 3x3, column a = LPS unit vector of axis a."""
+    """Spacing (i, j, k) and origin (LPS) in mm; ``direction`` 3x3, column a = LPS unit vector of axis a.
+
+    Examples:
+        >>> import numpy as np
+        >>> from CTADefaceLib import Geometry
+        >>> geometry = Geometry((0.5, 0.5, 1.0), (-120.0, -140.0, 30.0), np.eye(3))
+        >>> geometry.millilitres(4000)
+        1.0
+        >>> geometry.affine()[:3, 3].tolist()  # RAS
+        [120.0, 140.0, 30.0]
+    """
 
     spacing: tuple[float, ...]
     origin: tuple[float, ...]
@@ -178,6 +188,14 @@ class Volume:
     """Stored values (k, j, i) with HU = stored * slope + intercept; ``source`` is the header of the file it came from.
 
     ``limits``: (lowest, highest) stored value that the file can hold, where that is less than the dtype's range.
+
+    Examples:
+        >>> import numpy as np
+        >>> from CTADefaceLib import Geometry, Volume
+        >>> stored = np.full((4, 4, 4), 1064, np.uint16)
+        >>> volume = Volume(stored, Geometry((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3)), intercept=-1024.0)
+        >>> int(volume.to_hu(stored)[0, 0, 0])
+        40
     """
 
     stored: np.ndarray
