@@ -15,6 +15,17 @@ class InputError(CTADefaceError):
     """The input is unreadable, or is not one scalar 3-D CT volume in HU."""
 
 
+class LabelmapError(InputError):
+    """The input is a labelmap (a mask, a segmentation), not a scan; ``reason`` says why it is taken for one."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}; give the CT itself.")
+
+    def __reduce__(self) -> tuple[type[LabelmapError], tuple[str, str]]:
+        return type(self), (self.name, self.reason)
+
+
 class MaskError(CTADefaceError):
     """The mask is empty, or does not belong to the volume."""
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases.options import Options
-from ..cases.result import Result, failure
+from ..cases.result import LEFT_OUT, Result, failure
 from ..cases.volume_file import deface_file
-from ..errors import Cancelled, CTADefaceError
+from ..errors import Cancelled, CTADefaceError, LabelmapError
 from ..files.publish import output_paths
 from ..network.host import Networks
 from .find import Case, Places
@@ -34,7 +34,7 @@ def _run_file(source: Path, folder: Path, options: Options, progress: Lane, warn
 
 def _wanted_of_file(source: Path, folder: Path, options: Options) -> list[Path]:
     assert options.masks is not None, "as arguments_of_case gives it"
-    defaced, mask = output_paths(source, folder, options.naming)
+    defaced, mask = output_paths(source, folder, options.naming, options.called)
     mask = Path(options.masks) / mask.name
     return [mask] if options.mask_only else [defaced, mask]
 
@@ -65,6 +65,8 @@ def run_case(
         return KINDS[case.kind].run(*arguments_of_case(case, where, options), lane, warn, networks)
     except Cancelled:
         raise
+    except LabelmapError as error:
+        return [Result(case.id, LEFT_OUT, reason=error.reason)]
     except (CTADefaceError, MemoryError) as error:
         return [failure(case.id, error)]
     finally:
@@ -80,5 +82,13 @@ def arguments_of_case(case: Case, where: Places, options: Options) -> tuple[Path
     """(source, folder, options) with the folders of one case; masks, which show the shape of the face, are not released."""
     kept = where.hospital / case.kept
     masks = kept if options.masks is None else Path(options.masks) / case.folder
-    options = replace(options, naming=case.naming, release=str(where.target), records=str(kept), masks=str(masks))
+    options = replace(
+        options,
+        naming=case.naming,
+        called=case.called,
+        release=str(where.target),
+        records=str(kept),
+        masks=str(masks),
+        thumbnail=True,
+    )
     return where.source / case.id, where.target / case.folder, options

@@ -61,7 +61,15 @@ def release_case(outgoing: Outgoing, target: Target, writer: Writer, result: Res
 
 def target_of(options: Options, path: str | Path, mask: Path | None = None) -> Target:
     """``Target`` of a case that goes to ``path``, and its mask, if it is asked for, to ``mask``."""
-    return Target(Path(path), mask, options.records, options.overwrite, options.release, report=options.report)
+    return Target(
+        Path(path),
+        mask,
+        options.records,
+        options.overwrite,
+        options.release,
+        report=options.report,
+        thumbnail=options.thumbnail,
+    )
 
 
 def with_ears(mask: np.ndarray, survey: Survey, wanted: bool) -> np.ndarray:
