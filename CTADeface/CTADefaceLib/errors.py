@@ -16,14 +16,11 @@ class InputError(CTADefaceError):
 
 
 class LabelmapError(InputError):
-    """The input is a labelmap (a mask, a segmentation), not a scan; ``reason`` says why it is taken for one."""
+    """The input is a labelmap (a mask, a segmentation), not a scan."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        self.name, self.reason = name, reason
-        super().__init__(f"{name}: {reason}; give the CT itself.")
 
-    def __reduce__(self) -> tuple[type[LabelmapError], tuple[str, str]]:
-        return type(self), (self.name, self.reason)
+class BlankError(InputError):
+    """All voxels of the input have one value."""
 
 
 class MaskError(CTADefaceError):

@@ -9,10 +9,11 @@ from pathlib import Path
 from ..cases.options import Options
 from ..cases.result import LEFT_OUT, Result, failure
 from ..cases.volume_file import deface_file
-from ..errors import Cancelled, CTADefaceError, LabelmapError
+from ..errors import BlankError, Cancelled, CTADefaceError, LabelmapError
 from ..files.publish import output_paths
 from ..network.host import Networks
 from .find import Case, Places
+from .numbering import may_be_labelmap
 from .overlap import Lane
 
 Warn = Callable[[str], None]
@@ -65,12 +66,21 @@ def run_case(
         return KINDS[case.kind].run(*arguments_of_case(case, where, options), lane, warn, networks)
     except Cancelled:
         raise
-    except LabelmapError as error:
-        return [Result(case.id, LEFT_OUT, reason=error.reason)]
     except (CTADefaceError, MemoryError) as error:
-        return [failure(case.id, error)]
+        reason = why_labelmap(error, case)
+        return [Result(case.id, LEFT_OUT, reason=reason) if reason else failure(case.id, error)]
     finally:
         lane.leave()
+
+
+def why_labelmap(error: BaseException, case: Case) -> str | None:
+    """Why an error about the input of a case means that it is a labelmap, which a batch leaves out; None for other errors."""
+    if isinstance(error, LabelmapError):
+        return "looks like a labelmap"
+    # A scan may be blank because its export failed, so that its name has to speak for a labelmap too.
+    if isinstance(error, BlankError) and may_be_labelmap(case.id):
+        return "looks like an empty labelmap"
+    return None
 
 
 def wanted_of_case(case: Case, where: Places, options: Options) -> list[Path]:

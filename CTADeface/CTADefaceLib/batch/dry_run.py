@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cases.options import Options
+from ..cases.result import LEFT_OUT
 from ..errors import CTADefaceError
 from ..files.publish import output_paths
-from ..files.read import read_header, read_volume, split_extension
-from ..voxels.labelmap import is_labelmap
+from ..files.read import described_volume, read_volume, split_extension
+from ..voxels.ct_check import check_ct
+from .case_kinds import why_labelmap
 from .choice import EVERYTHING, Choice
 from .find import OURS, Case, places
 from .manifest import NAME, Manifest
@@ -95,21 +97,22 @@ def _planned(case: Case, todo: Todo) -> Planned:
         look = _study if case.kind == "dicom" else _file
         return look(case, todo)
     except CTADefaceError as error:
-        return Planned(case.id, case.kind, str(error))
+        labelmap = why_labelmap(error, case)
+        return Planned(case.id, case.kind, f"{LEFT_OUT}: {labelmap}" if labelmap else str(error))
 
 
 def _file(case: Case, todo: Todo) -> Planned:
-    """Raises: InputError for a file that cannot be read."""
+    """Raises: InputError for a file that cannot be read, LabelmapError for what is no scan."""
     path = todo.where.source / case.id
-    if _is_suspect(path, case) and is_labelmap(read_volume(path)):
-        return Planned(case.id, case.kind, "left out: looks like a labelmap")
+    if _is_suspect(path, case):
+        check_ct(read_volume(path))
     defaced, mask = output_paths(path, case.folder, case.naming, case.called)
     return Planned(case.id, case.kind, None, ((mask if todo.options.mask_only else defaced).as_posix(),))
 
 
 def _is_suspect(path: Path, case: Case) -> bool:
     """May a file hold a labelmap? Told without its voxels."""
-    header = read_header(path)
+    header = described_volume(path)
     packed = path.stat().st_size / max(header.stored.size, 1)
     return may_be_labelmap(case.id) or header.stored.dtype.itemsize == 1 or packed < LABELMAP_BYTES_A_VOXEL
 

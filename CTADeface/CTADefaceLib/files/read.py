@@ -60,7 +60,7 @@ class _HeaderRead(Exception):
     """Ends the reading of a file whose header is known."""
 
 
-def read_header(path: str | Path) -> Volume:
+def described_volume(path: str | Path) -> Volume:
     """The ``Volume`` that a file's header describes; its voxels are not read, and undefined. Raises: as ``read_volume``."""
     known: list[Volume] = []
 

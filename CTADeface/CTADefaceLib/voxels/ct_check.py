@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InputError, LabelmapError
+from ..errors import BlankError, InputError, LabelmapError
 from .histogram import Histogram
 from .hu import MORE_AIR_THAN_TISSUE_HU, SOFT_TISSUE_HU
 from .labelmap import is_labelmap
@@ -39,7 +39,7 @@ class CtCheck:
     def decide(self) -> None:
         """Raise ``InputError``, naming the volume and the remedy, unless it can be a CT of a body in HU.
 
-        A labelmap gets ``LabelmapError``.
+        A labelmap gets ``LabelmapError``, a volume of one value ``BlankError``.
         """
         name, size = self._volume.name, self._volume.stored.size
         lows, highs, tissues, bads = zip(*self._seen)
@@ -51,8 +51,11 @@ class CtCheck:
         if lowest > MORE_AIR_THAN_TISSUE_HU:
             if is_labelmap(self._volume):
                 raise LabelmapError(
-                    name, f"looks like a labelmap (areas of whole numbers from {lowest:.0f} to {highest:.0f}), not like a CT"
+                    f"{name}: looks like a labelmap (areas of whole numbers from {lowest:.0f} to {highest:.0f}), not like a "
+                    "CT; give the CT itself."
                 )
+            if lowest == highest:
+                raise BlankError(f"{name}: all voxels are {lowest:.0f}; export it again, or give another CT.")
             raise InputError(
                 f"{name}: values {lowest:.0f} to {highest:.0f} are not CT numbers in HU (no air); "
                 "give a CT volume with its rescale slope and intercept applied."
