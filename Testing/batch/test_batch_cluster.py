@@ -119,7 +119,7 @@ def test_a_cluster_of_this_machine_notes_what_fails(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no volume")
     assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--scheduler", "local", "--quiet"]) == 1
-    assert "1 cases: 1 failed" in capsys.readouterr().out
+    assert "1 case: 1 failed" in capsys.readouterr().out
     assert "cannot be read as NIfTI" in lines(tmp_path / "out")[-1]["error"]
 
 

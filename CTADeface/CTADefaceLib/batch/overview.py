@@ -59,7 +59,7 @@ border-bottom: 1px solid #ddd; overflow-wrap: anywhere } td.number { text-align:
 {% endfor %}</table>{% endif %}
 <h2>Cases, the worst first</h2>
 <table><tr><th>Case</th><th>Status</th><th>Before and after</th><th>Checks</th><th>What went wrong</th><th>Files</th></tr>
-{% for row in rows %}<tr><td>{{ row.case }}{% if row.released_as %}<br>released as {{ row.released_as }}{% endif %}</td>
+{% for row in rows %}<tr><td>{{ row.case }}{% if row.released_as %}<br>{{ row.released_as }}{% endif %}</td>
 <td{% if row.is_open %} class="bad"{% endif %}>{{ row.status }}
 {% if row.review %}<br>{{ row.review }} by {{ row.by }}{% endif %}</td>
 <td>{% if row.record in pictures %}<img loading="lazy" alt="before and after" src="{{ pictures[row.record] }}">{% endif %}</td>

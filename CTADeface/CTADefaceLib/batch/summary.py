@@ -139,7 +139,7 @@ class Summary:
     def in_short(self) -> str:
         """The number of cases, in all and by status."""
         statuses = sorted(self.by_status, key=lambda status: (*STATUSES, status).index(status))
-        return f"{self.cases} cases: " + ", ".join(f"{self.by_status[status]} {status}" for status in statuses)
+        return f"{_number(self.cases, 'case')}: " + ", ".join(f"{self.by_status[status]} {status}" for status in statuses)
 
     @property
     def checks_in_words(self) -> list[str]:
@@ -164,10 +164,14 @@ class Summary:
             more = f" and {len(self.labelmaps) - MOST_NAMED} more" if len(self.labelmaps) > MOST_NAMED else ""
             lines.append(f"Left out, because their voxels are those of a labelmap: {names}{more}")
         if self.left_out:
-            lines.append(f"{self.left_out} files left out: results of CTADeface, or no CT of a BIDS dataset")
+            lines.append(f"{_number(self.left_out, 'file')} left out: results of CTADeface, or no CT of a BIDS dataset")
         if self.excluded:
-            lines.append(f"{self.excluded} cases not taken: --include and --exclude")
+            lines.append(f"{_number(self.excluded, 'case')} not taken: --include and --exclude")
         return lines
+
+
+def _number(count: int, of_what: str) -> str:
+    return f"{count} {of_what}" + ("" if count == 1 else "s")
 
 
 def _counted(checks: Iterable[Iterable[str]]) -> dict[str, int]:

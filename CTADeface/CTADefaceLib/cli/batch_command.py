@@ -116,7 +116,7 @@ def _dry_run(args: argparse.Namespace, choice: Choice) -> int:
         print(json.dumps(case.as_dict()) if args.json else case.line(), flush=True)
         would, total = would + (case.why_not is None), total + 1
     said = {"would_run": would, "would_not_run": total - would}
-    print(json.dumps({"dry_run": said}) if args.json else f"{would} cases would run, {total - would} would not.", flush=True)
+    print(json.dumps({"dry_run": said}) if args.json else f"Would run: {would}, would not: {total - would}.", flush=True)
     return 0
 
 
