@@ -44,7 +44,8 @@ TEMPLATE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Batch overview</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } th, td { text-align: left; padding: .3em .8em; vertical-align: top;
-border-bottom: 1px solid #ddd; overflow-wrap: anywhere } td.number { text-align: right }
+border-bottom: 1px solid #ddd } .number { text-align: right } .long { overflow-wrap: anywhere; min-width: 12em }
+th { white-space: nowrap } img { max-width: 32em }
 .secret { background: #fdecea; border: 1px solid #c62828; padding: .6em 1em } .bad { color: #c62828 } .doubt { color: #b26a00 }
 </style></head><body>
 <h1>Batch overview</h1>
@@ -59,14 +60,14 @@ border-bottom: 1px solid #ddd; overflow-wrap: anywhere } td.number { text-align:
 {% endfor %}</table>{% endif %}
 <h2>Cases, the worst first</h2>
 <table><tr><th>Case</th><th>Status</th><th>Before and after</th><th>Checks</th><th>What went wrong</th><th>Files</th></tr>
-{% for row in rows %}<tr><td>{{ row.case }}{% if row.released_as %}<br>{{ row.released_as }}{% endif %}</td>
+{% for row in rows %}<tr><td class="long">{{ row.case }}{% if row.released_as %}<br>{{ row.released_as }}{% endif %}</td>
 <td{% if row.is_open %} class="bad"{% endif %}>{{ row.status }}
 {% if row.review %}<br>{{ row.review }} by {{ row.by }}{% endif %}</td>
 <td>{% if row.record in pictures %}<img loading="lazy" alt="before and after" src="{{ pictures[row.record] }}">{% endif %}</td>
 <td>{% for what, style, names in (("fails", "bad", row.blocking), ("let through", "bad", row.overridden),
 ("warns", "doubt", row.warned)) %}{% for name in names %}
 <span class="{{ style }}">{{ what }}: {{ titles.get(name, name) }}</span><br>{% endfor %}{% endfor %}</td>
-<td>{{ row.problem }}</td>
+<td class="long">{{ row.problem }}</td>
 <td>{% for text, path in (("report", row.report), ("record", row.record)) %}{% if path %}
 <a href="{{ link(path) }}">{{ text }}</a><br>{% endif %}{% endfor %}</td></tr>
 {% endfor %}</table>
