@@ -168,6 +168,8 @@ def test_a_blocked_case_waits_for_a_reason_or_a_person(head_file, tmp_path, caps
     reasons = [f"--override={check}=seen by eye" for check in entry["failed_checks"]]
     assert main([*arguments, *reasons]) == 1 and main([*arguments, "--retry-failed", *reasons]) == 0
     assert released(tmp_path / "second") == numbered(1)
+    assert f"Let through by a reason, not reviewed: {entry['failed_checks'][0]} 1" in capsys.readouterr().out
+    assert "let through: " in (tmp_path / "second-hospital-only" / "overview.html").read_text()
 
 
 def test_ctrl_c_leaves_whole_files_and_a_state_that_continues(head_file, tmp_path):

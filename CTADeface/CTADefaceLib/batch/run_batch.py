@@ -29,7 +29,7 @@ from .overview import write_overview
 from .review_queue import REJECTED, item_of
 from .stamp import Stamp
 from .summary import Summary
-from .todo import DEATHS_UNTIL_ALONE, Todo
+from .todo import DEATHS_UNTIL_ALONE, Found, Todo
 
 
 class Engine(Protocol):
@@ -137,11 +137,7 @@ class Batch:
             self._clean_up()
             self._run(found.cases)
             describe_bids(self._where)
-            # The pages are about all that lies in the folder of results, also about cases that are not taken now.
-            everything, of_these = ended(entries), [entries[case.id] for case in found.cases]
-            left_out, excluded = len(found.left_out), len(found.excluded)
-            self._write_overview(Summary.of(everything, left_out, self._manifest.path, excluded), everything)
-            return Summary.of(of_these, left_out, self._manifest.path, excluded)
+            return self._told_in_full(found)
 
     @property
     def _entries(self) -> dict[str, dict]:
@@ -159,8 +155,17 @@ class Batch:
         finally:
             self._engine.close()
 
+    def _told_in_full(self, found: Found) -> Summary:
+        """The ``Summary`` of the cases that were ``found``; the pages are about all that lies in the folder of results."""
+        # People may have reviewed cases meanwhile.
+        entries = self._manifest.read()[1]
+        left_out, excluded = len(found.left_out), len(found.excluded)
+        everything = ended(entries)
+        self._write_overview(Summary.of(everything, left_out, self._manifest.path, excluded), everything)
+        return Summary.of((entries[case.id] for case in found.cases), left_out, self._manifest.path, excluded)
+
     def _write_overview(self, summary: Summary, entries: list[dict]) -> None:
-        """The pages about the whole batch; when they cannot be written, the cases are done all the same."""
+        """Write the pages; when they cannot be written, the cases are done all the same."""
         try:
             write_overview(summary, entries, self._manifest)
         except CTADefaceError as error:
