@@ -107,7 +107,7 @@ def test_only_defaced_volumes_are_released_and_their_names_tell_nobody(finished)
     assert released(folder / "out") == [f"{name}_defaced.nii.gz" for name in heads]
     kept = folder / "out-hospital-only"
     assert sorted(path.name for path in kept.glob("case-*")) == sorted(
-        f"{name}_{what}" for name in heads for what in ("facemask.nii.gz", "record.json", "record.png")
+        f"{name}_{what}" for name in heads for what in ("facemask.nii.gz", "record.json", "record_thumbnail.png")
     )
     assert not list(folder.rglob(STAGING + "*"))
 

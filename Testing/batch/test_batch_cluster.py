@@ -108,7 +108,7 @@ def test_a_worker_that_is_killed_costs_nothing_and_nothing_is_done_twice(source,
     assert sorted(ended(out)) == [f"{name}.nii.gz" for name in NAMES]
     assert sorted(p.name for p in out.iterdir()) == [f"{number}_defaced.nii.gz" for number in NUMBERS]
     kept = out.with_name("out-hospital-only")
-    for what in ("record.json", "record.png", "facemask.nii.gz"):
+    for what in ("record.json", "record_thumbnail.png", "facemask.nii.gz"):
         assert sorted(p.name for p in kept.glob(f"*_{what}")) == [f"{number}_{what}" for number in NUMBERS]
     assert not [p for p in tmp_path.rglob("*") if p.name.startswith(STAGING)]
     # Every line is whole, and each case was handed out once by this process.

@@ -53,7 +53,9 @@ def test_nothing_that_is_released_names_a_patient_and_the_manifest_tells_who_is_
     # A packed file may name the file that was packed.
     assert all(b"smith" not in path.read_bytes() and b"head" not in path.read_bytes() for path in (tmp_path / "out").iterdir())
     kept = sorted(path.name for path in (tmp_path / "out-hospital-only").glob("case-*"))
-    assert kept == [f"case-000{n}_{what}" for n in (1, 2) for what in ("facemask.nii.gz", "record.json", "record.png")]
+    assert kept == [
+        f"case-000{n}_{what}" for n in (1, 2) for what in ("facemask.nii.gz", "record.json", "record_thumbnail.png")
+    ]
     for item in load_queue(tmp_path / "out-hospital-only"):
         number = called(tmp_path)[item.case]
         assert [path.name for path in (*item.outputs, item.mask, item.record)] == [
@@ -71,7 +73,7 @@ def test_nothing_that_is_released_names_a_patient_and_the_manifest_tells_who_is_
     _volume, mask = open_case(first)
     fixed = correct(kept, first, mask.as_mask(), mask.geometry)
     assert (fixed.review, fixed.outputs, fixed.mask) == ("corrected", first.outputs, first.mask)
-    assert fixed.record.name == "case-0001_record_2.json" and (kept / "case-0001_record_2.png").is_file()
+    assert fixed.record.name == "case-0001_record_2.json" and (kept / "case-0001_record_2_thumbnail.png").is_file()
     Manifest(kept / NAME).add({"case": second.case, "outputs": []})
     reject(kept, load_queue(kept)[1])
     assert released(tmp_path) == ["case-0001_defaced.nii.gz", "case-0003_defaced.nii.gz"]

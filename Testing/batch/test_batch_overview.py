@@ -40,7 +40,7 @@ def kept(tmp_path_factory):
     """A hospital's folder with page and table of ``ENTRIES``; one case has a picture."""
     folder = tmp_path_factory.mktemp("overview")
     (folder / "a b").mkdir()
-    (folder / "a b" / "x#1_record.png").write_bytes(b"picture")
+    (folder / "a b" / "x#1_record_thumbnail.png").write_bytes(b"picture")
     write_overview(Summary.of(ENTRIES, 2, folder / NAME, 3), ENTRIES, Manifest(folder / NAME))
     return folder
 
@@ -110,7 +110,7 @@ def test_names_do_nothing_on_the_page_and_nothing_is_loaded_from_elsewhere(kept,
     links = [value for _tag, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
     assert sorted(map(unquote, links)) == [
         "a b/x#1_record.json",
-        "a b/x#1_record.png",
+        "a b/x#1_record_thumbnail.png",
         "a b/x#2_record.html",
         "case-0001_record.json",
     ]

@@ -142,7 +142,7 @@ def merged(entry: dict | None, line: dict) -> dict:
 
 def ended(entries: dict[str, dict]) -> list[dict]:
     """Those of the entries by case that tell what became of it."""
-    return [entry for entry in entries.values() if entry.get("status") in GRAVEST_FIRST]
+    return [entry for entry in entries.values() if entry.get("status") not in (None, STARTED, STOPPED)]
 
 
 def why_left_out(entry: dict) -> str:

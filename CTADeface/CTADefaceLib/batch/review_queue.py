@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..release.record import this_user
-from .manifest import LEFT_OUT, NAME, Manifest, ended, now
+from .manifest import BLOCKED, DONE, FAILED, NAME, Manifest, now
 from .stamp import Stamp
 
 ACCEPTED, CORRECTED, REJECTED = "accepted", "corrected", "rejected"
@@ -50,7 +50,7 @@ def load_queue(manifest: str | Path) -> list[Item]:
     header, entries, _damaged = noted.read()
     if header is None:
         raise InputError(f"{noted.path}: is no manifest of a batch; give the folder <output>-hospital-only.")
-    return [item_of(noted, entry) for entry in ended(entries) if entry["status"] != LEFT_OUT]
+    return [item_of(noted, entry) for entry in entries.values() if entry.get("status") in (*DONE, BLOCKED, FAILED)]
 
 
 def filtered(

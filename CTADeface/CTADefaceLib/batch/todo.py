@@ -13,7 +13,7 @@ from ..files.read import EXTENSIONS
 from .case_kinds import wanted_of_case
 from .choice import Choice, chosen
 from .find import Case, Places, excluded_folders, find_cases, is_bids
-from .manifest import BLOCKED, DONE, FAILED, LEFT_OUT, MASK_ONLY, STARTED, STOPPED, Manifest, why_left_out
+from .manifest import BLOCKED, DONE, LEFT_OUT, MASK_ONLY, STARTED, STOPPED, Manifest, why_left_out
 from .numbering import NUMBERED, numbered_cases
 from .review_queue import REJECTED
 from .stamp import Stamp, has_changed, stamp_of
@@ -138,7 +138,7 @@ def why_not_done(entry: dict) -> str:
     """Why a case that ended has no result, in words."""
     if entry["status"] == LEFT_OUT:
         return f"{LEFT_OUT}: {why_left_out(entry)}"
-    return f"{FAILED if entry['status'] == FAILED else 'blocked by its checks'} before: {entry.get('error')}"
+    return f"{'blocked by its checks' if entry['status'] == BLOCKED else entry['status']} before: {entry.get('error')}"
 
 
 def _wrote_before(entry: dict, stamp: Stamp | None) -> bool:

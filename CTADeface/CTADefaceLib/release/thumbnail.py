@@ -20,8 +20,8 @@ GAP_PIXELS = 2
 
 
 def thumbnail_path(record_path: str | Path) -> Path:
-    """Where the picture of a record lies: "<record>.png" beside it."""
-    return Path(record_path).with_suffix(".png")
+    """Where the picture of a record lies: "<record>_thumbnail.png" beside it."""
+    return Path(record_path).with_name(f"{Path(record_path).stem}_thumbnail.png")
 
 
 def write_thumbnail(outgoing: Outgoing, path: Path) -> None:
