@@ -33,6 +33,14 @@ class InputError(CTADefaceError):
     """
 
 
+class LabelmapError(InputError):
+    """The input is a labelmap (a mask, a segmentation), not a scan."""
+
+
+class BlankError(InputError):
+    """All voxels of the input have one value."""
+
+
 class MaskError(CTADefaceError):
     """The mask is empty, or does not belong to the volume.
 

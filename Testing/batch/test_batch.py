@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -61,8 +62,9 @@ def released(out):
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
 
 
-def expected(names=HEADS):
-    return sorted(f"{name}_defaced.nii.gz" for name in names)
+def numbered(number):
+    """Names of what is released of as many cases."""
+    return [f"case-{place:04d}_defaced.nii.gz" for place in range(1, number + 1)]
 
 
 def lines_of(out, status):
@@ -97,12 +99,15 @@ def test_bad_cases_do_not_stop_the_others_and_the_exit_code_tells(finished):
     assert sorted(case for case, _error in summary["problems"]) == ["empty.nrrd", "one/broken.nii.gz"]
 
 
-def test_the_tree_is_kept_and_only_defaced_volumes_are_in_it(finished):
+def test_only_defaced_volumes_are_released_and_their_names_tell_nobody(finished):
     folder = finished[0]
-    assert released(folder / "out") == expected()
+    known = {case: entry["released_as"] for case, entry in entries(folder / "out").items()}
+    heads = sorted(known[f"{name}.nii.gz"] for name in HEADS)
+    assert len(set(known.values())) == 6 and all(re.fullmatch(r"case-\d{4}", name) for name in known.values())
+    assert released(folder / "out") == [f"{name}_defaced.nii.gz" for name in heads]
     kept = folder / "out-hospital-only"
-    assert sorted(p.relative_to(kept).as_posix() for p in kept.rglob("head_*")) == sorted(
-        f"{place}/head_{what}" for place in ("one", "two", "two/deep/er") for what in ("facemask.nii.gz", "record.json")
+    assert sorted(path.name for path in kept.glob("case-*")) == sorted(
+        f"{name}_{what}" for name in heads for what in ("facemask.nii.gz", "record.json", "record_thumbnail.png")
     )
     assert not list(folder.rglob(STAGING + "*"))
 
@@ -152,7 +157,7 @@ def test_a_blocked_case_waits_for_a_reason_or_a_person(head_file, tmp_path, caps
     tree(tmp_path / "in", head_file, ["head"])
     assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--quiet"]) == 0
     shutil.copytree(tmp_path / "out", tmp_path / "again")
-    (tmp_path / "again" / "head_defaced.nii.gz").rename(tmp_path / "again" / "head.nii.gz")
+    (tmp_path / "again" / "case-0001_defaced.nii.gz").rename(tmp_path / "again" / "head.nii.gz")
     arguments = ["batch", str(tmp_path / "again"), str(tmp_path / "second"), "--quiet"]
     capsys.readouterr()
     assert main(arguments) == 1
@@ -162,7 +167,9 @@ def test_a_blocked_case_waits_for_a_reason_or_a_person(head_file, tmp_path, caps
     assert (tmp_path / "second-hospital-only" / entry["mask"]).is_file()
     reasons = [f"--override={check}=seen by eye" for check in entry["failed_checks"]]
     assert main([*arguments, *reasons]) == 1 and main([*arguments, "--retry-failed", *reasons]) == 0
-    assert released(tmp_path / "second") == ["head_defaced.nii.gz"]
+    assert released(tmp_path / "second") == numbered(1)
+    assert f"Let through by a reason, not reviewed: {entry['failed_checks'][0]} 1" in capsys.readouterr().out
+    assert "let through: " in (tmp_path / "second-hospital-only" / "overview.html").read_text()
 
 
 def test_ctrl_c_leaves_whole_files_and_a_state_that_continues(head_file, tmp_path):
@@ -180,7 +187,7 @@ def test_ctrl_c_leaves_whole_files_and_a_state_that_continues(head_file, tmp_pat
     assert 1 <= len(early) < 8 and not [p for p in tmp_path.rglob("*") if p.name.startswith(STAGING)]
     assert len(lines_of(tmp_path / "out", "stopped")) >= 1
     assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--quiet"]) == 0
-    assert released(tmp_path / "out") == expected(names)
+    assert released(tmp_path / "out") == numbered(len(names))
     assert sorted(lines_of(tmp_path / "out", "defaced")) == sorted(f"{name}.nii.gz" for name in names)
 
 
@@ -197,7 +204,7 @@ def test_killed_at_any_time_nothing_is_lost_and_nothing_is_done_twice(head_file,
         for name in released(out):
             read_volume(out / name)
     assert main(["batch", str(tmp_path / "in"), str(out), "--quiet"]) == 0
-    assert released(out) == expected(names)
+    assert released(out) == numbered(len(names))
     assert sorted(lines_of(out, "defaced")) == sorted(f"{name}.nii.gz" for name in names)
     assert not [p for p in tmp_path.rglob("*") if p.name.startswith(STAGING)]
 
@@ -223,10 +230,10 @@ def test_a_case_that_kills_the_program_again_and_again_is_left_at_last(head_file
 def test_results_of_others_are_not_replaced(head_file, tmp_path):
     tree(tmp_path / "in", head_file, ["a"])
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "a_defaced.nii.gz").write_bytes(b"mine")
+    (tmp_path / "out" / "case-0001_defaced.nii.gz").write_bytes(b"mine")
     summary = run_batch(tmp_path / "in", tmp_path / "out", Options())
     assert "exists already" in summary.problems[0][1]
-    assert (tmp_path / "out" / "a_defaced.nii.gz").read_bytes() == b"mine"
+    assert (tmp_path / "out" / "case-0001_defaced.nii.gz").read_bytes() == b"mine"
 
 
 def test_twins_and_bids(head_file, small_cranium, tmp_path):
@@ -377,5 +384,5 @@ def test_outputs_are_those_of_single_runs(finished, head_file, tmp_path):
     """Overlapping changes nothing: the same voxels as ``run`` writes."""
     assert main(["run", str(head_file), "-o", str(tmp_path / "out"), "--quiet"]) == 0
     single = read_volume(tmp_path / "out" / "head_defaced.nii.gz").stored
-    for name in expected():
+    for name in released(finished[0] / "out"):
         assert np.array_equal(read_volume(finished[0] / "out" / name).stored, single)

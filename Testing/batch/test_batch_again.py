@@ -64,7 +64,7 @@ def test_what_was_released_stays_known_when_the_next_run_fails_or_is_killed(batc
     lines = (tmp_path / "out-hospital-only" / NAME).read_bytes().splitlines(keepends=True)
     (tmp_path / "out-hospital-only" / NAME).write_bytes(b"".join(lines[:-1]))
     entry = Manifest(tmp_path / "out-hospital-only" / NAME).read()[1]["a.nii.gz"]
-    assert entry["status"] == "started" and entry["outputs"] == ["../out/a_defaced.nii.gz"]
+    assert entry["status"] == "started" and entry["outputs"] == ["../out/case-0001_defaced.nii.gz"]
 
 
 def test_a_replaced_input_is_done_again_where_that_is_allowed(batch, tmp_path):
@@ -113,7 +113,7 @@ def test_after_the_masks_the_volumes_are_still_to_be_done(batch, tmp_path):
         assert batch(mask_only=True).by_status == {"mask only": 1}
     with pytest.raises(InputError, match="nothing to accept"):
         mark(tmp_path / "out-hospital-only", item(tmp_path), "accepted")
-    theirs = tmp_path / "out" / "a_defaced.nii.gz"
+    theirs = tmp_path / "out" / "case-0001_defaced.nii.gz"
     theirs.parent.mkdir()
     theirs.write_bytes(b"not ours")
     assert "exists already" in batch().problems[0][1] and theirs.read_bytes() == b"not ours"

@@ -21,6 +21,7 @@ pytest.importorskip("distributed", reason="needs the extra 'cluster'")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 
 NAMES = [f"case{number:02d}" for number in range(9)]
+NUMBERS = [f"case-{number:04d}" for number in range(1, 10)]
 
 
 @pytest.fixture
@@ -105,10 +106,10 @@ def test_a_worker_that_is_killed_costs_nothing_and_nothing_is_done_twice(source,
     assert code == 0, capsys.readouterr()
     assert first.returncode == -signal.SIGKILL and 2 <= killed[0] < len(NAMES) - 1
     assert sorted(ended(out)) == [f"{name}.nii.gz" for name in NAMES]
-    assert sorted(p.name for p in out.iterdir()) == [f"{name}_defaced.nii.gz" for name in NAMES]
+    assert sorted(p.name for p in out.iterdir()) == [f"{number}_defaced.nii.gz" for number in NUMBERS]
     kept = out.with_name("out-hospital-only")
-    for what in ("record.json", "facemask.nii.gz"):
-        assert sorted(p.name for p in kept.glob(f"*_{what}")) == [f"{name}_{what}" for name in NAMES]
+    for what in ("record.json", "record_thumbnail.png", "facemask.nii.gz"):
+        assert sorted(p.name for p in kept.glob(f"*_{what}")) == [f"{number}_{what}" for number in NUMBERS]
     assert not [p for p in tmp_path.rglob("*") if p.name.startswith(STAGING)]
     # Every line is whole, and each case was handed out once by this process.
     assert len(lines(out)) == 1 + 2 * len(NAMES)
@@ -118,7 +119,7 @@ def test_a_cluster_of_this_machine_notes_what_fails(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no volume")
     assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--scheduler", "local", "--quiet"]) == 1
-    assert "1 cases: 1 failed" in capsys.readouterr().out
+    assert "1 case: 1 failed" in capsys.readouterr().out
     assert "cannot be read as NIfTI" in lines(tmp_path / "out")[-1]["error"]
 
 
@@ -152,4 +153,4 @@ def test_a_scheduler_that_dies_leaves_a_state_that_continues_here(source, start,
     killer.join()
     assert "the same command continues" in capsys.readouterr().err
     assert main(["batch", str(source), str(out), "--quiet"]) == 0
-    assert sorted(p.name for p in out.iterdir()) == [f"{name}_defaced.nii.gz" for name in NAMES[:3]]
+    assert sorted(p.name for p in out.iterdir()) == [f"{number}_defaced.nii.gz" for number in NUMBERS[:3]]

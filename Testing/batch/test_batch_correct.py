@@ -44,7 +44,7 @@ def test_a_corrected_mask_is_defaced_anew_and_the_record_tells_the_edits(manifes
     fixed = correct(manifest, item, mask, before.geometry, by="reader 1")
     assert fixed.review == "corrected" and fixed.outputs == item.outputs
     assert np.array_equal(read_volume(fixed.mask).stored > 0, mask)
-    assert np.array_equal(read_volume(fixed.mask.with_name("head_facemask_model.nii.gz")).stored, before.stored)
+    assert np.array_equal(read_volume(fixed.mask.with_name("case-0001_facemask_model.nii.gz")).stored, before.stored)
     record, first = record_of(fixed), record_of(item)
     assert record["mask"]["edits"]["added_voxels"] == mask.sum() - (before.stored > 0).sum() > 0
     assert record["model"] == first["model"] is not None and fixed.record != item.record
@@ -55,7 +55,7 @@ def test_a_corrected_mask_is_defaced_anew_and_the_record_tells_the_edits(manifes
 
 def test_a_second_correction_is_still_measured_against_the_models_mask(manifest):
     item = item_of(manifest, "a/head.nii.gz")
-    model = read_volume(item.mask.with_name("head_facemask_model.nii.gz"))
+    model = read_volume(item.mask.with_name("case-0001_facemask_model.nii.gz"))
     again = correct(manifest, item, model.stored > 0, model.geometry)
     assert record_of(again)["mask"]["edits"]["edited"] is False
 

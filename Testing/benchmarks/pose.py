@@ -98,7 +98,9 @@ def main(argv=None):
             )
         part = [row for row in rows if row["field"] == field]
         good = [row["degrees"] <= MOST_DEGREES and row["mm"] <= MOST_MM for row in part]
-        bars.append(Bar(f"{field}: share within {MOST_DEGREES:g} degrees and {MOST_MM:g} mm", float(np.mean(good)), ">=", LEAST_SHARE))
+        bars.append(
+            Bar(f"{field}: share within {MOST_DEGREES:g} degrees and {MOST_MM:g} mm", float(np.mean(good)), ">=", LEAST_SHARE)
+        )
     for row in rows:
         if row["degrees"] > MOST_DEGREES or row["mm"] > MOST_MM:
             print("OFF", row)

@@ -4,6 +4,7 @@
 an undisturbed run. Linux: the command runs in a forked child.
 """
 
+import csv
 import errno
 import gzip
 import hashlib
@@ -179,6 +180,9 @@ def _content(path):
         return _last_statuses(path)
     if path.suffix == ".json":
         return _timeless(json.loads(path.read_text()))
+    if path.suffix == ".csv":
+        with open(path, newline="", encoding="utf-8") as table:
+            return [{key: row[key] for key in row if key not in ("seconds", "time")} for row in csv.DictReader(table)]
     if path.suffix == ".html":
         return path.read_text().count("</html>")
     content = path.read_bytes()

@@ -142,8 +142,8 @@ def test_a_batch_of_files_studies_and_bids_gives_nothing_but_volumes(scan, tmp_p
     (tree / "a" / "head.nii.gz").write_bytes(scan[0].read_bytes())
     mask = Options(mask=scan[1])
     assert run_batch(tree, tmp_path / "out", mask).complete
-    assert names(tmp_path / "out") == ["a/head_defaced.nii.gz"]
-    assert "a/head_facemask.nii.gz" in names(tmp_path / "out-hospital-only")
+    assert names(tmp_path / "out") == ["case-0001_defaced.nii.gz"]
+    assert "case-0001_facemask.nii.gz" in names(tmp_path / "out-hospital-only")
     maker.write_series(tmp_path / "studies" / "one", maker.sparse())
     assert run_batch(tmp_path / "studies", tmp_path / "dicom", mask).complete
     assert all(name.startswith("study_0001/series_01/") and name.endswith(".dcm") for name in names(tmp_path / "dicom"))

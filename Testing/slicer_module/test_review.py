@@ -20,7 +20,7 @@ def finished(small_cranium, tmp_path_factory):
     (folder / "in").mkdir()
     for name in ("a", "b", "c"):
         sitk.WriteImage(small_cranium, str(folder / "in" / f"{name}.nii.gz"))
-    sitk.WriteImage(sitk.Cast(small_cranium > 0, sitk.sitkUInt8), str(folder / "in" / "d.nii.gz"))
+    sitk.WriteImage(small_cranium + 2000, str(folder / "in" / "d.nii.gz"))
     main(["batch", str(folder / "in"), str(folder / "out"), "--quiet"])
     return folder
 
@@ -54,7 +54,7 @@ def test_the_first_open_case_comes_with_mask_checks_and_preview(panel, finished)
     source = read_volume(finished / "in" / "a.nii.gz")
     assert panel.volume.GetName() == "a.nii.gz" and "0 of 4 reviewed" in panel.ui.reviewLabel.text
     assert np.array_equal(slicer.util.arrayFromVolume(panel.volume), source.to_hu(source.stored))
-    mask = read_volume(finished / "out-hospital-only" / "a_facemask.nii.gz").stored > 0
+    mask = read_volume(finished / "out-hospital-only" / "case-0001_facemask.nii.gz").stored > 0
     assert np.array_equal(panel.logic.faceMask(panel.volume), mask)
     assert panel.ui.checksTable.rowCount >= 16
     panel.ui.defacedButton.click()
@@ -87,7 +87,7 @@ def test_only_one_case_is_in_the_scene(panel):
 
 def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, finished):
     out = finished / "out"
-    before = (out / "b_defaced.nii.gz").read_bytes()
+    before = (out / "case-0002_defaced.nii.gz").read_bytes()
     panel.ui.acceptButton.click()
     assert reviews(finished)["a.nii.gz"] == "accepted" and panel.volume.GetName() == "b.nii.gz"
     panel.logic.growMask(panel.volume, panel.segmentation, 1.0)
@@ -96,13 +96,13 @@ def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, fi
     assert "edited" in host.dialogs.pop().text and reviews(finished)["b.nii.gz"] is None
     panel.ui.correctButton.click()
     assert not host.dialogs and reviews(finished)["b.nii.gz"] == "corrected"
-    assert (out / "b_defaced.nii.gz").read_bytes() != before
-    record = json.loads(sorted((finished / "out-hospital-only").glob("b_record*.json"))[-1].read_text())
+    assert (out / "case-0002_defaced.nii.gz").read_bytes() != before
+    record = json.loads(sorted((finished / "out-hospital-only").glob("case-0002_record*.json"))[-1].read_text())
     assert record["mask"]["edits"]["edited"] and record["model"]["name"]
     assert panel.volume.GetName() == "c.nii.gz"
     host.answers.append(True)
     panel.ui.rejectButton.click()
-    assert reviews(finished)["c.nii.gz"] == "rejected" and not (out / "c_defaced.nii.gz").exists()
+    assert reviews(finished)["c.nii.gz"] == "rejected" and not (out / "case-0003_defaced.nii.gz").exists()
     assert (finished / "in" / "c.nii.gz").exists() and "3 of 4 reviewed" in panel.ui.reviewLabel.text
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases.options import Options
-from ..cases.result import Result, failure
+from ..cases.result import LEFT_OUT, Result, failure
 from ..cases.volume_file import deface_file
-from ..errors import Cancelled, CTADefaceError
+from ..errors import BlankError, Cancelled, CTADefaceError, LabelmapError
 from ..files.publish import output_paths
 from ..network.host import Networks
 from .find import Case, Places
+from .numbering import may_be_labelmap
 from .overlap import Lane
 
 Warn = Callable[[str], None]
@@ -34,7 +35,7 @@ def _run_file(source: Path, folder: Path, options: Options, progress: Lane, warn
 
 def _wanted_of_file(source: Path, folder: Path, options: Options) -> list[Path]:
     assert options.masks is not None, "as arguments_of_case gives it"
-    defaced, mask = output_paths(source, folder, options.naming)
+    defaced, mask = output_paths(source, folder, options.naming, options.called)
     mask = Path(options.masks) / mask.name
     return [mask] if options.mask_only else [defaced, mask]
 
@@ -66,9 +67,20 @@ def run_case(
     except Cancelled:
         raise
     except (CTADefaceError, MemoryError) as error:
-        return [failure(case.id, error)]
+        reason = why_labelmap(error, case)
+        return [Result(case.id, LEFT_OUT, reason=reason) if reason else failure(case.id, error)]
     finally:
         lane.leave()
+
+
+def why_labelmap(error: BaseException, case: Case) -> str | None:
+    """Why an error about the input of a case means that it is a labelmap, which a batch leaves out; None for other errors."""
+    if isinstance(error, LabelmapError):
+        return "looks like a labelmap"
+    # A scan may be blank because its export failed, so that its name has to speak for a labelmap too.
+    if isinstance(error, BlankError) and may_be_labelmap(case.id):
+        return "looks like an empty labelmap"
+    return None
 
 
 def wanted_of_case(case: Case, where: Places, options: Options) -> list[Path]:
@@ -84,9 +96,11 @@ def arguments_of_case(case: Case, where: Places, options: Options) -> tuple[Path
     options = replace(
         options,
         naming=case.naming,
+        called=case.called,
         release=str(where.target),
         records=str(kept),
         masks=str(masks),
         patients=str(where.hospital),
+        thumbnail=True,
     )
     return where.source / case.id, where.target / case.folder, options

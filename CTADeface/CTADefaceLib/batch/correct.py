@@ -25,6 +25,7 @@ from ..voxels.volume import Geometry, Volume
 from .case_kinds import arguments_of_case
 from .find import Case, Places, find_case, is_bids, places
 from .manifest import Manifest
+from .numbering import RELEASED_AS
 from .pseudonyms import options_of_batch
 from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
 from .stamp import stamp_of
@@ -68,7 +69,8 @@ def correct(
         **{key: value for key, value in how.items() if value is not None},
         **(_headers_as_before(item, noted, where) if item.kind == "dicom" else {}),
     )
-    case = _study(item, noted) if item.kind == "dicom" else find_case(where, item.case)
+    entry = noted.read()[1][item.case]
+    case = _study(item, entry) if item.kind == "dicom" else find_case(where, item.case, entry.get(RELEASED_AS))
     source, target, options = arguments_of_case(case, where, wanted)
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
@@ -136,10 +138,10 @@ def _headers_as_before(item: Item, manifest: Manifest, where: Places) -> dict[st
     return options
 
 
-def _study(item: Item, manifest: Manifest) -> Case:
+def _study(item: Item, entry: dict) -> Case:
     if item.mask is None or not item.mask.is_file():
         raise InputError(f"{item.case}: has no mask yet that could be corrected; run this study by itself.")
-    folder = manifest.read()[1][item.case]["folder"]
+    folder = entry["folder"]
     return Case(item.case, folder, folder, kind="dicom")
 
 
@@ -180,10 +182,12 @@ def reject(manifest: str | Path, item: Item, by: str | None = None) -> Item:
 
 def _lying_there(manifest: Manifest, item: Item) -> list[Path]:
     """All that lies where the results of a case go, also what is not noted, as after a correction that was killed."""
-    where = batch_of(manifest)[0]
+    where, entry = batch_of(manifest)[0], manifest.read()[1][item.case]
     if item.kind == "dicom":
-        folder = where.target / manifest.read()[1][item.case]["folder"]
+        folder = where.target / entry["folder"]
         return sorted(folder.iterdir()) if folder.is_dir() else []
+    if RELEASED_AS in entry:
+        return [output_paths(item.input, where.target, called=entry[RELEASED_AS])[0]]
     naming = "bids" if is_bids(where.source) else "plain"
     return [output_paths(item.input, where.target / Path(item.case).parent, naming)[0]]
 

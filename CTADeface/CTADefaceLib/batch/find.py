@@ -24,8 +24,8 @@ OURS = re.compile(r"(_defaced|_facemask|_desc-defaced_[a-z]+|_desc-face[a-z]*_ma
 @dataclass(frozen=True, slots=True)
 class Case:
     """One thing to deface. ``id`` its path relative to the input folder, with '/'; ``folder`` the one of its results,
-    relative to the output folder; ``kept`` the folder of its record, relative to the hospital's folder; ``naming`` as for
-    ``output_paths``; ``kind`` 'file' or 'dicom' (see ``case_kinds.KINDS``).
+    relative to the output folder; ``kept`` the folder of its record, relative to the hospital's folder; ``naming`` and
+    ``called`` as for ``output_paths``; ``kind`` 'file' or 'dicom' (see ``case_kinds.KINDS``).
     """
 
     id: str
@@ -33,6 +33,7 @@ class Case:
     kept: str
     naming: str = "plain"
     kind: str = "file"
+    called: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,13 @@ def excluded_folders(where: Places, others: Iterable[str | Path] = ()) -> set[Pa
     return {folder for folder in (where.target, where.hospital, *map(_resolved, others)) if folder != where.source}
 
 
-def find_case(where: Places, name: str) -> Case:
-    """The case whose ``id`` is ``name``. Raises: InputError when its file is gone."""
+def find_case(where: Places, name: str, called: str | None = None) -> Case:
+    """The case whose ``id`` is ``name``; ``called``: its number, if it has one. Raises: InputError when its file is gone."""
     path = where.source / name
     if not path.is_file():
         raise InputError(f"{path}: is gone; put the original back to correct this case.")
+    if called is not None:
+        return Case(name, ".", ".", called=called)
     stem = split_extension(path)[0].lower()
     twins = [other for other in _files(path.parent, set(path.parent.iterdir())) if split_extension(other)[0].lower() == stem]
     return _case(path, where.source, is_bids(where.source), len(twins) > 1)

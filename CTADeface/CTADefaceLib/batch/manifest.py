@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import overload
 
-from ..cases.result import Result
+from ..cases.result import LEFT_OUT, Result
 from ..errors import InputError, OutputError
 from ..files.append import append
 from ..files.lock import lock
@@ -26,6 +26,7 @@ VERSION = 1
 STARTED, STOPPED, FAILED, BLOCKED = "started", "stopped", "failed", "blocked"
 DEFACED, MASK_ONLY = "defaced", "mask only"
 DONE = (DEFACED, MASK_ONLY)
+GRAVEST_FIRST = (FAILED, BLOCKED, DEFACED, MASK_ONLY, LEFT_OUT)
 
 
 def now() -> str:
@@ -131,13 +132,23 @@ def merged(entry: dict | None, line: dict) -> dict:
     return {**line, "attempts": attempts}
 
 
+def ended(entries: dict[str, dict]) -> list[dict]:
+    """Those of the entries by case that tell what became of it."""
+    return [entry for entry in entries.values() if entry.get("status") not in (None, STARTED, STOPPED)]
+
+
+def why_left_out(entry: dict) -> str:
+    """The reason in the entry of a case that was left out."""
+    return "; ".join(text.removeprefix(f"{entry['case']}: ") for text in entry.get("not_defaced", ()))
+
+
 def facts_of(results: list[Result], relative: Callable[[str | Path | None], str | None]) -> dict:
     """The facts in a manifest's line about a case that ended with these ``Result``s.
 
     Where there are several (series), the gravest status counts, and mask, record and report are those of the gravest
     result that has a mask, for the person who reviews it.
     """
-    gravest = sorted(results, key=lambda result: (FAILED, BLOCKED, DEFACED, MASK_ONLY, result.status).index(result.status))
+    gravest = sorted(results, key=lambda result: (*GRAVEST_FIRST, result.status).index(result.status))
     shown = next((result for result in gravest if result.mask), gravest[0])
     made = [result for result in results if result.defaced]
     return {

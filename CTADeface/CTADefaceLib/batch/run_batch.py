@@ -11,29 +11,26 @@ from typing import Protocol
 
 from ..cases.options import Options
 from ..cases.result import Result, failure
-from ..errors import Cancelled, CTADefaceError, InputError, OutputError
+from ..errors import Cancelled, CTADefaceError, OutputError
 from ..files.journal import recover
 from ..files.private import private_folder
-from ..files.publish import refuse_existing
-from ..files.read import EXTENSIONS
-from ..models.store import find_model
 from ..network.host import NetworksHere
 from ..progress import Report
 from .batch_progress import BatchProgress
-from .case_kinds import run_case, wanted_of_case
+from .case_kinds import run_case
+from .choice import EVERYTHING, Choice
 from .correct import reject
-from .find import Case, Places, describe_bids, excluded_folders, find_cases, is_bids, places
-from .manifest import BLOCKED, DONE, MASK_ONLY, NAME, STARTED, STOPPED, VERSION, Manifest, facts_of, merged, now
+from .find import Case, Places, describe_bids, places
+from .manifest import NAME, STARTED, STOPPED, VERSION, Manifest, ended, facts_of, merged, now
+from .numbering import RELEASED_AS
+from .one_kind import names_of, require_same, what_it_is
 from .overlap import LANES, Lane
-from .pseudonyms import FINGERPRINT, GIVEN, of_batch
+from .overview import write_overview
+from .pseudonyms import of_batch
 from .review_queue import REJECTED, item_of
-from .stamp import Stamp, has_changed, stamp_of
-from .studies import find_studies, study_cases
+from .stamp import Stamp
 from .summary import Summary
-
-# Cases during which the program died run last; after two deaths such a case runs alone, after three not at all. A case
-# that kills the program again and again must neither stop every later run nor end the cases beside it.
-DEATHS_UNTIL_ALONE, MOST_DEATHS = 2, 3
+from .todo import DEATHS_UNTIL_ALONE, Found, Todo
 
 
 class Engine(Protocol):
@@ -95,7 +92,8 @@ class Batch:
 
     Parameters: ``source``, ``target`` the folders of the cases and of the results; ``retry_failed`` also runs what failed
     or was blocked; ``engine`` runs the cases (None: ``Here``); ``show`` is called with each ``Report``; ``told`` with the
-    manifest's entry of each case that ended; ``warn`` with each one-sentence warning.
+    manifest's entry of each case that ended; ``warn`` with each one-sentence warning; ``choice`` says which cases are taken,
+    and what their results are called.
     Raises: InputError, OutputError when the batch cannot begin.
     """
 
@@ -109,17 +107,18 @@ class Batch:
         show: Callable[[Report], None] | None = None,
         told: Callable[[dict], None] = lambda entry: None,
         warn: Callable[[str], None] = lambda text: None,
+        choice: Choice = EVERYTHING,
     ) -> None:
         options.require_sound()
         self._where = places(source, target, options.records, options.masks)
         if options.pseudonym_key:
             # Workers may run elsewhere.
             options = replace(options, pseudonym_key=str(Path(options.pseudonym_key).resolve()))
-        self._options, self._retry = options, retry_failed
+        self._options, self._retry, self._choice = options, retry_failed, choice
         self._engine: Engine = engine or Here()
         self._show, self._told, self._warn = show, told, warn
         self._manifest = Manifest(self._where.hospital / NAME)
-        self._entries: dict[str, dict] = {}
+        self._todo = Todo(self._where, options, self._manifest, retry_failed, self._engine.shared)
         self._running: dict[Future[list[Result]], tuple[Case, Stamp | None]] = {}
         self._stopping = False
 
@@ -133,41 +132,52 @@ class Batch:
                 _make_private(folder, self._where.target)
         with self._manifest.locked():
             header, entries, damaged = self._manifest.read()
-            cases, left_out = self._find(entries)
-            self._begin(header)
+            self._todo.entries = entries
+            names = names_of(self._where, header, self._choice.names)
+            found = self._todo.find(self._choice, names, self._warn)
+            self._begin(header, names)
             if damaged:
                 self._warn(f"{self._manifest.path}: {damaged} damaged lines were left out; their cases run again.")
-            self._clean_up(entries)
-            self._entries = entries
-            self._progress = BatchProgress(self._show)
-            todo = sorted((case for case in cases if self._is_open(case)), key=self._deaths)
-            for case in todo:
-                self._progress.expect(case.id, self._size(case))
-            self._progress.already(len(cases) - len(todo))
-            try:
-                self._work(iter(todo))
-            finally:
-                self._engine.close()
+            self._clean_up()
+            self._run(found.cases)
             describe_bids(self._where)
-            return Summary.of([self._entries[case.id] for case in cases], len(left_out), self._manifest.path)
+            return self._told_in_full(found)
 
-    def _find(self, entries: dict[str, dict]) -> tuple[list[Case], list[Path]]:
-        """(cases, files left out). Raises: InputError when there is no case at all."""
-        where, others = self._where, [self._options.masks] if self._options.masks else []
-        cases, left_out = find_cases(where, others)
-        if not is_bids(where.source):
-            studies = find_studies(where.source, excluded_folders(where, others))
-            cases += study_cases(where.source, studies, entries, self._warn)
-        if not cases:
-            raise InputError(
-                f"{where.source}: holds no volume file ({', '.join(EXTENSIONS)}; in a BIDS dataset only *_ct) "
-                "and no DICOM; give the folder of the cases."
-            )
-        return cases, left_out
+    @property
+    def _entries(self) -> dict[str, dict]:
+        return self._todo.entries
 
-    def _clean_up(self, entries: dict[str, dict]) -> None:
+    def _run(self, cases: list[Case]) -> None:
+        """Run those of ``cases`` that are open."""
+        self._progress = BatchProgress(self._show)
+        todo = sorted((case for case in cases if self._todo.why_not(case) is None), key=self._todo.deaths)
+        for case in todo:
+            self._progress.expect(case.id, self._todo.size(case))
+        self._progress.already(len(cases) - len(todo))
+        try:
+            self._work(iter(todo))
+        finally:
+            self._engine.close()
+
+    def _told_in_full(self, found: Found) -> Summary:
+        """The ``Summary`` of the cases that were ``found``; the pages are about all that lies in the folder of results."""
+        # People may have reviewed cases meanwhile.
+        entries = self._manifest.read()[1]
+        left_out, excluded = len(found.left_out), len(found.excluded)
+        everything = ended(entries)
+        self._write_overview(Summary.of(everything, left_out, self._manifest.path, excluded), everything)
+        return Summary.of((entries[case.id] for case in found.cases), left_out, self._manifest.path, excluded)
+
+    def _write_overview(self, summary: Summary, entries: list[dict]) -> None:
+        """Write the pages; when they cannot be written, the cases are done all the same."""
+        try:
+            write_overview(summary, entries, self._manifest)
+        except CTADefaceError as error:
+            self._warn(str(error))
+
+    def _clean_up(self) -> None:
         """Undo what a killed run had begun, also for cases that will not run again, and finish a rejection that was killed."""
-        for entry in entries.values():
+        for entry in self._entries.values():
             if entry.get("review") == REJECTED and entry.get("outputs"):
                 reject(self._manifest.path, item_of(self._manifest, entry), entry.get("by"))
             if entry.get("status") == STARTED:
@@ -175,62 +185,15 @@ class Batch:
                 for folder in {name.parent, name, Path(entry.get("folder", "."))}:
                     recover(self._where.hospital / folder)
 
-    def _begin(self, header: dict | None) -> None:
+    def _begin(self, header: dict | None, names: str) -> None:
         """Write the first line of the manifest, or refuse to mix two batches in one folder."""
-        batch = self._what_it_is() | of_batch(self._options, self._where, self._manifest, header)
-        if header is None:
-            self._manifest.add(
-                {"manifest": VERSION, "time": now(), **batch, "output": self._manifest.relative(self._where.target)}
-            )
+        what = what_it_is(self._where, self._options, self._manifest, names)
+        what |= of_batch(self._options, self._where, self._manifest, header)
+        if header is not None:
+            require_same(self._where, header, what, self._retry)
             return
-        for key, value in batch.items():
-            # Manifests of earlier versions lack some of these.
-            before = header.get(key, value)
-            if before != value and key != GIVEN and not (key == "model" and self._retry):
-                retry = ", or give --retry-failed to run the failed and blocked cases with it" if key == "model" else ""
-                raise InputError(
-                    f"{self._where.target}: holds a batch with {_said(key, before)}, not with "
-                    f"{_said(key, value)}; choose another output folder{retry}."
-                )
-
-    def _what_it_is(self) -> dict[str, object]:
-        """What all results of one batch must have in common, as it stands in the first line of its manifest."""
-        options = self._options
-        what: dict[str, object] = {"input": self._manifest.relative(self._where.source), "fill": options.fill}
-        what |= {"deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private, "ears": options.ears}
-        return what if options.mask else {**what, "model": find_model(options.model).name}
-
-    def _is_open(self, case: Case) -> bool:
-        """Is the case still to be run?"""
-        entry = self._entries.get(case.id)
-        if entry is None or entry["status"] in (STARTED, STOPPED):
-            return True
-        if has_changed(entry.get("stamp"), self._stamp(case)):
-            # The person decided about another input; but a rejected case comes back only on demand.
-            return entry.get("review") != REJECTED or self._retry
-        if entry.get("review"):
-            return False
-        if entry["status"] == MASK_ONLY and not self._options.mask_only:
-            # The masks were made first, now the volumes are wanted.
-            return True
-        if entry["status"] in DONE:
-            return not self._has_results(entry)
-        return self._retry
-
-    def _deaths(self, case: Case) -> int:
-        """How often this program died while it ran the case; on a cluster, the scheduler counts that."""
-        entry = self._entries.get(case.id) or {}
-        return entry["attempts"] if entry.get("status") == STARTED and not self._engine.shared else 0
-
-    def _has_results(self, entry: dict) -> bool:
-        kept = entry["outputs"] or [entry["mask"]]
-        return all(self._manifest.resolved(path).exists() for path in kept)
-
-    def _stamp(self, case: Case) -> Stamp | None:
-        return stamp_of(self._where.source / case.id)
-
-    def _size(self, case: Case) -> int:
-        return int((self._stamp(case) or [0])[0]) + 1
+        output = self._manifest.relative(self._where.target)
+        self._manifest.add({"manifest": VERSION, "time": now(), **what, "output": output})
 
     def _work(self, todo: Iterator[Case]) -> None:
         """Keep the engine busy, with few cases at a time, until all are done."""
@@ -254,37 +217,24 @@ class Batch:
         """Hand a case to the engine, or note why it is not run."""
         entry = self._entries.get(case.id) or {}
         # Before the run, so that a change of the input during the run counts as one.
-        stamp = self._stamp(case)
-        deaths = self._deaths(case)
-        if deaths >= MOST_DEATHS and not self._retry:
-            self._set_aside(case, deaths, stamp)
-            return
-        options = replace(self._options, overwrite=self._options.overwrite or _wrote_before(entry, stamp))
+        stamp = self._todo.stamp(case)
+        deaths = self._todo.deaths(case)
         try:
-            self._make_room(case, entry, options)
+            self._todo.require_alive(case)
+        except CTADefaceError as error:
+            self._note(case, [failure(case.id, error)], stamp)
+            return
+        try:
+            options, old_mask = self._todo.require_room(case)
         except CTADefaceError as error:
             # The results that lie there are still those of the input as it was before.
             self._note(case, [failure(case.id, error)], entry.get("stamp") or stamp)
             return
+        if old_mask is not None:
+            old_mask.unlink(missing_ok=True)
         if deaths >= DEATHS_UNTIL_ALONE:
             self._collect_all()
         self._hand_out(case, options, stamp)
-
-    def _set_aside(self, case: Case, deaths: int, stamp: Stamp | None) -> None:
-        """Note a case as failed during which the program died too often."""
-        self._note(
-            case,
-            [
-                failure(
-                    case.id,
-                    CTADefaceError(
-                        f"{case.id}: the program died {deaths} times while it was under way, so that it is set aside; give "
-                        "--retry-failed to try it again, or try it by itself with cta-deface run."
-                    ),
-                )
-            ],
-            stamp,
-        )
 
     def _hand_out(self, case: Case, options: Options, stamp: Stamp | None) -> None:
         """Note a case as started, and give it to the engine."""
@@ -293,17 +243,6 @@ class Batch:
         options = replace(options, overwrite=options.overwrite or self._engine.shared)
         future = self._engine.submit(case, self._where, options, self._progress.of(case.id), self._warn)
         self._running[future] = case, stamp
-
-    def _make_room(self, case: Case, entry: dict, options: Options) -> None:
-        """Remove the mask that was kept for a blocked case; refuse what others have written. Raises: OutputError."""
-        wanted = wanted_of_case(case, self._where, options)
-        mask: Path | None = self._manifest.resolved(entry.get("mask"))
-        if entry.get("status") == BLOCKED and mask is not None and mask in wanted:
-            mask.unlink(missing_ok=True)
-        if entry.get("status") == MASK_ONLY:
-            # The earlier run has written nothing but the mask.
-            refuse_existing([path for path in wanted if path != mask], self._options.overwrite)
-        refuse_existing(wanted, options.overwrite)
 
     def _add(self, case: Case, status: str, **facts: object) -> dict:
         line = {
@@ -317,6 +256,8 @@ class Batch:
         }
         if case.kind == "dicom":
             line["folder"] = case.folder
+        if case.called is not None:
+            line[RELEASED_AS] = case.called
         self._manifest.add(line)
         return line
 
@@ -354,17 +295,6 @@ class Batch:
         self._told(line)
 
 
-def _wrote_before(entry: dict, stamp: Stamp | None) -> bool:
-    """Did an earlier run write what lies where the results of a case go?
-
-    After a killed or stopped run, yes; after a finished one, as long as its input is still the same.
-    """
-    if entry.get("status") in (STARTED, STOPPED):
-        return True
-    has_written = entry.get("status") in DONE or bool(entry.get("outputs"))
-    return has_written and not has_changed(entry.get("stamp"), stamp)
-
-
 def _make_private(folder: str | Path, target: Path) -> None:
     try:
         private_folder(folder, target)
@@ -372,20 +302,6 @@ def _make_private(folder: str | Path, target: Path) -> None:
         raise OutputError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder for records and masks."
         ) from None
-
-
-def _said(key: str, value: object) -> str:
-    if key == "deidentify_headers":
-        return "headers cleaned" if value else "headers kept"
-    if key == "keep_private":
-        return "private elements kept" if value else "private elements removed"
-    if key == "ears":
-        return "ears removed" if value else "ears kept"
-    if key == "shift_dates":
-        return "dates moved" if value else "dates removed"
-    if key == FINGERPRINT:
-        return f"pseudonyms of the key {value}"
-    return f"{key} {value}"
 
 
 def run_batch(
@@ -397,8 +313,9 @@ def run_batch(
     show: Callable[[Report], None] | None = None,
     told: Callable[[dict], None] = lambda entry: None,
     warn: Callable[[str], None] = lambda text: None,
+    choice: Choice = EVERYTHING,
 ) -> Summary:
     """Run a ``Batch``; its ``Summary``, with the seconds that it took. Raises: as ``Batch`` and its ``run``."""
     started = time.monotonic()
-    summary = Batch(source, target, options, retry_failed, engine, show, told, warn).run()
+    summary = Batch(source, target, options, retry_failed, engine, show, told, warn, choice).run()
     return replace(summary, seconds=round(time.monotonic() - started, 1))

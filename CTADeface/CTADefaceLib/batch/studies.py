@@ -11,6 +11,7 @@ from ..dicom.dicom_packages import no_values_in_warnings
 from ..dicom.input_files import folder_and_study, is_dicom, study_in, study_uid
 from ..files.read import EXTENSIONS
 from .find import Case, folders_of
+from .numbering import numbers
 
 FOLDER = "study_{:04d}"
 
@@ -48,15 +49,7 @@ def study_cases(
     """
     names = [study.relative_to(source).as_posix() for study in studies]
     _warn_of_mixtures(source, studies, entries, warn)
-    given = {name: entries[name]["folder"] for name in names if "folder" in entries.get(name, {})}
-    taken = {entry.get("folder") for entry in entries.values()}
-    number = 0
-    for name in names:
-        while name not in given:
-            number += 1
-            if FOLDER.format(number) not in taken:
-                given[name] = FOLDER.format(number)
-                taken.add(given[name])
+    given = numbers(names, entries, "folder", FOLDER)
     return [Case(name, given[name], given[name], kind="dicom") for name in names]
 
 

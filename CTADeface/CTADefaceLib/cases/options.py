@@ -20,7 +20,8 @@ class Options:
     ``second_opinion`` the checks ask the model about a ``mask`` that was given; ``mask_only`` gives nothing away: the mask
     then goes to ``masks`` or the folder of the results; ``report`` and ``picture`` also put a page with pictures,
     and a PNG before and after, beside the record; ``record_names`` puts the files' names into the record; ``naming``
-    as for ``output_paths``; ``release`` is the folder that is given away, when results go to a folder inside of it.
+    and ``called`` as for ``output_paths``; ``thumbnail``: a small picture before and after lies beside the record;
+    ``release`` is the folder that is given away, when results go to a folder inside of it.
     ``proposal`` is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name
     and checksum, for the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask
     is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
@@ -48,6 +49,8 @@ class Options:
     identity: bool = False
     record_names: bool = False
     naming: str = "plain"
+    called: str | None = None
+    thumbnail: bool = False
     release: str | None = None
     proposal: str | None = None
     proposed_by: dict | None = None

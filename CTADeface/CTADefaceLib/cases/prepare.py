@@ -69,6 +69,7 @@ def target_of(options: Options, path: str | Path, mask: Path | None = None) -> T
         options.release,
         report=options.report,
         picture=options.picture,
+        thumbnail=options.thumbnail,
     )
 
 

@@ -14,6 +14,7 @@ from ..release.outgoing import CaseMask, Outgoing
 from ..voxels.volume import Volume
 
 MODEL = "model"
+LEFT_OUT = "left out"
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Result:
     ``mask`` is the file of the mask that was written, ``given_mask`` the one that was used in place of a model's;
     ``model`` the name of the model that made the mask, or proposed it to a person; None when none did.
     ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
-    or 'not defaced' (a series of a DICOM study that was left out; ``reason`` says why; nothing of it was written).
+    'not defaced' (a series of a DICOM study that was left out; ``reason`` says why; nothing of it was written), or
+    'left out' (a labelmap in a batch, likewise).
     ``series`` is its number in the listing.
     """
 

@@ -106,7 +106,7 @@ def _stages(options: Options) -> tuple[str, ...]:
 
 def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path]:
     """Paths to write: [defaced, mask], or [mask]."""
-    defaced, mask = output_paths(path, folder, options.naming)
+    defaced, mask = output_paths(path, folder, options.naming, options.called)
     if options.mask_only:
         return [mask if options.masks is None else Path(options.masks) / mask.name]
     # A wrong folder is refused before the computation, not after it.

@@ -15,6 +15,7 @@ from ..errors import InputError
 from .shared import ProgressBar, add_engine_options, add_header_options, add_private_option, options_of
 
 if TYPE_CHECKING:
+    from ..batch.choice import Choice
     from ..batch.cluster import Cluster
 
 
@@ -24,8 +25,10 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
     batch.add_argument(
         "output",
         metavar="OUT",
-        help="folder of the results, with the tree of IN; the manifest lies in the folder of the records, <OUT>-hospital-only",
+        help="folder of the results; the manifest, an overview page and a table lie in the folder of the records, "
+        "<OUT>-hospital-only",
     )
+    add_choice_options(batch)
     batch.add_argument("--retry-failed", action="store_true", help="run failed and blocked cases again")
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
     add_header_options(batch)
@@ -47,13 +50,37 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
     batch.set_defaults(action=batch_command)
 
 
+def add_choice_options(parser: argparse.ArgumentParser) -> None:
+    """Which cases are taken, and what their results are called."""
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="take only cases whose path below IN, or a folder on it, matches, as 'site-1/**/*.nrrd' (* stays within a name, "
+        "** crosses folders, a GLOB without / matches any name on the path); may be given again",
+    )
+    parser.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="leave out cases that match, likewise")
+    parser.add_argument(
+        "--names",
+        choices=("numbered", "plain"),
+        help="what results of volume files are called: case-0001 and so on, in one folder, so that no name is given away "
+        "(default, except in BIDS datasets, which keep their names), or as IN calls files and folders",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and write nothing")
+
+
 def batch_command(args: argparse.Namespace) -> int:
     """Exit code 0 when every case is done, 1 when some are not, 130 when it was stopped."""
+    from ..batch.choice import Choice
     from ..batch.run_batch import run_batch
 
     # A file name that the terminal cannot show must not stop the batch.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
+    choice = Choice(tuple(args.include), tuple(args.exclude), args.names)
+    if args.dry_run:
+        return _dry_run(args, choice)
     bar = ProgressBar("batch", args.quiet)
     try:
         with terminated_as_interrupted():
@@ -65,7 +92,8 @@ def batch_command(args: argparse.Namespace) -> int:
                 engine=engine_of(args),
                 show=bar.show,
                 told=bar.apart(teller(args.json)),
-                warn=lambda text: print(text, file=sys.stderr),
+                warn=_warn,
+                choice=choice,
             )
     except KeyboardInterrupt:
         bar.close()
@@ -75,6 +103,23 @@ def batch_command(args: argparse.Namespace) -> int:
         bar.close()
     print(json.dumps({"summary": summary.as_dict()}) if args.json else "\n".join(summary.lines()), flush=True)
     return 0 if summary.complete else 1
+
+
+def _dry_run(args: argparse.Namespace, choice: Choice) -> int:
+    """Print what would be done, a case a line; exit code 0."""
+    from ..batch.dry_run import dry_run
+
+    would = total = 0
+    for case in dry_run(args.input, args.output, options_of(args), args.retry_failed, choice, _warn):
+        print(json.dumps(case.as_dict()) if args.json else case.line(), flush=True)
+        would, total = would + (case.why_not is None), total + 1
+    said = {"would_run": would, "would_not_run": total - would}
+    print(json.dumps({"dry_run": said}) if args.json else f"Would run: {would}, would not: {total - would}.", flush=True)
+    return 0
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def engine_of(args: argparse.Namespace) -> Cluster | None:
@@ -97,13 +142,15 @@ def engine_of(args: argparse.Namespace) -> Cluster | None:
 
 def teller(as_json: bool) -> Callable[[dict], None]:
     """A function that prints what became of a case: every case as JSON, or those that went wrong or left with a warning."""
-    from ..batch.manifest import DEFACED
+    from ..batch.manifest import DEFACED, LEFT_OUT
 
     def tell(entry: dict) -> None:
         if as_json:
             print(json.dumps(entry), flush=True)
         elif entry["error"]:
             print(f"{entry['status'].upper()} {entry['error']}", flush=True)
+        elif entry["status"] == LEFT_OUT:
+            print(f"LEFT OUT {'; '.join(entry['not_defaced'])}", flush=True)
         elif entry.get("warned_checks") and entry["status"] == DEFACED:
             print(f"WARNED {entry['case']}: {', '.join(entry['warned_checks'])}", flush=True)
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, LabelmapError
 from ..voxels.volume import Geometry, Volume
 from .deflate import gzip_unpacker
 from .text_header import Fields, ItkHeader, add_field, numbers, printable, read_header, unusable, whole_numbers
@@ -98,6 +98,7 @@ FIELDS = (
     "axis maxs",
 )
 MISPLACED = ("line skip", "byte skip", "axis mins", "axis maxs")
+SEGMENT = re.compile(r"Segment\d+_ID")
 VECTOR = re.compile(r"\(([^()]*)\)")
 
 
@@ -109,6 +110,7 @@ def read_nrrd(path: Path, name: str, begun: Callable[[Volume], object]) -> Volum
     lines, end = read_header(path, _end)
     fields, texts = _fields(path, lines[1:])
     packed = _is_packed(path, fields)
+    _refuse_segments(path, fields, texts)
     shape = _shape(path, fields)
     dtype = _dtype(path, fields)
     check_scalar_3d(path, shape, dtype)
@@ -158,6 +160,14 @@ def _is_packed(path: Path, fields: Fields) -> bool:
     if fields.get("encoding", "").lower() not in PACKED:
         raise unusable(path, fields, "encoding")
     return PACKED[fields["encoding"].lower()]
+
+
+def _refuse_segments(path: Path, fields: Fields, texts: dict[str, str]) -> None:
+    """Raise ``LabelmapError`` for a segmentation of 3D Slicer in layers; one of a single layer is a volume as any other."""
+    if fields.get("dimension") != "3" and any(SEGMENT.fullmatch(key) for key in texts):
+        raise LabelmapError(
+            f"{path}: is a segmentation in layers, not one volume; export the segment that is wanted as a labelmap."
+        )
 
 
 def _shape(path: Path, fields: Fields) -> tuple[int, ...]:

@@ -11,13 +11,17 @@ from .journal import STAGING, Publication
 from .read import split_extension
 
 
-def output_paths(source_path: str | Path, folder: str | Path, naming: str = "plain") -> tuple[Path, Path]:
+def output_paths(
+    source_path: str | Path, folder: str | Path, naming: str = "plain", called: str | None = None
+) -> tuple[Path, Path]:
     """(defaced, mask) paths in ``folder`` for an input file, in the input's own format.
 
     Parameters: ``naming`` 'plain' (<name>_defaced, <name>_facemask) or 'bids', where the file is <entities>_<suffix>
-    (<entities>_desc-defaced_<suffix>, <entities>_desc-face_mask).
+    (<entities>_desc-defaced_<suffix>, <entities>_desc-face_mask); ``called`` the name to use instead of the file's own,
+    which may name the patient.
     """
     name, extension = split_extension(source_path)
+    name = called or name
     entities, _, suffix = name.rpartition("_")
     if naming == "bids" and entities:
         # Two modalities of one session must not share a mask's name.

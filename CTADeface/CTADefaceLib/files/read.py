@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,23 @@ def read_volume(
         return (read_nrrd if extension.lower() == ".nrrd" else read_metaimage)(path, name, begun)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check that you may read it.") from None
+
+
+class _HeaderRead(Exception):
+    """Ends the reading of a file whose header is known."""
+
+
+def described_volume(path: str | Path) -> Volume:
+    """The ``Volume`` that a file's header describes; its voxels are not read, and undefined. Raises: as ``read_volume``."""
+    known: list[Volume] = []
+
+    def begun(volume: Volume) -> None:
+        known.append(volume)
+        raise _HeaderRead
+
+    with suppress(_HeaderRead):
+        read_volume(path, begun=begun)
+    return known[0]
 
 
 def compare_file(path: str | Path, stored: np.ndarray) -> tuple[Volume, int]:

@@ -13,7 +13,7 @@ from .frame import Frame, rotation
 FEW, MANY = 2_500, 10_000
 FEW_STEPS, MANY_STEPS = 20, 40
 # So many of the first fits are fitted to the end.
-LAST = int(__import__('os').environ.get('LAST', '2'))
+LAST = int(__import__("os").environ.get("LAST", "2"))
 # Share of the average head's box that most images fill.
 LEAST_IN_BOX = 0.5
 # What a sample in the known part of the average head costs, in nats; those of a head that is well in place bring 0.4 and more

@@ -15,6 +15,7 @@ from ..files.read import split_extension
 from .hospital_folder import mask_name, new_record_path, records_folder, require_no_mask, require_outside
 from .outgoing import Outgoing
 from .record import BLOCKED, RELEASED, known_voxels, make_record, same_record, write_record
+from .thumbnail import thumbnail_path, write_thumbnail
 
 
 class Writer(Protocol):
@@ -37,7 +38,8 @@ class Target:
     ``path`` of the defaced volume, a file or (DICOM) a folder, whose own folder is the release folder, or ``whole`` when
     ``path`` lies deeper in it; ``mask`` the path of the mask, if it is asked for, and ``mask_extension`` where it is not
     that of ``path``; ``records`` a folder outside of the release folder, as is that of the mask (see
-    ``hospital_folder``); ``report`` also a page with pictures beside the record, ``picture`` a PNG before and after;
+    ``hospital_folder``); ``report`` also a page with pictures beside the record, ``picture`` a PNG before and after,
+    ``thumbnail`` a small one;
     ``into`` the ``Publication`` that this case is a part of.
     """
 
@@ -50,6 +52,7 @@ class Target:
     report: bool = False
     picture: bool = False
     into: Publication | None = None
+    thumbnail: bool = False
 
     @property
     def given_away(self) -> Path:
@@ -92,11 +95,12 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
         # The name without a number first: an earlier mask, which a person may have corrected, lies there.
         kept = own_name if not target.mask or (folder / own_name).exists() else target.mask.name
         with publication(folder, target.into, target.given_away) as own:
-            error = _blocked(outgoing, left, _RecordAt(folder, target.name, own), folder / kept, writer)
+            place = _RecordAt(folder, target.name, own, outgoing if target.thumbnail else None)
+            error = _blocked(outgoing, left, place, folder / kept, writer)
         raise error
     with publication(folder, target.into, target.given_away) as own:
         record = make_record(outgoing, RELEASED, _written(outgoing, target, writer, own))
-        record_path = _RecordAt(folder, target.name, own).keep(record)
+        record_path = _RecordAt(folder, target.name, own, outgoing if target.thumbnail else None).keep(record)
         return _with_pictures(outgoing, record, target, record_path, own)
 
 
@@ -127,11 +131,15 @@ def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publicatio
 
 
 class _RecordAt(NamedTuple):
-    """Where the records of a case lie: in ``folder``, called after ``name``, staged in ``own``."""
+    """Where the records of a case lie: in ``folder``, called after ``name``, staged in ``own``.
+
+    ``shown``: the case of which a thumbnail lies beside each record, None for no thumbnail.
+    """
 
     folder: Path
     name: str
     own: Publication
+    shown: Outgoing | None = None
 
     def keep(self, record: dict) -> Path:
         """Stage a record, unless the last one of the case says the same; returns its path."""
@@ -139,6 +147,8 @@ class _RecordAt(NamedTuple):
         if path is None:
             path = new_record_path(self.folder, self.name)
             write_record(record, self.own.stage(path))
+            if self.shown is not None:
+                write_thumbnail(self.shown, self.own.stage(thumbnail_path(path), overwrite=True))
         return path
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import BlankError, InputError, LabelmapError
 from .histogram import Histogram
 from .hu import MORE_AIR_THAN_TISSUE_HU, SOFT_TISSUE_HU
+from .labelmap import is_labelmap
 from .slabs import for_slabs
 from .volume import Volume
 
@@ -36,7 +37,10 @@ class CtCheck:
         self._seen.append((float(occurring.min()), float(occurring.max()), int(counts[_soft_tissue(hu)].sum()), 0))
 
     def decide(self) -> None:
-        """Raise ``InputError``, naming the volume and the remedy, unless it can be a CT of a body in HU."""
+        """Raise ``InputError``, naming the volume and the remedy, unless it can be a CT of a body in HU.
+
+        A labelmap gets ``LabelmapError``, a volume of one value ``BlankError``.
+        """
         name, size = self._volume.name, self._volume.stored.size
         lows, highs, tissues, bads = zip(*self._seen)
         if bad := sum(bads):
@@ -45,6 +49,13 @@ class CtCheck:
             )
         lowest, highest, tissue = min(lows), max(highs), sum(tissues)
         if lowest > MORE_AIR_THAN_TISSUE_HU:
+            if is_labelmap(self._volume):
+                raise LabelmapError(
+                    f"{name}: looks like a labelmap (areas of whole numbers from {lowest:.0f} to {highest:.0f}), not like a "
+                    "CT; give the CT itself."
+                )
+            if lowest == highest:
+                raise BlankError(f"{name}: all voxels are {lowest:.0f}; export it again, or give another CT.")
             raise InputError(
                 f"{name}: values {lowest:.0f} to {highest:.0f} are not CT numbers in HU (no air); "
                 "give a CT volume with its rescale slope and intercept applied."
