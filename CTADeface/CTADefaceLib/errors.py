@@ -8,15 +8,38 @@ from typing import Any, Protocol
 
 
 class CTADefaceError(Exception):
-    """Base of all errors meant for a person to read."""
+    """Base of all errors meant for a person to read.
+
+    ``fault`` says in one word what is to be mended, for programs: 'usage' (the command), 'checks', 'input', 'output',
+    'exists' (an output that is there already), 'hospital' (the folder for masks and records), 'machine' (a package, a
+    device, memory, a cluster) or 'stopped'. The shell's exit codes go by it.
+    """
+
+    fault = "machine"
+
+
+class UsageError(CTADefaceError):
+    """Options that do not exist, or contradict each other."""
+
+    fault = "usage"
 
 
 class InputError(CTADefaceError):
     """The input is unreadable, or is not one scalar 3-D CT volume in HU."""
 
+    fault = "input"
+
+
+class PlaceError(InputError):
+    """Folders are chosen so that what is for the hospital only would be given away."""
+
+    fault = "usage"
+
 
 class MaskError(CTADefaceError):
     """The mask is empty, or does not belong to the volume."""
+
+    fault = "input"
 
 
 class NoFaceError(MaskError):
@@ -26,6 +49,20 @@ class NoFaceError(MaskError):
 class ModelError(CTADefaceError):
     """A model folder is incomplete, corrupt, unsafe, or made for another task."""
 
+    fault = "input"
+
+
+class ModelExistsError(ModelError):
+    """A model of that name is installed already."""
+
+    fault = "exists"
+
+
+class ModelStoreError(ModelError):
+    """The folder of the installed models cannot be written."""
+
+    fault = "output"
+
 
 class DeviceError(CTADefaceError):
     """The requested compute device is absent, or a required package is missing."""
@@ -34,9 +71,25 @@ class DeviceError(CTADefaceError):
 class OutputError(CTADefaceError):
     """The result could not be written, or would replace an existing file."""
 
+    fault = "output"
+
+
+class ExistsError(OutputError):
+    """The result would replace an existing file."""
+
+    fault = "exists"
+
+
+class HospitalFolderError(OutputError):
+    """Nothing can be written to the folder for masks and records."""
+
+    fault = "hospital"
+
 
 class Cancelled(CTADefaceError):
     """A person stopped the run; nothing was written."""
+
+    fault = "stopped"
 
     def __init__(self) -> None:
         super().__init__("Cancelled; nothing was written.")
@@ -62,6 +115,10 @@ class CheckAnswer(Protocol):
         """Which check it is."""
 
     @property
+    def verdict(self) -> str:
+        """'fail', or 'warn' where a strict run stops for that too."""
+
+    @property
     def text(self) -> str:
         """The answer as one sentence."""
 
@@ -70,11 +127,13 @@ class CheckAnswer(Protocol):
 
 
 class ChecksFailed(CTADefaceError):
-    """Checks forbid the export; ``checks`` are the failed ones that nobody has overridden.
+    """Checks forbid the export; ``checks`` are those that stop it and that nobody has overridden.
 
     ``every`` holds all checks; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
     nothing was.
     """
+
+    fault = "checks"
 
     def __init__(
         self,
@@ -88,8 +147,10 @@ class ChecksFailed(CTADefaceError):
         self.checks = list(checks)
         self.every = list(every or self.checks)
         what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
+        strict = any(check.verdict == "warn" for check in self.checks)
+        failed = "failed or, which a strict run does not let pass, warned" if strict else "failed"
         super().__init__(
-            f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
+            f"{name}: not exported, {len(self.checks)} of the checks {failed} ({what}); correct the mask, or "
             "override each of them with a reason."
         )
 

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from ..cases.options import Options
 from ..cases.result import Result, failure
-from ..errors import Cancelled, CTADefaceError, InputError, OutputError
+from ..errors import Cancelled, CTADefaceError, HospitalFolderError, InputError
+from ..files.bids import is_bids
 from ..files.journal import recover
 from ..files.private import private_folder
 from ..files.publish import refuse_existing
@@ -19,10 +20,11 @@ from ..files.read import EXTENSIONS
 from ..models.store import find_model
 from ..network.host import NetworksHere
 from ..progress import Report
+from ..release.hospital_folder import require_hospital_writable, require_writable
 from .batch_progress import BatchProgress
 from .case_kinds import run_case, wanted_of_case
 from .correct import reject
-from .find import Case, Places, describe_bids, excluded_folders, find_cases, is_bids, places
+from .find import Case, Places, describe_bids, excluded_folders, find_cases, places
 from .manifest import BLOCKED, DONE, MASK_ONLY, NAME, STARTED, STOPPED, VERSION, Manifest, facts_of, merged, now
 from .overlap import LANES, Lane
 from .review_queue import REJECTED, item_of
@@ -124,9 +126,12 @@ class Batch:
 
         Raises: KeyboardInterrupt when it was stopped; the cases under way are then noted as stopped.
         """
-        for folder in (self._where.hospital, self._options.masks):
-            if folder is not None:
-                _make_private(folder, self._where.target)
+        if not self._options.mask_only:
+            require_writable(self._where.target)
+        hospital = [self._where.hospital, *([Path(self._options.masks)] if self._options.masks else [])]
+        require_hospital_writable(hospital)
+        for folder in hospital:
+            _make_private(folder, self._where.target)
         with self._manifest.locked():
             header, entries, damaged = self._manifest.read()
             cases, left_out = self._find(entries)
@@ -194,6 +199,7 @@ class Batch:
         options = self._options
         what: dict[str, object] = {"input": self._manifest.relative(self._where.source), "fill": options.fill}
         what |= {"deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private, "ears": options.ears}
+        what["strict"] = options.strict
         return what if options.mask else {**what, "model": find_model(options.model).name}
 
     def _is_open(self, case: Case) -> bool:
@@ -365,7 +371,7 @@ def _make_private(folder: str | Path, target: Path) -> None:
     try:
         private_folder(folder, target)
     except OSError as error:
-        raise OutputError(
+        raise HospitalFolderError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder for records and masks."
         ) from None
 
@@ -375,6 +381,8 @@ def _said(key: str, value: object) -> str:
         return "headers cleaned" if value else "headers kept"
     if key == "keep_private":
         return "private elements kept" if value else "private elements removed"
+    if key == "strict":
+        return "cases stopped by warnings too" if value else "cases that may leave with a warning"
     if key == "ears":
         return "ears removed" if value else "ears kept"
     return f"{key} {value}"

@@ -7,16 +7,24 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .manifest import BLOCKED, DEFACED, DONE, MASK_ONLY
+from ..errors import ChecksFailed, CTADefaceError, InputError
+from .manifest import BLOCKED, DEFACED, DONE, MASK_ONLY, NOT_DEFACED
 
 MOST_NAMED = 20
+
+
+def fault_of(entry: dict) -> str:
+    """What was at fault in an entry of the manifest that is not done; earlier versions did not note it."""
+    known: dict[str, type[CTADefaceError]] = {BLOCKED: ChecksFailed, NOT_DEFACED: InputError}
+    return entry.get("fault") or known.get(entry["status"], CTADefaceError).fault
 
 
 @dataclass(frozen=True)
 class Summary:
     """``left_out``: files left out because of their names; ``failed_checks``: blocked cases by check; ``warned_checks``:
     cases that left with a warning, by check; ``problems``:
-    (case, error) of those that failed or were blocked, and that nobody has reviewed.
+    (case, error) of those that failed or were blocked, and that nobody has reviewed; ``faults`` their number by what was at
+    fault (see ``errors.CTADefaceError``).
     """
 
     cases: int
@@ -26,6 +34,7 @@ class Summary:
     problems: tuple[tuple[str, str], ...]
     left_out: int
     manifest: Path
+    faults: dict[str, int]
     seconds: float = 0.0
 
     @classmethod
@@ -47,6 +56,7 @@ class Summary:
             problems,
             left_out,
             manifest,
+            dict(Counter(map(fault_of, open_ones)).most_common()),
         )
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, OutputError
+from ..errors import ExistsError, InputError, OutputError
 from ..files.private import private_file
 from ..files.publish import publishing
 from .camera import FRONTAL, OBLIQUE, tissue_focus
@@ -33,7 +33,7 @@ def before_after_picture(
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting.")
+        raise ExistsError(f"{path} exists already; choose another name or allow overwriting.")
     write_png(_before_after(original_hu, defaced_hu, index_to_ras, size), path)
     return path
 
