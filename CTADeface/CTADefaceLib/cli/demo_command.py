@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from .exit_codes import code_of
 from .run_command import run_one
 from .shared import add_engine_options, options_of, print_result
 
@@ -22,22 +24,23 @@ def demo_command(args: argparse.Namespace) -> int:
     from ..files.read import split_extension
     from ..release.report import need_pictures
 
+    options = options_of(args)
     path = Path(args.input) if args.input else _public_head()
     # Apart, so that nothing in the folder that is given away ever shows the original face.
-    hospital = Path(args.records or Path(args.output) / "hospital-only")
+    hospital = Path(options.records or Path(args.output) / "hospital-only")
     picture = hospital / f"{split_extension(path)[0]}_before_after.png"
-    args.output, args.records = str(Path(args.output) / "release"), str(hospital)
+    args.output = str(Path(args.output) / "release")
     need_pictures()
     refuse_existing([picture], args.overwrite)
-    result = run_one(path, args, options_of(args), {})
-    print_result(result, args.json)
+    result = run_one(path, args, replace(options, records=str(hospital)), {})
+    print_result(result, args)
     if not result.defaced:
-        return 1
+        return code_of([result.fault])
     # Printed before the picture, which may fail: the person must know what has been released.
     print(f"face mask: {result.mask}\nrecord: {result.record}", flush=True)
     _draw(path, result.defaced, picture, args.overwrite)
     print(f"before and after (shows the original face, not for release): {picture}")
-    return 1 if result.error else 0
+    return code_of([result.fault])
 
 
 def _public_head() -> Path:
