@@ -31,7 +31,7 @@ def judge(views: Sequence[ViewResult]) -> tuple[str, str, str, float | None]:
     if after and not before:
         return (
             "fail",
-            f"{counted}: are the original and the defaced volume swapped?",
+            f"{counted}: defacing did not hide it, or the original and the defaced volume are swapped.",
             "views with a face after",
             after,
         )
