@@ -10,6 +10,10 @@ from typing import Any, Protocol
 class CTADefaceError(Exception):
     """Base of all errors meant for a person to read.
 
+    ``fault`` says in one word what is to be mended, for programs: 'usage' (the command), 'checks', 'input', 'output',
+    'exists' (an output that is there already), 'hospital' (the folder for masks and records), 'machine' (a package, a
+    device, memory, a cluster) or 'stopped'. The shell's exit codes go by it.
+
     Examples:
         >>> from CTADefaceLib import CTADefaceError, deface
         >>> try:
@@ -18,6 +22,14 @@ class CTADefaceError(Exception):
         ...     print(error)
         nothing.nii.gz: no such file.
     """
+
+    fault = "machine"
+
+
+class UsageError(CTADefaceError):
+    """Options that do not exist, or contradict each other."""
+
+    fault = "usage"
 
 
 class InputError(CTADefaceError):
@@ -40,6 +52,14 @@ class LabelmapError(InputError):
 class BlankError(InputError):
     """All voxels of the input have one value."""
 
+    fault = "input"
+
+
+class PlaceError(InputError):
+    """Folders are chosen so that what is for the hospital only would be given away."""
+
+    fault = "usage"
+
 
 class MaskError(CTADefaceError):
     """The mask is empty, or does not belong to the volume.
@@ -54,6 +74,8 @@ class MaskError(CTADefaceError):
         ...     print(str(error).partition(";")[0])
         mask: the mask's grid (size, spacing, origin or direction) is not that of image
     """
+
+    fault = "input"
 
 
 class NoFaceError(MaskError):
@@ -80,6 +102,20 @@ class ModelError(CTADefaceError):
         ...     print(str(error).partition(";")[0])
         There is no model or folder 'unknown'
     """
+
+    fault = "input"
+
+
+class ModelExistsError(ModelError):
+    """A model of that name is installed already."""
+
+    fault = "exists"
+
+
+class ModelStoreError(ModelError):
+    """The folder of the installed models cannot be written."""
+
+    fault = "output"
 
 
 class DeviceError(CTADefaceError):
@@ -109,6 +145,20 @@ class OutputError(CTADefaceError):
         True
     """
 
+    fault = "output"
+
+
+class ExistsError(OutputError):
+    """The result would replace an existing file."""
+
+    fault = "exists"
+
+
+class HospitalFolderError(OutputError):
+    """Nothing can be written to the folder for masks and records."""
+
+    fault = "hospital"
+
 
 class Cancelled(CTADefaceError):
     """A person stopped the run; nothing was written.
@@ -123,6 +173,8 @@ class Cancelled(CTADefaceError):
         ...     print(error)
         Cancelled; nothing was written.
     """
+
+    fault = "stopped"
 
     def __init__(self) -> None:
         super().__init__("Cancelled; nothing was written.")
@@ -160,6 +212,10 @@ class CheckAnswer(Protocol):
         """Which check it is."""
 
     @property
+    def verdict(self) -> str:
+        """'fail', or 'warn' where a strict run stops for that too."""
+
+    @property
     def text(self) -> str:
         """The answer as one sentence."""
 
@@ -168,7 +224,7 @@ class CheckAnswer(Protocol):
 
 
 class ChecksFailed(CTADefaceError):
-    """Checks forbid the export; ``checks`` are the failed ones that nobody has overridden.
+    """Checks forbid the export; ``checks`` are those that stop it and that nobody has overridden.
 
     ``every`` holds all checks; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
     nothing was.
@@ -182,6 +238,8 @@ class ChecksFailed(CTADefaceError):
         True
     """
 
+    fault = "checks"
+
     def __init__(
         self,
         name: str,
@@ -194,8 +252,10 @@ class ChecksFailed(CTADefaceError):
         self.checks = list(checks)
         self.every = list(every or self.checks)
         what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
+        strict = any(check.verdict == "warn" for check in self.checks)
+        failed = "failed or, which a strict run does not let pass, warned" if strict else "failed"
         super().__init__(
-            f"{name}: not exported, {len(self.checks)} of the checks failed ({what}); correct the mask, or "
+            f"{name}: not exported, {len(self.checks)} of the checks {failed} ({what}); correct the mask, or "
             "override each of them with a reason."
         )
 

@@ -118,7 +118,7 @@ def test_a_worker_that_is_killed_costs_nothing_and_nothing_is_done_twice(source,
 def test_a_cluster_of_this_machine_notes_what_fails(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no volume")
-    assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--scheduler", "local", "--quiet"]) == 1
+    assert main(["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--scheduler", "local", "--quiet"]) == 4
     assert "1 case: 1 failed" in capsys.readouterr().out
     assert "cannot be read as NIfTI" in lines(tmp_path / "out")[-1]["error"]
 
@@ -127,10 +127,10 @@ def test_without_a_scheduler_it_says_so(source, tmp_path, capsys, monkeypatch):
     from CTADefaceLib.batch import cluster
 
     monkeypatch.setattr(cluster, "CONNECT_S", 1)
-    assert main(["batch", str(source), str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9", "--quiet"]) == 1
+    assert main(["batch", str(source), str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9", "--quiet"]) == 6
     assert "no Dask scheduler answers" in capsys.readouterr().err
-    assert main(["batch", str(source), str(tmp_path / "out"), "--resource", "GPU=1", "--quiet"]) == 1
-    assert main(["batch", str(source), str(tmp_path / "out"), "--scheduler", "x", "--resource", "GPU", "--quiet"]) == 1
+    assert main(["batch", str(source), str(tmp_path / "out"), "--resource", "GPU=1", "--quiet"]) == 2
+    assert main(["batch", str(source), str(tmp_path / "out"), "--scheduler", "x", "--resource", "GPU", "--quiet"]) == 2
     assert not (tmp_path / "out-hospital-only" / NAME).exists()
 
 
@@ -149,7 +149,7 @@ def test_a_scheduler_that_dies_leaves_a_state_that_continues_here(source, start,
 
     killer = threading.Thread(target=kill_all)
     killer.start()
-    assert main(["batch", str(source), str(out), "--scheduler", address, "--quiet"]) == 1
+    assert main(["batch", str(source), str(out), "--scheduler", address, "--quiet"]) == 6
     killer.join()
     assert "the same command continues" in capsys.readouterr().err
     assert main(["batch", str(source), str(out), "--quiet"]) == 0

@@ -41,7 +41,7 @@ def finished(scan, tmp_path_factory):
 
 def test_one_bad_input_does_not_stop_the_other_and_sets_the_exit_code(finished):
     process, out = finished
-    assert process.returncode == 1
+    assert process.returncode == 4
     lines = [line for line in process.stdout.splitlines() if not line.startswith("  ")]
     assert len(lines) == 2
     assert "defaced ->" in lines[0] and lines[1].startswith("FAILED") and "no such file" in lines[1]
@@ -79,7 +79,7 @@ def test_existing_results_are_kept_without_overwrite(finished, scan, capsys):
     _, out = finished
     target = out / "head_defaced.nii.gz"
     before = target.stat().st_mtime_ns
-    assert main(["run", str(scan), "-o", str(out), "--quiet"]) == 1
+    assert main(["run", str(scan), "-o", str(out), "--quiet"]) == 5
     assert "exists already" in capsys.readouterr().out
     assert target.stat().st_mtime_ns == before
     assert main(["run", str(scan), "-o", str(out), "--quiet", "--overwrite"]) == 0
@@ -115,7 +115,7 @@ def test_a_mask_saved_with_a_slope_is_the_same_mask(box, tmp_path):
 
 
 def test_a_reason_to_override_is_for_one_case_only(scan, tmp_path, capsys):
-    assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--override", "chin=seen"]) == 1
+    assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--override", "chin=seen"]) == 2
     assert "one INPUT" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
@@ -158,7 +158,7 @@ def test_given_mask_is_used_exactly_and_needs_no_model(scan, box, tmp_path, caps
 def test_a_failed_check_keeps_everything_in_the_hospital(scan, box, tmp_path, capsys):
     out = tmp_path / "out"
     command = ["run", str(scan), "-o", str(out), "--mask", str(box), "--quiet", "--json", "--fill", "air"]
-    assert main([*command, "--override", "nose=seen by eye"]) == 1
+    assert main([*command, "--override", "nose=seen by eye"]) == 3
     result = json.loads(capsys.readouterr().out)
     assert result["status"] == "blocked" and result["defaced"] is None
     assert {check["name"] for check in result["checks"]} >= {"mouth", "brain"} and "mouth" in result["error"]
@@ -167,15 +167,15 @@ def test_a_failed_check_keeps_everything_in_the_hospital(scan, box, tmp_path, ca
     assert sorted(p.name for p in kept.iterdir()) == ["head_facemask.nii.gz", "head_record.json"]
     assert json.loads((kept / "head_record.json").read_text())["status"] == "blocked"
     again = [main(command), json.loads(capsys.readouterr().out)]
-    assert again[0] == 1 and again[1]["mask"] == result["mask"] == str(kept / "head_facemask.nii.gz")
-    assert main([*command[:-2], "--override", "nose"]) == 1
-    assert main([*command[:-2], "--override", "nose="]) == 1 and "needs a reason" in capsys.readouterr().err
+    assert again[0] == 3 and again[1]["mask"] == result["mask"] == str(kept / "head_facemask.nii.gz")
+    assert main([*command[:-2], "--override", "nose"]) == 2
+    assert main([*command[:-2], "--override", "nose="]) == 2 and "needs a reason" in capsys.readouterr().err
 
 
 def test_records_and_masks_go_where_they_are_told_but_never_into_the_release(scan, tmp_path, capsys):
     out = tmp_path / "out"
     inside = ["run", str(scan), "-o", str(out), "--records", str(out / "records"), "--quiet"]
-    assert main(inside) == 1 and "release folder" in capsys.readouterr().out and not out.exists()
+    assert main(inside) == 2 and "release folder" in capsys.readouterr().out and not out.exists()
     assert (
         main(
             [*inside[:-2], str(tmp_path / "kept"), "--masks", str(tmp_path / "kept"), "--record-names", "--report", "--quiet"]
@@ -209,15 +209,15 @@ def test_two_inputs_with_one_name_are_not_mixed_up(scan, tmp_path, capsys):
     (tmp_path / "other").mkdir()
     twin = tmp_path / "other" / scan.name
     twin.write_bytes(scan.read_bytes())
-    assert main(["run", str(scan), str(twin), "-o", str(tmp_path / "out"), "--mask-only", "--quiet"]) == 1
+    assert main(["run", str(scan), str(twin), "-o", str(tmp_path / "out"), "--mask-only", "--quiet"]) == 2
     assert "same file as" in capsys.readouterr().out
 
 
 def test_bad_options_are_refused_before_any_work(scan, tmp_path, capsys):
-    for arguments in (["--fill", "black"], ["--step-size", "0"], ["--model", "no-such-model"]):
-        assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--quiet", *arguments]) == 1
-    assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan)]) == 1
-    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan), "--mask-only"]) == 1
+    for code, arguments in ((2, ["--fill", "black"]), (2, ["--step-size", "0"]), (4, ["--model", "no-such-model"])):
+        assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--quiet", *arguments]) == code
+    assert main(["run", str(scan), str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan)]) == 2
+    assert main(["run", str(scan), "-o", str(tmp_path / "out"), "--mask", str(scan), "--mask-only"]) == 2
     assert not (tmp_path / "out").exists()
     capsys.readouterr()
 

@@ -131,9 +131,9 @@ def test_from_the_bundled_model_to_an_installed_one(collected, tmp_path, monkeyp
     assert ours.patch_size == bundled.patch_size
 
     again = run(collected, "-o", model, *small)
-    assert again.returncode == 1 and "exists already" in again.stderr
+    assert again.returncode == 5 and "exists already" in again.stderr
     again = run(collected, "-o", tmp_path / "second", *small, "--work", tmp_path / "work")
-    assert again.returncode == 1 and "--resume" in again.stderr
+    assert again.returncode == 5 and "--resume" in again.stderr
     log = (model / "training_log.txt").read_text()
     assert "Epoch 0" in log and str(tmp_path) not in log
 
@@ -147,7 +147,7 @@ def test_from_the_bundled_model_to_an_installed_one(collected, tmp_path, monkeyp
     ],
 )
 def test_what_cannot_be_trained_is_said_before_anything_is_written(collected, tmp_path, capsys, arguments, why):
-    assert main(["train", "run", str(collected), "-o", str(tmp_path / "model"), *arguments]) == 1
+    assert main(["train", "run", str(collected), "-o", str(tmp_path / "model"), *arguments]) == 4
     assert why in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 

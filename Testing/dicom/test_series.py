@@ -134,7 +134,7 @@ def test_each_series_is_named_and_none_is_passed_over(tmp_path, capsys):
 
 def test_a_folder_without_dicom_is_refused(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("text")
-    assert main(["series", str(tmp_path)]) == 1
+    assert main(["series", str(tmp_path)]) == 4
     assert "holds no DICOM files" in capsys.readouterr().err
     with pytest.raises(InputError, match="no such file"):
         find_series(tmp_path / "none.dcm")
@@ -236,7 +236,7 @@ def test_orientations_in_one_series_are_told_apart(tmp_path):
     maker.write_series(tmp_path / "b", maker.sagittal(), study, change=one_series)
     found = find_series(tmp_path).series
     assert sorted(len(stack_of(s).planes) for s in found) == [6, 64] and {s.uid for s in found} == {uid}
-    assert main(["run", str(tmp_path), "-o", str(tmp_path.with_name("out")), "--series", uid, "--quiet"]) == 1
+    assert main(["run", str(tmp_path), "-o", str(tmp_path.with_name("out")), "--series", uid, "--quiet"]) == 4
 
 
 def uneven_shape():

@@ -168,7 +168,7 @@ def test_a_series_whose_checks_fail_is_kept_back_unless_overridden(tmp_path):
     maker.write_series(tmp_path / "in", maker.sparse())
     brain = maker.write_mask(tmp_path / "brain.nii.gz", part=2)
     arguments = ["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", brain, "--quiet", "--fill", "air"]
-    assert main(arguments) == 1
+    assert main(arguments) == 3
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
     hospital = tmp_path / "out-hospital-only"
     assert sorted(p.name for p in hospital.iterdir()) == ["series_01_facemask.nii.gz", "series_01_record.json"]
@@ -238,7 +238,7 @@ def test_a_folder_of_two_patients_is_refused_whole_with_the_remedy(tmp_path, mas
             change=lambda dataset, k: setattr(dataset, "SeriesInstanceUID", "1.2.3"),
         )
     for more in ([], ["--series", "1"]):
-        assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", mask, "--quiet", *more]) == 1
+        assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", mask, "--quiet", *more]) == 4
         said = capsys.readouterr().out
         assert "2 studies" in said and "series 1, 2" in said and "cta-deface batch" in said
     assert not (tmp_path / "out").exists()
@@ -250,7 +250,7 @@ def test_existing_series_stay_unless_overwriting_is_allowed(tmp_path, mask, caps
     target.mkdir(parents=True)
     (target / "mine.txt").write_text("mine")
     arguments = ["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--mask", mask, "--quiet"]
-    assert main(arguments) == 1
+    assert main(arguments) == 5
     assert "exists already" in capsys.readouterr().out and [p.name for p in target.iterdir()] == ["mine.txt"]
     assert main([*arguments, "--overwrite", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -260,12 +260,12 @@ def test_existing_series_stay_unless_overwriting_is_allowed(tmp_path, mask, caps
 def test_a_mask_alone_and_files_instead_of_a_folder(tmp_path, mask, capsys):
     maker.write_series(tmp_path / "in", maker.sparse())
     files = [str(path) for path in (tmp_path / "in").iterdir()]
-    assert main(["run", *files[1:], "-o", str(tmp_path / "out"), "--mask", mask, "--quiet"]) == 1
+    assert main(["run", *files[1:], "-o", str(tmp_path / "out"), "--mask", mask, "--quiet"]) == 4
     assert "missing" in capsys.readouterr().out
     masks = deface_dicom(files, tmp_path / "masks", Options(mask=mask, mask_only=True))
     assert masks[0].status == "mask only"
     assert [p.name for p in (tmp_path / "masks").iterdir()] == ["series_01_facemask.nii.gz"]
-    assert main(["run", files[0], "-o", str(tmp_path / "one"), "--quiet"]) == 1
+    assert main(["run", files[0], "-o", str(tmp_path / "one"), "--quiet"]) == 4
     assert "single slice" in capsys.readouterr().out
 
 

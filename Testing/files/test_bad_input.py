@@ -106,7 +106,7 @@ def test_refused_with_a_sentence_and_nothing_written(tmp_path, capsys, case):
         check_ct(read_volume(path))
     assert (path.name.split(".")[0] in str(caught.value) and ";" in str(caught.value)) or case in ("missing", "extension")
     out = tmp_path / "out"
-    assert main(["run", str(path), "-o", str(out), "--quiet"]) == 1
+    assert main(["run", str(path), "-o", str(out), "--quiet"]) == 4
     printed = capsys.readouterr().out
     assert printed.startswith("FAILED") and printed.count("\n") == 1 and "unexpected" not in printed
     assert not out.exists() or list(out.iterdir()) == []
@@ -131,7 +131,7 @@ def test_volume_without_a_head_writes_nothing(tmp_path, capsys):
     body[10:50, 10:50, :] = 40
     body = body + rng.integers(-9, 9, body.shape).astype(np.int16)
     path = save(tmp_path / "box.nii", body)
-    assert main(["run", str(path), "-o", str(tmp_path / "out"), "--quiet"]) == 1
+    assert main(["run", str(path), "-o", str(tmp_path / "out"), "--quiet"]) == 4
     assert "no face found" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 
@@ -145,7 +145,7 @@ def test_mask_of_another_grid_and_empty_mask(tmp_path, capsys):
         save(tmp_path / f"{name}.nii", mask.astype(np.uint8))
     nibabel.save(nibabel.Nifti1Image((hu > 0).astype(np.uint8), np.diag([2.0, 2, 2.1, 1])), tmp_path / "moved.nii")
     for name, reason in reasons.items():
-        assert main(["run", str(path), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / f"{name}.nii"), "--quiet"]) == 1
+        assert main(["run", str(path), "-o", str(tmp_path / "out"), "--mask", str(tmp_path / f"{name}.nii"), "--quiet"]) == 4
         assert reason in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 

@@ -163,7 +163,7 @@ def _blocked(command):
     def stopped(base):
         code = command(base)
         record = base / HOSPITAL / "head_record.json"
-        return 0 if code == 1 and record.is_file() and json.loads(record.read_text())["status"] == "blocked" else code or 3
+        return 0 if code == 3 and record.is_file() and json.loads(record.read_text())["status"] == "blocked" else code or 3
 
     return stopped
 
@@ -227,11 +227,11 @@ def _rejection(mask):
 
 def _training(head, mask):
     def command(base):
-        from CTADefaceLib.errors import InputError
+        from CTADefaceLib.errors import CTADefaceError
 
         try:
             add_case(head, mask, base / "heads")
-        except InputError as error:
+        except CTADefaceError as error:
             print(str(error).replace("is in", "exists already in"))
             return 1
         return 0

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.cli.identity_command import table
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
+from CTADefaceLib.errors import Cancelled, InputError, MaskError, PlaceError
 from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.files.resources import resource
 from CTADefaceLib.identity import measured, verdict, views
@@ -419,7 +419,7 @@ def test_command_fails_on_an_untouched_file_prints_a_table_and_needs_no_torch(fi
         check=False,
         env=os.environ | {"PYTHONPATH": str(ENGINE)},
     )
-    assert process.returncode == 1, process.stderr
+    assert process.returncode == 3, process.stderr
     assert "FAIL: " in process.stdout and "pitch 30 yaw 15" in process.stdout, process.stderr
 
 
@@ -439,7 +439,7 @@ def test_no_pictures_in_the_release_folder(files, folder, capsys):
                 str(release / folder),
             ]
         )
-        == 1
+        == 2
     )
     assert "given away" in capsys.readouterr().err
     assert [path.name for path in release.iterdir()] == [files.after.name]
@@ -449,12 +449,12 @@ def test_a_link_does_not_lead_pictures_into_the_release_folder(files, tmp_path):
     from CTADefaceLib.cli.identity_command import picture_folder
 
     (tmp_path / "link").symlink_to(files.after.parent, target_is_directory=True)
-    with pytest.raises(OutputError, match="original face"):
+    with pytest.raises(PlaceError, match="original face"):
         picture_folder(tmp_path / "link" / "pictures", files.after)
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / "head.nii.gz").symlink_to(files.after)
     for folder in (tmp_path / "given" / "pictures", files.after.parent / "pictures"):
-        with pytest.raises(OutputError, match="original face"):
+        with pytest.raises(PlaceError, match="original face"):
             picture_folder(folder, tmp_path / "given" / "head.nii.gz")
     assert picture_folder(tmp_path / "other", files.after) == tmp_path / "other"
 
@@ -464,5 +464,5 @@ def test_another_grid_is_refused(files, tmp_path, capsys):
     image = sitk.ReadImage(str(files.after))
     image.SetSpacing([s * 1.1 for s in image.GetSpacing()])
     sitk.WriteImage(image, str(other))
-    assert main(["identity", str(files.before), str(other), "--mask", str(files.mask), "--quiet"]) == 1
+    assert main(["identity", str(files.before), str(other), "--mask", str(files.mask), "--quiet"]) == 4
     assert "grid" in capsys.readouterr().err

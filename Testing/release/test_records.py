@@ -134,7 +134,7 @@ def test_the_same_goes_for_studies_batches_and_the_demo(released, tmp_path, monk
         with pytest.raises(MissingPackages, match="vtk"):
             run(tmp_path / "in", tmp_path / "out", Options(report=True))
     monkeypatch.setattr("CTADefaceLib.files.public_head.public_head", lambda: pytest.fail("fetched before asking for vtk"))
-    assert main(["demo", "-o", str(tmp_path / "demo"), "--quiet"]) == 1
+    assert main(["demo", "-o", str(tmp_path / "demo"), "--quiet"]) == 6
     assert "vtk" in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -146,7 +146,7 @@ def test_a_demo_whose_picture_cannot_be_drawn_names_what_it_wrote(released, tmp_
         raise DeviceError("no OpenGL here")
 
     monkeypatch.setattr("CTADefaceLib.rendering.pictures.before_after_png", no_picture)
-    assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path), "--quiet"]) == 1
+    assert main(["demo", str(released[2] / f"{NAME}.nii.gz"), "-o", str(tmp_path), "--quiet"]) == 6
     said = capsys.readouterr()
     assert "OpenGL" in said.out and str(tmp_path / "hospital-only" / f"{NAME}_record.json") in said.out
 

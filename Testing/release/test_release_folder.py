@@ -53,11 +53,11 @@ def test_a_folder_of_masks_in_the_release_folder_is_refused_before_any_work(scan
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "head.nii.gz").write_bytes(scan[0].read_bytes())
     for source in (scan[0], tmp_path / "study"):
-        assert main(["run", str(source), "-o", str(out), "--mask", scan[1], *told]) == 1
+        assert main(["run", str(source), "-o", str(out), "--mask", scan[1], *told]) == 2
         assert "must not lie in the release folder" in capsys.readouterr().out
-    assert main(["batch", str(tmp_path / "tree"), str(out), *told]) == 1
+    assert main(["batch", str(tmp_path / "tree"), str(out), *told]) == 2
     assert "must not lie in the release folder" in capsys.readouterr().err
-    assert main(["demo", str(scan[0]), "-o", str(out), "--masks", str(out / "release" / inside), "--quiet"]) == 1
+    assert main(["demo", str(scan[0]), "-o", str(out), "--masks", str(out / "release" / inside), "--quiet"]) == 2
     assert "must not lie in the release folder" in capsys.readouterr().out
     assert not out.exists() and not (tmp_path / "out-hospital-only").exists()
 
@@ -110,7 +110,7 @@ def test_a_mask_that_an_earlier_run_left_in_the_release_folder_stops_the_next_on
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / left).write_bytes(b"a mask")
     command = ["run", str(source), "-o", str(tmp_path / "out"), "--mask", scan[1], "--quiet", "--overwrite"]
-    assert main(command) == 1 and names(tmp_path / "out") == [left]
+    assert main(command) == 2 and names(tmp_path / "out") == [left]
     (tmp_path / "out" / left).rename(tmp_path / left)
     assert main(command) == 0 and not [name for name in names(tmp_path / "out") if "facemask" in name]
 
@@ -124,10 +124,10 @@ def test_a_blocked_run_leaves_its_mask_and_the_next_one_takes_another_name(scan,
     kept = tmp_path / "out-hospital-only"
     for _ in range(2):
         # A record that would say the same is not written again.
-        assert main([*command, "--mask", str(mask)]) == 1
+        assert main([*command, "--mask", str(mask)]) == 3
         assert names(kept) == ["head_facemask.nii.gz", "head_record.json"]
     sitk.WriteImage(phantom.image((parts[1] & ~half).astype(np.uint8)), str(tmp_path / "other.nii.gz"))
-    assert main([*command, "--mask", str(tmp_path / "other.nii.gz")]) == 1
+    assert main([*command, "--mask", str(tmp_path / "other.nii.gz")]) == 3
     assert names(kept) == ["head_facemask.nii.gz", "head_record.json", "head_record_2.json"]
     assert main([*command, "--mask", scan[1]]) == 0
     assert "head_facemask_2.nii.gz" in names(kept) and names(tmp_path / "out") == ["head_defaced.nii.gz"]

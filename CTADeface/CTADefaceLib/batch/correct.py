@@ -14,6 +14,7 @@ from ..cases.options import Options
 from ..cases.result import Result
 from ..cases.volume_file import deface_file
 from ..errors import InputError, OutputError
+from ..files.bids import is_bids
 from ..files.journal import Publication
 from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
@@ -23,7 +24,7 @@ from ..progress import Progress
 from ..voxels.images import mask_on_grid
 from ..voxels.volume import Geometry, Volume
 from .case_kinds import arguments_of_case
-from .find import Case, Places, find_case, is_bids, places
+from .find import Case, Places, find_case, places
 from .manifest import Manifest
 from .numbering import RELEASED_AS
 from .pseudonyms import options_of_batch

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, PlaceError
+from ..files.bids import DESCRIPTION, is_bids
 from ..files.read import EXTENSIONS, split_extension
 from ..release.hospital_folder import masks_folder, records_folder
 
-DESCRIPTION = "dataset_description.json"
 BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)
 # Top folders of a BIDS dataset that hold no raw data.
 NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
@@ -56,19 +56,11 @@ def places(
     if not source.is_dir():
         raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
     if source == target or target in source.parents:
-        raise InputError(
+        raise PlaceError(
             f"{target}: the output folder must not be or hold the input folder, because it is given away; choose another one."
         )
     masks_folder(target, masks, records)
     return Places(source, target, records_folder(target, records).resolve())
-
-
-def is_bids(source: str | Path) -> bool:
-    """Is the folder the root of a BIDS dataset?"""
-    try:
-        return "BIDSVersion" in json.loads((Path(source) / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
 
 
 def find_cases(where: Places, others: Iterable[str | Path] = ()) -> tuple[list[Case], list[Path]]:

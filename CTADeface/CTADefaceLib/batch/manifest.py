@@ -24,7 +24,7 @@ from ..files.private import open_private, private_folder
 NAME = "batch.jsonl"
 VERSION = 1
 STARTED, STOPPED, FAILED, BLOCKED = "started", "stopped", "failed", "blocked"
-DEFACED, MASK_ONLY = "defaced", "mask only"
+DEFACED, MASK_ONLY, NOT_DEFACED = "defaced", "mask only", "not defaced"
 DONE = (DEFACED, MASK_ONLY)
 GRAVEST_FIRST = (FAILED, BLOCKED, DEFACED, MASK_ONLY, LEFT_OUT)
 
@@ -159,9 +159,15 @@ def facts_of(results: list[Result], relative: Callable[[str | Path | None], str 
         "report": relative(shown.report),
         "picture": relative(shown.picture),
         "error": "; ".join(result.error for result in results if result.error) or None,
+        "fault": next((result.fault for result in gravest if result.fault), None),
         "mask_ml": shown.mask_ml,
         "failed_checks": list(
-            dict.fromkeys(check["name"] for result in results for check in result.checks if check["verdict"] == "fail")
+            dict.fromkeys(
+                check["name"]
+                for result in results
+                for check in result.checks
+                if check["verdict"] == "fail" or check["name"] in result.stopped_by
+            )
         ),
         "warned_checks": list(dict.fromkeys(name for result in results for name in result.warned_checks)),
         "not_defaced": [f"{result.input}: {result.reason}" for result in results if result.reason],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..cases.options import Options
 from ..errors import InputError
+from ..files.bids import is_bids
 from ..models.store import find_model
-from .find import Places, is_bids
+from .find import Places
 from .manifest import Manifest
 from .numbering import BIDS, NUMBERED, PLAIN
 from .pseudonyms import FINGERPRINT, GIVEN
@@ -29,6 +30,7 @@ def what_it_is(where: Places, options: Options, manifest: Manifest, names: str) 
     """What all results have in common, as it stands in the first line of the manifest. Raises: ModelError."""
     what: dict[str, object] = {"input": manifest.relative(where.source), "names": names, "fill": options.fill}
     what |= {"deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private, "ears": options.ears}
+    what["strict"] = options.strict
     return what if options.mask else {**what, "model": find_model(options.model).name}
 
 
@@ -50,6 +52,8 @@ def _said(key: str, value: object) -> str:
         return "headers cleaned" if value else "headers kept"
     if key == "keep_private":
         return "private elements kept" if value else "private elements removed"
+    if key == "strict":
+        return "cases stopped by warnings too" if value else "cases that may leave with a warning"
     if key == "ears":
         return "ears removed" if value else "ears kept"
     if key == "shift_dates":

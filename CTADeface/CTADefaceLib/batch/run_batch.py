@@ -11,11 +11,12 @@ from typing import Protocol
 
 from ..cases.options import Options
 from ..cases.result import Result, failure
-from ..errors import Cancelled, CTADefaceError, OutputError
+from ..errors import Cancelled, CTADefaceError, HospitalFolderError
 from ..files.journal import recover
 from ..files.private import private_folder
 from ..network.host import NetworksHere
 from ..progress import Report
+from ..release.hospital_folder import require_hospital_writable, require_writable
 from .batch_progress import BatchProgress
 from .case_kinds import run_case
 from .choice import EVERYTHING, Choice
@@ -127,9 +128,12 @@ class Batch:
 
         Raises: KeyboardInterrupt when it was stopped; the cases under way are then noted as stopped.
         """
-        for folder in (self._where.hospital, self._options.masks):
-            if folder is not None:
-                _make_private(folder, self._where.target)
+        if not self._options.mask_only:
+            require_writable(self._where.target)
+        hospital = [self._where.hospital, *([Path(self._options.masks)] if self._options.masks else [])]
+        require_hospital_writable(hospital)
+        for folder in hospital:
+            _make_private(folder, self._where.target)
         with self._manifest.locked():
             header, entries, damaged = self._manifest.read()
             self._todo.entries = entries
@@ -299,7 +303,7 @@ def _make_private(folder: str | Path, target: Path) -> None:
     try:
         private_folder(folder, target)
     except OSError as error:
-        raise OutputError(
+        raise HospitalFolderError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder for records and masks."
         ) from None
 

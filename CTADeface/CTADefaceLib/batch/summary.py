@@ -7,11 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .manifest import BLOCKED, DEFACED, DONE, FAILED, LEFT_OUT, MASK_ONLY, why_left_out
+from ..errors import ChecksFailed, CTADefaceError, InputError
+from .manifest import BLOCKED, DEFACED, DONE, FAILED, LEFT_OUT, MASK_ONLY, NOT_DEFACED, why_left_out
 from .numbering import RELEASED_AS
 
 MOST_NAMED = 20
-STATUSES = (DEFACED, MASK_ONLY, BLOCKED, FAILED, LEFT_OUT)
+STATUSES = (DEFACED, MASK_ONLY, BLOCKED, NOT_DEFACED, FAILED, LEFT_OUT)
+
+
+def fault_of(entry: dict) -> str:
+    """What was at fault in an entry of the manifest that is not done; earlier versions did not note it."""
+    known: dict[str, type[CTADefaceError]] = {BLOCKED: ChecksFailed, NOT_DEFACED: InputError}
+    return entry.get("fault") or known.get(entry["status"], CTADefaceError).fault
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,8 @@ class Row:
 
     ``blocking`` checks stopped it, ``overridden`` ones failed and a person let it through, ``warned`` ones only warn; all
     three are empty once a person has reviewed it. ``released_as`` its number, if it has one; ``outputs``, ``record`` and
-    ``report`` paths relative to the manifest's folder; ``problem`` what went wrong, or why it was left out.
+    ``report`` paths relative to the manifest's folder; ``problem`` what went wrong, or why it was left out;
+    ``fault`` what was at fault, as for ``CTADefaceError``.
     """
 
     case: str
@@ -31,6 +39,7 @@ class Row:
     overridden: tuple[str, ...]
     warned: tuple[str, ...]
     problem: str
+    fault: str
     review: str
     by: str
     mask_ml: float | None
@@ -53,6 +62,7 @@ class Row:
             overridden=failed if is_done else (),
             warned=tuple(entry.get("warned_checks", ())) if is_done and not entry.get("review") else (),
             problem=entry.get("error") or (why_left_out(entry) if entry["status"] == LEFT_OUT else ""),
+            fault="" if is_done or entry["status"] == LEFT_OUT else fault_of(entry),
             review=entry.get("review") or "",
             by=entry.get("by") or "",
             mask_ml=entry.get("mask_ml"),
@@ -86,7 +96,8 @@ class Summary:
     """``left_out``: files left out because of their names; ``excluded``: cases that --include and --exclude did not take;
     ``failed_checks``: blocked cases by check; ``overridden_checks``: cases that a reason let through, by check;
     ``warned_checks``: cases that left with a warning, by check; ``problems``: (case, error) of those that failed or were
-    blocked, and that nobody has reviewed; ``labelmaps``: (case, why it is taken for one).
+    blocked, and that nobody has reviewed; ``labelmaps``: (case, why it is taken for one); ``faults``
+    the number of problems by what was at fault (see ``errors.CTADefaceError``).
     """
 
     cases: int
@@ -99,6 +110,7 @@ class Summary:
     left_out: int
     excluded: int
     manifest: Path
+    faults: dict[str, int]
     seconds: float = 0.0
 
     @classmethod
@@ -115,6 +127,7 @@ class Summary:
             left_out,
             excluded,
             manifest,
+            dict(Counter(row.fault for row in rows if row.is_open).most_common()),
         )
 
     @property

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..cases.options import Options
 from ..errors import CTADefaceError, InputError
+from ..files.bids import is_bids
 from ..files.publish import refuse_existing
 from ..files.read import EXTENSIONS
 from .case_kinds import wanted_of_case
 from .choice import Choice, chosen
-from .find import Case, Places, excluded_folders, find_cases, is_bids
+from .find import Case, Places, excluded_folders, find_cases
 from .manifest import BLOCKED, DONE, LEFT_OUT, MASK_ONLY, STARTED, STOPPED, Manifest, why_left_out
 from .numbering import NUMBERED, numbered_cases
 from .review_queue import REJECTED

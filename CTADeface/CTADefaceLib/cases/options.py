@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..checks.check import checked_overrides
-from ..errors import CTADefaceError
+from ..errors import UsageError
 from ..filling.fill import DEFAULT_FILL, parse_fill
 from ..network.model_run import ModelRun
 from ..release.report import need_pictures
@@ -17,7 +17,8 @@ class Options:
 
     ``override`` maps failed checks to reasons, ``by`` is who gives them; ``records`` and ``masks`` are folders
     outside of the one that is given away (see ``release.hospital_folder``); ``ears``: both ears go too; with
-    ``second_opinion`` the checks ask the model about a ``mask`` that was given; ``mask_only`` gives nothing away: the mask
+    ``second_opinion`` the checks ask the model about a ``mask`` that was given; ``strict``: a check that warns stops the
+    export as a failed one does; ``mask_only`` gives nothing away: the mask
     then goes to ``masks`` or the folder of the results; ``report`` and ``picture`` also put a page with pictures,
     and a PNG before and after, beside the record; ``record_names`` puts the files' names into the record; ``naming``
     and ``called`` as for ``output_paths``; ``thumbnail``: a small picture before and after lies beside the record;
@@ -37,6 +38,7 @@ class Options:
     mask_only: bool = False
     ears: bool = False
     second_opinion: bool = True
+    strict: bool = False
     overwrite: bool = False
     mirroring: bool = False
     step_size: float = 0.5
@@ -63,10 +65,10 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.keep_private and self.deidentify_headers:
-            raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
+            raise UsageError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
         for option, given in (("--pseudonym-key", self.pseudonym_key), ("--shift-dates", self.shift_dates)):
             if given and not self.deidentify_headers:
-                raise CTADefaceError(f"{option}: is for cleaned headers; give --deidentify-headers too, or leave it out.")
+                raise UsageError(f"{option}: is for cleaned headers; give --deidentify-headers too, or leave it out.")
 
     @property
     def model_run(self) -> ModelRun:

@@ -37,7 +37,9 @@ def prepare(
     else:
         value = fill_value(scan.volume, options.fill, scan.survey.histogram)
     progress.enter("check")
-    outgoing = Outgoing(scan, face, np.ascontiguousarray(stored), value, options.fill, options.override, options.by)
+    outgoing = Outgoing(
+        scan, face, np.ascontiguousarray(stored), value, options.fill, options.override, options.by, options.strict
+    )
     outgoing.checks  # noqa: B018 - computed here, in the stage of the checks
     if options.identity:
         outgoing.check_identity(progress)

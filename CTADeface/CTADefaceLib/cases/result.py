@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ..checks.check import WARN
-from ..errors import ChecksFailed, CTADefaceError
+from ..errors import ChecksFailed, CTADefaceError, OutOfMemory, OutputError
 from ..release.gate import Released
 from ..release.outgoing import CaseMask, Outgoing
 from ..voxels.volume import Volume
 
 MODEL = "model"
 LEFT_OUT = "left out"
+# The ``fault`` of a case that ended with an error that nobody foresaw.
+BUG = "bug"
 
 
 @dataclass
@@ -26,7 +28,8 @@ class Result:
     ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
     'not defaced' (a series of a DICOM study that was left out; ``reason`` says why; nothing of it was written), or
     'left out' (a labelmap in a batch, likewise).
-    ``series`` is its number in the listing.
+    ``series`` is its number in the listing. ``fault`` says what kind of ``error`` there is, as for ``CTADefaceError``, or
+    'bug' for one of this program; ``stopped_by`` the checks that stopped the export.
     """
 
     input: str
@@ -46,6 +49,8 @@ class Result:
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    fault: str | None = None
+    stopped_by: list[str] = field(default_factory=list)
     series: int | None = None
     reason: str | None = None
 
@@ -62,8 +67,9 @@ class Result:
 
     def note(self, error: CTADefaceError) -> None:
         """Take over what a ``CTADefaceError`` says, and the checks, record and mask of a ``ChecksFailed``."""
-        self.error = str(error)
+        self.error, self.fault = str(error), error.fault
         if isinstance(error, ChecksFailed):
+            self.stopped_by = [check.name for check in error.checks]
             self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
             self.record, self.mask = (str(path) if path else None for path in (error.record, error.mask))
 
@@ -73,6 +79,7 @@ class Result:
         self.status, self.defaced, self.record = "defaced", str(path), str(released.record)
         self.report, self.picture = (str(path) if path else None for path in (released.report, released.picture))
         self.error = released.problem
+        self.fault = OutputError.fault if released.problem else None
 
     @property
     def warned_checks(self) -> list[str]:
@@ -89,8 +96,8 @@ def failure(path: object, error: BaseException) -> Result:
     if isinstance(error, CTADefaceError):
         result.note(error)
     elif isinstance(error, MemoryError):
-        result.error = f"{path}: not enough memory; close other programs or crop it to the head."
+        result.note(OutOfMemory(f"{path}: not enough memory; close other programs or crop it to the head."))
     else:
         # A fault of this program is named, not hidden.
-        result.error = f"{path}: unexpected {type(error).__name__}: {error}; please report it."
+        result.error, result.fault = f"{path}: unexpected {type(error).__name__}: {error}; please report it.", BUG
     return result

@@ -21,7 +21,15 @@ from ..files.read import read_volume
 from ..files.write import write_like, write_mask
 from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress
-from ..release.hospital_folder import masks_folder, new_mask_path, records_folder, require_no_mask
+from ..release.hospital_folder import (
+    masks_folder,
+    new_mask_path,
+    records_folder,
+    require_apart,
+    require_hospital_writable,
+    require_no_mask,
+    require_writable,
+)
 from ..release.outgoing import CaseMask, Outgoing, Scan
 from ..release.record import voxels_sha256
 from ..voxels.images import mask_on_grid
@@ -108,12 +116,19 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
     """Paths to write: [defaced, mask], or [mask]."""
     defaced, mask = output_paths(path, folder, options.naming, options.called)
     if options.mask_only:
-        return [mask if options.masks is None else Path(options.masks) / mask.name]
+        mask = mask if options.masks is None else Path(options.masks) / mask.name
+        require_writable(mask.parent)
+        return [mask]
     # A wrong folder is refused before the computation, not after it.
     release = options.release or defaced.parent
-    records_folder(release, options.records)
+    records = records_folder(release, options.records)
     masks = masks_folder(release, options.masks, options.records)
     require_no_mask(mask)
+    require_apart([path, options.mask, options.proposal], release)
+    if options.release is None:
+        # A batch has asked for all of its cases.
+        require_writable(release)
+        require_hospital_writable([records, masks])
     if options.masks is None and not options.overwrite:
         return [defaced, new_mask_path(masks, mask.name)]
     return [defaced, masks / mask.name]

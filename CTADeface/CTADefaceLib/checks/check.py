@@ -116,15 +116,22 @@ def graded(
     return Check(name, verdict, float(value), unit, text, None if verdict == PASS else place, limit)
 
 
-def failed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None) -> list[Check]:
-    """The failed checks for which ``overrides`` (name -> reason) gives no reason."""
+def stops(check: Check, strict: bool = False) -> bool:
+    """Does the check stop an export? A failed one does, and in a ``strict`` run one that warns."""
+    return check.verdict == FAIL or (strict and check.verdict == WARN)
+
+
+def failed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None, strict: bool = False) -> list[Check]:
+    """The checks that stop an export (see ``stops``) and for which ``overrides`` (name -> reason) gives no reason."""
     overrides = checked_overrides(overrides)
-    return [check for check in checks if check.verdict == FAIL and check.name not in overrides]
+    return [check for check in checks if stops(check, strict) and check.name not in overrides]
 
 
-def require_passed(checks: Iterable[Check], overrides: Mapping[str, str] | None = None, name: str = "volume") -> None:
-    """Raise ``ChecksFailed`` unless every failed check is overridden with a reason."""
-    left = failed(checks, overrides)
+def require_passed(
+    checks: Iterable[Check], overrides: Mapping[str, str] | None = None, name: str = "volume", strict: bool = False
+) -> None:
+    """Raise ``ChecksFailed`` unless every check that stops an export (see ``stops``) is overridden with a reason."""
+    left = failed(checks, overrides, strict)
     if left:
         raise ChecksFailed(name, left)
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import UsageError
+from .exit_codes import EPILOG, STOPPED, code_of, hint
 from .shared import ProgressBar, add_engine_options, add_header_options, add_private_option, options_of
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def add_batch(commands: argparse._SubParsersAction) -> None:
-    batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped")
+    batch = commands.add_parser("batch", help="deface all volumes of a folder; continues where it was stopped", epilog=EPILOG)
     batch.add_argument("input", metavar="IN", help="folder tree of volume files and DICOM studies, or a BIDS dataset")
     batch.add_argument(
         "output",
         metavar="OUT",
-        help="folder of the results; the manifest, an overview page and a table lie in the folder of the records, "
+        help="folder of the results; the manifest, an overview page and a table lie in the hospital's folder, "
         "<OUT>-hospital-only",
     )
     add_choice_options(batch)
@@ -71,7 +72,7 @@ def add_choice_options(parser: argparse.ArgumentParser) -> None:
 
 
 def batch_command(args: argparse.Namespace) -> int:
-    """Exit code 0 when every case is done, 1 when some are not, 130 when it was stopped."""
+    """Exit code 0 when every case is done, else that of the gravest, also of earlier runs; 130 when it was stopped."""
     from ..batch.choice import Choice
     from ..batch.run_batch import run_batch
 
@@ -91,18 +92,18 @@ def batch_command(args: argparse.Namespace) -> int:
                 retry_failed=args.retry_failed,
                 engine=engine_of(args),
                 show=bar.show,
-                told=bar.apart(teller(args.json)),
+                told=bar.apart(teller(args)),
                 warn=_warn,
                 choice=choice,
             )
     except KeyboardInterrupt:
         bar.close()
         print("cta-deface: stopped; the same command continues.", file=sys.stderr)
-        return 130
+        return STOPPED
     finally:
         bar.close()
     print(json.dumps({"summary": summary.as_dict()}) if args.json else "\n".join(summary.lines()), flush=True)
-    return 0 if summary.complete else 1
+    return code_of(summary.faults)
 
 
 def _dry_run(args: argparse.Namespace, choice: Choice) -> int:
@@ -126,7 +127,7 @@ def engine_of(args: argparse.Namespace) -> Cluster | None:
     """The cluster that was asked for, or None."""
     if not args.scheduler:
         if args.resource:
-            raise InputError("--resource: is only for --scheduler; give both, or none of them.")
+            raise UsageError("--resource: is only for --scheduler; give both, or none of them.")
         return None
     from ..batch.cluster import Cluster
 
@@ -136,21 +137,26 @@ def engine_of(args: argparse.Namespace) -> Cluster | None:
         try:
             resources[name.strip()] = float(amount)
         except ValueError:
-            raise InputError(f"--resource {text}: give NAME=AMOUNT, as in --resource GPU=1.") from None
+            raise UsageError(f"--resource {text}: give NAME=AMOUNT, as in --resource GPU=1.") from None
     return Cluster(args.scheduler, resources, args.retries)
 
 
-def teller(as_json: bool) -> Callable[[dict], None]:
+def teller(args: argparse.Namespace) -> Callable[[dict], None]:
     """A function that prints what became of a case: every case as JSON, or those that went wrong or left with a warning."""
-    from ..batch.manifest import DEFACED, LEFT_OUT
+    from ..batch.manifest import BLOCKED, DEFACED, LEFT_OUT
 
     def tell(entry: dict) -> None:
-        if as_json:
+        if args.json:
             print(json.dumps(entry), flush=True)
         elif entry["error"]:
             print(f"{entry['status'].upper()} {entry['error']}", flush=True)
         elif entry["status"] == LEFT_OUT:
             print(f"LEFT OUT {'; '.join(entry['not_defaced'])}", flush=True)
+            kept = [entry[what] for what in ("mask", "record") if entry["status"] == BLOCKED and entry[what]]
+            if kept:
+                print(f"  In the hospital's folder: {', '.join(kept)}", flush=True)
+            if said := hint(entry["fault"], args):
+                print(f"  {said}", flush=True)
         elif entry.get("warned_checks") and entry["status"] == DEFACED:
             print(f"WARNED {entry['case']}: {', '.join(entry['warned_checks'])}", flush=True)
 

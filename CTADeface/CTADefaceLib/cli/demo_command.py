@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from .exit_codes import code_of
 from .run_command import run_one
 from .shared import add_engine_options, options_of, print_result
 
@@ -22,18 +24,19 @@ def demo_command(args: argparse.Namespace) -> int:
 
     # Before the public head is fetched.
     need_pictures()
+    options = options_of(args)
     path = Path(args.input) if args.input else _public_head()
     # Apart, so that nothing in the folder that is given away ever shows the original face.
-    hospital = Path(args.records or Path(args.output) / "hospital-only")
-    args.output, args.records, args.picture = str(Path(args.output) / "release"), str(hospital), True
-    result = run_one(path, args, options_of(args), {})
-    print_result(result, args.json)
+    hospital = Path(options.records or Path(args.output) / "hospital-only")
+    args.output = str(Path(args.output) / "release")
+    result = run_one(path, args, replace(options, records=str(hospital), picture=True), {})
+    print_result(result, args)
     if not result.defaced:
-        return 1
+        return code_of([result.fault])
     print(f"face mask: {result.mask}\nrecord: {result.record}", flush=True)
     if result.picture:
         print(f"before and after (shows the original face, not for release): {result.picture}")
-    return 1 if result.error else 0
+    return code_of([result.fault])
 
 
 def _public_head() -> Path:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, PlaceError, UsageError
 from ..files.private import private_folder
+from .exit_codes import CHECKS, DONE, IDENTITY_EPILOG, NOT_POSSIBLE, WARNED
 from .shared import ProgressBar
 
 if TYPE_CHECKING:
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from ..rendering.camera import View
     from ..voxels.volume import Volume
 
-DONE = "pass"
+CODES_OF_VERDICTS = {"pass": DONE, "fail": CHECKS, "warn": WARNED, "not possible": NOT_POSSIBLE}
+# So much of a filled face is one value; padding, which a fill leaves, and another value for air may be in it.
+FILLED_SHARE = 0.9
 
 
 def add_identity(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("identity", help="is the face still detected and recognised after defacing?")
+    parser = commands.add_parser(
+        "identity", help="is the face still detected and recognised after defacing?", epilog=IDENTITY_EPILOG
+    )
     parser.add_argument("before", metavar="BEFORE", help="the original volume")
     parser.add_argument("after", metavar="AFTER", help="the defaced volume")
     parser.add_argument("--mask", required=True, metavar="MASK", help="the face mask that was filled")
@@ -37,7 +43,7 @@ def add_identity(commands: argparse._SubParsersAction) -> None:
 
 
 def identity_command(args: argparse.Namespace) -> int:
-    """Exit code 0 only when the verdict is 'pass'."""
+    """The exit code tells the verdicts apart (see ``CODES_OF_VERDICTS``)."""
     from ..identity.identity_check import STAGES, identity_check
 
     folder = picture_folder(args.pictures, args.after) if args.pictures else None
@@ -56,15 +62,15 @@ def identity_command(args: argparse.Namespace) -> int:
     print(json.dumps(content) if args.json else "\n".join(table(result)), flush=True)
     if folder:
         print(f"Pictures (they show the original face, not for release): {folder}", file=sys.stderr)
-    return 0 if result.verdict == DONE else 1
+    return CODES_OF_VERDICTS[result.verdict]
 
 
 def picture_folder(folder: str | Path, after: str | Path) -> Path:
-    """``folder`` as a path; ``OutputError`` when it lies in the folder of the defaced file ``after``."""
+    """``folder`` as a path; ``PlaceError`` when it lies in the folder of the defaced file ``after``."""
     pictures = Path(folder).resolve()
     # The file may be a link: both the link's folder and that of the file itself are given away.
     if any(pictures.is_relative_to(release) for release in (Path(after).parent.resolve(), Path(after).resolve().parent)):
-        raise OutputError(
+        raise PlaceError(
             f"{pictures}: lies in the folder of the defaced volume, which is given away, and the pictures "
             "show the original face; choose a folder outside it."
         )
@@ -130,7 +136,33 @@ def _read(args: argparse.Namespace) -> tuple[Volume, Volume, np.ndarray]:
             f"{args.after}: its grid (size, spacing, origin or direction) is not that of {args.before}; "
             "give the volume that was made from it."
         )
-    return before, after, mask_on_grid(read_volume(args.mask), before)
+    mask = mask_on_grid(read_volume(args.mask), before)
+    _require_order(args, before, after, mask)
+    return before, after, mask
+
+
+def _require_order(args: argparse.Namespace, before: Volume, after: Volume, mask: np.ndarray) -> None:
+    """Raise ``UsageError`` when the first volume is filled in the mask and the second one is not: they are swapped."""
+    from ..voxels.hu import TISSUE_HU
+
+    if not mask.any():
+        return
+    value, other = _one_value(before, mask), _one_value(after, mask)
+    if value is not None and (other is None or value <= TISSUE_HU < other):
+        raise UsageError(
+            f"{args.before}: has no face, its mask is filled with one value, and {args.after} holds the face: BEFORE and "
+            f"AFTER are swapped; give the original first: cta-deface identity {shlex.quote(args.after)} "
+            f"{shlex.quote(args.before)} --mask {shlex.quote(args.mask)}"
+        )
+
+
+def _one_value(volume: Volume, mask: np.ndarray) -> float | None:
+    """The value in HU that nearly all of the mask has; None where there is no such value."""
+    import numpy as np
+
+    values, counts = np.unique(volume.stored[mask > 0], return_counts=True)
+    most = counts.argmax()
+    return float(volume.to_hu(values[most : most + 1])[0]) if counts[most] >= FILLED_SHARE * counts.sum() else None
 
 
 def table(result: IdentityResult) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -11,8 +10,10 @@ from .. import __version__
 from ..errors import CTADefaceError
 from .batch_command import add_batch
 from .demo_command import add_demo
+from .exit_codes import EPILOG, MACHINE, STOPPED, code_of, said
 from .identity_command import add_identity
 from .models_command import add_models
+from .parser import Parser
 from .run_command import add_run
 from .series_command import add_series
 from .train_command import add_train
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from ..network.host import Networks
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cta-deface", description="Remove the face from head CT volumes.")
+def build_parser() -> Parser:
+    parser = Parser(prog="cta-deface", description="Remove the face from head CT volumes.", epilog=EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     add_run(commands)
@@ -40,18 +41,21 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None, networks: Networks | None = None) -> int:
     """Entry point; ``networks`` runs the models of ``run`` (None: in this process).
 
-    Returns the exit code: 0 done, 1 a case or command failed, 130 stopped by Ctrl-C.
+    Returns the exit code (see ``exit_codes``). Raises: SystemExit for words that the parser does not know.
     """
     args = build_parser().parse_args(argv)
     args.networks = networks
     try:
         return args.action(args)
     except CTADefaceError as error:
-        print(f"cta-deface: {error}", file=sys.stderr)
-        return 1
+        print(said(error, args), file=sys.stderr)
+        return code_of([error.fault])
+    except MemoryError:
+        print("cta-deface: not enough memory; close other programs or crop the volume to the head.", file=sys.stderr)
+        return MACHINE
     except KeyboardInterrupt:
         print("cta-deface: stopped; the case under way was not written.", file=sys.stderr)
-        return 130
+        return STOPPED
 
 
 def command() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..dicom.input_files import is_dicom
-from ..errors import CTADefaceError
+from ..errors import CTADefaceError, InputError, MissingPackages, UsageError
+from .exit_codes import EPILOG, code_of
 from .shared import add_engine_options, add_header_options, add_private_option, guarded, options_of, print_result
 
 if TYPE_CHECKING:
@@ -17,15 +21,26 @@ if TYPE_CHECKING:
     from ..progress import Progress
 
 
+NAMES_KEPT = (
+    "Names of volume files are released as they are: rename those that tell who the patient is before you give them away."
+)
+
+
 def add_run(commands: argparse._SubParsersAction) -> None:
-    run = commands.add_parser("run", help="deface volume files and DICOM studies")
+    run = commands.add_parser("run", help="deface volume files and DICOM studies", epilog=EPILOG)
     run.add_argument(
         "inputs",
         nargs="+",
         metavar="INPUT",
         help=".nii, .nii.gz, .nrrd or .mha in HU; a folder of a DICOM study, or DICOM files",
     )
-    run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the defaced volumes, which is given away")
+    run.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder of the defaced volumes, which is given away; the names of volume files are released as they are",
+    )
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument(
         "--no-second-opinion",
@@ -48,7 +63,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
 
 
 def run_command(args: argparse.Namespace) -> int:
-    """Exit code 0 only when every input was defaced; a bad input never stops the others."""
+    """Exit code 0 only when every input was defaced, else that of the gravest; a bad input never stops the others."""
     sources = grouped(args.inputs)
     if args.mask is None and args.networks is not None:
         # Before anything else is imported, because loading torch there takes longer than reading a scan here.
@@ -59,23 +74,37 @@ def run_command(args: argparse.Namespace) -> int:
 
         args.networks = NetworksHere()
     options = options_of(args)
-    if options.mask is not None and len(sources) > 1:
-        raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
-    if options.override and len(sources) > 1:
-        raise CTADefaceError("--override: a reason is given for one case that somebody has seen; give one INPUT.")
-    if options.mask is not None and options.mask_only:
-        raise CTADefaceError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
+    _require_sensible(options, len(sources))
+    if options.mask_only and options.masks is None:
+        options = replace(options, masks=options.records)
     taken: dict[Path | str, Path | str] = {}
-    failures = 0
+    faults: list[str | None] = []
+    named = False
     for source in sources:
         if isinstance(source, list) or Path(source).is_dir():
             results = _run_study(source, args, options, taken)
         else:
             results = [run_one(source, args, options, taken)]
+            named |= results[0].defaced is not None
         for result in results:
-            print_result(result, args.json)
-            failures += result.error is not None
-    return 1 if failures else 0
+            print_result(result, args)
+        faults += [result.fault for result in results]
+        if all(result.reason for result in results):
+            # Each series was left out for a reason: nothing was done.
+            faults.append(InputError.fault)
+    if named and not args.quiet:
+        print(NAMES_KEPT, file=sys.stderr)
+    return code_of(faults)
+
+
+def _require_sensible(options: Options, inputs: int) -> None:
+    """Raise ``UsageError`` for options that contradict each other or the number of inputs."""
+    if options.mask is not None and inputs > 1:
+        raise UsageError("--mask: belongs to one volume; give one INPUT.")
+    if options.override and inputs > 1:
+        raise UsageError("--override: a reason is given for one case that somebody has seen; give one INPUT.")
+    if options.mask is not None and options.mask_only:
+        raise UsageError("--mask-only: asks for a mask that --mask already gives; use one of the two.")
 
 
 def run_one(path: str | Path, args: argparse.Namespace, options: Options, taken: dict) -> Result:
@@ -84,9 +113,10 @@ def run_one(path: str | Path, args: argparse.Namespace, options: Options, taken:
     from ..files.publish import output_paths
 
     def work(progress: Progress, warn: Callable[[str], None]) -> list[Result]:
+        _require_matched([path])
         target = output_paths(path, args.output)[0]
         if target in taken:
-            raise CTADefaceError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
+            raise UsageError(f"{path}: would be written to the same file as {taken[target]}; run them apart.")
         taken[target] = path
         return [deface_file(path, args.output, options, progress, warn, args.networks)]
 
@@ -99,12 +129,47 @@ def _run_study(source: str | list[str], args: argparse.Namespace, options: Optio
 
     def work(progress: Progress, warn: Callable[[str], None]) -> list[Result]:
         if "study" in taken:
-            raise CTADefaceError(f"{name}: series of two DICOM folders would get the same names; give each its own --output.")
+            raise UsageError(f"{name}: series of two DICOM folders would get the same names; give each its own --output.")
         taken["study"] = name
-        return deface_dicom(source, args.output, options, progress, warn, args.networks)
+        _require_matched(source if isinstance(source, list) else [source])
+        try:
+            return deface_dicom(source, args.output, options, progress, warn, args.networks)
+        except CTADefaceError as error:
+            raise _or_batch(error, name, args.output) from None
 
     name = source[0] if isinstance(source, list) else source
     return guarded(name, args, work)
+
+
+def _require_matched(paths: Iterable[str | Path]) -> None:
+    """Raise ``InputError`` for a pattern that the shell found no files for."""
+    for path in paths:
+        if any(sign in str(path) for sign in "*?[") and not Path(path).exists():
+            raise InputError(f"{path}: no file has such a name; check the folder and the pattern.")
+
+
+def _or_batch(error: CTADefaceError, folder: str, output: str) -> CTADefaceError:
+    """``error``, or, where the folder holds volume files and no DICOM at all, one that says how they are defaced."""
+    about_input = isinstance(error, (InputError, MissingPackages))
+    if not about_input or not Path(folder).is_dir() or not _only_volumes(Path(folder)):
+        return error
+    return InputError(
+        f"{folder}: holds volume files, and no DICOM study; deface all of them with: "
+        f"cta-deface batch {shlex.quote(folder)} {shlex.quote(output)}"
+    )
+
+
+def _only_volumes(folder: Path) -> bool:
+    """Is there a volume file in the folder or below it, and no DICOM file?"""
+    from ..files.read import EXTENSIONS
+
+    found = False
+    for path in folder.rglob("*"):
+        if path.name.lower().endswith(EXTENSIONS):
+            found = True
+        elif path.is_file() and is_dicom(path):
+            return False
+    return found
 
 
 def grouped(inputs: list[str]) -> list[str | list[str]]:

@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from .exit_codes import DONE, INPUT
+
 if TYPE_CHECKING:
     from ..dicom.input_files import Source
 
@@ -21,7 +23,7 @@ def add_series(commands: argparse._SubParsersAction) -> None:
 
 
 def series_command(args: argparse.Namespace) -> int:
-    """Exit code 0 when there is a series that can be defaced."""
+    """Exit code 0 when there is a series that can be defaced, else that of a bad input."""
     rows = listing(args.folder)
     if args.json:
         print("\n".join(json.dumps(row) for row in rows), flush=True)
@@ -30,7 +32,7 @@ def series_command(args: argparse.Namespace) -> int:
         widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
         for row in table:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(), flush=True)
-    return 0 if any(row["can_be_defaced"] for row in rows) else 1
+    return DONE if any(row["can_be_defaced"] for row in rows) else INPUT
 
 
 def listing(source: Source) -> list[dict]:

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import CTADefaceError
+from ..errors import CTADefaceError, MissingPackages, UsageError
+from .exit_codes import hint, how_to_override
 
 if TYPE_CHECKING:
     from ..cases.options import Options
@@ -73,17 +74,20 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="CHECK=REASON",
         help="let a failed check pass; the reason goes into the record",
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="a check that warns stops the export as a failed one does; --override lets it pass",
+    )
     parser.add_argument("--by", metavar="NAME", help="who overrides (default: the user of this computer)")
     parser.add_argument(
-        "--records",
+        "--hospital",
         metavar="DIR",
-        help="folder of the records, outside of the results' folder (default: beside it, <DIR>-hospital-only)",
+        help="folder for all that stays in the hospital: masks, records, reports, manifest; outside of the results' folder "
+        "(default: beside it, or beside its BIDS dataset, <DIR>-hospital-only)",
     )
-    parser.add_argument(
-        "--masks",
-        metavar="DIR",
-        help="folder of the masks, which show the face, outside of the results' folder (default: that of the records)",
-    )
+    parser.add_argument("--records", metavar="DIR", help="another word for --hospital")
+    parser.add_argument("--masks", metavar="DIR", help="folder of the masks alone, which show the face (default: --hospital)")
     parser.add_argument("--record-names", action="store_true", help="keep file names in the record")
     parser.add_argument(
         "--identity",
@@ -99,23 +103,32 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(args: argparse.Namespace) -> Options:
+    """The ``Options`` of a command. Raises: UsageError."""
+    try:
+        return _options_of(args)
+    except CTADefaceError as error:
+        raise UsageError(str(error)) from None
+
+
+def _options_of(args: argparse.Namespace) -> Options:
     from ..cases.options import Options
     from ..filling.fill import parse_fill
 
     return Options(
         model=args.model,
         device=args.device,
-        fill=parse_fill(args.fill),
+        fill=_named("--fill", parse_fill, args.fill),
         mask=getattr(args, "mask", None),
         mask_only=getattr(args, "mask_only", False),
         ears=args.ears,
         second_opinion=getattr(args, "second_opinion", True),
+        strict=args.strict,
         overwrite=args.overwrite,
         mirroring=args.mirroring,
         step_size=_step_size(args.step_size),
         override=_overrides(args.override),
         by=args.by,
-        records=args.records,
+        records=_hospital(args),
         masks=args.masks,
         report=args.report,
         picture=args.picture,
@@ -135,20 +148,35 @@ def _overrides(given: list[str]) -> dict[str, str]:
 
     pairs = [text.partition("=") for text in given]
     if any(not sign for _name, sign, _reason in pairs):
-        raise CTADefaceError("--override: give CHECK=REASON, as in --override chin='outside the field of view'.")
-    return checked_overrides({name.strip(): reason.strip() for name, _sign, reason in pairs})
+        raise UsageError("--override: give CHECK=REASON, as in --override chin='outside the field of view'.")
+    return _named("--override", checked_overrides, {name.strip(): reason.strip() for name, _sign, reason in pairs})
+
+
+def _named(option: str, parse: Callable[[Any], Any], value: Any) -> Any:
+    """``parse(value)``; what it raises names the option."""
+    try:
+        return parse(value)
+    except CTADefaceError as error:
+        raise UsageError(f"{option} {error}") from None
+
+
+def _hospital(args: argparse.Namespace) -> str | None:
+    """The folder of records, and of masks where they have none of their own."""
+    if args.hospital and args.records and Path(args.hospital).resolve() != Path(args.records).resolve():
+        raise UsageError(f"--hospital {args.hospital}: --records names another folder for the same; give one of the two.")
+    return args.hospital or args.records
 
 
 def _step_size(value: float) -> float:
     if not 0 < value <= 1:
-        raise CTADefaceError(f"--step-size {value}: must be above 0 and at most 1.")
+        raise UsageError(f"--step-size {value}: must be above 0 and at most 1.")
     return value
 
 
 def require_room(room: str, command: str) -> None:
     """Raise when a part of the library is not there: Slicer's extension comes without training and validation."""
     if importlib.util.find_spec(f"{__package__.rpartition('.')[0]}.{room}") is None:
-        raise CTADefaceError(f"cta-deface {command}: is not part of the Slicer extension; pip install cta-deface.")
+        raise MissingPackages(f"cta-deface {command}: is not part of the Slicer extension; pip install cta-deface.")
 
 
 def guarded(
@@ -166,11 +194,12 @@ def guarded(
         bar.close()
 
 
-def print_result(result: Result, as_json: bool) -> None:
-    if as_json:
+def print_result(result: Result, args: argparse.Namespace) -> None:
+    """Print what became of a case: a line of JSON, or lines that a person reads, the first one not indented."""
+    if args.json:
         line = json.dumps(result.as_dict())
     elif result.status == "blocked":
-        line = f"BLOCKED {result.error} Record: {result.record}"
+        line = f"BLOCKED {result.error}"
     elif result.error:
         line = f"FAILED {result.error}"
     elif result.reason:
@@ -180,9 +209,20 @@ def print_result(result: Result, as_json: bool) -> None:
         how += f", {result.device}" if result.device else ""
         line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"
     print(line, flush=True)
-    if not as_json and result.defaced:
-        for said in warnings_of(result):
+    if not args.json:
+        for said in (*_what_to_do(result, args), *(warnings_of(result) if result.defaced else [])):
             print(said, flush=True)
+
+
+def _what_to_do(result: Result, args: argparse.Namespace) -> list[str]:
+    """Lines of text: where a blocked case lies, and the options that help."""
+    if result.status == "blocked":
+        kept = (("Mask", result.mask), ("Record", result.record))
+        lines = [f"{what}, for the hospital only: {path}" for what, path in kept if path]
+        lines += how_to_override(result.stopped_by)
+    else:
+        lines = [said for said in [hint(result.fault, args)] if said]
+    return [f"  {line}" for line in lines]
 
 
 def warnings_of(result: Result) -> list[str]:

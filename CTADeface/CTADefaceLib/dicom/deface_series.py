@@ -113,7 +113,8 @@ class Run:
             result.note(error)
         except Exception as error:
             # A fault in one series must not stop the others.
-            result.error = failure(result.input, error).error
+            wrong = failure(result.input, error)
+            result.error, result.fault = wrong.error, wrong.fault
         result.seconds = round(time.monotonic() - started, 3)
         return result
 

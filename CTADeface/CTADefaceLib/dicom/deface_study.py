@@ -20,7 +20,15 @@ from ..files.publish import publication
 from ..files.read import read_volume
 from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress
-from ..release.hospital_folder import MASK, masks_folder, records_folder, require_no_mask
+from ..release.hospital_folder import (
+    MASK,
+    masks_folder,
+    records_folder,
+    require_apart,
+    require_hospital_writable,
+    require_no_mask,
+    require_writable,
+)
 from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .deface_series import Face, PersonsMask, Run
@@ -186,9 +194,16 @@ def _hospital_folder(source: Source, folder: Path, options: Options) -> Path:
     """Folder of masks and records, outside of the release folder and of the originals."""
     hospital = records_folder(folder, options.records)
     if not options.mask_only:
-        masks_folder(folder, options.masks, options.records)
+        masks = masks_folder(folder, options.masks, options.records)
+        require_apart([options.mask], options.release or folder)
+        if options.release is None:
+            # A batch has asked for all of its cases.
+            require_writable(folder)
+            require_hospital_writable([hospital, masks])
         for left in Path(folder).glob(f"*{MASK}*{MASK_EXTENSION}"):
             require_no_mask(left)
+    else:
+        require_writable(options.masks or folder)
     refuse_nested(source, [folder, hospital, options.masks])
     return hospital
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, PlaceError
 from ..release.hospital_folder import mask_name, new_mask_path
 from .input_files import Source, folder_and_study
 
@@ -47,7 +47,7 @@ def refuse_nested(source: Source, folders: Iterable[str | Path | None]) -> None:
             inside = original in folder.parents
             around = folder in original.parents
             if folder == original or inside or around:
-                raise InputError(
+                raise PlaceError(
                     f"{folder}: lies {'around' if around else 'in'} the folder of the originals "
                     f"({original}), which must never mix with results; choose a folder apart from it."
                 )

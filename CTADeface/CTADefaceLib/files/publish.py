@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import ExistsError, OutputError
 from .journal import STAGING, Publication
 from .read import split_extension
 
@@ -33,10 +33,10 @@ def output_paths(
 
 
 def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
-    """Raise ``OutputError`` when one of ``paths`` exists and ``overwrite`` is False."""
+    """Raise ``ExistsError`` when one of ``paths`` exists and ``overwrite`` is False."""
     for path in paths:
         if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists already; choose another folder or allow overwriting.")
+            raise ExistsError(f"{path}: exists already; choose another folder or allow overwriting.")
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def publication(
                 yield own
                 own.commit()
     except FileExistsError as error:
-        raise OutputError(
+        raise ExistsError(
             f"{error.filename2 or error.filename}: exists already; choose another folder or allow overwriting."
         ) from None
     except OSError as error:

@@ -29,6 +29,13 @@ def judge(views: Sequence[ViewResult]) -> tuple[str, str, str, float | None]:
         sum(face is not None for face in faces) for faces in ([view.before for view in views], [view.after for view in views])
     )
     counted = f"the face is detected in {before} of {len(views)} views before and {after} after"
+    if after and not before:
+        return (
+            "fail",
+            f"{counted}: defacing did not hide it, or the original and the defaced volume are swapped.",
+            "views with a face after",
+            after,
+        )
     if after and after >= before:
         return "fail", f"{counted}: defacing did not hide it.", AFTER, after
     if before < LEAST_VIEWS:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path, PurePosixPath
 
-from ..errors import ModelError
+from ..errors import ModelError, ModelExistsError, ModelStoreError
 from ..files.journal import Publication, recover
 from ..progress import Progress
 from .folder import INSTALL_RECORD, ModelInfo, checksum, inspect_folder, read_json
@@ -128,7 +128,7 @@ def remove_model(name: str) -> None:
         try:
             change.commit()
         except OSError as error:
-            raise ModelError(f"{target} cannot be removed ({error.strerror}); close the programs that use it.") from error
+            raise ModelStoreError(f"{target} cannot be removed ({error.strerror}); close the programs that use it.") from error
 
 
 def _models_in(folder: Path, origin: str) -> list[ModelInfo]:
@@ -171,7 +171,7 @@ def _check_new_name(name: str, overwrite: bool) -> None:
     if name in _bundled_names():
         raise ModelError(f"{name} is the name of a model that comes with CTADeface; choose another name.")
     if (user_folder() / name).exists() and not overwrite:
-        raise ModelError(f"A model {name} is installed already; choose another name or allow replacing it.")
+        raise ModelExistsError(f"A model {name} is installed already; choose another name or allow replacing it.")
 
 
 def _suggest_name(model: Path, path: Path) -> str:
@@ -193,11 +193,11 @@ def _changing(store: Path) -> Iterator[Publication]:
         with Publication(store) as change:
             yield change
     except FileExistsError as error:
-        raise ModelError(
+        raise ModelExistsError(
             f"A model {Path(error.filename).name} is installed already; choose another name or allow replacing it."
         ) from None
     except OSError as error:
-        raise ModelError(
+        raise ModelStoreError(
             f"The model could not be written to {store} ({error.strerror}); check the disk and its "
             "permissions, or set CTADEFACE_MODELS to another folder."
         ) from error

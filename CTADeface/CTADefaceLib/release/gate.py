@@ -90,7 +90,7 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     if target.into is None:
         recover(folder)
     refuse_existing(wanted, target.overwrite)
-    left = failed(outgoing.checks, outgoing.overrides)
+    left = failed(outgoing.checks, outgoing.overrides, outgoing.strict)
     if left:
         # The name without a number first: an earlier mask, which a person may have corrected, lies there.
         kept = own_name if not target.mask or (folder / own_name).exists() else target.mask.name

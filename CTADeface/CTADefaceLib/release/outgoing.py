@@ -63,8 +63,8 @@ class Outgoing:
     """A ``Scan``, its ``CaseMask``, and the fill.
 
     ``stored`` the defaced stored values (k, j, i); ``value`` the stored value that was filled in; ``fill`` by which name;
-    ``overrides`` failed check -> reason, and ``by`` whom; ``identity`` what ``check_identity`` found, None if it was not
-    asked.
+    ``overrides`` failed check -> reason, and ``by`` whom; ``strict``: checks that warn stop it too; ``identity`` what
+    ``check_identity`` found, None if it was not asked.
     """
 
     scan: Scan
@@ -74,6 +74,7 @@ class Outgoing:
     fill: str | float
     overrides: dict[str, str] | None = None
     by: str | None = None
+    strict: bool = False
     identity: dict | None = None
 
     @property
@@ -98,6 +99,7 @@ class Outgoing:
             **self.face.settings,
             "mask": self.face.source,
             "ears": self.face.ears,
+            "strict": self.strict,
         }
 
     @cached_property

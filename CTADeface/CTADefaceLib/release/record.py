@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
-from ..checks.check import checked_overrides
+from ..checks.check import checked_overrides, stops
 from ..errors import OutputError
 from ..files.private import open_private, private_folder
 from ..voxels.slabs import for_slabs
@@ -59,13 +59,13 @@ def known_voxels(outgoing: Outgoing) -> dict:
 def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None = None) -> dict:
     """The record of an ``Outgoing`` case as a dict that ``record.schema.json`` allows.
 
-    ``known``: its ``known_voxels``, where they have been found already. Overrides of checks that did not fail are left
+    ``known``: its ``known_voxels``, where they have been found already. Overrides of checks that stop nothing are left
     out; who overrides is the user of this computer where nobody is named.
     """
     volume, mask, proposal = outgoing.volume, outgoing.mask, outgoing.face.proposal
     overrides = checked_overrides(outgoing.overrides)
     known = known or known_voxels(outgoing)
-    failing = {check.name for check in outgoing.checks if check.verdict == "fail"}
+    stopping = {check.name for check in outgoing.checks if stops(check, outgoing.strict)}
     voxels = int(np.count_nonzero(mask))
     by = outgoing.by or this_user()
     return {
@@ -85,7 +85,7 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
         },
         "checks": [check.as_dict() for check in outgoing.checks],
         "overrides": [
-            {"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items() if name in failing
+            {"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items() if name in stopping
         ],
         "seconds": {stage: round(float(s), 3) for stage, s in outgoing.scan.seconds.items()},
         "names": outgoing.scan.names,

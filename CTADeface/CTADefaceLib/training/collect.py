@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, MaskError
+from ..errors import ExistsError, InputError, MaskError
 from ..files.journal import recover
 from ..files.private import open_private, private_file
 from ..files.publish import publication
@@ -54,7 +54,7 @@ def add_case(image: str | Path | Volume, mask: str | Path | Volume, folder: str 
     known, code = dataset.setdefault("voxels_sha256", {}), voxels_sha256(hu)
     name = next((name for name, other in known.items() if other == code), None)
     if name is not None and not overwrite:
-        raise InputError(f"{scan.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
+        raise ExistsError(f"{scan.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
     ending, new = dataset["file_ending"], name is None
     with publication(folder) as own:
         name = name or _free_name(folder, ending)

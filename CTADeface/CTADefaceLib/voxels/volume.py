@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, MaskError
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -214,10 +214,18 @@ class Volume:
         """The volume read as a mask, bool (k, j, i).
 
         Some programs save 0 and 1 with a slope and an intercept, so that neither is 0 in the file.
+        Raises: MaskError for negative values: that is an image.
         """
-        if (self.slope, self.intercept) == (1.0, 0.0) and self.stored.dtype.kind in "iu":
-            return self.stored > 0
-        return self.stored.astype(np.float32) * self.slope + self.intercept > 0.5
+        labels: np.ndarray = self.stored
+        least: float = 0
+        if (self.slope, self.intercept) != (1.0, 0.0) or labels.dtype.kind not in "iu":
+            labels, least = labels.astype(np.float32) * self.slope + self.intercept, 0.5
+        if labels.dtype.kind != "u" and labels.size and labels.min() < -least:
+            raise MaskError(
+                f"{self.name}: is an image and no mask, with values down to {labels.min():g}; give a mask, which is 0 "
+                "outside of the face."
+            )
+        return labels > least
 
     def to_hu(self, stored: np.ndarray) -> np.ndarray:
         """HU of stored values, same shape: int16 where that is exact, float32 otherwise; may be ``stored`` itself."""
