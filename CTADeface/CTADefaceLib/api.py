@@ -17,6 +17,7 @@ from .network.model_run import ModelRun
 from .progress import MODEL_STAGES, Progress
 from .release.outgoing import CaseMask, Scan
 from .voxels.images import Image, like, mask_on_grid, to_volume
+from .voxels.kept import Keep, kept_of
 
 # Kept between calls, so that each model is loaded once.
 _networks = NetworksHere()
@@ -65,16 +66,20 @@ def fill_face(
     fill: str | float = DEFAULT_FILL,
     progress: Progress | None = None,
     ears: bool = False,
+    keep: Keep | None = None,
 ) -> Image | np.ndarray:
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``filling.fill``.
 
-    Parameters: ``ears``: the mask holds both ears too, which are levelled to the sides.
-    Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` for an unknown fill, ``Cancelled``.
+    Parameters: ``ears``: the mask holds both ears too, which are levelled to the sides; ``keep``: structures whose voxels
+    stay as they are, a mask in the forms of ``mask``, a list of masks, or {name: mask}.
+    Raises: ``MaskError`` for an empty mask or one on another grid, or where more than half of the mask would be kept;
+    ``InputError`` for an unknown fill, ``Cancelled``.
     """
     volume, progress = to_volume(image), progress or Progress()
     progress.begin("fill")
     progress.enter("fill")
-    stored = fill_scan(Scan(volume, surveyed(volume)), CaseMask(mask_on_grid(mask, volume), FILE, ears=ears), fill)[0]
+    face = CaseMask(mask_on_grid(mask, volume), FILE, ears=ears, kept=kept_of(keep, volume))
+    stored = fill_scan(Scan(volume, surveyed(volume)), face, fill)[0]
     progress.finish()
     return like(image, stored)
 
@@ -92,12 +97,14 @@ def deface(
     step_size: float = 0.5,
     second_opinion: bool = True,
     ears: bool = False,
+    keep: Keep | None = None,
 ) -> Defaced:
     """Segment (unless ``mask`` is given), fill, and check.
 
     Parameters: ``overrides`` failed check -> the reason why the volume is returned nevertheless; ``model``, ``device``,
     ``mirroring`` and ``step_size`` as for ``segment_face``; ``second_opinion``: the checks ask the model about a mask
-    that was given; ``ears``: both ears go too, also with a mask, to which they are added.
+    that was given; ``ears``: both ears go too, also with a mask, to which they are added; ``keep`` as for ``fill_face``:
+    the check ``kept`` says what face is left because of it.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
@@ -113,6 +120,7 @@ def deface(
         ears=ears,
     )
     chosen.require_sound()
+    kept = kept_of(keep, volume)
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
     progress.enter("read")
     scan = Scan(volume, surveyed(volume, overview_model(chosen.model) if mask is None else None), seconds=progress.seconds)
@@ -120,11 +128,11 @@ def deface(
         found = face_mask(volume, _networks, chosen.model_run, progress, scan.survey)
         require_face(found, volume)
         found = with_ears(found, scan.survey, ears)
-        face = mask_by_model(found, _networks, chosen)
+        face = mask_by_model(found, _networks, chosen, kept)
     else:
         scan.survey.check()
         found = with_ears(mask_on_grid(mask, volume), scan.survey, ears)
-        face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen), ears=chosen.ears)
+        face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen), ears=chosen.ears, kept=kept)
     outgoing = prepare(scan, face, chosen, progress)
     require_passed(outgoing.checks, overrides, volume.name)
     progress.finish()

@@ -23,7 +23,7 @@ class Options:
     ``proposal`` is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name
     and checksum, for the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask
     is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
-    face.
+    face. ``keep`` names files of structures that are never filled, as the shell's ``--keep`` (see ``cases.keep``).
     """
 
     model: str | None = None
@@ -50,10 +50,13 @@ class Options:
     series: str | None = None
     deidentify_headers: bool = False
     keep_private: bool = False
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.keep_private and self.deidentify_headers:
             raise CTADefaceError("--keep-private: --deidentify-headers removes private elements; give one of the two.")
+        if self.keep and self.mask_only:
+            raise CTADefaceError("--keep: nothing is filled with --mask-only; give one of the two.")
 
     @property
     def model_run(self) -> ModelRun:

@@ -34,6 +34,7 @@ TITLES = {
     "submental": "Skin below the chin covered",
     "residual_skin": "Skin left in the face",
     "model_face": "What the model calls face",
+    "kept": "Kept structures",
     "brain": "Brain untouched",
     "bone": "Bone untouched",
     "vessels": "Vessels untouched",

@@ -32,6 +32,8 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
         "--deidentify-headers", action="store_true", help="DICOM: also clean the headers (Basic Profile of PS3.15)"
     )
     add_private_option(batch)
+    # Else it would be taken for an abbreviation of --keep-private.
+    batch.add_argument("--keep", action="append", help=argparse.SUPPRESS)
     batch.add_argument(
         "--scheduler",
         metavar="ADDRESS|local",
@@ -53,6 +55,8 @@ def batch_command(args: argparse.Namespace) -> int:
     """Exit code 0 when every case is done, 1 when some are not, 130 when it was stopped."""
     from ..batch.run_batch import run_batch
 
+    if args.keep:
+        raise InputError("--keep: a structure belongs to one scan; deface that one with cta-deface run --keep.")
     # A file name that the terminal cannot show must not stop the batch.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -28,6 +28,13 @@ def add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the defaced volumes, which is given away")
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument(
+        "--keep",
+        action="append",
+        metavar="FILE[:LABEL]",
+        help="never fill this structure: a labelmap on the grid of INPUT (one INPUT only), for DICOM also of an RTSTRUCT, "
+        "FILE:NAME,NAME for some of its structures; may be repeated",
+    )
+    run.add_argument(
         "--no-second-opinion",
         dest="second_opinion",
         action="store_false",
@@ -65,6 +72,8 @@ def run_command(args: argparse.Namespace) -> int:
     options = options_of(args)
     if options.mask is not None and len(sources) > 1:
         raise CTADefaceError("--mask: belongs to one volume; give one INPUT.")
+    if options.keep and len(sources) > 1:
+        raise CTADefaceError("--keep: belongs to one volume; give one INPUT.")
     if options.override and len(sources) > 1:
         raise CTADefaceError("--override: a reason is given for one case that somebody has seen; give one INPUT.")
     if options.mask is not None and options.mask_only:

@@ -98,6 +98,7 @@ def options_of(args: argparse.Namespace) -> Options:
         series=getattr(args, "series", None),
         deidentify_headers=getattr(args, "deidentify_headers", False),
         keep_private=getattr(args, "keep_private", False),
+        keep=tuple(getattr(args, "keep", None) or ()),
     )
 
 

@@ -114,6 +114,14 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
         raise MaskError(f"{segmentation.GetName()}: has no segment called {SEGMENT_NAME}; segment or draw the face first.")
+    return segment_mask(segmentation, segment_id, volume)
+
+
+def segment_mask(segmentation: SegmentationNode, segment_id: str, volume: VolumeNode) -> np.ndarray:
+    """Any segment on the volume's grid, bool (k, j, i); empty when it holds nothing.
+
+    Raises: MaskError when it lies outside of the volume, transforms included.
+    """
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
@@ -124,11 +132,16 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
         if not mask.any():
             raise MaskError(
                 f"{segmentation.GetName()}: lies outside of {volume.GetName()}; put both under the same "
-                "transform, or segment the face again."
+                "transform, or draw it again."
             )
         return mask
     _paste(labelmap, mask)
     return mask
+
+
+def is_face(segmentation: SegmentationNode) -> bool:
+    """Is it the face segmentation of a volume?"""
+    return segmentation.GetAttribute(FACE_MASK) == "mask"
 
 
 def face_segment_id(segmentation: SegmentationNode) -> str | None:
