@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import MaskError
 from .images import Image, mask_on_grid
-from .slabs import for_slabs
 from .volume import Volume
 
 # A structure that spares more of the face mask is the body's contour, or an inverted mask.
@@ -98,9 +97,17 @@ class Kept:
         """The same structures under other names."""
         return Kept(tuple(one.renamed(name) for one, name in zip(self.structures, names, strict=True)), self.shape)
 
+    @cached_property
+    def _box(self) -> tuple[slice, ...]:
+        """Three slices that hold all structures."""
+        boxes = [structure.box for structure in self.structures if structure.part.size]
+        if not boxes:
+            return (slice(0, 0),) * 3
+        return tuple(slice(min(one.start for one in axis), max(one.stop for one in axis)) for axis in zip(*boxes))
+
     def spared(self, mask: np.ndarray) -> int:
         """How many voxels of the face ``mask`` (bool (k, j, i)) are not filled because of the structures."""
-        return sum(for_slabs(lambda planes: int(np.count_nonzero(mask[planes] & self.mask[planes])), len(mask)))
+        return int(np.count_nonzero(mask[self._box] & self.mask[self._box]))
 
     def spares_too_much(self, mask: np.ndarray) -> bool:
         """Would more than half of the face ``mask`` stay?"""
@@ -108,15 +115,12 @@ class Kept:
 
     def restore(self, stored: np.ndarray, original: np.ndarray) -> None:
         """Give the voxels of the structures in ``stored`` (k, j, i), which is changed, their ``original`` values again."""
-        for_slabs(lambda planes: np.copyto(stored[planes], original[planes], where=self.mask[planes]), len(stored))
+        np.copyto(stored[self._box], original[self._box], where=self.mask[self._box])
 
     def changed(self, stored: np.ndarray, original: np.ndarray) -> int:
         """How many voxels of the structures differ between two arrays (k, j, i): none may."""
-        return sum(
-            for_slabs(
-                lambda planes: int(np.count_nonzero((stored[planes] != original[planes]) & self.mask[planes])), len(stored)
-            )
-        )
+        box = self._box
+        return int(np.count_nonzero((stored[box] != original[box]) & self.mask[box]))
 
 
 def kept_on(volume: Volume, named: Iterable[tuple[str, np.ndarray]]) -> Kept | None:

@@ -79,7 +79,10 @@ def _segments(item: KeptSegment) -> list[tuple[SegmentationNode, str]]:
     """(node, ID) of one segment, or of all of a node but the face."""
     if not isinstance(item, tuple):
         face = face_segment_id(item) if is_face(item) else None
-        return [(item, segment) for segment in item.GetSegmentation().GetSegmentIDs() if segment != face]
+        found = [(item, segment) for segment in item.GetSegmentation().GetSegmentIDs() if segment != face]
+        if not found:
+            raise MaskError(f"{item.GetName()}: has no segments that could be kept; choose another segmentation.")
+        return found
     node, wanted = item
     segmentation = node.GetSegmentation()
     segment = wanted if segmentation.GetSegment(wanted) is not None else segmentation.GetSegmentIdBySegmentName(wanted)
