@@ -93,7 +93,7 @@ def test_without_structures_nobody_is_told_of_them(head):
 
 
 def test_kept_skin_is_told_once_where_it_is(head):
-    checks = by_name(head.case({"nose": head.ball(0, 0, 0, 12)}))
+    checks = by_name(head.case({"nose": head.ball(0, 0, 0, 12), "behind it": head.ball(0, -40, 0, 10)}))
     assert [check.name for check in failed(checks.values())] == ["kept"]
     assert (
         "because of nose (" in checks["kept"].text

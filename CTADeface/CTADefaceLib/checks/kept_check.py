@@ -71,7 +71,7 @@ def shown_skin(face: FaceLeft, mask: np.ndarray, kept: Kept) -> tuple[np.ndarray
     shown = near & (face.after_all_mm < face.after_mm)
     # Air and its border with the skin tell where the skin was.
     asked = in_zone | masked
-    shown[asked] |= skin.before(kept.mask, asked)
+    shown[asked] |= skin.meets(kept.mask, asked, 0.0)
     return shown, np.where(masked, skin.area_cm2, face.area_cm2)
 
 
@@ -93,9 +93,10 @@ def _too_telling(face: FaceLeft, shown: np.ndarray, area: np.ndarray) -> bool:
 def _where(face: FaceLeft, kept: Kept, shown: np.ndarray) -> str:
     """The structures that show skin, and the zones it belongs to, as a text."""
     shape = face.stored_after.shape
+    first_mm = np.where(face.after_all_mm < face.after_mm, face.after_all_mm, 0.0)[shown]
 
     def shows(structure: Structure) -> bool:
-        return bool(face.skin.crossed(structure.whole(shape), shown).any())
+        return bool(face.skin.meets(structure.whole(shape), shown, first_mm).any())
 
     names = ", ".join(structure.name for structure in kept.structures if shows(structure))
     zones = [name.replace("_", " ") for number, name in enumerate(ZONES, 1) if (face.zone[shown] == number).any()]

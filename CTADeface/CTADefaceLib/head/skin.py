@@ -109,13 +109,11 @@ class Skin:
         within = self.view.profile(mask, self._lines, False)
         return np.where(within[:, np.abs(DEPTHS_MM) <= AT_SKIN_MM].any(1), within.sum(1) * (DEPTHS_MM[1] - DEPTHS_MM[0]), 0.0)
 
-    def before(self, mask: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Bool per True of ``points`` (N,): a voxel of ``mask`` (bool (k, j, i)) lies at the skin or just in front of it."""
-        return np.any(self.view.profile(mask, self._lines[points][:, DEPTHS_MM <= 0], False), axis=1)
-
-    def crossed(self, mask: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Bool per True of ``points`` (N,): the line through the skin there meets ``mask`` (bool (k, j, i))."""
-        return np.any(self.view.profile(mask, self._lines[points], False), axis=1)
+    def meets(self, mask: np.ndarray, points: np.ndarray, deepest_mm: float | np.ndarray) -> np.ndarray:
+        """Bool per True of ``points`` (N,): the line there meets ``mask`` (bool (k, j, i)), from just in front of the skin to
+        ``deepest_mm`` behind it, a number or one per True of ``points``."""
+        reached = np.atleast_1d(deepest_mm)[:, None] >= DEPTHS_MM
+        return np.any(self.view.profile(mask, self._lines[points], False) & reached, axis=1)
 
     @cached_property
     def bone_mm(self) -> np.ndarray:
