@@ -39,6 +39,15 @@ class Head:
         ras_view(mask, self.volume.geometry)[:] = ball
         return mask
 
+    def block(self, low, high):
+        """The part of the mask in a box, (up, forward, right) mm from the tip of the nose."""
+        part, axes = np.ones(1, bool), (self.up, self.forward, self.right)
+        for place, first, last in zip(axes, low, high):
+            part = part & (place >= first) & (place < last)
+        mask = np.zeros_like(self.mask)
+        ras_view(mask, self.volume.geometry)[:] = part
+        return mask & self.mask
+
     def case(self, keep, fill="levelled", mask=None, ears=False):
         mask = with_ears(self.mask if mask is None else mask, self.scan.survey, ears)
         face = CaseMask(mask, "model", None, mask, ears=ears, kept=kept_of(keep, self.volume))
@@ -107,6 +116,16 @@ def _tip(head):
     return (head.volume.geometry.affine() @ [*index[::-1], 1])[:3]
 
 
+def test_a_small_piece_of_whole_skin_where_every_face_goes_is_too_much(head):
+    check = by_name(head.case({"tip": head.ball(0, 0, 0, 8)}))["kept"]
+    assert check.verdict == "fail" and 1.5 < check.value < 3
+
+
+def test_skin_that_the_mask_takes_beyond_most_faces_counts_too(head):
+    check = by_name(head.case({"graft": head.block((82, -70, 0), (99, 99, 40))}))["kept"]
+    assert check.verdict == "fail" and check.text.endswith("because of graft.")
+
+
 def test_a_little_kept_skin_warns(head):
     check = by_name(head.case({"tip": head.ball(0, 0, 0, 5)}))["kept"]
     assert check.verdict == "warn" and 0 < check.value < 1.5
@@ -121,14 +140,8 @@ def test_other_skin_that_is_left_still_fails(head):
 
 def test_kept_skin_counts_with_other_skin_that_is_left_beside_it(head):
     """On the forehead each of the two only warns."""
-
-    def patch(low, high):
-        part = np.zeros_like(head.mask)
-        place = (head.up >= 60) & (head.up < 70) & (head.right >= low) & (head.right < high) & (head.forward > -60)
-        ras_view(part, head.volume.geometry)[:] = place
-        return part & head.mask
-
-    keep, hole = {"graft": patch(-24, 0)}, head.mask & ~patch(0, 24)
+    keep = {"graft": head.block((60, -60, -24), (70, 99, 0))}
+    hole = head.mask & ~head.block((60, -60, 0), (70, 99, 24))
     cases = (keep, None), (None, hole), (keep, hole)
     seen = [by_name(head.case(one, "percentile", mask)) for one, mask in cases]
     assert [seen[0]["kept"].verdict, seen[1]["residual_skin"].verdict] == ["warn", "warn"]

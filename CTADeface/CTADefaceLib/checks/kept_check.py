@@ -12,18 +12,14 @@ from .face_left import (
     AT_SKIN_MM,
     BARE_MM,
     FAIL_PATCH_CM2,
-    FAIL_SHARE,
     FAIL_SURE_CM2,
-    LEAST_ZONE_CM2,
     FaceLeft,
     connected,
     largest_sure,
 )
 
-# cm2 of the face's skin that all structures together may show.
+# cm2 of the face's skin that all structures together may show: less than a third of an eye's zone in an adult.
 FAIL_KEPT_CM2 = 3.0
-# Half of one of these is as telling as so much skin elsewhere.
-TELLING = ("right_eye", "left_eye", "nose", "mouth")
 
 
 def kept_check(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, kept: Kept, face: FaceLeft | None) -> Check:
@@ -71,23 +67,15 @@ def shown_skin(face: FaceLeft, mask: np.ndarray, kept: Kept) -> tuple[np.ndarray
     shown = near & (face.after_all_mm < face.after_mm)
     # Air and its border with the skin tell where the skin was.
     asked = in_zone | masked
-    shown[asked] |= skin.meets(kept.mask, asked, 0.0)
     return shown, np.where(masked, skin.area_cm2, face.area_cm2)
 
 
 def _too_telling(face: FaceLeft, shown: np.ndarray, area: np.ndarray) -> bool:
-    """Is it a large piece, together with other skin that is left, one of whole skin where nearly every face goes, or half
-    of an eye, the nose or the mouth?"""
+    """Is it a large piece, together with other skin that is left, or one of whole skin where nearly every face goes?"""
     labels, areas = connected(face.skin, shown | face.left, area)
     whole_skin = shown & (face.after_all_mm <= AT_SKIN_MM)
-    if areas[labels[shown]].max(initial=0.0) > FAIL_PATCH_CM2 or largest_sure(face.skin, whole_skin)[1] > FAIL_SURE_CM2:
-        return True
-    for name in TELLING:
-        here = face.zone == 1 + ZONES.index(name)
-        whole = face.area_cm2[here].sum()
-        if whole >= LEAST_ZONE_CM2 and face.area_cm2[here & shown].sum() > FAIL_SHARE * whole:
-            return True
-    return False
+    largest = areas[labels[shown]].max(initial=0.0)
+    return bool(largest > FAIL_PATCH_CM2 or largest_sure(face.skin, whole_skin)[1] > FAIL_SURE_CM2)
 
 
 def _where(face: FaceLeft, kept: Kept, shown: np.ndarray) -> str:
