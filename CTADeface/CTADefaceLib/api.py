@@ -104,7 +104,7 @@ def deface(
     Parameters: ``overrides`` failed check -> the reason why the volume is returned nevertheless; ``model``, ``device``,
     ``mirroring`` and ``step_size`` as for ``segment_face``; ``second_opinion``: the checks ask the model about a mask
     that was given; ``ears``: both ears go too, also with a mask, to which they are added; ``keep`` as for ``fill_face``:
-    the check ``kept`` says what face is left because of it.
+    the check ``kept`` says what face is left because of it, and the mask that is returned is whole.
     Returns: ``Defaced`` with volume and mask in the form of ``image``.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
     """
