@@ -67,6 +67,7 @@ def shown_skin(face: FaceLeft, mask: np.ndarray, kept: Kept) -> tuple[np.ndarray
     shown = near & (face.after_all_mm < face.after_mm)
     # Air and its border with the skin tell where the skin was.
     asked = in_zone | masked
+    shown[asked] |= skin.meets(kept.mask, asked, 0.0)
     return shown, np.where(masked, skin.area_cm2, face.area_cm2)
 
 
