@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from CTADefaceLib.cases.prepare import fill_scan, with_ears
 from CTADefaceLib.checks.check import failed
+from CTADefaceLib.checks.every import face_left
+from CTADefaceLib.checks.kept_check import shown_skin
 from CTADefaceLib.errors import MaskError
 from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.face.survey import surveyed
@@ -124,6 +127,12 @@ def test_a_small_piece_of_whole_skin_where_every_face_goes_is_too_much(head):
 def test_skin_that_the_mask_takes_beyond_most_faces_counts_too(head):
     check = by_name(head.case({"graft": head.block((82, -70, 0), (99, 99, 40))}))["kept"]
     assert check.verdict == "fail" and check.text.endswith("because of graft.")
+    # Also what is only shaved, at the rear of a cheek.
+    under = ndi.distance_transform_edt(head.hu > -500, head.volume.geometry.spacing[::-1]) > 5
+    case = head.case({"graft": head.block((-46, -115, -95), (50, -85, -50)) & under})
+    face = face_left(head.volume, case.stored, head.scan.survey.frame, case.face.kept)
+    shown, area = shown_skin(face, head.mask, case.face.kept)
+    assert area[shown & (face.zone == 0)].sum() > 5
 
 
 def test_a_little_kept_skin_warns(head):
