@@ -163,6 +163,12 @@ def examples(small_cranium, answers, tmp_path_factory):
     for name in ("IN/head.nii.gz", "head.nii.gz", "head.nrrd", "other.nrrd"):
         (folder / name).parent.mkdir(exist_ok=True)
         sitk.WriteImage(scan, str(folder / name), True)
+    # What the examples keep lies deep in the head.
+    orbit = sitk.Image(scan.GetSize(), sitk.sitkUInt8)
+    orbit.CopyInformation(scan)
+    middle = [n // 2 for n in scan.GetSize()]
+    orbit[tuple(slice(n, n + 4) for n in middle)] = 1
+    sitk.WriteImage(orbit, str(folder / "orbit.nii.gz"), True)
     for name in ("corrected_mask.nii.gz", "hospital-only/masks/head_facemask.nii.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         sitk.WriteImage(mask, str(folder / name), True)
@@ -200,6 +206,7 @@ def fresh(examples, tmp_path, monkeypatch):
         "head.nrrd",
         "other.nrrd",
         "corrected_mask.nii.gz",
+        "orbit.nii.gz",
     }
 
     def clean():

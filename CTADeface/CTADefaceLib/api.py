@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
@@ -22,6 +23,7 @@ from .network.model_run import ModelRun
 from .progress import MODEL_STAGES, Progress
 from .release.outgoing import CaseMask, Scan
 from .voxels.images import Form, form_of, itk_image, mask_on_grid
+from .voxels.kept import kept_of
 from .voxels.volume import Geometry, Volume
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 Image = Union[
     str, "os.PathLike[str]", "sitk.Image", "nibabel.Nifti1Image", "nibabel.Nifti2Image", tuple[np.ndarray, Geometry], Volume
 ]
+Mask = Image | np.ndarray
+Keep = Mask | list[Mask] | Mapping[str, Mask]
 
 # Kept between calls, so that each model is loaded once.
 _networks = NetworksHere()
@@ -101,17 +105,20 @@ def segment_face(
 
 def fill_face(
     image: Image,
-    mask: Image | np.ndarray,
+    mask: Mask,
     fill: str | float = DEFAULT_FILL,
     progress: Progress | None = None,
     ears: bool = False,
+    keep: Keep | None = None,
 ) -> Any:
     """``image`` with ``mask`` filled, in the same form, dtype and grid, unchecked; see the module ``filling.fill``.
 
     Parameters: ``image`` and ``mask`` as for ``deface``; ``fill`` 'levelled', 'percentile', 'published', 'air', or HU;
-    ``ears``: the mask holds both ears too, which are levelled to the sides.
+    ``ears``: the mask holds both ears too, which are levelled to the sides; ``keep``: structures whose
+    voxels stay as they are, a mask in the forms of ``mask``, a list of masks, or {name: mask}.
     Returns: the filled volume in the form of ``image``, for a path a ``SimpleITK.Image`` in HU.
-    Raises: ``MaskError`` for an empty mask or one on another grid, ``InputError`` also for an unknown fill, ``Cancelled``.
+    Raises: ``MaskError`` for an empty mask or one on another grid, or where more than half of the mask
+    would be kept, ``InputError`` also for an unknown fill, ``Cancelled``.
 
     Examples:
         >>> import SimpleITK as sitk
@@ -127,7 +134,8 @@ def fill_face(
     face = _mask_for(mask, image, given.volume)
     progress.begin("fill")
     progress.enter("fill")
-    stored = fill_scan(Scan(given.volume, surveyed(given.volume)), CaseMask(face, FILE, ears=ears), fill)[0]
+    kept = kept_of(keep, given.volume, lambda one: _mask_for(one, image, given.volume))
+    stored = fill_scan(Scan(given.volume, surveyed(given.volume)), CaseMask(face, FILE, ears=ears, kept=kept), fill)[0]
     result = given.filled(stored)
     progress.finish()
     return result
@@ -135,7 +143,7 @@ def fill_face(
 
 def deface(
     image: Image,
-    mask: Image | np.ndarray | None = None,
+    mask: Mask | None = None,
     fill: str | float = DEFAULT_FILL,
     overrides: dict[str, str] | None = None,
     progress: Progress | None = None,
@@ -146,6 +154,8 @@ def deface(
     step_size: float = 0.5,
     second_opinion: bool = True,
     ears: bool = False,
+    keep: Keep | None = None,
+    strict: bool = False,
 ) -> Defaced:
     """Segment (unless ``mask`` is given), fill, and check.
 
@@ -153,7 +163,8 @@ def deface(
     ``(array, Geometry)`` also an array alone; ``fill`` as for ``fill_face``; ``overrides`` failed check -> the reason why
     the volume is returned nevertheless; ``model``, ``device``, ``mirroring`` and ``step_size`` as for ``segment_face``;
     ``second_opinion``: the checks ask the model about a mask that was given; ``ears``: both ears go too, also with a mask,
-    to which they are added.
+    to which they are added; ``keep`` as for ``fill_face``: the check ``kept`` says what face is left because of it, and the
+    mask that is returned is whole; ``strict``: a check that warns stops, too.
     Returns: ``Defaced`` with volume and mask in the form of ``image``, for a path ``SimpleITK.Image``s.
     Raises: ``NoFaceError`` when no face is found, ``ChecksFailed``, and what the two steps raise.
 
@@ -183,10 +194,12 @@ def deface(
         step_size=step_size,
         override=overrides or {},
         ears=ears,
+        strict=strict,
     )
     chosen.require_sound()
     _require_step(step_size)
     drawn = None if mask is None else _mask_for(mask, image, volume)
+    kept = kept_of(keep, volume, lambda one: _mask_for(one, image, volume))
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
     progress.enter("read")
     scan = Scan(volume, surveyed(volume, overview_model(chosen.model) if mask is None else None), seconds=progress.seconds)
@@ -194,13 +207,13 @@ def deface(
         found = face_mask(volume, _networks, chosen.model_run, progress, scan.survey)
         require_face(found, volume)
         found = with_ears(found, scan.survey, ears)
-        face = mask_by_model(found, _networks, chosen)
+        face = mask_by_model(found, _networks, chosen, kept)
     else:
         scan.survey.check()
         found = with_ears(drawn, scan.survey, ears)
-        face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen), ears=chosen.ears)
+        face = CaseMask(found, FILE, opinion=opinion_of_model(scan, _networks, chosen), ears=chosen.ears, kept=kept)
     outgoing = prepare(scan, face, chosen, progress)
-    require_passed(outgoing.checks, overrides, volume.name)
+    require_passed(outgoing.checks, overrides, volume.name, strict)
     result = Defaced(
         given.filled(outgoing.stored),
         given.mask(found.astype(np.uint8)),

@@ -1,5 +1,8 @@
 """Export of the DICOM files that a volume was loaded from, through logic and panel; only the database is a stand-in."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
@@ -70,6 +73,26 @@ def points(volume, shape):
 
 def words(folder):
     return np.stack([pydicom.dcmread(path).pixel_array for path in readers.sorted_files(folder)])
+
+
+def test_segments_that_are_kept_stay_as_they_were_in_all_files_of_the_study(panel, study, tmp_path):
+    import slicer
+
+    node, mask = put_mask(panel)
+    keep = np.zeros_like(mask)
+    k, _, i = np.argwhere(mask).mean(0).astype(int)
+    keep[k - 6 : k + 6, :, i - 4 : i + 4] = mask[k - 6 : k + 6, :, i - 4 : i + 4]
+    kept = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Targets")
+    kept.GetSegmentation().AddEmptySegment("GTV", "GTV")
+    slicer.util.updateSegmentBinaryLabelmapFromArray(keep.astype(np.uint8), kept, "GTV", panel.volume)
+    output = panel.logic.applyFill(panel.volume, node, keep=[(kept, "GTV")])
+    overrides = {"kept": "a test"}
+    results = panel.logic.exportDicom(output, tmp_path / "release", wholeStudy=True, overrides=overrides)
+    assert [result.status for result in results] == ["defaced", "defaced", "not defaced"]
+    before, after = words(study / "thin"), words(tmp_path / "release" / "series_01")
+    assert keep.any() and np.array_equal(after[keep], before[keep]) and (before != after)[mask & ~keep].mean() > 0.9
+    record = json.loads(Path(results[1].record).read_text())
+    assert record["kept"]["structures"][0]["name"] == "GTV" and record["kept"]["spared_ml"] > 1
 
 
 def test_the_files_of_the_volume_come_out_with_the_face_filled(panel, study, tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
 
-from ..errors import InputError
+from ..errors import UsageError
 from .find import Case
 
 
@@ -26,7 +26,7 @@ class Choice:
     def __post_init__(self) -> None:
         for glob in (*self.include, *self.exclude):
             if not _parts(glob):
-                raise InputError(
+                raise UsageError(
                     f"'{glob}': is no glob; give one as in --exclude 'old/**/*.nrrd', relative to the input folder."
                 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..cases.options import Options
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from ..files.bids import is_bids
 from ..models.store import find_model
 from .find import Places
@@ -16,11 +16,11 @@ def names_of(where: Places, header: dict | None, wanted: str | None) -> str:
     """How results are called: 'bids', 'numbered' or 'plain'.
 
     ``wanted``: as asked for; None: as the batch was begun, which for manifests of earlier versions is plain, or numbered.
-    Raises: InputError when something is asked for in a BIDS dataset, whose names are pseudonyms already.
+    Raises: UsageError when something is asked for in a BIDS dataset, whose names are pseudonyms already.
     """
     if is_bids(where.source):
         if wanted is not None:
-            raise InputError(f"--names {wanted}: {where.source} is a BIDS dataset, which keeps its names; leave --names out.")
+            raise UsageError(f"--names {wanted}: {where.source} is a BIDS dataset, which keeps its names; leave --names out.")
         return BIDS
     begun = None if header is None else header.get("names", PLAIN)
     return wanted or (begun if begun in (PLAIN, NUMBERED) else NUMBERED)

@@ -28,7 +28,8 @@ class Options:
     is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
     face; ``pseudonym_key`` is the file of the key for pseudonyms (None: one that is made and kept in ``patients``), and
     ``shift_dates`` moves dates by each patient's own days; ``patients`` is the folder of that key and of the table of patients
-    (None: that of the records).
+    (None: that of the records). ``keep`` names files of structures that are never filled, as the shell's ``--keep`` (see
+    ``cases.keep``).
     """
 
     model: str | None = None
@@ -62,6 +63,7 @@ class Options:
     pseudonym_key: str | None = None
     shift_dates: bool = False
     patients: str | None = None
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.keep_private and self.deidentify_headers:
@@ -69,6 +71,8 @@ class Options:
         for option, given in (("--pseudonym-key", self.pseudonym_key), ("--shift-dates", self.shift_dates)):
             if given and not self.deidentify_headers:
                 raise UsageError(f"{option}: is for cleaned headers; give --deidentify-headers too, or leave it out.")
+        if self.keep and self.mask_only:
+            raise UsageError("--keep: nothing is filled with --mask-only; give one of the two.")
 
     @property
     def model_run(self) -> ModelRun:

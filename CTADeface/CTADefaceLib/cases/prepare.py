@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import MaskError
 from ..face.mask import face_mask
 from ..face.survey import Survey
 from ..filling.fill import DEFAULT_FILL, fill_value, filled
@@ -14,6 +15,7 @@ from ..network.host import Networks
 from ..progress import Progress, StageProgress
 from ..release.gate import Target, Writer, release
 from ..release.outgoing import CaseMask, Outgoing, Scan
+from ..voxels.kept import Kept
 from .options import Options
 from .result import MODEL, Result
 
@@ -27,8 +29,8 @@ def prepare(
     """Fill a scan and check the result.
 
     Parameters: ``stored`` the values (k, j, i) after the fill of ``options``, where it was applied already.
-    Raises: MaskError for an empty mask, one on another grid, or one that cannot be levelled; MissingPackages and
-    DeviceError from the identity check; Cancelled.
+    Raises: MaskError for an empty mask, one on another grid, one that cannot be levelled, or one of which most is kept;
+    MissingPackages and DeviceError from the identity check; Cancelled.
     """
     progress = progress or Progress()
     progress.enter("fill")
@@ -47,11 +49,23 @@ def prepare(
 
 
 def fill_scan(scan: Scan, face: CaseMask, fill: str | float) -> tuple[np.ndarray, float | np.generic]:
-    """As ``filled``, of a scan and its mask; the head is looked for only where the fill goes by it. Raises: MaskError."""
-    survey = scan.survey
-    if fill != DEFAULT_FILL:
-        return filled(scan.volume, face.mask, fill, survey.histogram)
-    return filled(scan.volume, face.mask, fill, survey.histogram, survey.frame, scan.ears_in(face))
+    """As ``filled``, of a scan and its mask; the head is looked for only where the fill goes by it.
+
+    The structures that are kept have their own voxels, whatever the fill; everything else is as without them.
+    Raises: MaskError, also where more than half of the mask would be kept.
+    """
+    survey, kept = scan.survey, face.kept
+    if kept is not None and face.mask.shape == kept.shape and kept.spares_too_much(face.mask):
+        raise MaskError(
+            f"{kept.largest_in(face.mask).called}: what is to be kept holds more than half of the face mask of "
+            f"{scan.volume.name}, so that the face would stay; give the structures alone, not the body's contour or an "
+            "inverted mask."
+        )
+    lines = () if fill != DEFAULT_FILL else (survey.frame, scan.ears_in(face))
+    stored, value = filled(scan.volume, face.mask, fill, survey.histogram, *lines)
+    if kept is not None:
+        kept.restore(stored, scan.volume.stored)
+    return stored, value
 
 
 def release_case(outgoing: Outgoing, target: Target, writer: Writer, result: Result) -> Result:
@@ -80,7 +94,7 @@ def with_ears(mask: np.ndarray, survey: Survey, wanted: bool) -> np.ndarray:
     return survey.ears.added_to(mask) if wanted and mask.any() else mask
 
 
-def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> CaseMask:
+def mask_by_model(mask: np.ndarray, networks: Networks, options: Options, kept: Kept | None = None) -> CaseMask:
     """``CaseMask`` of a mask, bool (k, j, i), that a model made with ``options``."""
     return CaseMask(
         mask,
@@ -89,6 +103,7 @@ def mask_by_model(mask: np.ndarray, networks: Networks, options: Options) -> Cas
         mask,
         ears=options.ears,
         settings=model_settings(options) | {"device": networks.network(options.model).device(options.device)},
+        kept=kept,
     )
 
 

@@ -35,6 +35,7 @@ from ..release.record import voxels_sha256
 from ..voxels.images import mask_on_grid
 from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
+from .keep import keep_files, kept_files
 from .options import Options
 from .prepare import FILE, mask_by_model, model_settings, opinion_of_model, prepare, release_case, target_of, with_ears
 from .result import Result
@@ -57,6 +58,7 @@ def deface_file(
     started = time.monotonic()
     progress, networks = progress or Progress(), networks or NetworksHere()
     options.require_sound()
+    keep_files(options.keep)
     recover(_place(path, folder, options))
     # After recovery: a mask that a killed run left behind must not take the name that this run would choose.
     wanted = _wanted(path, folder, options)
@@ -168,10 +170,11 @@ def _survey(volume: Volume, options: Options, progress: Progress) -> Survey:
 
 def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progress) -> CaseMask:
     volume = scan.volume
+    kept = kept_files(options.keep, volume, options.record_names)
     if options.mask is None:
         mask = face_mask(volume, networks, options.model_run, progress, scan.survey)
         require_face(mask, volume)
-        return mask_by_model(with_ears(mask, scan.survey, options.ears), networks, options)
+        return mask_by_model(with_ears(mask, scan.survey, options.ears), networks, options, kept)
     scan.survey.check()
     mask = with_ears(mask_on_grid(read_volume(options.mask), volume), scan.survey, options.ears)
     if options.mask_only:
@@ -181,4 +184,4 @@ def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progr
         proposal = mask_on_grid(read_volume(options.proposal), volume)
     else:
         opinion = opinion_of_model(scan, networks, options)
-    return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options), options.ears)
+    return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options), options.ears, kept)

@@ -43,10 +43,15 @@ TOUCHING = np.ones((3, 3, 3), bool)
 
 @dataclass(frozen=True)
 class FaceLeft:
-    """What a fill left of a face; ``skin`` the old ``Skin``, ``stored_after`` the stored values (k, j, i) after it."""
+    """What a fill left of a face; ``skin`` the old ``Skin``, ``stored_after`` the stored values (k, j, i) after it.
+
+    ``kept``: bool (k, j, i), voxels that were kept on purpose. All but ``after_all_mm`` takes them for gone: what they show
+    is told by the module ``kept_check``.
+    """
 
     skin: Skin
     stored_after: np.ndarray
+    kept: np.ndarray | None = None
 
     @cached_property
     def zone(self) -> np.ndarray:
@@ -68,21 +73,30 @@ class FaceLeft:
         skin = self.skin
         return (self.zone > 0) & self.too_near(skin.atlas_values(atlas().depth))
 
-    def too_near(self, depth: np.ndarray) -> np.ndarray:
-        """(N,) bool: tissue is left too near behind the old skin of a face that is ``depth`` (N,) mm deep."""
+    def too_near(self, depth: np.ndarray, tissue_mm: np.ndarray | None = None) -> np.ndarray:
+        """(N,) bool: tissue is left too near behind the old skin of a face that is ``depth`` (N,) mm deep.
+
+        ``tissue_mm``: (N,) mm behind the skin at which tissue begins (None: ``after_mm``).
+        """
+        tissue_mm = self.after_mm if tissue_mm is None else tissue_mm
         bone = self.skin.bone_mm
         wanted = np.maximum(np.minimum(DEPTH_SHARE * depth, bone - BONE_REST_MM), LEAST_DEPTH_MM)
         # The bone itself stays.
-        return self.after_mm < np.minimum(wanted, bone)
+        return tissue_mm < np.minimum(wanted, bone)
 
     @cached_property
     def after_mm(self) -> np.ndarray:
-        """(N,) mm behind the old skin at which tissue begins after the fill."""
-        return self.skin.depth_of(self.stored_after, TISSUE_HU)
+        """(N,) mm behind the old skin at which tissue begins after the fill, kept structures apart."""
+        return self.skin.depth_of(self.stored_after, TISSUE_HU, self.kept)
+
+    @cached_property
+    def after_all_mm(self) -> np.ndarray:
+        """As ``after_mm``, with kept structures."""
+        return self.after_mm if self.kept is None else self.skin.depth_of(self.stored_after, TISSUE_HU)
 
     @cached_property
     def _patches(self) -> tuple[np.ndarray, np.ndarray]:
-        return _connected(self.skin, self.left, self.area_cm2)
+        return connected(self.skin, self.left, self.area_cm2)
 
     @property
     def patches(self) -> np.ndarray:
@@ -97,8 +111,7 @@ class FaceLeft:
     @cached_property
     def sure_patch(self) -> tuple[np.ndarray, float]:
         """((N,) bool, cm2) of the largest connected patch of skin that nearly every face loses and that is left."""
-        sure = self.left & (self.skin.atlas_values(atlas().share) >= SURE_SHARE)
-        return _largest(self.skin, sure)
+        return largest_sure(self.skin, self.left)
 
     @cached_property
     def share(self) -> float:
@@ -119,7 +132,7 @@ class FaceLeft:
         return self.skin.view.place(found[np.abs(found - found.mean(0)).sum(1).argmin()])
 
 
-def _connected(skin: Skin, left: np.ndarray, area_cm2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def connected(skin: Skin, left: np.ndarray, area_cm2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """((N,) number of the connected patch of ``left`` at each point of the skin, 0 where none is; cm2 of each number)."""
     labels = ndi.label(skin.spread(left, False), TOUCHING)[0][tuple(skin.index.T)]
     areas = np.bincount(labels, area_cm2, minlength=1)
@@ -218,9 +231,14 @@ def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
     )
 
 
+def largest_sure(skin: Skin, left: np.ndarray) -> tuple[np.ndarray, float]:
+    """((N,) bool, cm2) of the largest connected patch of ``left`` where nearly every face loses its skin."""
+    return _largest(skin, left & (skin.atlas_values(atlas().share) >= SURE_SHARE))
+
+
 def _largest(skin: Skin, left: np.ndarray) -> tuple[np.ndarray, float]:
     """((N,) bool, cm2) of the largest connected patch of ``left``."""
-    labels, areas = _connected(skin, left, skin.area_cm2)
+    labels, areas = connected(skin, left, skin.area_cm2)
     worst = int(areas.argmax())
     return left & (labels == worst), float(areas[worst])
 

@@ -64,16 +64,18 @@ def find_changes(
     value: float | np.generic,
     frame: Frame | None = None,
     ears: Ears | None = None,
+    kept: np.ndarray | None = None,
 ) -> Changes:
     """``Changes`` of the stored values after a fill with the stored ``value``, as far as the mask does not explain them.
 
     A voxel outside of the mask may change in two cases: it lies in front of all tissue that stays on its line and between
     the planes (module ``face_lines``; ``frame`` is the head's), as air and devices do; or it belongs to the layer of less
-    than half skin beside the mask. All others must stay. With ``ears``, the air beside them may change too.
+    than half skin beside the mask. All others must stay. With ``ears``, the air beside them may change too. Voxels that were
+    ``kept`` (bool (k, j, i)) must stay everywhere, and everything else is judged as if they were gone.
     """
     face_alone = mask if ears is None else ears.taken_from(mask)
     lines = FaceLines(volume, face_alone, frame)
-    comparison, changes = _Comparison(volume, mask, (stored_after, value), lines, face_alone, ears), Changes(lines.place)
+    comparison, changes = _Comparison(volume, mask, (stored_after, value), lines, face_alone, ears, kept), Changes(lines.place)
     for_slabs(lambda planes: comparison.count(planes, changes), len(comparison.before))
     return changes
 
@@ -81,7 +83,8 @@ def find_changes(
 class _Comparison:
     """A volume ``before`` and ``after`` a fill with the stored ``value``, as views (S, A, R) along the lines of its face.
 
-    ``face_alone``: the mask without the ``ears``, which has the planes; air beside ``ears`` may change too.
+    ``face_alone``: the mask without the ``ears``, which has the planes; air beside ``ears`` may change too, and what is
+    ``kept`` may not.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class _Comparison:
         lines: FaceLines,
         face_alone: np.ndarray,
         ears: Ears | None,
+        kept: np.ndarray | None,
     ) -> None:
         stored_after, self._value = after
         self._volume, self._lines = volume, lines
@@ -99,6 +103,7 @@ class _Comparison:
         self._bone_cells, self._bone_steps = large_bone(lines.volume)
         self._beyond = lines.planes(lines.view(face_alone))
         self._beside_ears = None if ears is None else lines.view(ears.beside())
+        self._kept = None if kept is None else lines.view(kept)
         # Slanted lines cross the slabs, so their foremost tissue is found before the slabs are compared.
         self._front = None if lines.straight else self._foremost_tissue()
 
@@ -122,7 +127,8 @@ class _Comparison:
 
     def _stays(self, hu: np.ndarray, changed: np.ndarray, part: slice | tuple[slice, ...]) -> np.ndarray:
         """Tissue that the fill has left."""
-        return (hu > TISSUE_HU) & ~changed & (self.after[part] != self._value)
+        stays = (hu > TISSUE_HU) & ~changed & (self.after[part] != self._value)
+        return stays if self._kept is None else stays & ~self._kept[part]
 
     def _in_large_bone(self, hu: np.ndarray, changed: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
         bone = changed & (hu > BONE_HU)
@@ -141,7 +147,7 @@ class _Comparison:
             wrong &= ~(self._beside_ears[box] & (hu <= TISSUE_HU))
         if wrong.any():
             wrong &= ~(_beside(self._face, planes)[:, start:] & (hu <= SKIN_BORDER_HU))
-        return wrong
+        return wrong if self._kept is None else wrong | (changed & self._kept[box])
 
     def _foremost_tissue(self) -> np.ndarray:
         """The row of the foremost tissue that stays on each slanted line, -1 without any."""

@@ -34,6 +34,8 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
     add_header_options(batch)
     add_private_option(batch)
+    # Else it would be taken for an abbreviation of --keep-private.
+    batch.add_argument("--keep", action="append", help=argparse.SUPPRESS)
     batch.add_argument(
         "--scheduler",
         metavar="ADDRESS|local",
@@ -76,6 +78,8 @@ def batch_command(args: argparse.Namespace) -> int:
     from ..batch.choice import Choice
     from ..batch.run_batch import run_batch
 
+    if args.keep:
+        raise UsageError("--keep: a structure belongs to one scan; deface that one with cta-deface run --keep.")
     # A file name that the terminal cannot show must not stop the batch.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

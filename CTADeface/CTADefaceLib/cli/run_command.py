@@ -43,6 +43,13 @@ def add_run(commands: argparse._SubParsersAction) -> None:
     )
     run.add_argument("--mask", metavar="FILE", help="use this mask instead of a model (one INPUT only)")
     run.add_argument(
+        "--keep",
+        action="append",
+        metavar="FILE[:LABEL]",
+        help="never fill this structure: a labelmap on the grid of INPUT (one INPUT only), for DICOM also of an RTSTRUCT, "
+        "FILE:NAME,NAME for some of its structures; may be repeated",
+    )
+    run.add_argument(
         "--no-second-opinion",
         dest="second_opinion",
         action="store_false",
@@ -101,6 +108,8 @@ def _require_sensible(options: Options, inputs: int) -> None:
     """Raise ``UsageError`` for options that contradict each other or the number of inputs."""
     if options.mask is not None and inputs > 1:
         raise UsageError("--mask: belongs to one volume; give one INPUT.")
+    if options.keep and inputs > 1:
+        raise UsageError("--keep: belongs to one volume; give one INPUT.")
     if options.override and inputs > 1:
         raise UsageError("--override: a reason is given for one case that somebody has seen; give one INPUT.")
     if options.mask is not None and options.mask_only:

@@ -139,6 +139,7 @@ def _options_of(args: argparse.Namespace) -> Options:
         keep_private=getattr(args, "keep_private", False),
         pseudonym_key=getattr(args, "pseudonym_key", None),
         shift_dates=getattr(args, "shift_dates", False),
+        keep=tuple(getattr(args, "keep", None) or ()),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,11 +33,13 @@ from ..files.write import write_mask_new
 from ..network.host import Networks
 from ..progress import Progress, StageProgress
 from ..release.outgoing import CaseMask, Outgoing, Scan
+from ..voxels.kept import Structure
 from ..voxels.volume import Geometry, Volume
 from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
 from .headers import methods
+from .kept_structures import GivenStructure, kept_on_stack
 from .patch import HeaderRules, write_defaced
 from .read_series import read_stack, volume_of
 from .series import Series, find_series
@@ -50,13 +53,14 @@ class PersonsMask:
     """A mask, bool (k, rows, columns) on a series' slices.
 
     If a model proposed it first: its ``proposal``, the ``model``'s name and checksum, and ``how`` it was run (device,
-    mirroring, step size), for the record's settings.
+    mirroring, step size), for the record's settings. ``kept``: structures on the same slices that are not filled.
     """
 
     mask: np.ndarray
     proposal: np.ndarray | None = None
     model: dict | None = None
     how: dict = field(default_factory=dict)
+    kept: Sequence[Structure] = ()
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Face:
 
     ``source`` 'model', 'file' or 'segmentation' (a person's); ``own`` the mask on the very slices of the chosen series,
     where that is known; ``proposal``, ``model`` and ``how`` as in ``PersonsMask``; ``survey`` the ``Survey`` of ``volume``,
-    if any.
+    if any; ``kept`` the structures that are not filled.
     """
 
     mask: np.ndarray
@@ -78,6 +82,7 @@ class Face:
     model: dict | None = None
     how: dict = field(default_factory=dict)
     survey: Survey | None = None
+    kept: Sequence[GivenStructure] = ()
 
 
 @dataclass
@@ -146,7 +151,8 @@ class Run:
             result.status = "mask only"
             return
         scan = self._scan(series, volume, survey)
-        face = self._case_mask(series, scan, mask)
+        kept = kept_on_stack(self.face.kept, stack, series.number == self.face.chosen.number)
+        face = replace(self._case_mask(series, scan, mask), kept=kept)
         result.has_mask(volume, face)
         outgoing = prepare(scan, face, self.options, progress.part(0.3, 0.5))
         aim = replace(

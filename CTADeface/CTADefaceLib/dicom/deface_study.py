@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
+from ..cases.keep import keep_files
 from ..cases.options import Options
 from ..cases.prepare import FILE, SEGMENTATION, model_facts
 from ..cases.result import MODEL, Result
@@ -35,8 +34,9 @@ from .deface_series import Face, PersonsMask, Run
 from .deidentify import BasicProfile
 from .dicom_packages import no_values_in_warnings
 from .folders import MASK_EXTENSION, refuse_nested
-from .grid import mask_on_stack, upright
+from .grid import even_mask, mask_on_stack, upright
 from .input_files import Source
+from .kept_structures import structure_on_series, structures_of_files
 from .patient import patient_of
 from .patient_table import add_row, row_of
 from .pseudonym import Pseudonym
@@ -104,6 +104,7 @@ class _Study:
     def deface(self, networks: Networks, given: Callable[[Volume], PersonsMask] | None) -> list[Result]:
         options, progress = self.options, self.progress
         options.require_sound()
+        keep_files(options.keep)
         hospital = _hospital_folder(self.source, self.folder, options)
         place = Path(options.masks or self.folder) if options.mask_only else hospital
         recover(place)
@@ -163,12 +164,13 @@ class _Study:
             if given is not None:
                 return _persons_face(given(volume), chosen, volume, stack)
             if options.mask is not None:
-                return _face_of_file(options.mask, chosen, volume, stack)
+                return self._with_kept(_face_of_file(options.mask, chosen, volume, stack), volume, stack)
             seen = volume if stack.upright else upright(volume, stack)
             survey = surveyed(seen, overview_model(options.model), progress)
             mask = face_mask(seen, networks, options.model_run, progress, survey)
             if mask.any():
                 face = Face(mask, seen.geometry, chosen, volume, MODEL, model=model_facts(networks, options.model))
+                face = self._with_kept(face, volume, stack)
                 return replace(face, own=mask, survey=survey) if stack.upright else face
         if len(plan.candidates) > 1:
             raise NoFaceError(
@@ -177,6 +179,11 @@ class _Study:
             )
         require_face(mask, volume)
         raise AssertionError("a study has a candidate")
+
+    def _with_kept(self, face: Face, volume: Volume, stack: Stack) -> Face:
+        """``face`` with the structures that the options name, on the series that it was made on."""
+        keep, names = self.options.keep, self.options.record_names
+        return replace(face, kept=structures_of_files(keep, face.chosen, volume, stack, names)) if keep else face
 
 
 def require_defaced(results: list[Result], name: str, overrides: dict[str, str] | None = None) -> list[Result]:
@@ -230,9 +237,6 @@ def _face_of_file(path: str, chosen: Series, volume: Volume, stack: Stack) -> Fa
 def _persons_face(own: PersonsMask, chosen: Series, volume: Volume, stack: Stack) -> Face:
     if not own.mask.any():
         raise MaskError(f"{chosen.label}: the mask is empty, so that nothing would be removed; draw the face first.")
-    mask, geometry = own.mask, volume.geometry
-    if not stack.upright:
-        # On an even grid, from which it can be resampled to the other series.
-        even = upright(Volume(mask.astype(np.int16) * 1000, geometry), stack)
-        mask, geometry = even.stored >= 500, even.geometry
-    return Face(mask, geometry, chosen, volume, SEGMENTATION, own.mask, own.proposal, own.model, own.how)
+    mask, geometry = even_mask(own.mask, volume, stack)
+    face = Face(mask, geometry, chosen, volume, SEGMENTATION, own.mask, own.proposal, own.model, own.how)
+    return replace(face, kept=[structure_on_series(one, volume, stack) for one in own.kept])

@@ -51,6 +51,15 @@ def upright(volume: Volume, stack: Stack) -> Volume:
     return Volume(hu, Geometry((columns_mm, rows_mm, step), tuple(origin), direction), name=volume.name)
 
 
+def even_mask(mask: np.ndarray, volume: Volume, stack: Stack) -> tuple[np.ndarray, Geometry]:
+    """A mask, bool (k, rows, columns) on the slices of ``stack`` and its ``volume``, and its grid: an even one, from which
+    the mask can be resampled to other series."""
+    if stack.upright:
+        return mask, volume.geometry
+    even = upright(Volume(mask.astype(np.int16) * 1000, volume.geometry), stack)
+    return even.stored >= 500, even.geometry
+
+
 def _shifts(stack: Stack, axis: np.ndarray, mm: float) -> np.ndarray:
     """Pixels by which each slice lies farther along ``axis`` than the lowest one."""
     return (stack.positions - stack.positions[0]) @ axis / mm

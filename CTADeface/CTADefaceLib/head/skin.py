@@ -93,16 +93,27 @@ class Skin:
         along = DEPTHS_MM[:, None] * self.view.frame.scale.mean()
         return self.points[:, None] + self.normals[:, None] * along
 
-    def depth_of(self, stored: np.ndarray, above_hu: float) -> np.ndarray:
-        """(N,) mm behind the old skin of the first voxel of ``stored`` (k, j, i) above ``above_hu``; 30 without one."""
+    def depth_of(self, stored: np.ndarray, above_hu: float, but: np.ndarray | None = None) -> np.ndarray:
+        """(N,) mm behind the old skin of the first voxel of ``stored`` (k, j, i) above ``above_hu``; 30 without one.
+
+        ``but``: bool (k, j, i), voxels that do not count.
+        """
         volume = self.view.volume
         found = volume.to_hu(self.view.profile(stored, self._lines, volume.from_hu(AIR_HU))) > above_hu
+        if but is not None:
+            found &= ~self.view.profile(but, self._lines, False)
         return np.where(found.any(1), DEPTHS_MM[found.argmax(1)], NO_TISSUE_MM)
 
     def depth_within(self, mask: np.ndarray) -> np.ndarray:
         """(N,) mm of ``mask`` (bool (k, j, i)) along the line behind the skin, 0 where it does not begin at the skin."""
         within = self.view.profile(mask, self._lines, False)
         return np.where(within[:, np.abs(DEPTHS_MM) <= AT_SKIN_MM].any(1), within.sum(1) * (DEPTHS_MM[1] - DEPTHS_MM[0]), 0.0)
+
+    def meets(self, mask: np.ndarray, points: np.ndarray, deepest_mm: float | np.ndarray) -> np.ndarray:
+        """Bool per True of ``points`` (N,): the line there meets ``mask`` (bool (k, j, i)), from just in front of the skin to
+        ``deepest_mm`` behind it, a number or one per True of ``points``."""
+        reached = np.atleast_1d(deepest_mm)[:, None] >= DEPTHS_MM
+        return np.any(self.view.profile(mask, self._lines[points], False) & reached, axis=1)
 
     @cached_property
     def bone_mm(self) -> np.ndarray:

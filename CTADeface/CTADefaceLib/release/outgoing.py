@@ -12,6 +12,7 @@ import numpy as np
 from ..checks.check import Check
 from ..face.survey import Survey
 from ..progress import StageProgress
+from ..voxels.kept import Kept
 from ..voxels.volume import Volume
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class CaseMask:
     ``model`` {"name", "sha256"} of the model that made or proposed it; ``proposal`` that model's own mask, to measure a
     person's edits; ``opinion`` what a model calls face, where the mask was not made from its proposal; ``settings`` what
     else the record's settings say: device, mirroring and step size of the model's run, as far as they are known;
-    ``ears``: it holds both ears too.
+    ``ears``: it holds both ears too; ``kept``: the structures that are not filled, None without any. ``mask`` is the whole
+    face, also where it is kept, because the fill goes by it.
     """
 
     mask: np.ndarray
@@ -56,6 +58,7 @@ class CaseMask:
     opinion: np.ndarray | None = None
     settings: dict = field(default_factory=dict)
     ears: bool = False
+    kept: Kept | None = None
 
 
 @dataclass
@@ -105,11 +108,12 @@ class Outgoing:
     @cached_property
     def checks(self) -> list[Check]:
         # SciPy, which Slicer need not wait for when it starts.
-        from ..checks.every import run_checks
+        from ..checks.every import Filled, run_checks
 
         ears = self.scan.ears_in(self.face)
         known = self.face.proposal if self.face.opinion is None else self.face.opinion
-        return run_checks(self.volume, self.mask, (self.stored, self.value), self.scan.survey, known, ears)
+        after = Filled(self.stored, self.value, self.face.kept)
+        return run_checks(self.volume, self.mask, after, self.scan.survey, known, ears)
 
     def face_picture(self) -> np.ndarray | None:
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""

@@ -19,6 +19,7 @@ from .. import __version__
 from ..checks.check import checked_overrides, stops
 from ..errors import OutputError
 from ..files.private import open_private, private_folder
+from ..voxels.kept import Kept
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import Volume
 from .hospital_folder import last_record_path
@@ -83,6 +84,7 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
             "ml": round(volume.geometry.millilitres(voxels), 3),
             "edits": None if proposal is None else edits(mask, proposal),
         },
+        "kept": None if outgoing.face.kept is None else kept_facts(outgoing.face.kept, outgoing),
         "checks": [check.as_dict() for check in outgoing.checks],
         "overrides": [
             {"check": name, "reason": str(reason), "by": by} for name, reason in overrides.items() if name in stopping
@@ -90,6 +92,24 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
         "seconds": {stage: round(float(s), 3) for stage, s in outgoing.scan.seconds.items()},
         "names": outgoing.scan.names,
         "identity": outgoing.identity,
+    }
+
+
+def kept_facts(kept: Kept, outgoing: Outgoing) -> dict:
+    """The structures that were kept, and how much of the face mask was not filled because of them."""
+    millilitres, spared = outgoing.volume.geometry.millilitres, kept.spared(outgoing.mask)
+    return {
+        "structures": [
+            {
+                "name": one.name,
+                "voxels": one.voxels,
+                "ml": round(millilitres(one.voxels), 3),
+                "spared_ml": round(millilitres(one.in_mask(outgoing.mask)), 3),
+            }
+            for one in kept.structures
+        ],
+        "spared_voxels": spared,
+        "spared_ml": round(millilitres(spared), 3),
     }
 
 

@@ -178,12 +178,20 @@ def _overrides(record: dict) -> str:
     return f"<h2>Overridden</h2><table><tr><th>Check</th><th>Reason</th><th>By</th></tr>{rows}</table>"
 
 
+def _kept(kept: dict | None) -> str:
+    if kept is None:
+        return "nothing"
+    names = ", ".join(f"{one['name']} ({one['ml']:.1f} ml)" for one in kept["structures"])
+    return f"{names}: {kept['spared_ml']:.1f} ml of the mask were not filled"
+
+
 def _facts(record: dict) -> str:
     model, edits = record["model"], record["mask"]["edits"]
     facts = {
         "Model": f"{model['name']}, SHA-256 {model['sha256']}" if model else "none: the mask was given",
         "Fill": f"{record['settings']['fill']}, {record['settings']['fill_hu']:g} HU",
         "Mask": f"{record['mask']['ml']:.1f} ml, {record['mask']['voxels']} voxels",
+        "Kept": _kept(record.get("kept")),
         "Edited by a person": "not known"
         if edits is None
         else "no"

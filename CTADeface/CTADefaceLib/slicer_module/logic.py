@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from ..release.outgoing import CaseMask, Outgoing
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
 from .export import node_export
-from .scene import face_segment, volumes
+from .scene import face_segment, kept_segments, volumes
 from .scene.preview import SIDE_BY_SIDE, Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     # Slicer may read this file before it has the classes of its module Segmentations.
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
+
+    from .scene.kept_segments import KeptSegment
 
 EDIT_MM = 1.0
 EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -227,15 +229,30 @@ class FaceLogic:
         """Remove the preview and bring back what the user had on the screen."""
         self.preview.hide()
 
+    # Keep
+
+    def keepSegments(self, segmentationNode: SegmentationNode, keep: Iterable[KeptSegment]) -> None:
+        """Note on a face segmentation which segments of the scene are never filled, in place of those noted before; preview,
+        fill, checks and exports go by it.
+
+        Parameters: ``keep`` segmentation nodes (all of their segments but the face), and pairs of a node and the ID or name
+        of one segment. Raises: MaskError for a segment that is not there.
+        """
+        kept_segments.note_kept(segmentationNode, keep)
+
+    def keptSegments(self, segmentationNode: SegmentationNode) -> list[tuple[SegmentationNode, str]]:
+        """[(segmentation node, segment's ID)] that ``keepSegments`` noted. Raises: MaskError when one has left the scene."""
+        return kept_segments.noted_segments(segmentationNode)
+
     # Fill
 
     def defacedArray(
         self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None, fill: str | float = DEFAULT_FILL
     ) -> np.ndarray:
-        """The volume's voxels with the face filled, a new array. Raises: MaskError, InputError."""
+        """The volume's voxels with the face filled, but for what is kept, a new array. Raises: MaskError, InputError."""
         segmentation = self._face(volumeNode, segmentationNode)
-        mask = self.faceMask(volumeNode, segmentation)
-        face = CaseMask(mask, SEGMENTATION, ears=node_export.ears_wanted(segmentation))
+        mask, ears = self.faceMask(volumeNode, segmentation), node_export.ears_wanted(segmentation)
+        face = CaseMask(mask, SEGMENTATION, ears=ears, kept=kept_segments.kept_in(segmentation, volumeNode))
         return fill_scan(node_export.scan_of(volumeNode), face, fill)[0]
 
     def applyFill(
@@ -244,14 +261,18 @@ class FaceLogic:
         segmentationNode: SegmentationNode | None = None,
         outputVolumeNode: VolumeNode | None = None,
         fill: str | float = DEFAULT_FILL,
+        keep: Iterable[KeptSegment] | None = None,
     ) -> VolumeNode:
         """Make the defaced volume; a second call updates it.
 
         Parameters: ``outputVolumeNode`` to write to (None: the one made before, or a new one "<name> defaced");
-        ``fill`` 'levelled', 'percentile', 'published', 'air' or HU as a number.
+        ``fill`` 'levelled', 'percentile', 'published', 'air' or HU as a number; ``keep`` as for ``keepSegments`` (None: what
+        was kept before).
         Returns: the output node. Raises: MaskError, InputError; never changes ``volumeNode``.
         """
         segmentation = self._face(volumeNode, segmentationNode)
+        if keep is not None:
+            self.keepSegments(segmentation, keep)
         if outputVolumeNode is not None and outputVolumeNode is volumeNode:
             raise InputError(
                 _("{name}: the input is never written over; choose another output volume.").format(name=volumeNode.GetName())
@@ -433,8 +454,9 @@ class FaceLogic:
         fill: str | float = DEFAULT_FILL,
         progress: Callable[[Job], None] | None = None,
         ears: bool = False,
+        keep: Iterable[KeptSegment] | None = None,
     ) -> VolumeNode:
-        """Segment and fill; returns the defaced volume node. Raises what the two raise."""
+        """Segment and fill; returns the defaced volume node. ``keep`` as for ``applyFill``. Raises what the two raise."""
         parse_fill(fill)
         segmentation = self.segmentFace(volumeNode, model=model, device=device, progress=progress, ears=ears)
-        return self.applyFill(volumeNode, segmentation, fill=fill)
+        return self.applyFill(volumeNode, segmentation, fill=fill, keep=keep)

@@ -1181,8 +1181,8 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>{name}: hat kein Segment namens {segment}; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
     </message>
     <message>
-        <source>{name}: lies outside of {volume}; put both under the same transform, or segment the face again.</source>
-        <translation>{name}: liegt außerhalb von {volume}; legen Sie beide unter dieselbe Transformation, oder segmentieren Sie das Gesicht noch einmal.</translation>
+        <source>{name}: lies outside of {volume}; put both under the same transform, or draw it again.</source>
+        <translation>{name}: liegt außerhalb von {volume}; legen Sie beide unter dieselbe Transformation, oder zeichnen Sie es noch einmal.</translation>
     </message>
 </context>
 <context>

@@ -23,12 +23,11 @@ from ...dicom.new_series import as_slices, write_new_series
 from ...errors import InputError
 from ...files.write import write_new_mask
 from ...progress import Progress
-from ...release.outgoing import Outgoing
+from ...release.outgoing import CaseMask, Outgoing
 from ...voxels.volume import Volume
-from ..scene import face_segment
 from ..scene.volumes import INSTANCES
 from ..texts import _
-from .node_export import how_proposed, model_of
+from .node_export import mask_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -62,10 +61,8 @@ def source_files(node: VolumeNode, whole_study: bool = False) -> tuple[list[str]
     return list(dict.fromkeys(files)), series
 
 
-def persons_mask(
-    node: VolumeNode, mask: np.ndarray, proposal: np.ndarray | None, model: dict | None, volume: Volume
-) -> PersonsMask:
-    """``PersonsMask`` on the slices of the series ``volume`` for masks (bool) on the grid of the node.
+def persons_mask(node: VolumeNode, face: CaseMask, volume: Volume) -> PersonsMask:
+    """``PersonsMask`` on the slices of the series ``volume`` for the ``CaseMask`` of a node, on the node's grid.
 
     The voxels prove that the node is this series, perhaps with axes that run the other way.
     Raises: InputError when they differ: the volume was cropped, resampled or changed after it was loaded.
@@ -76,7 +73,11 @@ def persons_mask(
         if hu.shape == wanted.shape and _same(hu[turned], wanted):
             # Copies, as the steps that follow need contiguous arrays.
             return PersonsMask(
-                np.ascontiguousarray(mask[turned]), None if proposal is None else np.ascontiguousarray(proposal[turned]), model
+                np.ascontiguousarray(face.mask[turned]),
+                None if face.proposal is None else np.ascontiguousarray(face.proposal[turned]),
+                face.model,
+                face.settings,
+                [one.moved(one.whole(hu.shape)[turned]) for one in face.kept.structures] if face.kept else [],
             )
     raise InputError(
         _(
@@ -107,10 +108,10 @@ def export_instances(
     Raises: ChecksFailed, OutputError and other CTADefaceErrors when nothing at all was written.
     """
     files, series = source_files(source, whole_study)
-    proposal, model = face_segment.proposal_mask(segmentation, source), model_of(segmentation)
+    face = mask_of(segmentation, source, mask)
 
     def given(volume: Volume) -> PersonsMask:
-        return replace(persons_mask(source, mask, proposal, model, volume), how=how_proposed(segmentation))
+        return persons_mask(source, face, volume)
 
     results = deface_dicom_with(given, files, folder, replace(options, series=series), progress, warn)
     return require_defaced(results, source.GetName(), options.override)

@@ -19,7 +19,7 @@ from ...files.write import write_new, write_new_mask
 from ...filling.fill import parse_fill
 from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import CaseMask, Outgoing, Scan
-from ..scene import face_segment, volumes
+from ..scene import face_segment, kept_segments, volumes
 from ..texts import _
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def mask_of(segmentation: SegmentationNode, source: VolumeNode, mask: np.ndarray
         face_segment.proposal_mask(segmentation, source),
         settings=how_proposed(segmentation),
         ears=ears_wanted(segmentation),
+        kept=kept_segments.kept_in(segmentation, source),
     )
 
 

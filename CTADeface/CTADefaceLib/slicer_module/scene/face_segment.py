@@ -120,6 +120,14 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
                 name=segmentation.GetName(), segment=SEGMENT_NAME
             )
         )
+    return segment_mask(segmentation, segment_id, volume)
+
+
+def segment_mask(segmentation: SegmentationNode, segment_id: str, volume: VolumeNode) -> np.ndarray:
+    """Any segment on the volume's grid, bool (k, j, i); empty when it holds nothing.
+
+    Raises: MaskError when it lies outside of the volume, transforms included.
+    """
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
@@ -129,13 +137,18 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
         if not mask.any():
             raise MaskError(
-                _("{name}: lies outside of {volume}; put both under the same transform, or segment the face again.").format(
+                _("{name}: lies outside of {volume}; put both under the same transform, or draw it again.").format(
                     name=segmentation.GetName(), volume=volume.GetName()
                 )
             )
         return mask
     _paste(labelmap, mask)
     return mask
+
+
+def is_face(segmentation: SegmentationNode) -> bool:
+    """Is it the face segmentation of a volume?"""
+    return segmentation.GetAttribute(FACE_MASK) == "mask"
 
 
 def face_segment_id(segmentation: SegmentationNode) -> str | None:
