@@ -6,21 +6,21 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .atlas import EVIDENCE_MM, LOW_MM
+from .atlas import BONE, EVIDENCE_MM, LOW_MM
 from .frame import Frame, rotation
 
 # Samples of a first fit of each candidate, and of the last one of the best.
 FEW, MANY = 2_500, 10_000
 FEW_STEPS, MANY_STEPS = 20, 40
-# So many of the first fits are fitted to the end.
-LAST = 2
+# With less bone in its known part, the average head lies beside the head, in air: a newborn's skull has twice as much.
+LEAST_BONE_ML = 40.0
 # Share of the average head's box that most images fill.
 LEAST_IN_BOX = 0.5
 # What a sample in the known part of the average head costs, in nats; those of a head that is well in place bring 0.4 and more
 # on average. Without it, a pose that has more air of a cut image in its box would win.
 PRICE = 0.25
-# By so much the price makes heads larger and moves them along the head's axes, over a fit without it; the maps of the skin were
-# made by such fits. Median of every eighth training head.
+# By so much the price makes heads larger and moves them along the head's axes, over a fit without it, by which the maps of the
+# skin were made. Median of every eighth training head.
 LARGER, MOVED_MM = 1.035, np.array([0.0, 5.5, -5.0])
 # Cost in nats per squared logarithm of the scale along each head axis, and of its difference from the mean of the three.
 SIZE_COST, PROPORTION_COST = 0.5, 2.0
@@ -83,23 +83,31 @@ class Evidence:
 
 class Evidences:
     """The ``Evidence`` of an atlas: ``smooth`` for the search and the first fits, ``sharp`` for the last fit, and ``plain``,
-    whose samples cost nothing, for the score."""
+    whose samples cost nothing, for the score. ``larger`` and ``moved_mm``: see ``LARGER``."""
 
-    def __init__(self, grids: np.ndarray) -> None:
-        """``grids`` as ``Atlas.evidence``."""
+    def __init__(self, grids: np.ndarray, price: float = PRICE) -> None:
+        """``grids`` as ``Atlas.evidence``; ``price`` as ``PRICE``, or 0."""
         from scipy import ndimage as ndi
 
         self._known = (grids != 0).any(0)
-        priced = grids - np.float32(PRICE) * self._known
+        priced = grids - np.float32(price) * self._known
         self.smooth = Evidence(np.stack([ndi.gaussian_filter(part, 1.0) for part in priced]))
         self.sharp, self.plain = Evidence(priced), Evidence(grids)
+        self.larger: float = LARGER if price else 1.0
+        self.moved_mm: np.ndarray = MOVED_MM if price else np.zeros(3)
 
     def share_seen(self, frame: Frame, points: np.ndarray, sample_mm3: float) -> float:
         """Share of the known part of the average head that holds samples: ``points`` (N, 3) RAS mm, one in ``sample_mm3``."""
-        index = np.rint((frame.to_head(points) - LOW_MM) / EVIDENCE_MM).astype(int)[:, ::-1]
-        inside = index[((index >= 0) & (index < self._known.shape)).all(1)]
-        seen = np.count_nonzero(self._known[tuple(inside.T)]) * sample_mm3 * np.prod(frame.scale)
+        seen = np.count_nonzero(self._in_known(frame, points)) * sample_mm3 * np.prod(frame.scale)
         return float(seen / (np.count_nonzero(self._known) * EVIDENCE_MM**3))
+
+    def bone_ml(self, frame: Frame, points: np.ndarray, kinds: np.ndarray, sample_mm3: float) -> float:
+        """Millilitres of bone in the known part of the average head."""
+        return float(np.count_nonzero(self._in_known(frame, points[kinds == BONE])) * sample_mm3 / 1000)
+
+    def _in_known(self, frame: Frame, points: np.ndarray) -> np.ndarray:
+        index = np.rint((frame.to_head(points) - LOW_MM) / EVIDENCE_MM).astype(int)[:, ::-1]
+        return self._known[tuple(index[((index >= 0) & (index < self._known.shape)).all(1)].T)]
 
 
 def best_pose(
@@ -110,12 +118,14 @@ def best_pose(
     reach_mm: float,
     evidences: Evidences,
     sample_mm3: float,
+    last_fits: int = 1,
 ) -> Frame | None:
-    """``Frame`` of the best fit, None without a start.
+    """``Frame`` of the best fit, None without a start or where hardly any bone lies in the average head.
 
     Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
     rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``sample_mm3`` of the image for
-    each sample; ``evidences`` the ``Evidences`` of the atlas.
+    each sample; ``evidences`` the ``Evidences`` of the atlas; so many of the first fits as ``last_fits`` are fitted
+    to the end, of which the one with the best score is taken.
     """
     random = np.random.default_rng(0)
     fits: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]] = []
@@ -127,18 +137,20 @@ def best_pose(
         fits.append((value * len(near), parameters, at, near))
     if not fits:
         return None
-    last = list[tuple[float, Frame]]()
-    for _, parameters, at, near in sorted(fits, key=lambda fit: -fit[0])[:LAST]:
+    last = list[Frame]()
+    for _, parameters, at, near in sorted(fits, key=lambda fit: -fit[0])[:last_fits]:
         many = random.permutation(near)[:MANY]
-        value, parameters = _maximise(evidences.sharp, points[many] - at, kinds[many], parameters, MANY_STEPS)
+        _, parameters = _maximise(evidences.sharp, points[many] - at, kinds[many], parameters, MANY_STEPS)
         matrix = np.eye(4)
         matrix[:3, :3] = np.exp(parameters[6:])[:, None] * rotation(parameters[:3])
-        matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at - MOVED_MM
-        matrix[:3] /= LARGER
+        matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at - evidences.moved_mm
+        matrix[:3] /= evidences.larger
         places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
         score = evidences.plain.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1))
-        last.append((value * len(near), Frame(matrix, score)))
-    return max(last, key=lambda fit: fit[0])[1]
+        frame = Frame(matrix, score)
+        if evidences.bone_ml(frame, points, kinds, sample_mm3) >= LEAST_BONE_ML:
+            last.append(frame)
+    return max(last, key=lambda frame: frame.score, default=None)
 
 
 def _maximise(

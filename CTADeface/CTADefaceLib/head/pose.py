@@ -17,7 +17,7 @@ import numpy as np
 from ..voxels.volume import Volume
 from .atlas import AIR, EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
 from .cuts import beyond, cuts
-from .fit import Evidence, Evidences, best_pose
+from .fit import PRICE, Evidences, best_pose
 from .frame import Frame, rotation, rotation_vector
 from .samples import samples
 
@@ -44,10 +44,10 @@ LEAST_SAMPLES = 1_000
 Pose = tuple[float, np.ndarray, np.ndarray]
 
 
-@lru_cache(maxsize=1)
-def bundled_evidence() -> Evidences:
+@lru_cache(maxsize=2)
+def bundled_evidence(price: float) -> Evidences:
     """``Evidences`` of the bundled atlas."""
-    return Evidences(atlas().evidence)
+    return Evidences(atlas().evidence, price)
 
 
 def locate(volume: Volume, grids: np.ndarray | None = None) -> Frame | None:
@@ -58,32 +58,20 @@ def locate(volume: Volume, grids: np.ndarray | None = None) -> Frame | None:
     ends = cuts(volume, points, kinds, sample_mm3)
     known = (kinds != AIR) | ~beyond(ends, points)
     points, kinds = points[known], kinds[known]
-    evidences = bundled_evidence() if grids is None else Evidences(grids)
-    search = _Search(points, kinds, evidences.smooth)
-
-    def fitted(poses: Iterable[Pose]) -> Frame | None:
-        frame = _fitted(points, kinds, poses, evidences, sample_mm3)
-        return frame and replace(frame, cuts=ends)
-
-    upright = list(product((-START_DEGREES, 0, START_DEGREES), repeat=3))
-    poses = search.climb(upright, np.eye(3))
-    frame = fitted(poses)
-    if frame is not None and evidences.share_seen(frame, points, sample_mm3) < MOSTLY_SEEN:
-        frame = fitted([poses[0], *search.nodding(poses[0][2]), *poses[1:]])
-    if frame is not None and frame.score >= SURE_SCORE and _head_sized(frame):
-        return frame
+    frame: Frame | None = None
+    # With a price first; heads that are unlike the average one are found without.
+    for price in (PRICE, 0.0):
+        search = _Search(points, kinds, bundled_evidence(price) if grids is None else Evidences(grids, price), sample_mm3)
+        found = search.upright()
+        if found is not None and (frame is None or found.score > frame.score):
+            frame = found
+        if frame is not None and frame.score >= SURE_SCORE:
+            return replace(frame, cuts=ends)
     # The head may lie on its side, prone or feet first in an image whose axes do not say so.
-    likely = sorted(_quarter_turns(), key=lambda quarter: search.score(quarter)[0], reverse=True)[:LIKELY_TURNS]
-    poses = [pose for quarter in likely for pose in search.climb([(0, 0, 0)], quarter)]
-    turned = fitted(sorted(poses, key=lambda pose: -pose[0]))
-    if (
-        turned is not None
-        and _head_sized(turned)
-        and turned.score >= LEAST_TURNED_SCORE
-        and (frame is None or turned.score > frame.score + CLEARLY)
-    ):
-        return turned
-    return frame if frame is not None and frame.score >= LEAST_SCORE and _head_sized(frame) else None
+    turned = search.turned()
+    if turned is not None and turned.score >= LEAST_TURNED_SCORE and (frame is None or turned.score > frame.score + CLEARLY):
+        frame = turned
+    return replace(frame, cuts=ends) if frame is not None and frame.score >= LEAST_SCORE else None
 
 
 def _head_sized(frame: Frame) -> bool:
@@ -105,12 +93,13 @@ def _euler(degrees: Sequence[float]) -> np.ndarray:
 
 
 class _Search:
-    """Scores of turns, each over all shifts."""
+    """Scores of turns, each over all shifts, and the poses fitted from the best of them."""
 
-    def __init__(self, points: np.ndarray, kinds: np.ndarray, evidence: Evidence) -> None:
+    def __init__(self, points: np.ndarray, kinds: np.ndarray, evidences: Evidences, sample_mm3: float) -> None:
         from scipy import fft
 
         self._fft = fft
+        self._samples, self._evidences, self._sample_mm3 = (points, kinds), evidences, sample_mm3
         self._low = points.min(0) - CELL_MM
         cells = np.rint((points - self._low) / CELL_MM).astype(int)
         shape = cells.max(0) + 2
@@ -118,7 +107,23 @@ class _Search:
         counts = np.bincount(flat, minlength=3 * int(np.prod(shape))).reshape(3, *shape).astype(np.float32)
         self._size = [fft.next_fast_len(int(n) + 2 * REACH + 1, True) for n in shape]
         self._image = fft.rfftn(counts, self._size, axes=(1, 2, 3))
-        self._evidence = evidence.grids
+        self._evidence = evidences.smooth.grids
+
+    def upright(self) -> Frame | None:
+        """The best ``Frame`` of a head that is turned by less than about 45 degrees, None when it is no head's size."""
+        poses = self.climb(product((-START_DEGREES, 0, START_DEGREES), repeat=3), np.eye(3))
+        frame = self._fitted(poses)
+        points = self._samples[0]
+        if frame is not None and self._evidences.share_seen(frame, points, self._sample_mm3) < MOSTLY_SEEN:
+            frame = self._fitted([poses[0], *self.nodding(poses[0][2]), *poses[1:]], CANDIDATES + len(NODS_DEGREES))
+        return frame if frame is not None and _head_sized(frame) else None
+
+    def turned(self) -> Frame | None:
+        """As ``upright``, of a head that is turned by one or more quarters."""
+        likely = sorted(_quarter_turns(), key=lambda quarter: self.score(quarter)[0], reverse=True)[:LIKELY_TURNS]
+        poses = [pose for quarter in likely for pose in self.climb([(0, 0, 0)], quarter)]
+        frame = self._fitted(sorted(poses, key=lambda pose: -pose[0]))
+        return frame if frame is not None and _head_sized(frame) else None
 
     def score(self, turn: np.ndarray) -> tuple[float, np.ndarray]:
         """(score, RAS mm of the head's middle) of the head turned by ``turn`` (rows are the head's axes)."""
@@ -166,29 +171,21 @@ class _Search:
         turns = [rotation(np.radians(angle) * np.eye(3)[0]) @ turn for angle in NODS_DEGREES]
         return [(*self.score(nodded), nodded) for nodded in turns]
 
-
-def _fitted(
-    points: np.ndarray, kinds: np.ndarray, poses: Iterable[Pose], evidences: Evidences, sample_mm3: float
-) -> Frame | None:
-    """The best ``Frame`` fitted from the best few ``poses`` that lie apart."""
-    chosen: list[tuple[np.ndarray, np.ndarray]] = []
-    for _, middle, turn in poses:
-        near = [
-            np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES for other, there in chosen
-        ]
-        if not any(near):
-            chosen.append((middle, turn))
-        if len(chosen) == CANDIDATES + len(NODS_DEGREES):
-            break
-    return best_pose(
-        points,
-        kinds,
-        [(middle, rotation_vector(turn)) for middle, turn in chosen],
-        MIDDLE_MM,
-        float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2,
-        evidences,
-        sample_mm3,
-    )
+    def _fitted(self, poses: Iterable[Pose], last_fits: int = 1) -> Frame | None:
+        """The best ``Frame`` fitted from the best few ``poses`` that lie apart; ``last_fits`` as for ``best_pose``."""
+        chosen: list[tuple[np.ndarray, np.ndarray]] = []
+        for _, middle, turn in poses:
+            near = [
+                np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES
+                for other, there in chosen
+            ]
+            if not any(near):
+                chosen.append((middle, turn))
+            if len(chosen) == max(CANDIDATES, last_fits):
+                break
+        starts = [(middle, rotation_vector(turn)) for middle, turn in chosen]
+        reach = float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2
+        return best_pose(*self._samples, starts, MIDDLE_MM, reach, self._evidences, self._sample_mm3, last_fits)
 
 
 def _degrees(turn: np.ndarray) -> float:

@@ -138,10 +138,11 @@ def kept_on(volume: Volume, named: Iterable[tuple[str, np.ndarray]]) -> Kept | N
     return Kept(tuple(structures), volume.stored.shape) if structures else None
 
 
-def kept_of(keep: Any, volume: Volume, as_mask: Callable[[Any], np.ndarray]) -> Kept | None:
+def kept_of(keep: Any, volume: Volume, as_mask: Callable[[Any], np.ndarray] = np.asarray) -> Kept | None:
     """``Kept`` of what a Python program gives: a mask, a list of masks, or {name: mask}; None of None.
 
-    ``as_mask`` makes a bool array (k, j, i) of each. Raises: MaskError for an empty one or another shape, and what
+    ``as_mask`` makes a bool array (k, j, i) of each; by default they are such arrays.
+    Raises: MaskError for an empty one or another shape, and what
     ``as_mask`` raises.
     """
     if keep is None:
