@@ -44,6 +44,8 @@ class InputError(CTADefaceError):
         image: is of type NoneType
     """
 
+    fault = "input"
+
 
 class LabelmapError(InputError):
     """The input is a labelmap (a mask, a segmentation), not a scan."""
@@ -51,8 +53,6 @@ class LabelmapError(InputError):
 
 class BlankError(InputError):
     """All voxels of the input have one value."""
-
-    fault = "input"
 
 
 class PlaceError(InputError):
