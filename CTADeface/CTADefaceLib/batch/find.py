@@ -16,6 +16,7 @@ from ..files.read import EXTENSIONS, split_extension
 from ..release.hospital_folder import masks_folder, records_folder
 
 BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)
+CODE = "https://github.com/CTADeface/SlicerCTADeface"
 # Top folders of a BIDS dataset that hold no raw data.
 NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
 OURS = re.compile(r"(_defaced|_facemask|_desc-defaced_[a-z]+|_desc-face[a-z]*_mask)$", re.IGNORECASE)
@@ -112,8 +113,10 @@ def describe_bids(where: Places) -> None:
         "Name": f"{raw.get('Name', 'Dataset')}, faces removed",
         "BIDSVersion": raw["BIDSVersion"],
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "CTADeface", "Version": __version__}],
+        "GeneratedBy": [{"Name": "CTADeface", "Version": __version__, "CodeURL": CODE}],
     }
+    if "License" in raw:
+        content["License"] = raw["License"]
     try:
         with publication(where.hospital, release=where.target) as own:
             own.stage(path, public=True).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
