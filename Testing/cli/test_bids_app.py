@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
@@ -17,6 +20,8 @@ CASES = (
     "sub-02/ses-2/ct/sub-02_ses-2_ct.nii.gz",
     "sub-010/ct/sub-010_ct.nii.gz",
 )
+# What stands at the top of a BIDS derivative.
+DATASET = (".bidsignore", "README.md", "dataset_description.json")
 RAW = {"Name": "Strokes", "BIDSVersion": "1.9.0", "License": "CC0"}
 
 
@@ -118,11 +123,14 @@ def test_one_participant_becomes_a_derivative_dataset(dataset, place, head_file,
     before = sorted(path for path in dataset.rglob("*") if "derivatives" not in path.parts)
     assert main([str(dataset), str(out), "participant", "--participant-label", "02", "--quiet"]) == 0
     released = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
-    assert released == ["dataset_description.json", "sub-02/ses-2/ct/sub-02_ses-2_desc-defaced_ct.nii.gz"]
-    described = json.loads((out / released[0]).read_text())
+    assert released == [*DATASET, "sub-02/ses-2/ct/sub-02_ses-2_desc-defaced_ct.nii.gz"]
+    described = json.loads((out / "dataset_description.json").read_text())
     assert described["Name"] == "Strokes, faces removed" and described["License"] == "CC0"
     assert described["BIDSVersion"] == RAW["BIDSVersion"] and described["DatasetType"] == "derivative"
     assert described["GeneratedBy"][0]["Name"] == "CTADeface" and described["GeneratedBy"][0]["Version"] == __version__
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    valid = subprocess.run([validator, str(out)], capture_output=True, text=True)
+    assert valid.returncode == 0, valid.stdout + valid.stderr
     # The masks and the records lie outside of the dataset, also where its results lie in it.
     assert sorted(path for path in dataset.rglob("*") if "derivatives" not in path.parts) == before
     [manifest] = dataset.parent.rglob(NAME)
