@@ -306,7 +306,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert {"index.html", *(f"{page.stem}/index.html" for page in PAGES if page.stem != "index")} <= written
     assert not [path for path in (tmp_path / "site").rglob("*") if path.name in ("Containerfile", "mkdocs.yml")]
     # The API is told by the docstrings themselves.
-    assert 'id="CTADefaceLib.deface"' in (tmp_path / "site" / "python" / "index.html").read_text(encoding="utf-8")
+    assert 'id="CTADefaceLib.api.deface"' in (tmp_path / "site" / "python" / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_check_and_every_command_has_a_row():
