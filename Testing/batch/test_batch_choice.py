@@ -13,7 +13,7 @@ from CTADefaceLib.batch.review_queue import load_queue, mark
 from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.errors import InputError
+from CTADefaceLib.errors import UsageError
 from helpers import dicom_maker as maker
 
 
@@ -48,7 +48,7 @@ def test_a_glob_is_compared_with_the_path_and_the_folders_above_it(glob, path, f
 
 @pytest.mark.parametrize("glob", ["", "/", "./"])
 def test_what_is_no_glob_is_refused(glob):
-    with pytest.raises(InputError, match="is no glob"):
+    with pytest.raises(UsageError, match="is no glob"):
         Choice(exclude=(glob,))
 
 
