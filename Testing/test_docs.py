@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from itertools import pairwise
 
@@ -19,7 +20,9 @@ import yaml
 
 from CTADefaceLib import __version__
 from CTADefaceLib.checks.check import TITLES
+from CTADefaceLib.cli import bids_app
 from CTADefaceLib.cli.main import build_parser, main
+from helpers.containerfile import stages_of
 from helpers.documents import anchors, blocks, commands, documents, inline, links, name_of, prose, text_of
 from helpers.paths import ROOT
 
@@ -44,9 +47,10 @@ def heavy(words):
 
 
 def parsed(words):
-    """The arguments of a ``cta-deface`` command, as the command itself reads them."""
+    """The arguments of one of our commands, as the command itself reads them."""
+    parser = {"cta-deface": build_parser, "cta-deface-bids": bids_app.build_parser}[words[0]]()
     try:
-        return build_parser().parse_args(words[1:])
+        return parser.parse_args(words[1:])
     except SystemExit:
         pytest.fail(f"{' '.join(words)}: is not understood")
 
@@ -65,7 +69,7 @@ def options_in(words):
 @pytest.mark.parametrize("path, words", COMMANDS, ids=[f"{name_of(path)}: {' '.join(words)}" for path, words in COMMANDS])
 def test_commands_are_understood(path, words):
     program, *rest = words
-    if program == "cta-deface":
+    if program in ("cta-deface", "cta-deface-bids"):
         parsed(words)
     elif program == "pip":
         understood_by_pip(rest)
@@ -81,6 +85,8 @@ def test_commands_are_understood(path, words):
     elif program == "PythonSlicer":
         assert rest[:3] == ["-m", "pip", "wheel"]
         assert all((ROOT / name).is_file() for flag, name in pairwise(rest) if flag == "-r")
+    elif program in ("podman", "docker"):
+        understood_by_containers(rest)
     elif program == "mkdocs":
         assert rest[:3] == ["build", "--strict", "-f"] and (ROOT / rest[3]).is_file()
     else:
@@ -97,6 +103,18 @@ def understood_by_pip(words):
         if "==" in word:
             name, version = word.split("==")
             assert pinned.get(name, version) == version
+
+
+def understood_by_containers(words):
+    """``build`` of a file that is there, or ``run`` of the image of docs/Containerfile with words that its commands know."""
+    if words[0] == "build":
+        assert (ROOT / words[words.index("-f") + 1]).is_file() and words[-1] == "."
+        return
+    assert words[0] == "run"
+    own = dict(stages_of(ROOT / "docs" / "Containerfile")[-1])
+    before, given = words[: words.index("cta-deface", 1)], words[words.index("cta-deface", 1) + 1 :]
+    entry = [before[before.index("--entrypoint") + 1]] if "--entrypoint" in before else own["ENTRYPOINT"]
+    assert parsed([*entry, *(given or own["CMD"])])
 
 
 def understood_by_dask(words):
@@ -280,11 +298,23 @@ def test_every_page_is_in_the_navigation():
     assert sorted(re.findall(r"^\s*- ([\w-]+\.md)$", configuration, re.MULTILINE)) == [page.name for page in PAGES]
 
 
+def test_the_site_is_built_without_a_warning(tmp_path):
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", "docs/mkdocs.yml", "-d", str(tmp_path / "site")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    written = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.html")}
+    assert {"index.html", *(f"{page.stem}/index.html" for page in PAGES if page.stem != "index")} <= written
+    assert not [path for path in (tmp_path / "site").rglob("*") if path.name in ("Containerfile", "mkdocs.yml")]
+    # The API is told by the docstrings themselves.
+    assert 'id="CTADefaceLib.api.deface"' in (tmp_path / "site" / "python" / "index.html").read_text(encoding="utf-8")
+
+
 def test_every_check_and_every_command_has_a_row():
     named = set(inline(ROOT / "docs" / "checks.md"))
     assert set(TITLES) <= named
     shell = prose(ROOT / "docs" / "shell.md")
     assert all(f"| `cta-deface {name}` |" in shell for name in build_parser()._subparsers._group_actions[0].choices)
+    assert all(f"| `{name}" in shell for name in PROJECT["scripts"])
 
 
 def test_versions_agree():

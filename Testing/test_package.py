@@ -1,10 +1,8 @@
-"""What is shipped: requirements, wheel, engine free of Slicer and Qt."""
+"""What is shipped: requirements, engine free of Slicer and Qt; the wheel has ``test_distribution.py``."""
 
 import ast
 import subprocess
-import sys
 import tomllib
-import zipfile
 
 import pytest
 
@@ -41,30 +39,6 @@ def test_engine_files_are_small_and_never_import_slicer_or_qt(path):
     }
     assert not imported & {"slicer", "qt", "ctk", "PySide6", "PythonQt"}
     assert "torchvision" not in imported
-
-
-def test_wheel_brings_engine_model_and_command(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path), str(ROOT)],
-        check=True,
-        capture_output=True,
-    )
-    wheel = next(tmp_path.glob("*.whl"))
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        archive.extractall(tmp_path / "site")
-    assert any(n.startswith("CTADefaceLib/Model/") and n.endswith("checkpoint_final.pth") for n in names)
-    code = "from CTADefaceLib.models.store import find_model as f; i = f(); print(i.origin, i.folder)"
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""},
-    ).stdout
-    assert found.startswith("bundled") and str(tmp_path / "site") in found
-    entry = next(n for n in names if n.endswith("entry_points.txt"))
-    assert "cta-deface = CTADefaceLib.cli.main:command" in (tmp_path / "site" / entry).read_text()
 
 
 def test_no_tracked_file_is_a_scan_or_has_windows_line_ends():

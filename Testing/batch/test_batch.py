@@ -253,6 +253,8 @@ def test_twins_and_bids(head_file, small_cranium, tmp_path):
     summary = run_batch(source, out, Options())
     assert summary.complete and summary.by_status == {"defaced": 2} and summary.left_out == 1
     assert released(out) == [
+        ".bidsignore",
+        "README.md",
         "dataset_description.json",
         "sub-01/ct/sub-01_desc-defaced_ct.nii.gz",
         "sub-02/ses-1/ct/sub-02_ses-1_desc-defaced_ct.nii.gz",

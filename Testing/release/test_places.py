@@ -17,6 +17,8 @@ from CTADefaceLib.release.hospital_folder import masks_folder, records_folder, r
 from helpers import dicom_maker as maker
 
 GIVEN = ["--no-second-opinion", "--quiet"]
+# What stands at the top of a BIDS derivative.
+DATASET = (".bidsignore", "README.md", "dataset_description.json")
 
 
 def names(folder):
@@ -147,7 +149,7 @@ def test_a_batch_of_a_dataset_keeps_them_outside_and_goes_on_there(dataset, scan
     out = dataset / "derivatives" / "faces"
     for _ in range(2):
         assert run_batch(dataset, out, Options(mask=scan[1], second_opinion=False)).complete
-    assert names(out) == ["dataset_description.json", "sub-1/ct/sub-1_desc-defaced_ct.nii.gz"]
+    assert names(out) == [*DATASET, "sub-1/ct/sub-1_desc-defaced_ct.nii.gz"]
     kept = tmp_path / "dataset-hospital-only" / "derivatives" / "faces"
     assert {"batch.jsonl", "sub-1/ct/sub-1_desc-face_mask.nii.gz"} < set(names(kept))
     assert not list(dataset.rglob("*hospital*"))

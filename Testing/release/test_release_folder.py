@@ -21,6 +21,9 @@ from CTADefaceLib.release.outgoing import CaseMask, Outgoing, Scan
 from helpers import dicom_maker as maker
 from helpers import phantom
 
+# What stands at the top of a BIDS derivative.
+DATASET = (".bidsignore", "README.md", "dataset_description.json")
+
 
 def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -152,7 +155,7 @@ def test_a_batch_of_files_studies_and_bids_gives_nothing_but_volumes(scan, tmp_p
     (bids / "dataset_description.json").write_text('{"Name": "Heads", "BIDSVersion": "1.10.0"}')
     (bids / "sub-1" / "ct" / "sub-1_ct.nii.gz").write_bytes(scan[0].read_bytes())
     assert run_batch(bids, tmp_path / "shared", Options(mask=scan[1], masks=str(tmp_path / "masks"))).complete
-    assert names(tmp_path / "shared") == ["dataset_description.json", "sub-1/ct/sub-1_desc-defaced_ct.nii.gz"]
+    assert names(tmp_path / "shared") == [*DATASET, "sub-1/ct/sub-1_desc-defaced_ct.nii.gz"]
     assert names(tmp_path / "masks") == ["sub-1/ct/sub-1_desc-face_mask.nii.gz"]
 
 

@@ -16,6 +16,7 @@ from ..files.read import EXTENSIONS, split_extension
 from ..release.hospital_folder import masks_folder, records_folder
 
 BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)
+CODE = "https://github.com/CTADeface/SlicerCTADeface"
 # Top folders of a BIDS dataset that hold no raw data.
 NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
 OURS = re.compile(r"(_defaced|_facemask|_desc-defaced_[a-z]+|_desc-face[a-z]*_mask)$", re.IGNORECASE)
@@ -100,26 +101,41 @@ def find_case(where: Places, name: str, called: str | None = None) -> Case:
 
 
 def describe_bids(where: Places) -> None:
-    """Write the dataset_description.json of the derivative dataset, unless there is one."""
-    from .. import __version__
+    """Write dataset_description.json, README.md and .bidsignore of the derivative dataset, unless the first is there."""
     from ..files.publish import publication
 
     path = where.target / DESCRIPTION
     if not is_bids(where.source) or path.exists():
         return
     raw = json.loads((where.source / DESCRIPTION).read_text(encoding="utf-8"))
-    content = {
-        "Name": f"{raw.get('Name', 'Dataset')}, faces removed",
-        "BIDSVersion": raw["BIDSVersion"],
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "CTADeface", "Version": __version__}],
-    }
+    missing = {name: text for name, text in _texts_of_dataset(raw).items() if not (where.target / name).exists()}
     try:
         with publication(where.hospital, release=where.target) as own:
-            own.stage(path, public=True).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            for name, text in missing.items():
+                own.stage(where.target / name, public=True).write_text(text, encoding="utf-8")
     except OutputError:
         if not path.exists():
             raise
+
+
+def _texts_of_dataset(raw: dict) -> dict[str, str]:
+    """The files at the top of the derivative dataset, by name; ``raw``: the description of the dataset it is made of."""
+    from .. import __version__
+
+    description = {
+        "Name": f"{raw.get('Name', 'Dataset')}, faces removed",
+        "BIDSVersion": raw["BIDSVersion"],
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "CTADeface", "Version": __version__, "CodeURL": CODE}],
+        **{key: raw[key] for key in ("License", "Authors") if key in raw},
+    }
+    return {
+        DESCRIPTION: json.dumps(description, indent=2) + "\n",
+        "README.md": f"# {description['Name']}\n\nHead CTs whose faces were removed by CTADeface {__version__} ({CODE}), in "
+        "the tree and on the grid of the dataset that they were made of. CT is not part of BIDS yet, so that validators are "
+        "told by .bidsignore not to ask for it.\n",
+        ".bidsignore": "# CT is not part of BIDS yet.\nct\n*_desc-defaced_ct*\n",
+    }
 
 
 def _resolved(folder: str | Path) -> Path:

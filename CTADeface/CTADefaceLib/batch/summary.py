@@ -179,7 +179,7 @@ class Summary:
         if self.left_out:
             lines.append(f"{_number(self.left_out, 'file')} left out: results of CTADeface, or no CT of a BIDS dataset")
         if self.excluded:
-            lines.append(f"{_number(self.excluded, 'case')} not taken: --include and --exclude")
+            lines.append(f"{_number(self.excluded, 'case')} not taken: --include, --exclude or labels")
         return lines
 
 

@@ -154,13 +154,13 @@ def teller(args: argparse.Namespace) -> Callable[[dict], None]:
             print(json.dumps(entry), flush=True)
         elif entry["error"]:
             print(f"{entry['status'].upper()} {entry['error']}", flush=True)
-        elif entry["status"] == LEFT_OUT:
-            print(f"LEFT OUT {'; '.join(entry['not_defaced'])}", flush=True)
             kept = [entry[what] for what in ("mask", "record") if entry["status"] == BLOCKED and entry[what]]
             if kept:
                 print(f"  In the hospital's folder: {', '.join(kept)}", flush=True)
             if said := hint(entry["fault"], args):
                 print(f"  {said}", flush=True)
+        elif entry["status"] == LEFT_OUT:
+            print(f"LEFT OUT {'; '.join(entry['not_defaced'])}", flush=True)
         elif entry.get("warned_checks") and entry["status"] == DEFACED:
             print(f"WARNED {entry['case']}: {', '.join(entry['warned_checks'])}", flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -45,6 +46,11 @@ def main(argv: list[str] | None = None, networks: Networks | None = None) -> int
     """
     args = build_parser().parse_args(argv)
     args.networks = networks
+    return carry_out(args)
+
+
+def carry_out(args: argparse.Namespace) -> int:
+    """Do what was parsed, and say what went wrong; returns the exit code (see ``exit_codes``)."""
     try:
         return args.action(args)
     except CTADefaceError as error:
