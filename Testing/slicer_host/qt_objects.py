@@ -23,14 +23,17 @@ _PLAIN_CODE = """
 def get(getter, instance, name):
     return getter(instance, name)
 
-def change(classes, root, get, set):
+def change(classes, roots, get, set):
     for cls in classes:
         cls.__setattr__ = set
-    root.__getattribute__ = get
+    for cls in roots:
+        cls.__getattribute__ = get
 """
 _UNBOUND = type(str.upper)
 # "loading": Qt's .ui loader names children as attributes of the loaded widget; PythonQt does not.
 _rules = {"runner": None, "installed": False, "loading": False}
+# Classes with a way of their own to find attributes, which modules connect signals of.
+_ROOTS = (QtCore.QObject, QtWidgets.QMenu)
 # Properties that PySide6 hides behind a static function of the same name.
 _HIDDEN = {"singleShot"}
 
@@ -49,10 +52,11 @@ def install(runner):
             getattr(module, name)  # PySide6 creates its classes when they are first asked for
     classes = _subclasses(QtCore.QObject)
     # PySide6 keeps a class's dictionary once for each switch: both must lead here.
-    _plain_namespace["change"](classes, QtCore.QObject, _get, _set)
+    _plain_namespace["change"](classes, _ROOTS, _get, _set)
     for cls in classes:
         cls.__setattr__ = _set
-    QtCore.QObject.__getattribute__ = _get
+    for cls in _ROOTS:
+        cls.__getattribute__ = _get
 
 
 def _keep_none():
