@@ -96,6 +96,9 @@ class KeepRow:
         for node, segments in groups:
             heading = qt.QLabel(node.GetName())
             heading.textFormat = qt.Qt.PlainText
+            font = heading.font
+            font.setBold(True)
+            heading.font = font
             layout.addWidget(heading)
             for segment in segments:
                 name = node.GetSegmentation().GetSegment(segment).GetName()
@@ -106,6 +109,7 @@ class KeepRow:
                 self._boxes.append((node, segment, box))
         area = qt.QScrollArea()
         area.widgetResizable = True
+        area.minimumWidth = self.button.width
         area.horizontalScrollBarPolicy = qt.Qt.ScrollBarAlwaysOff
         area.frameShape = qt.QFrame.NoFrame
         area.setWidget(inside)
