@@ -44,7 +44,7 @@ def install(runner):
     if _rules["installed"]:
         return
     _rules["installed"] = True
-    _keep_none()
+    _keep_constants()
     exec(_PLAIN_CODE, _plain_namespace)
     _selections()[_plain_namespace["__name__"]] = 0
     for module in (QtCore, QtGui, QtWidgets, QtUiTools):
@@ -59,10 +59,12 @@ def install(runner):
         cls.__getattribute__ = _get
 
 
-def _keep_none():
-    """PySide6 drops a reference to None with every call that returns nothing, until Python 3.11 frees it and ends."""
+def _keep_constants():
+    """PySide6 drops a reference to None with every call that returns nothing, and to True and False with signals of the
+    stand-ins that carry one, until Python 3.11 frees them and ends."""
     if sys.version_info < (3, 12):
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 @contextlib.contextmanager

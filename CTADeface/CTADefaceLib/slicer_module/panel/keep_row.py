@@ -74,13 +74,16 @@ class KeepRow:
         self._boxes = []
         owner = self._noted_on()
         noted, gone = kept_segments.noted_and_gone(owner)
-        nothing = self._menu.addAction(_("Keep nothing"))
+        nothing = qt.QAction(_("Keep nothing"), self._menu)
         nothing.enabled = bool(noted or gone)
         nothing.connect("triggered(bool)", lambda _checked=False: self._keep([]))
+        self._menu.addAction(nothing)
         self._menu.addSeparator()
         groups = kept_segments.segments_to_choose()
         if not groups:
-            self._menu.addAction(_("The scene has no segments but faces; load or draw some.")).enabled = False
+            none = qt.QAction(_("The scene has no segments but faces; load or draw some."), self._menu)
+            none.enabled = False
+            self._menu.addAction(none)
             return
         action = qt.QWidgetAction(self._menu)
         # Held here until the menu holds it: PythonQt deletes a widget that has no parent and no name.
