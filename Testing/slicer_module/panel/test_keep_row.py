@@ -50,6 +50,7 @@ def ticks(panel, *names):
     for name in names:
         menu.boxes[name].click()
     assert menu.menu.visible, "A tick leaves the menu open for the next one."
+    assert menu.menu.actions()[0].enabled == bool(menu.ticked)
     menu.close()
 
 
@@ -147,14 +148,14 @@ def test_the_row_follows_segments_that_are_renamed_edited_moved_and_removed(host
     structures.SetAndObserveTransformNodeID(transform.GetID())
     assert not panel.steps_row.standing().filled
     structures.GetSegmentation().RemoveSegment("Orbit")
-    assert ui.keepButton.text == "No longer in the scene: Orbit" and "Choose again" in ui.keepButton.toolTip
+    assert ui.keepButton.text == "No longer in the scene: Orbit_L" and "Choose again" in ui.keepButton.toolTip
     ui.applyButton.click()
-    assert "has left the scene (Orbit)" in host.dialogs[-1].text
+    assert "has left the scene (Orbit_L)" in host.dialogs[-1].text
     menu = Menu(panel)
     assert menu.ticked == ["Node && vessel"]
     menu.close()
     slicer.mrmlScene.RemoveNode(structures)
-    assert ui.keepButton.text == "No longer in the scene: Orbit, Node & vessel".replace("&", "&&")
+    assert ui.keepButton.text == "No longer in the scene: Orbit_L, Node & vessel".replace("&", "&&")
     menu = Menu(panel)
     assert menu.boxes == {} and not menu.menu.actions()[-1].enabled
     menu.close()

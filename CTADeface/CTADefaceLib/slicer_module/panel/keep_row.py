@@ -21,8 +21,8 @@ class KeepRow:
         # What is kept belongs to the face segmentation, before there is one to the volume: ID of that node, its state.
         self._owner = self._state = None
         self._watched = []
-        # (segmentation node, ID of its segment, box), as the menu was opened.
-        self._boxes = []
+        # What the menu holds since it was opened: (segmentation node, ID of its segment, box), and "Keep nothing".
+        self._boxes, self._nothing = [], None
         self._menu = qt.QMenu(self.button)
         self._menu.connect("aboutToShow()", self._offer)
         self.button.setMenu(self._menu)
@@ -74,10 +74,10 @@ class KeepRow:
         self._boxes = []
         owner = self._noted_on()
         noted, gone = kept_segments.noted_and_gone(owner)
-        nothing = qt.QAction(_("Keep nothing"), self._menu)
-        nothing.enabled = bool(noted or gone)
-        nothing.connect("triggered(bool)", lambda _checked=False: self._keep([]))
-        self._menu.addAction(nothing)
+        self._nothing = qt.QAction(_("Keep nothing"), self._menu)
+        self._nothing.enabled = bool(noted or gone)
+        self._nothing.connect("triggered(bool)", lambda _checked=False: self._keep([]))
+        self._menu.addAction(self._nothing)
         self._menu.addSeparator()
         groups = kept_segments.segments_to_choose()
         if not groups:
@@ -119,7 +119,9 @@ class KeepRow:
         return area
 
     def _keep_ticked(self):
-        self._keep([(node, segment) for node, segment, box in self._boxes if box.checked])
+        ticked = [(node, segment) for node, segment, box in self._boxes if box.checked]
+        self._nothing.enabled = bool(ticked)
+        self._keep(ticked)
 
     def _keep(self, segments):
         with errors_shown(self.panel):
@@ -149,6 +151,7 @@ class KeepRow:
         owner = self._noted_on()
         if owner is None:
             return
+        kept_segments.note_names(owner)
         self._say(owner)
         state = kept_segments.kept_state(owner)
         if state != self._state:

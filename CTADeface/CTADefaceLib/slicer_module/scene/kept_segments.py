@@ -44,6 +44,14 @@ def take_over(volume: VolumeNode, face: SegmentationNode) -> None:
         _note(volume, [])
 
 
+def note_names(owner: Node) -> None:
+    """Note how the kept segments are called now: so a person hears of one that has left the scene."""
+    noted, gone = noted_and_gone(owner)
+    names = [node.GetSegmentation().GetSegment(segment).GetName() for node, segment in noted]
+    if not gone and names != [name for _segment, name in _notes(owner)]:
+        note_kept(owner, noted)
+
+
 def _note(owner: Node, noted: Sequence[tuple[str | None, str, str]]) -> None:
     """Note (ID of the node, ID of its segment, that one's name) of each."""
     for number in range(len(_notes(owner))):
