@@ -23,14 +23,17 @@ _PLAIN_CODE = """
 def get(getter, instance, name):
     return getter(instance, name)
 
-def change(classes, root, get, set):
+def change(classes, roots, get, set):
     for cls in classes:
         cls.__setattr__ = set
-    root.__getattribute__ = get
+    for cls in roots:
+        cls.__getattribute__ = get
 """
 _UNBOUND = type(str.upper)
 # "loading": Qt's .ui loader names children as attributes of the loaded widget; PythonQt does not.
 _rules = {"runner": None, "installed": False, "loading": False}
+# Classes with a way of their own to find attributes, which modules connect signals of.
+_ROOTS = (QtCore.QObject, QtWidgets.QMenu)
 # Properties that PySide6 hides behind a static function of the same name.
 _HIDDEN = {"singleShot"}
 
@@ -41,7 +44,7 @@ def install(runner):
     if _rules["installed"]:
         return
     _rules["installed"] = True
-    _keep_none()
+    _keep_constants()
     exec(_PLAIN_CODE, _plain_namespace)
     _selections()[_plain_namespace["__name__"]] = 0
     for module in (QtCore, QtGui, QtWidgets, QtUiTools):
@@ -49,16 +52,19 @@ def install(runner):
             getattr(module, name)  # PySide6 creates its classes when they are first asked for
     classes = _subclasses(QtCore.QObject)
     # PySide6 keeps a class's dictionary once for each switch: both must lead here.
-    _plain_namespace["change"](classes, QtCore.QObject, _get, _set)
+    _plain_namespace["change"](classes, _ROOTS, _get, _set)
     for cls in classes:
         cls.__setattr__ = _set
-    QtCore.QObject.__getattribute__ = _get
+    for cls in _ROOTS:
+        cls.__getattribute__ = _get
 
 
-def _keep_none():
-    """PySide6 drops a reference to None with every call that returns nothing, until Python 3.11 frees it and ends."""
+def _keep_constants():
+    """PySide6 drops a reference to None with every call that returns nothing, and to True and False with signals of the
+    stand-ins that carry one, until Python 3.11 frees them and ends."""
     if sys.version_info < (3, 12):
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 @contextlib.contextmanager

@@ -85,6 +85,14 @@ def test_only_one_case_is_in_the_scene(panel):
     assert volumes == ["c.nii.gz"] and len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 2
 
 
+def keep_a_segment(panel):
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node.GetSegmentation().AddEmptySegment("eye", "Eye")
+    panel.logic.keepSegments(panel.segmentation, [node])
+
+
 def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, finished):
     out = finished / "out"
     before = (out / "case-0002_defaced.nii.gz").read_bytes()
@@ -94,6 +102,10 @@ def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, fi
     panel.logic.excludeBone(panel.volume, panel.segmentation)
     panel.ui.acceptButton.click()
     assert "edited" in host.dialogs.pop().text and reviews(finished)["b.nii.gz"] is None
+    keep_a_segment(panel)
+    panel.ui.correctButton.click()
+    assert "would fill the segments" in host.dialogs.pop().text and reviews(finished)["b.nii.gz"] is None
+    panel.logic.keepSegments(panel.segmentation, [])
     panel.ui.correctButton.click()
     assert not host.dialogs and reviews(finished)["b.nii.gz"] == "corrected"
     assert (out / "case-0002_defaced.nii.gz").read_bytes() != before

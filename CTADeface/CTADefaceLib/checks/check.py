@@ -57,7 +57,7 @@ class Check:
         >>> from CTADefaceLib import Check
         >>> check = Check("brain", "warn", 0.5, "ml", "0.5 ml of brain changed.", limit="warns above 0.3 ml")
         >>> check.title, check.verdict
-        ('Brain kept', 'warn')
+        ('Brain untouched', 'warn')
     """
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +11,15 @@ import numpy as np
 import slicer
 
 from ..cases.options import Options
-from ..cases.prepare import SEGMENTATION, fill_scan, prepare, release_case, target_of
 from ..cases.result import Result
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..files.publish import publishing
-from ..files.write import write_new_mask
 from ..filling.fill import DEFAULT_FILL, parse_fill
 from ..progress import Progress
-from ..release.outgoing import CaseMask, Outgoing
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
-from .export import node_export
-from .scene import face_segment, kept_segments, volumes
+from .export import file_export, node_export
+from .scene import face_segment, kept_segments, mask_edits, volumes
 from .scene.preview import SIDE_BY_SIDE, Preview
 from .shared_worker import process_events, redraw, shared_worker
 from .texts import _
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
     from .scene.kept_segments import KeptSegment
 
 EDIT_MM = 1.0
-EXPORT_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def _events() -> Progress:
@@ -120,9 +114,8 @@ class FaceLogic:
         if not present or slicer.util.arrayFromVolume(volumeNode).shape != mask.shape:
             raise InputError(_("The volume was changed or removed while it was being segmented; segment it again."))
         node = segmentationNode or face_segment.find_face(volumeNode) or face_segment.new_face(volumeNode)
-        node.SetAttribute(face_segment.FACE_MASK, "mask")
-        face_segment.set_mask(node, mask, volumeNode)
-        face_segment.set_proposal(node, mask, volumeNode)
+        face_segment.set_proposed_mask(node, mask, volumeNode)
+        kept_segments.take_over(volumeNode, node)
         for key in ("model", "model_sha256", "version", *node_export.PROPOSED_BY):
             node.SetAttribute("CTADeface." + key, str(job.result[key]))
         return node
@@ -132,22 +125,7 @@ class FaceLogic:
 
         Raises: InputError for a bad volume, MaskError when there is no mask or it is empty.
         """
-        mask = face_segment.get_mask(self._face(volumeNode, segmentationNode), volumeNode)
-        if not mask.any():
-            raise MaskError(
-                _("{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.").format(
-                    name=volumeNode.GetName()
-                )
-            )
-        return mask
-
-    def _face(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None) -> SegmentationNode:
-        """The segmentation node given, or the volume's own. Raises: InputError for a bad volume, MaskError without a mask."""
-        volumes.engine_volume(volumeNode)
-        segmentation = segmentationNode or face_segment.find_face(volumeNode)
-        if segmentation is None:
-            raise MaskError(_("{name}: has no face mask yet; segment the face first.").format(name=volumeNode.GetName()))
-        return segmentation
+        return face_segment.mask_to_fill(face_segment.require_face(volumeNode, segmentationNode), volumeNode)
 
     def isEdited(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> bool:
         """Has a person changed the mask since the model proposed it?"""
@@ -164,44 +142,25 @@ class FaceLogic:
         check_ct(volumes.engine_volume(volumeNode))
         if face_segment.find_face(volumeNode) is not None:
             raise MaskError(_("{name}: has a face mask already; correct that one.").format(name=volumeNode.GetName()))
-        return face_segment.new_face(volumeNode)
+        node = face_segment.new_face(volumeNode)
+        kept_segments.take_over(volumeNode, node)
+        return node
 
     def growMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, millimetres: float = EDIT_MM) -> None:
         """Grow the face mask (negative: shrink it) by ``millimetres``, at least by one voxel of the finest axis."""
-        from ..face import edit
-
-        change = edit.grown if millimetres > 0 else edit.shrunk
-        self._edit(volumeNode, segmentationNode, lambda mask: change(mask, abs(millimetres), volumes.spacing_kji(volumeNode)))
+        mask_edits.grow(volumeNode, segmentationNode, millimetres)
 
     def keepLargestIsland(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Drop all but the largest connected piece of the face mask."""
-        from ..face.edit import largest_piece
-
-        self._edit(volumeNode, segmentationNode, largest_piece)
+        mask_edits.keep_largest_island(volumeNode, segmentationNode)
 
     def excludeBone(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Take voxels above 300 HU out of the face mask."""
-        from ..face.edit import without_bone
-
-        volume = volumes.engine_volume(volumeNode)
-        self._edit(volumeNode, segmentationNode, lambda mask: without_bone(mask, volume.to_hu(volume.stored)))
+        mask_edits.exclude_bone(volumeNode, segmentationNode)
 
     def restoreModelMask(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode) -> None:
         """Undo all edits. Raises: MaskError when the mask was not made by a model."""
-        mask = face_segment.proposal_mask(segmentationNode, volumeNode)
-        if mask is None:
-            raise MaskError(
-                _("{name}: was not made by a model; segment the face first.").format(name=segmentationNode.GetName())
-            )
-        face_segment.set_mask(segmentationNode, mask, volumeNode)
-
-    def _edit(
-        self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, change: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        mask = change(self.faceMask(volumeNode, segmentationNode))
-        if not mask.any():
-            raise MaskError(_("Nothing would be left of the face mask; it was not changed."))
-        face_segment.set_mask(segmentationNode, mask, volumeNode)
+        mask_edits.restore_proposal(volumeNode, segmentationNode)
 
     # Preview
 
@@ -235,8 +194,9 @@ class FaceLogic:
         """Note on a face segmentation which segments of the scene are never filled, in place of those noted before; preview,
         fill, checks and exports go by it.
 
-        Parameters: ``keep`` segmentation nodes (all of their segments but the face), and pairs of a node and the ID or name
-        of one segment. Raises: MaskError for a segment that is not there.
+        Parameters: ``segmentationNode`` also a volume that has no face segmentation yet: its first one takes that over;
+        ``keep`` segmentation nodes (all of their segments but the face), and pairs of a node and the ID or name of one
+        segment. Raises: MaskError for a segment that is not there.
         """
         kept_segments.note_kept(segmentationNode, keep)
 
@@ -250,10 +210,8 @@ class FaceLogic:
         self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None, fill: str | float = DEFAULT_FILL
     ) -> np.ndarray:
         """The volume's voxels with the face filled, but for what is kept, a new array. Raises: MaskError, InputError."""
-        segmentation = self._face(volumeNode, segmentationNode)
-        mask, ears = self.faceMask(volumeNode, segmentation), node_export.ears_wanted(segmentation)
-        face = CaseMask(mask, SEGMENTATION, ears=ears, kept=kept_segments.kept_in(segmentation, volumeNode))
-        return fill_scan(node_export.scan_of(volumeNode), face, fill)[0]
+        segmentation = face_segment.require_face(volumeNode, segmentationNode)
+        return node_export.filled(volumeNode, segmentation, fill)
 
     def applyFill(
         self,
@@ -270,7 +228,7 @@ class FaceLogic:
         was kept before).
         Returns: the output node. Raises: MaskError, InputError; never changes ``volumeNode``.
         """
-        segmentation = self._face(volumeNode, segmentationNode)
+        segmentation = face_segment.require_face(volumeNode, segmentationNode)
         if keep is not None:
             self.keepSegments(segmentation, keep)
         if outputVolumeNode is not None and outputVolumeNode is volumeNode:
@@ -278,14 +236,7 @@ class FaceLogic:
                 _("{name}: the input is never written over; choose another output volume.").format(name=volumeNode.GetName())
             )
         array = self.defacedArray(volumeNode, segmentation, fill)
-        output = outputVolumeNode or segmentation.GetNodeReference(face_segment.DEFACED)
-        if output is None:
-            output = volumes.new_defaced_node(volumeNode, array, volumeNode.GetName() + " " + _("defaced"))
-        else:
-            volumes.update_defaced_node(output, volumeNode, array)
-        segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
-        node_export.mark(output, fill, segmentation)
-        return output
+        return node_export.put_defaced(array, volumeNode, segmentation, outputVolumeNode, fill)
 
     # Check
 
@@ -302,14 +253,8 @@ class FaceLogic:
         Returns: ``Check``s (``name``, ``verdict``, ``value``, ``unit``, ``text``, ``place`` in RAS mm of the volume's
         own coordinates). Raises: MaskError, InputError.
         """
-        segmentation = self._face(volumeNode, segmentationNode)
-        return self._prepared(volumeNode, segmentation, Options(fill=fill, identity=identity)).checks
-
-    def _prepared(
-        self, volume: VolumeNode, segmentation: SegmentationNode, options: Options, stored: np.ndarray | None = None
-    ) -> Outgoing:
-        face = node_export.mask_of(segmentation, volume, self.faceMask(volume, segmentation))
-        return prepare(node_export.scan_of(volume), face, options, _events(), stored)
+        segmentation = face_segment.require_face(volumeNode, segmentationNode)
+        return node_export.prepared(volumeNode, segmentation, Options(fill=fill, identity=identity), _events()).checks
 
     # Export
 
@@ -338,7 +283,7 @@ class FaceLogic:
         folder of records or masks inside the folder of ``path``, OutputError for an existing file without
         ``overwrite``, MissingPackages when the report could not be drawn.
         """
-        self._require_extension(path)
+        file_export.require_extension(path)
         options = Options(
             overwrite=overwrite,
             override=overrides or {},
@@ -348,16 +293,8 @@ class FaceLogic:
             records=None if records is None else str(records),
         )
         options.require_sound()
-        mask_path = node_export.mask_path(path, masks, records) if mask else None
-        source, segmentation, fill = node_export.origin(volumeNode)
-        case = self._prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(volumeNode))
-        result = release_case(
-            case, target_of(options, path, mask_path), node_export.NodeWriter(case), Result(volumeNode.GetName())
-        )
-        if result.error:
-            warn(result.error)
-        assert result.record is not None, "A case that was released has a record."
-        return Path(result.record)
+        mask_path = file_export.mask_path(path, masks, records) if mask else None
+        return file_export.write_checked(volumeNode, path, options, mask_path, _events(), warn)
 
     def exportDicom(
         self,
@@ -409,7 +346,7 @@ class FaceLogic:
         )
         if newSeries:
             options.require_sound()
-            case = self._prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
+            case = node_export.prepared(source, segmentation, options, _events(), slicer.util.arrayFromVolume(volumeNode))
             return [dicom_export.export_new_series(case, folder, options)]
         mask = self.faceMask(source, segmentation)
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
@@ -431,20 +368,10 @@ class FaceLogic:
         Returns: the path of the mask. Raises: InputError for another extension than those of ``exportVolume``, or for
         ``masks`` inside the folder of ``path``; OutputError, MaskError.
         """
-        self._require_extension(path)
-        mask = self.faceMask(volumeNode, segmentationNode)
-        target = node_export.mask_path(path, masks, records)
-        with publishing([target], overwrite, Path(path).parent) as staged:
-            write_new_mask(mask, volumes.engine_volume(volumeNode).geometry, staged[0])
+        file_export.require_extension(path)
+        mask, target = self.faceMask(volumeNode, segmentationNode), file_export.mask_path(path, masks, records)
+        file_export.write_mask(volumeNode, mask, target, Path(path).parent, overwrite)
         return target
-
-    def _require_extension(self, path: str | Path) -> None:
-        if not str(path).lower().endswith(EXPORT_EXTENSIONS):
-            raise InputError(
-                _("{path}: unknown kind of file; choose a name that ends in {extensions}.").format(
-                    path=path, extensions=", ".join(EXPORT_EXTENSIONS)
-                )
-            )
 
     def deface(
         self,

@@ -16,7 +16,7 @@ from ..errors import InputError, MaskError
 from ..voxels.images import mask_on_grid
 from ..voxels.volume import Geometry, Volume
 from .export.node_export import PROPOSED_BY
-from .scene import face_segment, volumes
+from .scene import face_segment, kept_segments, volumes
 from .texts import _
 
 if TYPE_CHECKING:
@@ -88,8 +88,16 @@ class Review:
         self._decided(mark(self._opened, self._present, ACCEPTED, by))
 
     def correct(self, overrides: dict[str, str] | None = None, by: str | None = None) -> None:
-        """Deface the case again with the mask as it is now. Raises: ChecksFailed, MaskError, InputError, OutputError."""
+        """Deface the case again with the mask as it is now. Raises: ChecksFailed, MaskError, OutputError, and InputError also
+        when segments are to be kept, which a batch cannot."""
         mask, geometry = self._mask()
+        if self.segmentation is not None and kept_segments.noted_segments(self.segmentation):
+            raise InputError(
+                _(
+                    "{case}: a correction would fill the segments that are to be kept; keep nothing, or export the case by "
+                    "itself."
+                ).format(case=self._present.case)
+            )
         self._decided(correct(self._opened, self._present, mask, geometry, overrides, by))
 
     def reject(self, by: str | None = None) -> None:

@@ -164,6 +164,10 @@
         <translation>Pakete installieren</translation>
     </message>
     <message>
+        <source>Keep:</source>
+        <translation>Erhalten:</translation>
+    </message>
+    <message>
         <source>Largest</source>
         <translation>Größtes</translation>
     </message>
@@ -340,10 +344,21 @@
     </message>
 </context>
 <context>
+    <name>export.file_export</name>
+    <message>
+        <source>{path}: unknown kind of file; choose a name that ends in {extensions}.</source>
+        <translation>{path}: unbekannte Dateiart; wählen Sie einen Namen, der auf {extensions} endet.</translation>
+    </message>
+</context>
+<context>
     <name>export.node_export</name>
     <message>
         <source>No volume</source>
         <translation>Kein Volumen</translation>
+    </message>
+    <message>
+        <source>defaced</source>
+        <translation>ohne Gesicht</translation>
     </message>
     <message>
         <source>{name}: is not a volume that Apply fill made, or its original or mask has left the scene, so that it cannot be checked; apply the fill and export its result.</source>
@@ -583,6 +598,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Gesichtserkennung</translation>
     </message>
     <message>
+        <source>Face still in the input</source>
+        <translation>Gesicht war noch da</translation>
+    </message>
+    <message>
         <source>Field of view</source>
         <translation>Bildausschnitt</translation>
     </message>
@@ -601,6 +620,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>Input is a CT</source>
         <translation>Eingabe ist ein CT</translation>
+    </message>
+    <message>
+        <source>Kept structures</source>
+        <translation>Erhaltene Strukturen</translation>
     </message>
     <message>
         <source>Left cheek covered</source>
@@ -629,10 +652,6 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>Nose covered</source>
         <translation>Nase bedeckt</translation>
-    </message>
-    <message>
-        <source>Not defaced before</source>
-        <translation>Gesicht war noch da</translation>
     </message>
     <message>
         <source>Place of the mask</source>
@@ -830,6 +849,45 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>{path} exists already. Replace it?</source>
         <translation>{path} gibt es schon. Ersetzen?</translation>
+    </message>
+</context>
+<context>
+    <name>panel.keep_row</name>
+    <message>
+        <source>Choose segments that are never filled, such as orbits, lymph nodes or target volumes.</source>
+        <translation>Segmente wählen, die nie gefüllt werden, etwa Augenhöhlen, Lymphknoten oder Zielvolumina.</translation>
+    </message>
+    <message>
+        <source>Keep nothing</source>
+        <translation>Nichts erhalten</translation>
+    </message>
+    <message>
+        <source>Keep: {what}</source>
+        <translation>Erhalten: {what}</translation>
+    </message>
+    <message>
+        <source>Never filled: {names}</source>
+        <translation>Wird nie gefüllt: {names}</translation>
+    </message>
+    <message>
+        <source>No longer in the scene: {names}</source>
+        <translation>Nicht mehr in der Szene: {names}</translation>
+    </message>
+    <message>
+        <source>Segments: {count}</source>
+        <translation>Segmente: {count}</translation>
+    </message>
+    <message>
+        <source>The scene has no segments but faces; load or draw some.</source>
+        <translation>Die Szene hat außer Gesichtern keine Segmente; laden oder zeichnen Sie welche.</translation>
+    </message>
+    <message>
+        <source>To be kept, but no longer in the scene: {names}. Choose again what is kept.</source>
+        <translation>Soll erhalten bleiben, ist aber nicht mehr in der Szene: {names}. Wählen Sie neu, was erhalten bleibt.</translation>
+    </message>
+    <message>
+        <source>nothing</source>
+        <translation>nichts</translation>
     </message>
 </context>
 <context>
@@ -1177,12 +1235,50 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Gesichtsmaske</translation>
     </message>
     <message>
+        <source>{name}: has no face mask yet; segment the face first.</source>
+        <translation>{name}: hat noch keine Gesichtsmaske; segmentieren Sie zuerst das Gesicht.</translation>
+    </message>
+    <message>
         <source>{name}: has no segment called {segment}; segment or draw the face first.</source>
         <translation>{name}: hat kein Segment namens {segment}; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
     </message>
     <message>
         <source>{name}: lies outside of {volume}; put both under the same transform, or draw it again.</source>
         <translation>{name}: liegt außerhalb von {volume}; legen Sie beide unter dieselbe Transformation, oder zeichnen Sie es noch einmal.</translation>
+    </message>
+    <message>
+        <source>{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.</source>
+        <translation>{name}: Die Gesichtsmaske ist leer, sodass nichts entfernt würde; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
+    </message>
+</context>
+<context>
+    <name>scene.kept_segments</name>
+    <message>
+        <source>{name}: a structure that was to be kept has left the scene ({gone}); choose again what is kept.</source>
+        <translation>{name}: Eine Struktur, die erhalten bleiben soll, ist nicht mehr in der Szene ({gone}); wählen Sie neu, was erhalten bleibt.</translation>
+    </message>
+    <message>
+        <source>{name}: cannot be made a labelmap here; install the extension SlicerRT, or make it one in the module Segmentations.</source>
+        <translation>{name}: lässt sich hier nicht in eine Labelmap umwandeln; installieren Sie die Erweiterung SlicerRT, oder wandeln Sie es im Modul Segmentations um.</translation>
+    </message>
+    <message>
+        <source>{name}: has no segment {segment} that could be kept; choose another one.</source>
+        <translation>{name}: hat kein Segment {segment}, das erhalten werden könnte; wählen Sie ein anderes.</translation>
+    </message>
+    <message>
+        <source>{name}: has no segments that could be kept; choose another segmentation.</source>
+        <translation>{name}: hat keine Segmente, die erhalten werden könnten; wählen Sie eine andere Segmentierung.</translation>
+    </message>
+</context>
+<context>
+    <name>scene.mask_edits</name>
+    <message>
+        <source>Nothing would be left of the face mask; it was not changed.</source>
+        <translation>Von der Gesichtsmaske bliebe nichts übrig; sie wurde nicht verändert.</translation>
+    </message>
+    <message>
+        <source>{name}: was not made by a model; segment the face first.</source>
+        <translation>{name}: wurde von keinem Modell erstellt; segmentieren Sie zuerst das Gesicht.</translation>
     </message>
 </context>
 <context>
@@ -1229,40 +1325,16 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
 <context>
     <name>slicer_module.logic</name>
     <message>
-        <source>Nothing would be left of the face mask; it was not changed.</source>
-        <translation>Von der Gesichtsmaske bliebe nichts übrig; sie wurde nicht verändert.</translation>
-    </message>
-    <message>
         <source>The volume was changed or removed while it was being segmented; segment it again.</source>
         <translation>Das Volumen wurde während der Segmentierung verändert oder entfernt; segmentieren Sie es noch einmal.</translation>
-    </message>
-    <message>
-        <source>defaced</source>
-        <translation>ohne Gesicht</translation>
     </message>
     <message>
         <source>{name}: has a face mask already; correct that one.</source>
         <translation>{name}: hat schon eine Gesichtsmaske; korrigieren Sie diese.</translation>
     </message>
     <message>
-        <source>{name}: has no face mask yet; segment the face first.</source>
-        <translation>{name}: hat noch keine Gesichtsmaske; segmentieren Sie zuerst das Gesicht.</translation>
-    </message>
-    <message>
-        <source>{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.</source>
-        <translation>{name}: Die Gesichtsmaske ist leer, sodass nichts entfernt würde; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
-    </message>
-    <message>
         <source>{name}: the input is never written over; choose another output volume.</source>
         <translation>{name}: Die Eingabe wird nie überschrieben; wählen Sie ein anderes Ausgabevolumen.</translation>
-    </message>
-    <message>
-        <source>{name}: was not made by a model; segment the face first.</source>
-        <translation>{name}: wurde von keinem Modell erstellt; segmentieren Sie zuerst das Gesicht.</translation>
-    </message>
-    <message>
-        <source>{path}: unknown kind of file; choose a name that ends in {extensions}.</source>
-        <translation>{path}: unbekannte Dateiart; wählen Sie einen Namen, der auf {extensions} endet.</translation>
     </message>
 </context>
 <context>
@@ -1270,6 +1342,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>There is no face mask yet; segment or draw the face first.</source>
         <translation>Es gibt noch keine Gesichtsmaske; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
+    </message>
+    <message>
+        <source>{case}: a correction would fill the segments that are to be kept; keep nothing, or export the case by itself.</source>
+        <translation>{case}: Eine Korrektur würde die Segmente füllen, die erhalten bleiben sollen; erhalten Sie nichts, oder exportieren Sie den Fall für sich.</translation>
     </message>
     <message>
         <source>{case}: its mask was edited; save the correction, or restore the model's mask.</source>

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
 
-from ...cases.prepare import SEGMENTATION
-from ...checks.check import Check
-from ...checks.written import written_file
+from ...cases.options import Options
+from ...cases.prepare import SEGMENTATION, fill_scan, prepare
 from ...errors import InputError
-from ...files.read import compare_with_itk
-from ...files.write import write_new, write_new_mask
 from ...filling.fill import parse_fill
-from ...release.hospital_folder import mask_name, masks_folder
+from ...progress import Progress
 from ...release.outgoing import CaseMask, Outgoing, Scan
 from ..scene import face_segment, kept_segments, volumes
 from ..texts import _
@@ -28,7 +23,7 @@ if TYPE_CHECKING:
 
 # Attribute of a defaced volume node: how it was filled.
 FILL = "CTADeface.Fill"
-# Attribute of a face segmentation node: the state of its mask that was filled last.
+# Attribute of a face segmentation node: the state of its mask, and of what is kept, that was filled last.
 FILLED = "CTADeface.FilledMask"
 # How the model ran that proposed a face segmentation: keys of its attributes "CTADeface.<key>", and how to read their
 # texts.
@@ -41,20 +36,21 @@ PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
 
 
 def mark(node: VolumeNode, fill: str | float, segmentation: SegmentationNode) -> None:
-    """Note on the defaced volume ``node`` how it was filled, and on the face segmentation which state of its mask was."""
+    """Note on the defaced volume ``node`` how it was filled, and on the face segmentation in which state it was."""
     node.SetAttribute(FILL, str(fill))
-    segmentation.SetAttribute(FILLED, str(face_segment.mask_stamp(segmentation)))
+    segmentation.SetAttribute(FILLED, kept_segments.case_state(segmentation))
 
 
 def is_current(segmentation: SegmentationNode, fill: str | float) -> bool:
-    """Is the defaced volume of a face segmentation there, made with its mask as it is now and with ``fill``?
+    """Is the defaced volume of a face segmentation there, made with ``fill`` from its mask and what is kept as
+    they are now?
 
     A mask that was read from a file counts as another one.
     """
     node = segmentation.GetNodeReference(face_segment.DEFACED)
     if node is None or node.GetAttribute(FILL) != str(fill):
         return False
-    return segmentation.GetAttribute(FILLED) == str(face_segment.mask_stamp(segmentation))
+    return segmentation.GetAttribute(FILLED) == kept_segments.case_state(segmentation)
 
 
 def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str | float]:
@@ -112,22 +108,40 @@ def mask_of(segmentation: SegmentationNode, source: VolumeNode, mask: np.ndarray
     )
 
 
-@dataclass(frozen=True)
-class NodeWriter:
-    """Writes voxels and grid of a case, and no other header text."""
-
-    outgoing: Outgoing
-
-    def write(self, staged: Path) -> None:
-        write_new(self.outgoing.stored, self.outgoing.volume.geometry, staged)
-
-    def verify(self, staged: Path) -> Check:
-        return written_file(staged, self.outgoing.volume, self.outgoing.stored, compare_with_itk)
-
-    def write_mask(self, staged: Path) -> None:
-        write_new_mask(self.outgoing.mask, self.outgoing.volume.geometry, staged)
+def prepared(
+    source: VolumeNode,
+    segmentation: SegmentationNode,
+    options: Options,
+    progress: Progress,
+    stored: np.ndarray | None = None,
+) -> Outgoing:
+    """The checked case of a volume node and its face segmentation; ``stored`` voxels that were filled already (None: fill
+    them). Raises: MaskError, InputError."""
+    face = mask_of(segmentation, source, face_segment.mask_to_fill(segmentation, source))
+    return prepare(scan_of(source), face, options, progress, stored)
 
 
-def mask_path(path: str | Path, masks: str | Path | None = None, records: str | Path | None = None) -> Path:
-    """Where the mask of a volume that is exported to ``path`` lies (see ``release.hospital_folder``). Raises: InputError."""
-    return masks_folder(Path(path).parent, masks, records) / mask_name(path)
+def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> np.ndarray:
+    """The voxels of a volume node with the face filled, but for what is kept, a new array. Raises: MaskError, InputError."""
+    mask = face_segment.mask_to_fill(segmentation, source)
+    kept = kept_segments.kept_in(segmentation, source)
+    face = CaseMask(mask, SEGMENTATION, ears=ears_wanted(segmentation), kept=kept)
+    return fill_scan(scan_of(source), face, fill)[0]
+
+
+def put_defaced(
+    array: np.ndarray,
+    source: VolumeNode,
+    segmentation: SegmentationNode,
+    output: VolumeNode | None,
+    fill: str | float,
+) -> VolumeNode:
+    """Put the voxels that ``filled`` gave into ``output`` (None: the node made before, or a new one); returns the node."""
+    output = output or segmentation.GetNodeReference(face_segment.DEFACED)
+    if output is None:
+        output = volumes.new_defaced_node(source, array, source.GetName() + " " + _("defaced"))
+    else:
+        volumes.update_defaced_node(output, source, array)
+    segmentation.SetNodeReferenceID(face_segment.DEFACED, output.GetID())
+    mark(output, fill, segmentation)
+    return output

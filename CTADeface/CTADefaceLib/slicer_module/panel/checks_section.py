@@ -4,7 +4,7 @@ import qt
 import slicer
 
 from ...checks.check import FAIL, WARN, failed, number_text
-from ..scene import slice_views
+from ..scene import kept_segments, slice_views
 from ..texts import _
 from .check_titles import TITLES, VERDICTS
 from .marks import mark
@@ -13,12 +13,13 @@ from .section import errors_shown, no_mask, switch
 
 
 class ChecksSection:
-    """``checks`` of the present mask and fill, None when those have changed since; ``overrides`` check -> reason."""
+    """``checks`` of the present mask, fill and kept segments, None when those have changed since; ``overrides`` check ->
+    reason."""
 
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
         self.checks, self.overrides = None, {}
-        self._fill = None
+        self._fill = self._state = None
         table = self.ui.checksTable
         table.setColumnCount(2)
         table.setHorizontalHeaderLabels([_("Check"), _("Number")])
@@ -32,7 +33,7 @@ class ChecksSection:
 
     def update(self):
         switch(self.ui.checkButton, no_mask(self.panel), _("Check the mask and what would be exported."))
-        if self.checks is not None and (no_mask(self.panel) or self._fill != chosen_fill(self.panel.parameters)):
+        if self.checks is not None and self._is_outdated():
             self.forget()
         check = self._selected()
         why_off = "" if check is not None and check.verdict == FAIL else _("Choose a failed check in the table first.")
@@ -45,6 +46,7 @@ class ChecksSection:
     def show(self, checks, fill):
         """Fill the table with ``checks``, made with ``fill``."""
         self.checks, self._fill = list(checks), fill
+        self._state = kept_segments.case_state(self.panel.segmentation)
         table = self.ui.checksTable
         table.setRowCount(len(self.checks))
         for row, check in enumerate(self.checks):
@@ -61,9 +63,14 @@ class ChecksSection:
         self.update()
 
     def forget(self):
-        """The mask or the fill has changed: drop the checks and all reasons, which no longer hold."""
-        self.checks, self.overrides, self._fill = None, {}, None
+        """The mask, the fill or what is kept has changed: drop the checks and all reasons, which no longer hold."""
+        self.checks, self.overrides, self._fill, self._state = None, {}, None, None
         self.ui.checksTable.setRowCount(0)
+
+    def _is_outdated(self):
+        if no_mask(self.panel) or self._fill != chosen_fill(self.panel.parameters):
+            return True
+        return self._state != kept_segments.case_state(self.panel.segmentation)
 
     def mask_changed(self):
         self.forget()

@@ -8,8 +8,8 @@ import slicer
 
 from ...checks.check import Check
 from ...errors import Cancelled, ChecksFailed
-from ..export.node_export import mask_path
-from ..scene import face_segment, slice_views
+from ..export.file_export import mask_path
+from ..scene import face_segment, kept_segments, slice_views
 from ..scene.volumes import from_dicom
 from ..texts import _
 from .case_steps import CHECK
@@ -25,7 +25,7 @@ class ExportSection:
 
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
-        # (ID of the segmentation, state of its mask, fill) -> rich text with links.
+        # (ID of the segmentation, state of its mask and of what is kept, fill) -> rich text with links.
         self._written = {}
         self.ui.exportedLabel.connect("linkActivated(QString)", open_link)
         self.ui.applyButton.connect("clicked(bool)", self._on_apply)
@@ -60,7 +60,7 @@ class ExportSection:
         self.ui.exportedLabel.visible = bool(text)
 
     def is_exported(self, segmentation, fill):
-        """Was the mask of ``segmentation``, as it is now, exported with ``fill``?"""
+        """Was the case of ``segmentation``, as it is now, exported with ``fill``?"""
         return self._case(segmentation, fill) in self._written
 
     def scene_closes(self):
@@ -68,7 +68,7 @@ class ExportSection:
         self._written = {}
 
     def _case(self, segmentation, fill):
-        return segmentation.GetID(), face_segment.mask_stamp(segmentation), str(fill)
+        return segmentation.GetID(), kept_segments.case_state(segmentation), str(fill)
 
     def _was_written(self, released, kept, checks):
         """Link what was written (path, paths) and show the ``checks`` (dicts) that let it pass."""
@@ -87,7 +87,9 @@ class ExportSection:
 
     def apply(self):
         """Make or update the defaced volume; returns its node. Raises: Cancelled, and what ``applyFill`` raises."""
-        others = face_segment.other_segments(self.panel.segmentation)
+        face = self.panel.segmentation
+        kept = [segment for node, segment in self.panel.logic.keptSegments(face) if node is face]
+        others = face_segment.other_segments(face, but=kept)
         # A part of the face that was drawn in another segment would stay unnoticed.
         if others and not slicer.util.confirmOkCancelDisplay(
             _("Only the segment {face} is filled. Not filled: {names}. Continue?").format(
@@ -97,9 +99,7 @@ class ExportSection:
         ):
             raise Cancelled()
         with slicer.util.WaitCursor():
-            output = self.panel.logic.applyFill(
-                self.panel.volume, self.panel.segmentation, fill=chosen_fill(self.panel.parameters)
-            )
+            output = self.panel.logic.applyFill(self.panel.volume, face, fill=chosen_fill(self.panel.parameters))
         self.panel.log(_("{name} is filled.").format(name=output.GetName()))
         return output
 

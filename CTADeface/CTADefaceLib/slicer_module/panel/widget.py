@@ -10,6 +10,7 @@ from ..shared_worker import stop_worker
 from .checks_section import ChecksSection
 from .deface_section import DefaceSection
 from .export_section import ExportSection
+from .keep_row import KeepRow
 from .packages_section import PackagesSection
 from .preview_section import PreviewSection
 from .refine_section import RefineSection
@@ -42,6 +43,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.copyLogButton.connect("clicked(bool)", self._copy_log)
         self.packages_section = PackagesSection(self)
         self.segment_section = SegmentSection(self)
+        self.keep_row = KeepRow(self)
         self.deface_section = DefaceSection(self)
         self.refine_section = RefineSection(self)
         self.preview_section = PreviewSection(self)
@@ -51,6 +53,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.steps_row = StepsRow(self)
         self._sections = [
             self.segment_section,
+            self.keep_row,
             self.deface_section,
             self.refine_section,
             self.preview_section,
@@ -77,6 +80,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.preview_section.close()
             self.review_section.leave()
             self.segment_section.close()
+            self.keep_row.close()
             self.steps_row.close()
             self.setParameterNode(None)
             self.refine_section.editor.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import vtk
 from ...errors import MaskError
 from ..texts import _
 from .application import add_hidden
-from .volumes import grid_to_ras, move_in_hierarchy, put_in_hierarchy
+from .volumes import engine_volume, grid_to_ras, move_in_hierarchy, put_in_hierarchy
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -41,6 +42,15 @@ def find_face(volume: VolumeNode) -> SegmentationNode | None:
     return None
 
 
+def require_face(volume: VolumeNode, segmentation: SegmentationNode | None) -> SegmentationNode:
+    """The segmentation node given, or the volume's own. Raises: InputError for a bad volume, MaskError without a mask."""
+    engine_volume(volume)
+    found = segmentation or find_face(volume)
+    if found is None:
+        raise MaskError(_("{name}: has no face mask yet; segment the face first.").format(name=volume.GetName()))
+    return found
+
+
 def reference_volume(segmentation: SegmentationNode) -> VolumeNode | None:
     """The volume node whose grid a segmentation node has, or None."""
     return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
@@ -63,6 +73,13 @@ def set_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNod
     _write(segmentation, mask, volume)
     _show(segmentation)
     move_in_hierarchy(segmentation, volume)
+
+
+def set_proposed_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
+    """Make ``mask`` (bool (k, j, i)) of a model the face mask of ``volume``, and the proposal that is kept of it."""
+    segmentation.SetAttribute(FACE_MASK, "mask")
+    set_mask(segmentation, mask, volume)
+    set_proposal(segmentation, mask, volume)
 
 
 def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
@@ -123,6 +140,18 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     return segment_mask(segmentation, segment_id, volume)
 
 
+def mask_to_fill(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
+    """As ``get_mask``. Raises: also MaskError when the mask is empty."""
+    mask = get_mask(segmentation, volume)
+    if not mask.any():
+        raise MaskError(
+            _("{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.").format(
+                name=volume.GetName()
+            )
+        )
+    return mask
+
+
 def segment_mask(segmentation: SegmentationNode, segment_id: str, volume: VolumeNode) -> np.ndarray:
     """Any segment on the volume's grid, bool (k, j, i); empty when it holds nothing.
 
@@ -158,12 +187,12 @@ def face_segment_id(segmentation: SegmentationNode) -> str | None:
     return (named or (ids if len(ids) == 1 else [None]))[0]
 
 
-def other_segments(segmentation: SegmentationNode) -> list[str]:
-    """Names of the segments that hold voxels and are not the face's."""
+def other_segments(segmentation: SegmentationNode, but: Iterable[str] = ()) -> list[str]:
+    """Names of the segments that hold voxels and are not the face's; those with the IDs ``but`` are left out."""
     names: list[str] = []
-    face = face_segment_id(segmentation)
+    known = {face_segment_id(segmentation), *but}
     for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
-        if segment_id != face and _holds(segmentation, segment_id):
+        if segment_id not in known and _holds(segmentation, segment_id):
             names.append(segmentation.GetSegmentation().GetSegment(segment_id).GetName())
     return names
 

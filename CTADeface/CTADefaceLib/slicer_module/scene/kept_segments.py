@@ -3,48 +3,120 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import slicer
 
 from ...errors import MaskError
 from ...voxels.kept import Kept, kept_on
-from .face_segment import face_segment_id, is_face, reference_volume, segment_mask
+from ..texts import _
+from .face_segment import face_segment_id, is_face, mask_stamp, reference_volume, segment_mask
 from .volumes import engine_volume
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLNode as Node
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
     # All segments of a node, or (node, ID or name of one).
     KeptSegment: TypeAlias = SegmentationNode | tuple[SegmentationNode, str]
 
-# Attribute (JSON, the IDs of the segments) and reference (the node of each) of a face segmentation.
+# Attribute of a face segmentation, or of a volume that has none yet: JSON, [ID, name] of each segment. The node of segment
+# n is the reference KEPT + str(n): MRML drops the reference to a node that is removed, and would shift those after it.
 KEPT = "CTADeface.Kept"
 
 
-def note_kept(face: SegmentationNode, keep: Iterable[KeptSegment]) -> None:
-    """Note on a face segmentation which segments are kept, in place of those noted before. Raises: MaskError for one that is
-    not there."""
+def note_kept(owner: Node, keep: Iterable[KeptSegment]) -> None:
+    """Note on a face segmentation which segments are kept, in place of those noted before; on a volume without face mask,
+    its next one takes that over. Raises: MaskError for a segment that is not there."""
     found = [one for item in keep for one in _segments(item)]
-    face.RemoveNodeReferenceIDs(KEPT)
-    face.RemoveAttribute(KEPT)
-    for node, _segment in found:
-        face.AddNodeReferenceID(KEPT, node.GetID())
-    if found:
-        face.SetAttribute(KEPT, json.dumps([segment for _node, segment in found]))
+    names = [node.GetSegmentation().GetSegment(segment).GetName() for node, segment in found]
+    _note(owner, [(node.GetID(), segment, name) for (node, segment), name in zip(found, names)])
 
 
-def noted_segments(face: SegmentationNode) -> list[tuple[SegmentationNode, str]]:
+def take_over(volume: VolumeNode, face: SegmentationNode) -> None:
+    """Move what is noted on a volume to its face segmentation, also what has left the scene: a person must hear of that."""
+    notes = _notes(volume)
+    if notes:
+        ids = [volume.GetNodeReferenceID(KEPT + str(number)) for number in range(len(notes))]
+        _note(face, [(node, segment, name) for node, (segment, name) in zip(ids, notes)])
+        _note(volume, [])
+
+
+def note_names(owner: Node) -> None:
+    """Note how the kept segments are called now: so a person hears of one that has left the scene."""
+    noted, gone = noted_and_gone(owner)
+    names = [node.GetSegmentation().GetSegment(segment).GetName() for node, segment in noted]
+    if not gone and names != [name for _segment, name in _notes(owner)]:
+        note_kept(owner, noted)
+
+
+def _note(owner: Node, noted: Sequence[tuple[str | None, str, str]]) -> None:
+    """Note (ID of the node, ID of its segment, that one's name) of each."""
+    for number in range(len(_notes(owner))):
+        owner.RemoveNodeReferenceIDs(KEPT + str(number))
+    for number, (node, _segment, _name) in enumerate(noted):
+        if node:
+            owner.SetNodeReferenceID(KEPT + str(number), node)
+    owner.SetAttribute(KEPT, json.dumps([one[1:] for one in noted]) if noted else None)
+
+
+def noted_segments(owner: Node) -> list[tuple[SegmentationNode, str]]:
     """[(segmentation node, ID of its segment)] noted on a face segmentation. Raises: MaskError when one has left the scene."""
-    segments = json.loads(face.GetAttribute(KEPT) or "[]")
-    nodes = [face.GetNthNodeReference(KEPT, n) for n in range(face.GetNumberOfNodeReferences(KEPT))]
-    if len(nodes) != len(segments) or any(
-        node is None or node.GetSegmentation().GetSegment(segment) is None for node, segment in zip(nodes, segments)
-    ):
-        raise MaskError(f"{face.GetName()}: a structure that was to be kept has left the scene; choose again what is kept.")
-    return list(zip(nodes, segments))
+    noted, gone = noted_and_gone(owner)
+    if gone:
+        raise MaskError(
+            _("{name}: a structure that was to be kept has left the scene ({gone}); choose again what is kept.").format(
+                name=owner.GetName(), gone=", ".join(gone)
+            )
+        )
+    return noted
+
+
+def noted_and_gone(owner: Node) -> tuple[list[tuple[SegmentationNode, str]], list[str]]:
+    """([(segmentation node, ID of its segment)] noted and still in the scene, names of those that have left it)."""
+    noted, gone = [], []
+    for number, (segment, name) in enumerate(_notes(owner)):
+        node = owner.GetNodeReference(KEPT + str(number))
+        # A node that is just being removed is still referred to.
+        there = node is not None and slicer.mrmlScene.IsNodePresent(node)
+        if there and node.GetSegmentation().GetSegment(segment) is not None:
+            noted.append((node, segment))
+        else:
+            gone.append(name)
+    return noted, gone
+
+
+def _notes(owner: Node) -> list[tuple[str, str]]:
+    return json.loads(owner.GetAttribute(KEPT) or "[]")
+
+
+def segments_to_choose() -> list[tuple[SegmentationNode, list[str]]]:
+    """[(segmentation node, IDs of its segments)]: all of the scene but faces, their proposals and hidden nodes."""
+    found = []
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        face = face_segment_id(node) if is_face(node) else None
+        segments = [segment for segment in node.GetSegmentation().GetSegmentIDs() if segment != face]
+        if segments and not node.GetHideFromEditors():
+            found.append((node, segments))
+    return found
+
+
+def case_state(face: SegmentationNode | None) -> str:
+    """A text that differs after every change of the face's voxels, or of what is kept."""
+    return "" if face is None else " ".join([str(mask_stamp(face)), kept_state(face)]).strip()
+
+
+def kept_state(owner: Node) -> str:
+    """A text that differs after every change of what is noted on ``owner``, of its voxels and of its transforms."""
+    noted, gone = noted_and_gone(owner)
+    parts = []
+    for node, segment in noted:
+        labelmap, parent = node.GetBinaryLabelmapInternalRepresentation(segment), node.GetParentTransformNode()
+        moved = parent.GetTransformToWorldMTime() if parent is not None else None
+        parts.append((node.GetID(), segment, labelmap.GetMTime() if labelmap is not None else None, moved))
+    return str((parts, gone)) if parts or gone else ""
 
 
 def kept_in(face: SegmentationNode, volume: VolumeNode) -> Kept | None:
@@ -70,8 +142,10 @@ def _make_labelmaps(segmentation: SegmentationNode, volume: VolumeNode) -> None:
         segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     if not segmentation.CreateBinaryLabelmapRepresentation():
         raise MaskError(
-            f"{segmentation.GetName()}: cannot be made a labelmap here; install the extension SlicerRT, or make it one in the "
-            "module Segmentations."
+            _(
+                "{name}: cannot be made a labelmap here; install the extension SlicerRT, or make it one in the module "
+                "Segmentations."
+            ).format(name=segmentation.GetName())
         )
 
 
@@ -81,11 +155,17 @@ def _segments(item: KeptSegment) -> list[tuple[SegmentationNode, str]]:
         face = face_segment_id(item) if is_face(item) else None
         found = [(item, segment) for segment in item.GetSegmentation().GetSegmentIDs() if segment != face]
         if not found:
-            raise MaskError(f"{item.GetName()}: has no segments that could be kept; choose another segmentation.")
+            raise MaskError(
+                _("{name}: has no segments that could be kept; choose another segmentation.").format(name=item.GetName())
+            )
         return found
     node, wanted = item
     segmentation = node.GetSegmentation()
     segment = wanted if segmentation.GetSegment(wanted) is not None else segmentation.GetSegmentIdBySegmentName(wanted)
     if not segment:
-        raise MaskError(f"{node.GetName()}: has no segment {wanted} that could be kept; choose another one.")
+        raise MaskError(
+            _("{name}: has no segment {segment} that could be kept; choose another one.").format(
+                name=node.GetName(), segment=wanted
+            )
+        )
     return [(node, segment)]
