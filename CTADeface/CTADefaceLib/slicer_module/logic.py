@@ -23,6 +23,7 @@ from ..progress import Progress
 from ..release.outgoing import CaseMask, Outgoing
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
+from .background import in_background
 from .export import node_export
 from .scene import face_segment, kept_segments, volumes
 from .scene.preview import SIDE_BY_SIDE, Preview
@@ -97,17 +98,14 @@ class FaceLogic:
         ears: bool = False,
     ) -> Job:
         """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
-        volume = volumes.engine_volume(volumeNode)
-        check_ct(volume)
-        return shared_worker().segment(
-            volume.stored,
-            volumes.grid_to_patient(volumeNode),
-            volumeNode.GetName(),
-            model or None,
-            device,
-            mirroring,
-            ears=ears,
-        )
+        volume, grid = volumes.engine_volume(volumeNode), volumes.grid_to_patient(volumeNode)
+        name, worker = volumeNode.GetName(), shared_worker()
+
+        def ask() -> Job:
+            check_ct(volume)
+            return worker.segment(volume.stored, grid, name, model or None, device, mirroring, ears=ears)
+
+        return in_background(ask)
 
     def finishSegmentation(
         self, job: Job, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None
@@ -198,7 +196,8 @@ class FaceLogic:
     def _edit(
         self, volumeNode: VolumeNode, segmentationNode: SegmentationNode, change: Callable[[np.ndarray], np.ndarray]
     ) -> None:
-        mask = change(self.faceMask(volumeNode, segmentationNode))
+        before = self.faceMask(volumeNode, segmentationNode)
+        mask = in_background(lambda: change(before))
         if not mask.any():
             raise MaskError(_("Nothing would be left of the face mask; it was not changed."))
         face_segment.set_mask(segmentationNode, mask, volumeNode)
@@ -253,7 +252,8 @@ class FaceLogic:
         segmentation = self._face(volumeNode, segmentationNode)
         mask, ears = self.faceMask(volumeNode, segmentation), node_export.ears_wanted(segmentation)
         face = CaseMask(mask, SEGMENTATION, ears=ears, kept=kept_segments.kept_in(segmentation, volumeNode))
-        return fill_scan(node_export.scan_of(volumeNode), face, fill)[0]
+        scan = node_export.scan_of(volumeNode)
+        return in_background(lambda: fill_scan(scan, face, fill)[0])
 
     def applyFill(
         self,
@@ -309,7 +309,12 @@ class FaceLogic:
         self, volume: VolumeNode, segmentation: SegmentationNode, options: Options, stored: np.ndarray | None = None
     ) -> Outgoing:
         face = node_export.mask_of(segmentation, volume, self.faceMask(volume, segmentation))
-        return prepare(node_export.scan_of(volume), face, options, _events(), stored)
+        scan = node_export.scan_of(volume)
+        case = in_background(lambda: prepare(scan, face, replace(options, identity=False), stored=stored))
+        if options.identity:
+            # It draws pictures, which only the main thread may.
+            case.check_identity(_events())
+        return case
 
     # Export
 
@@ -351,9 +356,16 @@ class FaceLogic:
         mask_path = node_export.mask_path(path, masks, records) if mask else None
         source, segmentation, fill = node_export.origin(volumeNode)
         case = self._prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(volumeNode))
-        result = release_case(
-            case, target_of(options, path, mask_path), node_export.NodeWriter(case), Result(volumeNode.GetName())
+        target, writer, result = (
+            target_of(options, path, mask_path),
+            node_export.NodeWriter(case),
+            Result(volumeNode.GetName()),
         )
+        if report:
+            # Its pictures are VTK's, which only the main thread may call.
+            release_case(case, target, writer, result)
+        else:
+            in_background(lambda: release_case(case, target, writer, result))
         if result.error:
             warn(result.error)
         assert result.record is not None, "A case that was released has a record."
