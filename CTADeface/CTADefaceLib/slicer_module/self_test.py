@@ -105,7 +105,7 @@ class SelfTest:
             failed = {c.name: "synthetic" for c in self.logic.runChecks(volume, segmentation, "air") if c.verdict == FAIL}
             results = self.logic.exportDicom(output, Path(name, "release"), overrides=failed, by="self-test")
             self.case.assertEqual([result.status for result in results], ["defaced"])
-            again = loaded_series(Path(results[0].defaced))
+            again = loaded_series(Path(results[0].defaced or ""))
             self.case.assertIsNot(again, volume)
             self.case.assertTrue(np.array_equal(slicer.util.arrayFromVolume(output), slicer.util.arrayFromVolume(again)))
             self.case.assertTrue(np.allclose(volumes.grid_to_ras(output), volumes.grid_to_ras(again), atol=1e-3))

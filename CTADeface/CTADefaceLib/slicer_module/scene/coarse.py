@@ -25,7 +25,9 @@ SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "bas
 def drawn_by_processor(view: ViewNode) -> bool:
     """Has the 3D view of a view node no graphics card behind it?"""
     manager = layout_manager()
-    for index in range(manager.threeDViewCount if manager is not None else 0):
+    if manager is None:
+        return False
+    for index in range(manager.threeDViewCount):
         shown = manager.threeDWidget(index).threeDView()
         if shown.mrmlViewNode() is view:
             about = shown.renderWindow().ReportCapabilities().lower()

@@ -163,6 +163,7 @@ class Preview:
             display.AddViewNodeID(view.GetID())
             model.SetAndObserveDisplayNodeID(display.GetID())
         display.SetColor(face_segment.colour(segmentation))
+        assert self.volume is not None, "Nothing is shown yet: call show first."
         model.SetAndObserveTransformNodeID(self.volume.GetTransformNodeID())
         model.SetAndObservePolyData(mask_surface(face_segment.get_mask(segmentation, self.volume), self.volume))
         display.SetVisibility(True)
