@@ -113,7 +113,7 @@ def test_surface_of_the_mask_lies_around_it_and_follows_edits(host, slicer, pane
     assert surfaces(slicer)[0].GetColor() == (0, 0, 1)
 
 
-def test_without_a_graphics_card_a_coarser_copy_is_drawn_by_the_processor(slicer, panel, parts):
+def test_without_a_graphics_card_a_coarser_copy_is_drawn_by_the_processor(slicer, panel, parts, monkeypatch):
     """A picture of the whole volume would take seconds."""
     from CTADefaceLib.slicer_module.scene import face_segment
     from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
@@ -122,7 +122,8 @@ def test_without_a_graphics_card_a_coarser_copy_is_drawn_by_the_processor(slicer
     face_segment.set_mask(face_segment.new_face(fine), np.kron(parts[1], np.ones((2, 2, 2), bool)), fine)
     panel.parameters.inputVolume = fine
     panel.parameters.fill = "air"
-    slicer.app.layoutManager().threeDWidget(0).threeDView().renderWindow().graphics = "OpenGL renderer string:  llvmpipe"
+    window = slicer.app.layoutManager().threeDWidget(0).threeDView().renderWindow()
+    monkeypatch.setattr(window, "graphics", "OpenGL renderer string:  llvmpipe")
     panel.ui.defacedButton.click()
     (shown,) = renderings(slicer)
     copy = shown.GetDisplayableNode()
