@@ -11,21 +11,36 @@ from .mrml_widgets import qMRMLWidget
 FOUR_UP = 3
 
 
+class RenderWindow:
+    """Stands for the vtkRenderWindow of a view; ``graphics`` is what it says of the graphics card."""
+
+    graphics = "OpenGL renderer string:  a graphics card"
+
+    def ReportCapabilities(self):
+        """The text in which VTK describes OpenGL."""
+        return self.graphics
+
+
 class ThreeDView(QtWidgets.QFrame):
     """Stands for qMRMLThreeDView: knows its view and camera, counts what it was asked to do."""
 
     stands_for_cpp = True
     _node = None
     _calls = ()
+    _window = None
 
     def __init__(self, node):
         super().__init__()
         self._node = node
-        self._calls = []
+        self._calls, self._window = [], RenderWindow()
 
     def mrmlViewNode(self):
         """The view's node."""
         return self._node
+
+    def renderWindow(self):
+        """What draws it, which here is nothing."""
+        return self._window
 
     def cameraNode(self):
         """The camera of this view."""

@@ -18,6 +18,7 @@ from ..filling.fill import DEFAULT_FILL, parse_fill
 from ..progress import Progress
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
+from .background import in_background
 from .export import file_export, node_export
 from .scene import face_segment, kept_segments, mask_edits, volumes
 from .scene.preview import SIDE_BY_SIDE, Preview
@@ -91,17 +92,14 @@ class FaceLogic:
         ears: bool = False,
     ) -> Job:
         """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
-        volume = volumes.engine_volume(volumeNode)
-        check_ct(volume)
-        return shared_worker().segment(
-            volume.stored,
-            volumes.grid_to_patient(volumeNode),
-            volumeNode.GetName(),
-            model or None,
-            device,
-            mirroring,
-            ears=ears,
-        )
+        volume, grid = volumes.engine_volume(volumeNode), volumes.grid_to_patient(volumeNode)
+        name, worker = volumeNode.GetName(), shared_worker()
+
+        def ask() -> Job:
+            check_ct(volume)
+            return worker.segment(volume.stored, grid, name, model or None, device, mirroring, ears=ears)
+
+        return in_background(ask)
 
     def finishSegmentation(
         self, job: Job, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.slicer_scene import node_ids
+from helpers.slicer_scene import add_volume, node_ids
 
 
 def test_preview_follows_edits_and_never_touches_the_volume(host, slicer, panel, head, masked):
@@ -37,6 +37,15 @@ def renderings(slicer):
     return [n for n in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode") if n.GetVisibility()]
 
 
+def surfaces(slicer):
+    """Surfaces of a mask that are shown, with their models."""
+    return [
+        n
+        for n in slicer.util.getNodesByClass("vtkMRMLModelDisplayNode")
+        if n.GetName() == "CTADeface mask" and n.GetVisibility()
+    ]
+
+
 def test_each_preview_shows_one_rendering_and_the_mask_only_when_asked(slicer, panel, head, masked):
     for button, volume_name, with_mask in (
         (panel.ui.originalButton, "Head", False),
@@ -47,7 +56,7 @@ def test_each_preview_shows_one_rendering_and_the_mask_only_when_asked(slicer, p
         visible = renderings(slicer)
         assert [n.GetDisplayableNode().GetName() for n in visible] == [volume_name]
         assert visible[0].GetVolumePropertyNode().GetScalarOpacity().GetValue(217.6) == pytest.approx(0.676, abs=0.01)
-        assert bool(masked.GetDisplayNode().GetVisibility3D()) == with_mask
+        assert bool(surfaces(slicer)) == with_mask and not masked.GetDisplayNode().GetVisibility3D()
 
 
 def test_leaving_brings_back_the_users_layout_camera_and_renderings(host, slicer, panel, head, masked):
@@ -80,18 +89,53 @@ def test_preview_leaves_a_maximized_slice_view_and_comes_back_to_it(slicer, pane
     layout.RemoveAllMaximizedViewNodes()
 
 
-def test_surface_of_the_mask_is_there_only_while_it_is_shown(slicer, panel, head, masked):
-    """Slicer makes it anew at every stroke of the brush."""
-    segmentation = masked.GetSegmentation()
-    assert not segmentation.ContainsRepresentation("Closed surface")
+def test_surface_of_the_mask_lies_around_it_and_follows_edits(host, slicer, panel, head, masked):
+    """It is not Slicer's own, which each stroke of the brush would make again."""
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
+
+    def bounds():
+        return np.reshape(surfaces(slicer)[0].GetDisplayableNode().GetPolyData().GetBounds(), (3, 2))
+
     panel.ui.maskButton.click()
-    assert segmentation.ContainsRepresentation("Closed surface")
+    assert not masked.GetSegmentation().ContainsRepresentation("Closed surface")
+    voxels = np.argwhere(panel.logic.faceMask(head, masked))[:, ::-1]
+    centres = voxels @ grid_to_ras(head)[:3, :3].T + grid_to_ras(head)[:3, 3]
+    spacing = np.array(head.GetSpacing())
+    assert np.allclose(bounds()[:, 0], centres.min(0) - spacing / 2, atol=0.6 * spacing.max())
+    assert np.allclose(bounds()[:, 1], centres.max(0) + spacing / 2, atol=0.6 * spacing.max())
+    before = bounds()
+    panel.ui.growButton.click()
+    host.spin(lambda: not np.allclose(bounds(), before), 10)
+    masked.GetSegmentation().GetSegment("Face").SetColor(0, 0, 1)
+    panel.preview_section.toggle("original")
+    assert not surfaces(slicer)
+    panel.ui.maskButton.click()
+    assert surfaces(slicer)[0].GetColor() == (0, 0, 1)
+
+
+def test_without_a_graphics_card_a_coarser_copy_is_drawn_by_the_processor(slicer, panel, parts, monkeypatch):
+    """A picture of the whole volume would take seconds."""
+    from CTADefaceLib.slicer_module.scene import face_segment
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
+
+    fine = add_volume(np.kron(parts[0], np.ones((2, 2, 2), np.int16)), matrix=np.diag([-0.5, 0.5, 0.75, 1.0]))
+    face_segment.set_mask(face_segment.new_face(fine), np.kron(parts[1], np.ones((2, 2, 2), bool)), fine)
+    panel.parameters.inputVolume = fine
+    panel.parameters.fill = "air"
+    window = slicer.app.layoutManager().threeDWidget(0).threeDView().renderWindow()
+    monkeypatch.setattr(window, "graphics", "OpenGL renderer string:  llvmpipe")
     panel.ui.defacedButton.click()
-    assert not segmentation.ContainsRepresentation("Closed surface")
-    masked.CreateClosedSurfaceRepresentation()
-    panel.ui.maskButton.click()
-    panel.preview_section.hide()
-    assert segmentation.ContainsRepresentation("Closed surface")
+    (shown,) = renderings(slicer)
+    copy = shown.GetDisplayableNode()
+    assert shown.IsA("vtkMRMLCPURayCastVolumeRenderingDisplayNode") and copy is not fine
+    assert np.allclose(copy.GetSpacing(), (1.0, 1.0, 0.75))
+    # The first block is in the middle of the voxels that it is made of.
+    assert np.allclose(grid_to_ras(copy)[:3, 3], (-0.25, 0.25, 0.0))
+    wanted = panel.logic.defacedArray(fine, fill="air").reshape(160, 80, 2, 64, 2)
+    assert np.abs(slicer.util.arrayFromVolume(copy) - wanted.mean((2, 4))).max() <= 1
+    panel.ui.originalButton.click()
+    (shown,) = renderings(slicer)
+    assert shown.GetDisplayableNode() not in (fine, copy)
 
 
 def test_camera_comes_back_and_buttons_turn_it(slicer, panel, head, masked):

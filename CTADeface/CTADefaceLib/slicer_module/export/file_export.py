@@ -22,6 +22,7 @@ from ...files.write import write_new, write_new_mask
 from ...progress import Progress
 from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import Outgoing
+from ..background import in_background
 from ..scene import volumes
 from ..texts import _
 from .node_export import origin, prepared
@@ -59,7 +60,12 @@ def write_checked(
     record. Raises: as ``FaceLogic.exportVolume``."""
     source, segmentation, fill = origin(node)
     case = prepared(source, segmentation, replace(options, fill=fill), progress, slicer.util.arrayFromVolume(node))
-    result = release_case(case, target_of(options, path, mask), NodeWriter(case), Result(node.GetName()))
+    target, writer, result = target_of(options, path, mask), NodeWriter(case), Result(node.GetName())
+    if options.report:
+        # Its pictures are VTK's, which only the main thread may call.
+        release_case(case, target, writer, result)
+    else:
+        in_background(lambda: release_case(case, target, writer, result))
     if result.error:
         warn(result.error)
     assert result.record is not None, "A case that was released has a record."

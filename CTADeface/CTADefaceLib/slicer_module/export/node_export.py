@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from ...errors import InputError
 from ...filling.fill import parse_fill
 from ...progress import Progress
 from ...release.outgoing import CaseMask, Outgoing, Scan
+from ..background import in_background
 from ..scene import face_segment, kept_segments, volumes
 from ..texts import _
 
@@ -118,7 +120,12 @@ def prepared(
     """The checked case of a volume node and its face segmentation; ``stored`` voxels that were filled already (None: fill
     them). Raises: MaskError, InputError."""
     face = mask_of(segmentation, source, face_segment.mask_to_fill(segmentation, source))
-    return prepare(scan_of(source), face, options, progress, stored)
+    scan = scan_of(source)
+    case = in_background(lambda: prepare(scan, face, replace(options, identity=False), stored=stored))
+    if options.identity:
+        # It draws pictures, which only the main thread may.
+        case.check_identity(progress)
+    return case
 
 
 def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> np.ndarray:
@@ -126,7 +133,8 @@ def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float
     mask = face_segment.mask_to_fill(segmentation, source)
     kept = kept_segments.kept_in(segmentation, source)
     face = CaseMask(mask, SEGMENTATION, ears=ears_wanted(segmentation), kept=kept)
-    return fill_scan(scan_of(source), face, fill)[0]
+    scan = scan_of(source)
+    return in_background(lambda: fill_scan(scan, face, fill)[0])
 
 
 def put_defaced(

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+from ..background import in_background
 from ..packages.install import Declined, ensure_for, install, repair
 from ..packages.installed import state
 from ..texts import _
@@ -31,7 +32,7 @@ class PackagesSection:
 
     def ensure(self):
         """Install what is missing, after asking. Returns False when the user declined. Raises: PackageError."""
-        return state().ready or self._agreed(install)
+        return in_background(state).ready or self._agreed(install)
 
     def ensure_for(self, use, purpose):
         """As ``ensure``, for what one ``use`` needs beyond the rest; ``purpose`` in words."""

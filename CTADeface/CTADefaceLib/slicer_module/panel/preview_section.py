@@ -5,6 +5,7 @@ import qt
 import slicer
 
 from ...errors import MaskError
+from ..background import at_work
 from ..scene.preview import SIDE_BY_SIDE, STATES
 from ..texts import _
 from .parameters import chosen_fill
@@ -12,8 +13,8 @@ from .section import errors_shown, no_mask, no_volume, switch
 
 KEY = "Alt+P"
 DELAY_MS = 400
-# States that show the defaced volume, which an edit changes.
-FOLLOWING = ("defaced", SIDE_BY_SIDE)
+# States that show what an edit changes.
+FOLLOWING = ("mask", "defaced", SIDE_BY_SIDE)
 
 
 class PreviewSection:
@@ -123,7 +124,9 @@ class PreviewSection:
             self.panel.steps_row.looked()
 
     def _follow(self):
-        if self.state in FOLLOWING and self.panel.volume is self.panel.logic.preview.volume:
+        if at_work():
+            self._delay.start()
+        elif self.state in FOLLOWING and self.panel.volume is self.panel.logic.preview.volume:
             try:
                 self._show(self.state)
             except MaskError as error:

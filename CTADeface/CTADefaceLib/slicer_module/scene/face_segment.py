@@ -10,6 +10,7 @@ import slicer
 import vtk
 
 from ...errors import MaskError
+from ..background import in_background
 from ..texts import _
 from .application import add_hidden
 from .volumes import engine_volume, grid_to_ras, move_in_hierarchy, put_in_hierarchy
@@ -96,8 +97,34 @@ def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: Volum
 
 
 def _write(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
-    segment_id = _segment_on_grid(segmentation, volume)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.view(np.uint8), segmentation, segment_id, volume)
+    """Make the box of ``mask`` the face segment's labelmap: Slicer then copies and draws no more than that.
+
+    Not ``updateSegmentBinaryLabelmapFromArray``, which passes the whole volume through a node of its own, in seconds.
+    Raises: RuntimeError when Slicer refuses the labelmap.
+    """
+    segments = vtk.vtkStringArray()
+    segments.InsertNextValue(_segment_on_grid(segmentation, volume))
+    if not slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(_boxed(mask, volume), segmentation, segments):
+        raise RuntimeError(_("{name}: the mask cannot be written.").format(name=segmentation.GetName()))
+
+
+def _boxed(mask: np.ndarray, volume: VolumeNode) -> Labelmap:
+    """The labelmap of the box around ``mask``, bool (k, j, i) on the grid of ``volume``; of an empty one, a voxel."""
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    def found() -> tuple[slice, ...]:
+        # SciPy, which Slicer need not wait for when it starts.
+        from ...voxels.morphology import bounding_box
+
+        return bounding_box(mask) or (slice(0, 1),) * 3
+
+    box = in_background(found)
+    labelmap = slicer.vtkOrientedImageData()
+    labelmap.SetExtent(*(bound for axis in box[::-1] for bound in (axis.start, axis.stop - 1)))
+    labelmap.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(grid_to_ras(volume)))
+    voxels = np.ascontiguousarray(mask[box]).view(np.uint8)
+    labelmap.GetPointData().SetScalars(numpy_to_vtk(voxels.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
+    return labelmap
 
 
 def _segment_on_grid(segmentation: SegmentationNode, volume: VolumeNode) -> str:
@@ -187,6 +214,12 @@ def face_segment_id(segmentation: SegmentationNode) -> str | None:
     return (named or (ids if len(ids) == 1 else [None]))[0]
 
 
+def colour(segmentation: SegmentationNode) -> tuple[float, float, float]:
+    """Red, green and blue (0 to 1) of the face segment, which a person may have changed."""
+    segment = segmentation.GetSegmentation().GetSegment(face_segment_id(segmentation) or "")
+    return COLOUR if segment is None else segment.GetColor()
+
+
 def other_segments(segmentation: SegmentationNode, but: Iterable[str] = ()) -> list[str]:
     """Names of the segments that hold voxels and are not the face's; those with the IDs ``but`` are left out."""
     names: list[str] = []
@@ -210,7 +243,8 @@ def _holds(segmentation: SegmentationNode, segment_id: str) -> bool:
     else:
         labelmap = slicer.vtkOrientedImageData()
         segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
-    return labelmap is not None and not labelmap.IsEmpty() and labelmap.GetScalarRange()[1] > 0
+    # Not GetScalarRange, which looks at every voxel.
+    return labelmap is not None and not labelmap.IsEmpty() and bool(_voxels(labelmap).any())
 
 
 def mask_stamp(segmentation: SegmentationNode) -> int | None:
@@ -231,16 +265,21 @@ def _on_grid_of(labelmap: Labelmap, segmentation: SegmentationNode, volume: Volu
 
 def _paste(labelmap: Labelmap, mask: np.ndarray) -> None:
     """Set in ``mask`` the voxels that are set in the labelmap, which may cover a part of the mask or reach beyond it."""
-    from vtk.util.numpy_support import vtk_to_numpy
-
     extent = labelmap.GetExtent()
     low, high = extent[4::-2], extent[5::-2]
-    scalars = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape([b - a + 1 for a, b in zip(low, high)])
+    scalars = _voxels(labelmap).reshape([b - a + 1 for a, b in zip(low, high)])
     inside = [(max(a, 0), min(b + 1, n)) for a, b, n in zip(low, high, mask.shape)]
     if any(a >= b for a, b in inside):
         return
     part = scalars[tuple(slice(a - start, b - start) for (a, b), start in zip(inside, low))]
     mask[tuple(slice(a, b) for a, b in inside)] = part != 0
+
+
+def _voxels(labelmap: Labelmap) -> np.ndarray:
+    """The labelmap's voxels, shared, in one axis."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    return vtk_to_numpy(labelmap.GetPointData().GetScalars())
 
 
 def _add_segment(segmentation: SegmentationNode) -> str:

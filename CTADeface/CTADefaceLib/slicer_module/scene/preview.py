@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from . import volumes
+from ..background import in_background
+from . import face_segment, volumes
 from .application import add_hidden
 from .cameras import LinkedCameras, camera_of, camera_settings, set_camera
+from .coarse import PROCESSOR, averaged, coarse_steps, drawn_by_processor, set_coarse
+from .mask_surface import mask_surface
 from .users_view import UsersView
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class Preview:
         self._focus: Focus | None = None
         self._views: tuple[ViewNode, ...] = ()
         self._linked: LinkedCameras | None = None
-        self._with_surface: SegmentationNode | None = None
+        self._coarse = False
         self._nodes: dict[str, Node] = {}
 
     def show(
@@ -63,14 +66,17 @@ class Preview:
             self._users_view = UsersView()
             self._views = (self._users_view.view, self._users_view.view)
             self.volume = volume
+            self._coarse = drawn_by_processor(self._users_view.view)
         self.state = state
         if defaced is not None:
-            self._set_defaced(defaced)
+            self._set_copy("defaced", defaced)
+        if self._coarse and self._made("original") is None:
+            self._set_copy("original", slicer.util.arrayFromVolume(volume))
         before, after = self._arrange(state == SIDE_BY_SIDE)
-        self._rendering("original", volume, before).SetVisibility(state != "defaced")
+        self._rendering("original", self._made("original") or volume, before).SetVisibility(state != "defaced")
         if self._made("defaced") is not None:
             self._rendering("defaced", self._made("defaced"), after).SetVisibility(state in ("defaced", SIDE_BY_SIDE))
-        self._show_mask(segmentation, state == "mask")
+        self._show_mask(segmentation if state == "mask" else None, before)
         if first:
             self.look("front")
 
@@ -79,7 +85,8 @@ class Preview:
         from ...rendering.camera import FRONTAL, OBLIQUE, aim_camera, tissue_focus
 
         if self._focus is None:
-            self._focus = tissue_focus(slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume))
+            hu, grid = slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume)
+            self._focus = in_background(lambda: tissue_focus(hu, grid))
         camera = self._camera
         with slicer.util.NodeModify(camera):
             aim_camera(camera, {"front": FRONTAL, "oblique": OBLIQUE}[name], self._focus)
@@ -91,7 +98,6 @@ class Preview:
             return
         self.state = self.volume = self._focus = None
         self._unlink()
-        self._remove_surface()
         for key in list(self._nodes):
             self._remove(key)
         self._screen.restore()
@@ -102,7 +108,7 @@ class Preview:
         self._unlink()
         if self._users_view is not None:
             self._users_view.restore_layout(maximized=False)
-        self.state = self.volume = self._users_view = self._focus = self._with_surface = None
+        self.state = self.volume = self._users_view = self._focus = None
         self._nodes = {}
 
     @property
@@ -140,31 +146,40 @@ class Preview:
             self._linked.release()
         self._linked = None
 
-    def _show_mask(self, segmentation: SegmentationNode | None, shown: bool) -> None:
-        display = segmentation.GetDisplayNode() if segmentation is not None else None
-        if display is not None:
-            display.SetVisibility3D(shown)
-        if not shown:
-            self._remove_surface()
-        elif segmentation is not None and display is not None:
-            display.SetVisibility(True)
-            if not segmentation.GetSegmentation().ContainsRepresentation(_surface_name()):
-                segmentation.CreateClosedSurfaceRepresentation()
-                self._with_surface = segmentation
+    def _show_mask(self, segmentation: SegmentationNode | None, view: ViewNode) -> None:
+        """Show the face mask in ``view`` as a surface of our own: Slicer's would be made again with every stroke of a brush.
+        None: hide it."""
+        display = self._made("mask display")
+        if segmentation is None:
+            if display is not None:
+                display.SetVisibility(False)
+            return
+        model = self._made("mask")
+        if model is None or display is None:
+            self._remove("mask display")
+            self._remove("mask")
+            model = self._nodes["mask"] = add_hidden("vtkMRMLModelNode", "CTADeface mask", saved=False)
+            display = self._nodes["mask display"] = add_hidden("vtkMRMLModelDisplayNode", "CTADeface mask", saved=False)
+            display.AddViewNodeID(view.GetID())
+            model.SetAndObserveDisplayNodeID(display.GetID())
+        display.SetColor(face_segment.colour(segmentation))
+        assert self.volume is not None, "Nothing is shown yet: call show first."
+        model.SetAndObserveTransformNodeID(self.volume.GetTransformNodeID())
+        model.SetAndObservePolyData(mask_surface(face_segment.get_mask(segmentation, self.volume), self.volume))
+        display.SetVisibility(True)
 
-    def _remove_surface(self) -> None:
-        """Remove the surface, which every edit would compute again; one that was there before the preview stays."""
-        if self._with_surface is not None and slicer.mrmlScene.IsNodePresent(self._with_surface):
-            self._with_surface.RemoveClosedSurfaceRepresentation()
-        self._with_surface = None
-
-    def _set_defaced(self, array: np.ndarray) -> None:
-        node = self._made("defaced")
+    def _set_copy(self, key: str, array: np.ndarray) -> None:
+        """Put ``array`` (k, j, i) on the volume's grid into a hidden volume node, in software rendering a coarse one."""
+        node = self._made(key)
         if node is None:
             # The rendering of a volume that was removed shows nothing.
-            self._remove("defaced rendering")
-            node = self._nodes["defaced"] = add_hidden("vtkMRMLScalarVolumeNode", "CTADeface preview", saved=False)
-        volumes.update_defaced_node(node, self.volume, array)
+            self._remove(key + " rendering")
+            node = self._nodes[key] = add_hidden("vtkMRMLScalarVolumeNode", "CTADeface preview", saved=False)
+        if not self._coarse:
+            volumes.update_defaced_node(node, self.volume, array)
+            return
+        steps = coarse_steps(self.volume)
+        set_coarse(node, self.volume, in_background(lambda: averaged(array, steps)), steps)
 
     def _made(self, key: str) -> Node | None:
         """A node that this preview has made and that nobody has removed from the scene, or None."""
@@ -181,7 +196,7 @@ class Preview:
         key = name + " rendering"
         if self._made(key) is None:
             logic = slicer.modules.volumerendering.logic()
-            display = logic.CreateVolumeRenderingDisplayNode()
+            display = logic.CreateVolumeRenderingDisplayNode(*([PROCESSOR] if self._coarse else []))
             display.SetName("CTADeface " + key)
             display.SetSaveWithScene(False)
             display.SetHideFromEditors(True)
@@ -205,8 +220,3 @@ class Preview:
             # Not Copy: it would also copy the preset's name, and that the preset is offered in lists.
             self._nodes["muscle"].CopyParameterSet(preset)
         return self._nodes["muscle"]
-
-
-def _surface_name() -> str:
-    # Looked up when needed: Slicer may read this file before it has the class.
-    return slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()

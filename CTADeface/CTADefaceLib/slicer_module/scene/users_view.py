@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Number of our layout, and layout names of its views; no other layout has them.
 SIDE_BY_SIDE = 57110
 BEFORE, AFTER = "CTADefaceBefore", "CTADefaceAfter"
-SLICES = (("Red", "Axial", "#F34A33"), ("Green", "Coronal", "#6EB04B"), ("Yellow", "Sagittal", "#EDD54C"))
+# Two, because the bars of three slice views in a row are wider than a small screen beside the panel.
+SLICES = (("Red", "Axial", "#F34A33"), ("Yellow", "Sagittal", "#EDD54C"))
 LOOK = ("BoxVisible", "AxisLabelsVisible", "BackgroundColor", "BackgroundColor2")
 
 

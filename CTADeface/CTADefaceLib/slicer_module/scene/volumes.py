@@ -11,6 +11,7 @@ import vtk
 from ...errors import InputError
 from ...face.survey import Survey, surveyed
 from ...voxels.volume import Geometry, Volume
+from ..background import in_background
 from ..texts import _
 from .application import application
 
@@ -50,7 +51,8 @@ def survey_of(node: VolumeNode) -> Survey:
     key = node.GetID(), node.GetImageData().GetMTime(), grid_to_ras(node).tobytes()
     if key not in _last:
         forget_survey()
-        _last[key] = surveyed(engine_volume(node))
+        volume = engine_volume(node)
+        _last[key] = in_background(lambda: surveyed(volume))
     return _last[key]
 
 
@@ -94,9 +96,10 @@ def new_defaced_node(source: VolumeNode, array: np.ndarray, name: str) -> Volume
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.CreateDefaultDisplayNodes()
+    # Before the voxels come: Slicer would look at all of them to choose a window.
+    copy_window_level(source, node)
     update_defaced_node(node, source, array)
     move_in_hierarchy(node, None)
-    copy_window_level(source, node)
     return node
 
 
