@@ -34,8 +34,8 @@ GIVEN = ["--no-second-opinion", "--quiet"]
 def cut(parts, tmp_path_factory):
     """(path of the synthetic head without its chin, path of its mask): it leaves with a warning."""
     folder = tmp_path_factory.mktemp("cut")
-    sitk.WriteImage(phantom.image(parts[0][40:]), str(folder / "cut.nii.gz"))
-    sitk.WriteImage(phantom.image(parts[1][40:].astype(np.uint8)), str(folder / "mask.nii.gz"))
+    sitk.WriteImage(phantom.image(parts[0][30:]), str(folder / "cut.nii.gz"))
+    sitk.WriteImage(phantom.image(parts[1][30:].astype(np.uint8)), str(folder / "mask.nii.gz"))
     return folder / "cut.nii.gz", str(folder / "mask.nii.gz")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.cli.identity_command import table
+from CTADefaceLib.cli.identity_command import CODES_OF_VERDICTS, table
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, PlaceError
 from CTADefaceLib.face.mask import face_mask
@@ -386,7 +386,7 @@ def test_command_says_what_the_check_says_and_passes_only_with_a_pass(files, def
     )
     content = json.loads(capsys.readouterr().out)
     assert content["verdict"] == result.verdict and content["combined"] == result.as_dict()["combined"]
-    assert code == (0 if result.verdict == "pass" else 1)
+    assert code == CODES_OF_VERDICTS[result.verdict]
     drawn = sorted(path.name for path in (tmp_path / "hospital").iterdir())
     assert drawn == sorted(f"pitch_{p}_yaw_{y}.png" for p in (0, 10, 20, 30) for y in (-15, 0, 15))
 

@@ -35,7 +35,7 @@ LIKELY_TURNS = 4
 APART_MM, APART_DEGREES = 25.0, 20.0
 # Heads, upright or turned by up to 45 degrees, score 0.42 and more; slabs from brow to lips, whose pose is often wrong, and
 # necks without a head score less. From the sure score on no other turn is tried; a quarter turn must be clearly better.
-LEAST_SCORE, SURE_SCORE, LEAST_TURNED_SCORE, CLEARLY = 0.4, 0.42, 0.42, 0.12
+LEAST_SCORE, SURE_SCORE, LEAST_TURNED_SCORE, CLEARLY = 0.36, 0.42, 0.42, 0.12
 # A head that is larger by a quarter, or smaller than a newborn's, is none.
 SCALES = 0.8, 1.8
 LEAST_SAMPLES = 1_000

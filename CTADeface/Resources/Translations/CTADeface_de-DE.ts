@@ -1250,6 +1250,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <source>{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.</source>
         <translation>{name}: Die Gesichtsmaske ist leer, sodass nichts entfernt würde; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
     </message>
+    <message>
+        <source>{name}: the mask cannot be written.</source>
+        <translation>{name}: Die Maske kann nicht geschrieben werden.</translation>
+    </message>
 </context>
 <context>
     <name>scene.kept_segments</name>
