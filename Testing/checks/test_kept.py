@@ -132,7 +132,7 @@ def test_skin_that_the_mask_takes_beyond_most_faces_counts_too(head):
     case = head.case({"graft": head.block((-46, -115, -95), (50, -85, -50)) & under})
     face = face_left(head.volume, case.stored, head.scan.survey.frame, case.face.kept)
     shown, area = shown_skin(face, head.mask, case.face.kept)
-    assert area[shown & (face.zone == 0)].sum() > 5
+    assert area[shown & (face.zone == 0)].sum() > 4
 
 
 def test_a_little_kept_skin_warns(head):
@@ -148,12 +148,12 @@ def test_other_skin_that_is_left_still_fails(head):
 
 
 def test_kept_skin_counts_with_other_skin_that_is_left_beside_it(head):
-    """On the forehead each of the two only warns."""
-    keep = {"graft": head.block((60, -60, -24), (70, 99, 0))}
-    hole = head.mask & ~head.block((60, -60, 0), (70, 99, 24))
+    """On the forehead neither of the two stops the export by itself."""
+    keep = {"graft": head.block((56, -60, -24), (66, 99, 0))}
+    hole = head.mask & ~head.block((56, -60, 0), (66, 99, 24))
     cases = (keep, None), (None, hole), (keep, hole)
     seen = [by_name(head.case(one, "percentile", mask)) for one, mask in cases]
-    assert [seen[0]["kept"].verdict, seen[1]["residual_skin"].verdict] == ["warn", "warn"]
+    assert [seen[0]["kept"].verdict, seen[1]["residual_skin"].verdict] == ["warn", "pass"]
     assert [[check.name for check in failed(checks.values())] for checks in seen] == [[], [], ["kept"]]
 
 
