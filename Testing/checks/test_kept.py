@@ -125,7 +125,7 @@ def test_a_small_piece_of_whole_skin_where_every_face_goes_is_too_much(head):
 
 
 def test_skin_that_the_mask_takes_beyond_most_faces_counts_too(head):
-    check = by_name(head.case({"graft": head.block((82, -70, 0), (99, 99, 40))}))["kept"]
+    check = by_name(head.case({"graft": head.block((82, -70, -40), (99, 99, 40))}))["kept"]
     assert check.verdict == "fail" and check.text.endswith("because of graft.")
     # Also what is only shaved, at the rear of a cheek.
     under = ndi.distance_transform_edt(head.hu > -500, head.volume.geometry.spacing[::-1]) > 5

@@ -135,14 +135,14 @@ def test_a_key_that_is_none_is_refused_with_the_remedy_and_never_made_by_acciden
         path = tmp_path / "my.key"
         if content is not None:
             path.write_text(content)
-        assert main([*clean, str(path)]) == 1
+        assert main([*clean, str(path)]) == 4
         said = capsys.readouterr().out
         assert str(path) in said and words in said
         assert path.exists() == (content is not None)
     inside = tmp_path / "out" / "my.key"
-    assert main([*clean, str(inside)]) == 1 and "release folder" in capsys.readouterr().out
+    assert main([*clean, str(inside)]) == 2 and "release folder" in capsys.readouterr().out
     for option in (["--pseudonym-key", str(key)], ["--shift-dates"]):
-        assert main([*command, *option]) == 1
+        assert main([*command, *option]) == 2
         assert option[0] in (said := capsys.readouterr().err) and "--deidentify-headers" in said
     assert not list(tmp_path.glob("out*"))
     with pytest.raises(CTADefaceError, match="--shift-dates"):
