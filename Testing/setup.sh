@@ -31,7 +31,7 @@ if [ ! -f "$stamp" ] && [ ! -f "$venv/.installed-test-$version" ]; then
     export PIP_CONSTRAINT="$root/Testing/constraints.txt"
     if [ "$(uname -s)" = Linux ]; then
         # Without CUDA, which is several GB and not used here. A PyTorch that is there already stays.
-        "$venv/bin/pip" install --quiet torch --index-url https://download.pytorch.org/whl/cpu >&2 ||
+        "$venv/bin/pip" install --quiet --retries 0 --timeout 15 torch --index-url https://download.pytorch.org/whl/cpu >&2 ||
             echo "PyTorch for the CPU cannot be fetched, so it comes from pip's own index." >&2
     fi
     "$venv/bin/pip" install --quiet -e "$root[$extras]" >&2

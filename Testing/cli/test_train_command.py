@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.cli.train_command import report
-from CTADefaceLib.errors import InputError, MaskError
+from CTADefaceLib.errors import ExistsError, InputError, MaskError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.training.collect import add_case, read_dataset
 from CTADefaceLib.training.dataset import find_heads
@@ -75,7 +75,7 @@ def test_stock_nnunet_accepts_the_set(collected):
 def test_a_scan_comes_once_and_its_mask_can_be_replaced(annotated, tmp_path):
     image, mask = annotated[0]
     assert add_case(image, mask, tmp_path / "set") == "head_0001"
-    with pytest.raises(InputError, match="as head_0001"):
+    with pytest.raises(ExistsError, match="as head_0001"):
         add_case(image, mask, tmp_path / "set")
     smaller = read_volume(mask)
     smaller.stored[:40] = 0

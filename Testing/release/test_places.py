@@ -55,7 +55,8 @@ def test_a_batch_keeps_its_manifest_there_too(scan, tmp_path, capsys):
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no volume")
     command = ["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--quiet", "--hospital"]
     assert main([*command, str(tmp_path / "kept")]) == 4
-    assert names(tmp_path / "kept") == ["batch.jsonl", "batch.lock"] and "kept" in capsys.readouterr().out
+    assert names(tmp_path / "kept") == ["batch.jsonl", "batch.lock", "overview.html", "summary.csv"]
+    assert "kept" in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "kept"]
     assert main([*command, str(tmp_path / "out" / "kept")]) == 2
     assert "must not lie in the release folder" in capsys.readouterr().err
