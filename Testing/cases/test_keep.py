@@ -98,15 +98,19 @@ def test_skin_that_is_kept_stops_the_export_until_a_person_says_why(scan, files,
 
 def test_python_takes_one_mask_several_or_named_ones(scan, structures, parts):
     image, mask = sitk.ReadImage(str(scan[0])), sitk.ReadImage(scan[1])
-    given = [image_of(structures["deep"]), structures["far"], (structures["far"].astype(np.uint8), Geometry.from_image(image))]
+    given = [
+        image_of(structures["deep"]),
+        image_of(structures["far"]),
+        (structures["far"].astype(np.uint8), Geometry.from_image(image)),
+    ]
     filled = sitk.GetArrayFromImage(fill_face(image, mask, "air", keep=given))
     either = structures["deep"] | structures["far"]
     assert np.array_equal(filled[either], parts[0][either]) and (filled[parts[1] & ~either] == -1000).all()
-    result = deface(image, mask, second_opinion=False, keep={"orbit": structures["deep"]})
+    result = deface(image, mask, second_opinion=False, keep={"orbit": image_of(structures["deep"])})
     kept = next(check for check in result.checks if check.name == "kept")
     assert kept.verdict in ("pass", "warn") and kept.text.startswith("orbit: ")
     with pytest.raises(ChecksFailed, match="kept"):
-        deface(image, mask, second_opinion=False, keep=structures["skin"])
+        deface(image, mask, second_opinion=False, keep=image_of(structures["skin"]))
     assert deface(image, mask, second_opinion=False).checks[-1].name == "outside"
 
 
@@ -138,7 +142,7 @@ def test_structures_of_one_case_are_not_used_for_others(scan, files, tmp_path, c
         (["run", str(scan[0]), "-o", "out", "--mask-only", "--keep", files["deep"]], "--mask-only"),
         (["batch", str(tmp_path), str(tmp_path / "out"), "--keep", files["deep"]], "cta-deface run --keep"),
     ):
-        assert main([*arguments, "--quiet"]) == 1
+        assert main([*arguments, "--quiet"]) == 2
         assert words in capsys.readouterr().err
 
 
