@@ -144,7 +144,7 @@ def test_full_disk_leaves_neither_volume_nor_record(source, tmp_path):
 def test_read_only_target_is_refused_in_one_sentence(source, tmp_path):
     (tmp_path / "file").touch()
     for target in ("/proc/release", str(tmp_path / "file" / "release")):
-        with pytest.raises(OutputError, match="cannot be|is a file, not a folder"):
+        with pytest.raises(OutputError, match=r"cannot be|is a file, not a folder"):
             deface_file(source[0], target, Options(mask=str(source[1]), records=str(tmp_path / "records")))
     assert not (tmp_path / "records").exists() or list((tmp_path / "records").iterdir()) == []
 
