@@ -51,6 +51,7 @@ def moved(point, old, new, spacing, degrees):
 def examine(path):
     """Rows of one head."""
     from CTADefaceLib.head.atlas import NOSE_MM
+    from CTADefaceLib.head.frame import angle_degrees
     from CTADefaceLib.head.pose import locate
 
     whole, spacing = coarse(path)
@@ -71,11 +72,10 @@ def examine(path):
                 rows.append(row | {"degrees": 180.0, "mm": 999.0})
                 continue
             expected = true.axes @ turn_matrix(degrees)[::-1, ::-1].T
-            cosine = (np.trace(frame.axes @ expected.T) - 1) / 2
             there = moved(nose, hu.shape, array.shape, spacing, degrees)
             away = np.linalg.norm(frame.to_ras(NOSE_MM) - there)
-            off = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-            rows.append(row | {"degrees": round(float(off), 1), "mm": round(float(away), 1)})
+            off = angle_degrees(frame.axes @ expected.T)
+            rows.append(row | {"degrees": round(off, 1), "mm": round(float(away), 1)})
     return rows
 
 

@@ -20,8 +20,6 @@ SKIN_MM = 3.0
 # The tip of its nose, head mm.
 NOSE_MM = np.array([0.0, -6.0, 24.0])
 AIR, SOFT, BONE = range(3)
-# Shares of air, soft tissue and bone where nothing is known; no share is smaller than the least: nothing is impossible.
-PRIOR, LEAST_SHARE = np.array([0.5, 0.4, 0.1]), 0.03
 # Stored as 8-bit integers: nats by 50, mm by 10, shares by 250.
 EVIDENCE_UNIT, DEPTH_UNIT, SHARE_UNIT = 50.0, 10.0, 250.0
 

@@ -16,7 +16,7 @@ from .atlas import AIR, BONE
 # What lies so near behind a plane that touches the body is counted.
 LAYER_MM = 6.0
 # The cut through a head at the brow, the lips or the neck has 140 cm2 and more; a flat side or back of the head with its
-# holder less than 80, and a newborn's head half of an adult's.
+# holder less than 80. The smaller cut through a newborn's head is not seen as one.
 LEAST_CM2 = 100.0
 # Headrests are flat too.
 LEAST_BONE, MOST_BONE = 0.02, 0.4

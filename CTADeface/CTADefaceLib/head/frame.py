@@ -48,7 +48,12 @@ class Frame:
     @cached_property
     def turned_degrees(self) -> float:
         """Angle in degrees between the head's axes and those of the image."""
-        return float(np.degrees(np.arccos(np.clip((np.trace(self.axes) - 1) / 2, -1, 1))))
+        return angle_degrees(self.axes)
+
+
+def angle_degrees(matrix: np.ndarray) -> float:
+    """The angle of a rotation, 3x3, in degrees."""
+    return float(np.degrees(np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))))
 
 
 def rotation(vector: np.ndarray) -> np.ndarray:

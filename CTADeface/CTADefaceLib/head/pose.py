@@ -18,7 +18,7 @@ from ..voxels.volume import Volume
 from .atlas import AIR, EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
 from .cuts import beyond, cuts
 from .fit import PRICE, Evidences, best_pose
-from .frame import Frame, rotation, rotation_vector
+from .frame import Frame, angle_degrees, rotation, rotation_vector
 from .samples import samples
 
 CELL_MM = 16.0
@@ -176,7 +176,7 @@ class _Search:
         chosen: list[tuple[np.ndarray, np.ndarray]] = []
         for _, middle, turn in poses:
             near = [
-                np.linalg.norm(middle - other) < APART_MM and _degrees(turn @ there.T) < APART_DEGREES
+                np.linalg.norm(middle - other) < APART_MM and angle_degrees(turn @ there.T) < APART_DEGREES
                 for other, there in chosen
             ]
             if not any(near):
@@ -186,7 +186,3 @@ class _Search:
         starts = [(middle, rotation_vector(turn)) for middle, turn in chosen]
         reach = float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2
         return best_pose(*self._samples, starts, MIDDLE_MM, reach, self._evidences, self._sample_mm3, last_fits)
-
-
-def _degrees(turn: np.ndarray) -> float:
-    return float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))

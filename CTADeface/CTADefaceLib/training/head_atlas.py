@@ -24,10 +24,8 @@ from ..head.atlas import (
     EVIDENCE_MM,
     EVIDENCE_UNIT,
     HIGH_MM,
-    LEAST_SHARE,
     LOW_MM,
     NOSE_MM,
-    PRIOR,
     SHARE_UNIT,
     SKIN_MM,
     ZONES,
@@ -45,8 +43,10 @@ from ..voxels.volume import Geometry, Volume, ras_affine, ras_view
 ROUNDS = 3
 # Where the foremost point of a face is laid: some heads' is the nose, others', with the chin up, the lips.
 FOREMOST_MM = np.array([0.0, 0.0, 8.0])
-# The prior counts as so many heads.
-PRIOR_HEADS = 8.0
+# Shares of air, soft tissue and bone where nothing is known.
+PRIOR = np.array([0.5, 0.4, 0.1])[:, None, None, None]
+# The prior counts as so many heads; no share is smaller than the least, so that nothing is impossible.
+PRIOR_HEADS, LEAST_SHARE = 8.0, 0.03
 MOST_NATS = 2.5
 # The neck bends: below a line from under the chin to under the occiput nothing is evidence for how the head is turned. Head
 # mm: (anterior, superior) of a point of the line, and how much it rises backwards.
@@ -153,9 +153,8 @@ def average(heads: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     shares, seen = np.zeros((3, *shape), np.float32), np.zeros(shape)
     for share, inside in heads:
         shares, seen = shares + share + share[..., ::-1], seen + inside.astype(float) + inside[..., ::-1]
-    prior = PRIOR[:, None, None, None]
-    smooth = np.stack([ndi.gaussian_filter(share, 0.7) for share in (shares + PRIOR_HEADS * prior) / (seen + PRIOR_HEADS)])
-    odds = np.log((smooth + LEAST_SHARE) / (prior + LEAST_SHARE))
+    smooth = np.stack([ndi.gaussian_filter(share, 0.7) for share in (shares + PRIOR_HEADS * PRIOR) / (seen + PRIOR_HEADS)])
+    odds = np.log((smooth + LEAST_SHARE) / (PRIOR + LEAST_SHARE))
     _, anterior, superior = (axis[:, None] for axis in grid_axes(LOW_MM, HIGH_MM, EVIDENCE_MM))
     head = superior > NECK_MM[1] + NECK_RISES * (NECK_MM[0] - anterior.T)
     return (np.clip(odds, -MOST_NATS, MOST_NATS) * head[:, :, None]).astype(np.float32)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ..errors import InputError, MissingPackages
+from ..head.frame import angle_degrees
 from ..voxels.anatomy import brain
 from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import Volume, ras_view
@@ -111,8 +112,7 @@ def register(volume: Volume) -> sitk.Euler3DTransform | sitk.AffineTransform:
 def _plausible(matrix: np.ndarray) -> bool:
     """Whether a linear map (3, 3) turns and stretches no more than heads differ."""
     left, scales, right = np.linalg.svd(matrix)
-    turn = np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1)))
-    return SCALES[0] <= scales.min() and scales.max() <= SCALES[1] and turn <= MOST_TURN_DEG
+    return SCALES[0] <= scales.min() and scales.max() <= SCALES[1] and angle_degrees(left @ right) <= MOST_TURN_DEG
 
 
 def _as(kind: Linear, transform: sitk.Euler3DTransform | sitk.AffineTransform) -> Linear:
