@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..voxels.hu import AIR_TO_SOFT_HU
-from ..voxels.volume import Volume, ras_affine
+from ..voxels.hu import AIR_HU, AIR_TO_SOFT_HU
+from ..voxels.volume import Volume, ras_affine, values_at
 from .atlas import AIR, BONE
 
 # What lies so near behind a plane that touches the body is counted.
@@ -113,12 +113,9 @@ def _exact(volume: Volume, plane: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The plane through the last voxels of the body, seen from the ``points`` of its layer along its normal."""
     starts = points[points @ plane[:3] > plane[3] - LAYER_MM]
     steps = np.arange(0.0, 2 * LAYER_MM)
-    affine, view = np.linalg.inv(ras_affine(volume)), volume.ras()
     places = starts[:, None] + steps[:, None] * plane[:3]
-    index = np.rint(places @ affine[:3, :3].T + affine[:3, 3]).astype(int)
-    inside = ((index >= 0) & (index < view.shape)).all(-1)
-    index[~inside] = 0
-    body = inside & (volume.to_hu(view[tuple(np.moveaxis(index, -1, 0))]) > AIR_TO_SOFT_HU)
+    stored = values_at(volume.ras(), np.linalg.inv(ras_affine(volume)), places, volume.from_hu(AIR_HU))
+    body = volume.to_hu(stored) > AIR_TO_SOFT_HU
     # From the first voxel of air on, what follows is no more of the body.
     ends = starts + (np.argmin(np.pad(body, [(0, 0), (0, 1)]), 1) - 0.5)[:, None] * plane[:3]
     for within in TRIMMED_MM:

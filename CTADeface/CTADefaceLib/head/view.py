@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ..voxels.hu import AIR_HU
-from ..voxels.volume import Volume, ras_affine, ras_view
+from ..voxels.volume import Volume, ras_affine, ras_view, values_at
 from .atlas import SKIN_HIGH_MM, SKIN_LOW_MM, SKIN_MM, grid_axes, grid_shape
 from .frame import Frame
 
@@ -69,13 +69,7 @@ class HeadView:
 
     def profile(self, array: np.ndarray, points: np.ndarray, outside: float | np.generic) -> np.ndarray:
         """Values of an array (k, j, i) at ``points`` (..., 3) in head mm, ``outside`` beyond the image."""
-        view = ras_view(array, self.volume.geometry)
-        matrix = self.to_index
-        nearest = np.rint(points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int32)
-        inside = ((nearest >= 0) & (nearest < view.shape)).all(-1)
-        nearest[~inside] = 0
-        values = view[tuple(np.moveaxis(nearest, -1, 0))]
-        return np.where(inside, values, np.asarray(outside, values.dtype))
+        return values_at(ras_view(array, self.volume.geometry), self.to_index, points, outside)
 
     def place(self, point: np.ndarray) -> tuple[float, ...]:
         """RAS mm of a point in head mm, as a tuple."""

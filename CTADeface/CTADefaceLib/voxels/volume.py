@@ -161,6 +161,16 @@ def ras_affine(volume: Volume) -> np.ndarray:
     return result
 
 
+def values_at(view: np.ndarray, matrix: np.ndarray, points: np.ndarray, outside: float | np.generic) -> np.ndarray:
+    """Values of the nearest voxels of a view (S, A, R) at ``points`` (..., 3), which ``matrix`` (4x4) brings to the view's
+    indices; ``outside`` beyond the view."""
+    nearest = np.rint(points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int32)
+    inside = ((nearest >= 0) & (nearest < view.shape)).all(-1)
+    nearest[~inside] = 0
+    values = view[tuple(np.moveaxis(nearest, -1, 0))]
+    return np.where(inside, values, np.asarray(outside, values.dtype))
+
+
 def foremost(mask: np.ndarray) -> np.ndarray:
     """(S, R) index along A of the foremost True voxel on each line of ``mask`` (S, A, R), -1 without one."""
     # A maximum takes whole rows at a time; argmax would go along each line separately.
