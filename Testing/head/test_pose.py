@@ -91,4 +91,4 @@ def test_a_ball_has_no_cuts_and_a_ball_of_bone_and_brain_cut_in_the_middle_has_o
 
 def cuts_of(hu):
     volume = volume_of(hu)
-    return cuts(volume, *samples(volume))
+    return cuts(volume, samples(volume))

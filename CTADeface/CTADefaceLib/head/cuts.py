@@ -12,6 +12,7 @@ import numpy as np
 from ..voxels.hu import AIR_HU, AIR_TO_SOFT_HU
 from ..voxels.volume import Volume, ras_affine, values_at
 from .atlas import AIR, BONE
+from .samples import Samples
 
 # What lies so near behind a plane that touches the body is counted.
 LAYER_MM = 6.0
@@ -31,12 +32,13 @@ REFINED_DEGREES = 4.0, 2.0, 1.0
 NONE = np.zeros((0, 4))
 
 
-def cuts(volume: Volume, points: np.ndarray, kinds: np.ndarray, sample_mm3: float) -> np.ndarray:
+def cuts(volume: Volume, samples: Samples) -> np.ndarray:
     """(M, 4) planes: unit normal that points out of the body, RAS, and distance from the origin along it, mm.
 
-    Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples of a ``Volume`` (see ``samples.samples``), each
-    of ``sample_mm3``. Planes with no sample beyond them, as at the end of an image that was not turned, are left out.
+    ``samples`` are those of the ``Volume``. Planes with no sample beyond them, as at the end of an image that was not
+    turned, are left out.
     """
+    points, kinds, sample_mm3 = samples
     body = kinds != AIR
     inner, bone = points[body], kinds[body] == BONE
     if len(inner) > MOST_SAMPLES:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .atlas import BONE, EVIDENCE_MM, LOW_MM
 from .frame import Frame, rotation
+from .samples import Samples
 
 # Samples of a first fit of each candidate, and of the last one of the best.
 FEW, MANY = 2_500, 10_000
@@ -96,14 +97,15 @@ class Evidences:
         self.larger: float = LARGER if price else 1.0
         self.moved_mm: np.ndarray = MOVED_MM if price else np.zeros(3)
 
-    def share_seen(self, frame: Frame, points: np.ndarray, sample_mm3: float) -> float:
-        """Share of the known part of the average head that holds samples: ``points`` (N, 3) RAS mm, one in ``sample_mm3``."""
-        seen = np.count_nonzero(self._in_known(frame, points)) * sample_mm3 * np.prod(frame.scale)
+    def share_seen(self, frame: Frame, samples: Samples) -> float:
+        """Share of the known part of the average head that holds samples."""
+        seen = np.count_nonzero(self._in_known(frame, samples.points)) * samples.mm3 * np.prod(frame.scale)
         return float(seen / (np.count_nonzero(self._known) * EVIDENCE_MM**3))
 
-    def bone_ml(self, frame: Frame, points: np.ndarray, kinds: np.ndarray, sample_mm3: float) -> float:
+    def bone_ml(self, frame: Frame, samples: Samples) -> float:
         """Millilitres of bone in the known part of the average head."""
-        return float(np.count_nonzero(self._in_known(frame, points[kinds == BONE])) * sample_mm3 / 1000)
+        bone = samples.points[samples.kinds == BONE]
+        return float(np.count_nonzero(self._in_known(frame, bone)) * samples.mm3 / 1000)
 
     def _in_known(self, frame: Frame, points: np.ndarray) -> np.ndarray:
         index = np.rint((frame.to_head(points) - LOW_MM) / EVIDENCE_MM).astype(int)[:, ::-1]
@@ -111,22 +113,20 @@ class Evidences:
 
 
 def best_pose(
-    points: np.ndarray,
-    kinds: np.ndarray,
+    samples: Samples,
     starts: Iterable[tuple[np.ndarray, np.ndarray]],
     middle: np.ndarray,
     reach_mm: float,
     evidences: Evidences,
-    sample_mm3: float,
     last_fits: int = 1,
 ) -> Frame | None:
     """``Frame`` of the best fit, None without a start or where hardly any bone lies in the average head.
 
-    Parameters: ``points`` (N, 3) RAS mm and ``kinds`` (N,) of the samples; ``starts`` [(RAS mm of the head's middle,
-    rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to the atlas's corners; ``sample_mm3`` of the image for
-    each sample; ``evidences`` the ``Evidences`` of the atlas; so many of the first fits as ``last_fits`` are fitted
+    Parameters: ``starts`` [(RAS mm of the head's middle, rotation vector)]; ``middle`` in head mm; ``reach_mm`` from it to
+    the atlas's corners; ``evidences`` the ``Evidences`` of the atlas; so many of the first fits as ``last_fits`` are fitted
     to the end, of which the one with the best score is taken.
     """
+    points, kinds, sample_mm3 = samples
     random = np.random.default_rng(0)
     fits: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]] = []
     for at, turn in starts:
@@ -148,7 +148,7 @@ def best_pose(
         places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
         score = evidences.plain.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1))
         frame = Frame(matrix, score)
-        if evidences.bone_ml(frame, points, kinds, sample_mm3) >= LEAST_BONE_ML:
+        if evidences.bone_ml(frame, samples) >= LEAST_BONE_ML:
             last.append(frame)
     return max(last, key=lambda frame: frame.score, default=None)
 

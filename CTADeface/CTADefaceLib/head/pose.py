@@ -19,7 +19,7 @@ from .atlas import AIR, EVIDENCE_MM, HIGH_MM, LOW_MM, atlas
 from .cuts import beyond, cuts
 from .fit import PRICE, Evidences, best_pose
 from .frame import Frame, angle_degrees, rotation, rotation_vector
-from .samples import samples
+from .samples import Samples, samples
 
 CELL_MM = 16.0
 # Half the side, in cells, of a cube around the average head's middle that holds it however it is turned.
@@ -52,19 +52,19 @@ def bundled_evidence(price: float) -> Evidences:
 
 def locate(volume: Volume, grids: np.ndarray | None = None) -> Frame | None:
     """``Frame`` of the head in a ``Volume``, None when none is found. ``grids``: the ``Atlas.evidence`` of another atlas."""
-    points, kinds, sample_mm3 = samples(volume)
-    if len(points) < LEAST_SAMPLES:
+    found = samples(volume)
+    if len(found.points) < LEAST_SAMPLES:
         return None
-    ends = cuts(volume, points, kinds, sample_mm3)
-    known = (kinds != AIR) | ~beyond(ends, points)
-    points, kinds = points[known], kinds[known]
+    ends = cuts(volume, found)
+    known = (found.kinds != AIR) | ~beyond(ends, found.points)
+    image = _Image(Samples(found.points[known], found.kinds[known], found.mm3))
     frame: Frame | None = None
     # With a price first; heads that are unlike the average one are found without.
     for price in (PRICE, 0.0):
-        search = _Search(points, kinds, bundled_evidence(price) if grids is None else Evidences(grids, price), sample_mm3)
-        found = search.upright()
-        if found is not None and (frame is None or found.score > frame.score):
-            frame = found
+        search = _Search(image, bundled_evidence(price) if grids is None else Evidences(grids, price))
+        upright = search.upright()
+        if upright is not None and (frame is None or upright.score > frame.score):
+            frame = upright
         if frame is not None and frame.score >= SURE_SCORE:
             return replace(frame, cuts=ends)
     # The head may lie on its side, prone or feet first in an image whose axes do not say so.
@@ -92,29 +92,34 @@ def _euler(degrees: Sequence[float]) -> np.ndarray:
     return z @ y @ x
 
 
+class _Image:
+    """The samples of an image, and the ``spectrum`` of their counts in cells of 16 mm from the corner ``low`` (RAS mm) on,
+    in an array of ``size``."""
+
+    def __init__(self, samples: Samples) -> None:
+        from scipy import fft
+
+        self.samples, self.low = samples, samples.points.min(0) - CELL_MM
+        cells = np.rint((samples.points - self.low) / CELL_MM).astype(int)
+        shape = cells.max(0) + 2
+        flat = np.ravel_multi_index((samples.kinds.astype(int), *cells.T), (3, *shape))
+        counts = np.bincount(flat, minlength=3 * int(np.prod(shape))).reshape(3, *shape).astype(np.float32)
+        self.size = [fft.next_fast_len(int(n) + 2 * REACH + 1, True) for n in shape]
+        self.spectrum = fft.rfftn(counts, self.size, axes=(1, 2, 3))
+
+
 class _Search:
     """Scores of turns, each over all shifts, and the poses fitted from the best of them."""
 
-    def __init__(self, points: np.ndarray, kinds: np.ndarray, evidences: Evidences, sample_mm3: float) -> None:
-        from scipy import fft
-
-        self._fft = fft
-        self._samples, self._evidences, self._sample_mm3 = (points, kinds), evidences, sample_mm3
-        self._low = points.min(0) - CELL_MM
-        cells = np.rint((points - self._low) / CELL_MM).astype(int)
-        shape = cells.max(0) + 2
-        flat = np.ravel_multi_index((kinds.astype(int), *cells.T), (3, *shape))
-        counts = np.bincount(flat, minlength=3 * int(np.prod(shape))).reshape(3, *shape).astype(np.float32)
-        self._size = [fft.next_fast_len(int(n) + 2 * REACH + 1, True) for n in shape]
-        self._image = fft.rfftn(counts, self._size, axes=(1, 2, 3))
+    def __init__(self, image: _Image, evidences: Evidences) -> None:
+        self._image, self._evidences = image, evidences
         self._evidence = evidences.smooth.grids
 
     def upright(self) -> Frame | None:
         """The best ``Frame`` of a head that is turned by less than about 45 degrees, None when it is no head's size."""
         poses = self.climb(product((-START_DEGREES, 0, START_DEGREES), repeat=3), np.eye(3))
         frame = self._fitted(poses)
-        points = self._samples[0]
-        if frame is not None and self._evidences.share_seen(frame, points, self._sample_mm3) < MOSTLY_SEEN:
+        if frame is not None and self._evidences.share_seen(frame, self._image.samples) < MOSTLY_SEEN:
             frame = self._fitted([poses[0], *self.nodding(poses[0][2]), *poses[1:]], CANDIDATES + len(NODS_DEGREES))
         return frame if frame is not None and _head_sized(frame) else None
 
@@ -127,6 +132,9 @@ class _Search:
 
     def score(self, turn: np.ndarray) -> tuple[float, np.ndarray]:
         """(score, RAS mm of the head's middle) of the head turned by ``turn`` (rows are the head's axes)."""
+        from scipy import fft
+
+        padded = self._image.size
         offsets = (np.arange(2 * REACH + 1) - REACH) * CELL_MM
         x, y, z = offsets[:, None, None], offsets[:, None], offsets
         flat = np.zeros(1, np.intp)
@@ -135,13 +143,13 @@ class _Search:
             # The border of the evidence is 0, as is all that lies outside.
             flat = flat * size + np.clip(np.rint((head - low) / EVIDENCE_MM), 0, size - 1).astype(np.intp)
         turned = self._evidence.reshape(3, -1)[:, flat]
-        spectrum = self._image * np.conj(self._fft.rfftn(turned, self._size, axes=(1, 2, 3)))
-        scores = self._fft.irfftn(spectrum.sum(0), self._size)
+        spectrum = self._image.spectrum * np.conj(fft.rfftn(turned, padded, axes=(1, 2, 3)))
+        scores = fft.irfftn(spectrum.sum(0), padded)
         highest = np.unravel_index(scores.argmax(), scores.shape)
         best = np.array(highest)
         # Shifts below zero stand at the end.
-        shift = np.where(best > np.array(self._size) - (2 * REACH + 1), best - self._size, best)
-        return float(scores[highest]), self._low + (shift + REACH) * CELL_MM
+        shift = np.where(best > np.array(padded) - (2 * REACH + 1), best - padded, best)
+        return float(scores[highest]), self._image.low + (shift + REACH) * CELL_MM
 
     def climb(self, starts: Iterable[tuple[float, ...]], base: np.ndarray) -> list[Pose]:
         """[(score, middle, turn)], best first: from the best ``starts`` (degrees) on top of ``base`` uphill."""
@@ -185,4 +193,4 @@ class _Search:
                 break
         starts = [(middle, rotation_vector(turn)) for middle, turn in chosen]
         reach = float(np.linalg.norm(HIGH_MM - LOW_MM)) / 2
-        return best_pose(*self._samples, starts, MIDDLE_MM, reach, self._evidences, self._sample_mm3, last_fits)
+        return best_pose(self._image.samples, starts, MIDDLE_MM, reach, self._evidences, last_fits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..voxels.hu import AIR_TO_SOFT_HU, PADDING_HU, SOFT_TO_BONE_HU
@@ -12,9 +14,16 @@ from .atlas import AIR, BONE, SOFT
 SAMPLE_MM = 6.0
 
 
-def samples(volume: Volume) -> tuple[np.ndarray, np.ndarray, float]:
-    """(points (N, 3) in RAS mm, classes uint8 (N,), mm3 for each), one in each block of 6 mm, at a random place that is the
-    same on every run.
+class Samples(NamedTuple):
+    """``points`` (N, 3) in RAS mm, their ``kinds`` uint8 (N,), and ``mm3`` of the image for each."""
+
+    points: np.ndarray
+    kinds: np.ndarray
+    mm3: float
+
+
+def samples(volume: Volume) -> Samples:
+    """One sample in each block of 6 mm, at a random place that is the same on every run.
 
     On a regular grid all samples would cross the cells of the average head's grid at once, and each such pose would seem
     to be the best. Padding has no samples.
@@ -32,4 +41,4 @@ def samples(volume: Volume) -> tuple[np.ndarray, np.ndarray, float]:
     affine = ras_affine(volume)
     # The voxel with index i reaches from i - 0.5 to i + 0.5.
     points = (place[known] - 0.5) @ affine[:3, :3].T + affine[:3, 3]
-    return points, kinds[known], float(steps.prod() * volume.geometry.voxel_mm3())
+    return Samples(points, kinds[known], float(steps.prod() * volume.geometry.voxel_mm3()))
