@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.release.thumbnail import GAP_PIXELS, MOST_PIXELS, png, thumbnail
+from CTADefaceLib.files.png import png_bytes
+from CTADefaceLib.release.thumbnail import GAP_PIXELS, MOST_PIXELS, thumbnail
 from CTADefaceLib.voxels.volume import Geometry, Volume
 
 
@@ -63,7 +64,8 @@ def test_any_grid_gives_a_small_picture():
         assert max(picture.shape[0], picture.shape[1] // 4) <= MOST_PIXELS and picture.size
 
 
-def test_it_is_a_png(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 256, (7, 11)).astype(np.uint8)
-    (tmp_path / "a.png").write_bytes(png(picture))
+@pytest.mark.parametrize("shape", [(7, 11), (7, 11, 3)], ids=["grey", "RGB"])
+def test_it_is_a_png(tmp_path, shape):
+    picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    (tmp_path / "a.png").write_bytes(png_bytes(picture))
     assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.png"))), picture)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..checks.check import FAIL, PASS, SKIP, TITLES, WARN, number_text
 from ..errors import MissingPackages
+from ..files.png import png_bytes
 from ..files.private import open_private
 from .hospital_folder import RECORD
 from .outgoing import Outgoing
@@ -63,15 +64,14 @@ def write_report(outgoing: Outgoing, record: dict, picture: bytes, path: Path) -
     """Write the report of an ``Outgoing`` case, its ``record`` and its ``picture`` before and after to ``path``, for the
     owner only.
 
-    Raises: DeviceError without vtk or OpenGL, OSError.
+    Raises: OSError.
     """
-    from ..rendering.pictures import png
     from ..rendering.slices import slice_pairs
 
     volume, left = outgoing.volume, outgoing.face_picture()
-    slices = [(pair.caption, png(pair.picture)) for pair in slice_pairs(volume, outgoing.mask, outgoing.stored)]
+    slices = [(pair.caption, png_bytes(pair.picture)) for pair in slice_pairs(volume, outgoing.mask, outgoing.stored)]
     name = volume.name if outgoing.scan.names else None
-    page = report_page(record, picture, name, None if left is None else png(left), slices)
+    page = report_page(record, picture, name, None if left is None else png_bytes(left), slices)
     with open_private(path, encoding="utf-8") as stream:
         stream.write(page)
 

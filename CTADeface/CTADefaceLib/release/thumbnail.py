@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from ..files.png import png_bytes
 from ..files.private import open_private
 from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import Volume, foremost, ras_view
@@ -28,7 +27,7 @@ def write_thumbnail(outgoing: Outgoing, path: Path) -> None:
     """Write the ``thumbnail`` of a case to ``path``, for the owner only. Raises: OSError."""
     picture = thumbnail(outgoing.volume, outgoing.stored, outgoing.mask)
     with open_private(path, "wb") as stream:
-        stream.write(png(picture))
+        stream.write(png_bytes(picture))
 
 
 def thumbnail(volume: Volume, stored: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -77,16 +76,3 @@ def _slice(hu: np.ndarray) -> np.ndarray:
     """A slice (S, A) of HU in grey."""
     low, high = WINDOW_HU
     return (np.clip((hu - low) / (high - low), 0, 1) * 255).astype(np.uint8)[::-1, ::-1]
-
-
-def png(picture: np.ndarray) -> bytes:
-    """The bytes of a PNG of a grey picture, uint8 (rows, columns); SimpleITK and vtk take longer to import than this."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows, columns = picture.shape
-    # 8 bits, grey; each row begins with 0: not filtered.
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    lines = np.pad(picture, ((0, 0), (1, 0))).tobytes()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")

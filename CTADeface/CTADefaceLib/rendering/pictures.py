@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError, OutputError
-from ..files.private import private_file
+from ..files.png import png_bytes
+from ..files.private import open_private
 from ..files.publish import publishing
 from .camera import FRONTAL, OBLIQUE, tissue_focus
-from .offscreen import import_vtk, render_views
+from .offscreen import render_views
 
 GAP_PIXELS = 4
 
@@ -28,21 +28,7 @@ def before_after_png(original_hu: np.ndarray, defaced_hu: np.ndarray, index_to_r
     focus = tissue_focus(original_hu, index_to_ras)
     captioned = ((original_hu, "Original"), (defaced_hu, "Defaced"))
     views = [render_views(hu, index_to_ras, (FRONTAL, OBLIQUE), size, focus, text) for hu, text in captioned]
-    return png(picture_grid(views))
-
-
-def png(picture: np.ndarray) -> bytes:
-    """The bytes of a PNG of ``picture``, RGB uint8 (rows, columns, 3)."""
-    vtk = import_vtk()
-    image = vtk.vtkImageData()
-    image.SetDimensions(picture.shape[1], picture.shape[0], 1)
-    pixels = np.ascontiguousarray(picture[::-1].reshape(-1, 3))
-    image.GetPointData().SetScalars(vtk.util.numpy_support.numpy_to_vtk(pixels, deep=True))
-    writer = vtk.vtkPNGWriter()
-    writer.WriteToMemoryOn()
-    writer.SetInputData(image)
-    writer.Write()
-    return bytes(vtk.util.numpy_support.vtk_to_numpy(writer.GetResult()))
+    return png_bytes(picture_grid(views))
 
 
 def picture_grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
@@ -60,7 +46,7 @@ def write_png(picture: np.ndarray, path: Path) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written; choose another folder.")
     try:
-        with publishing([path], overwrite=True) as (whole,):
-            sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(private_file(whole)))
-    except RuntimeError as error:
+        with publishing([path], overwrite=True) as (whole,), open_private(whole, "wb") as stream:
+            stream.write(png_bytes(picture))
+    except OSError as error:
         raise OutputError(f"{path} cannot be written; choose another folder.") from error
