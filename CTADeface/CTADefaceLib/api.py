@@ -19,7 +19,7 @@ from .face.survey import surveyed
 from .files.read import read_volume
 from .filling.fill import DEFAULT_FILL
 from .network.host import NetworksHere, overview_model
-from .network.model_run import ModelRun
+from .network.model_run import ModelRun, checked_step_size
 from .progress import MODEL_STAGES, Progress
 from .release.outgoing import CaseMask, Scan
 from .voxels.images import Form, form_of, itk_image, mask_on_grid
@@ -93,7 +93,7 @@ def segment_face(
     """
     progress = progress or Progress()
     given = _form_of(image, "image")
-    _require_step(step_size)
+    checked_step_size(step_size)
     progress.begin("read", *MODEL_STAGES)
     progress.enter("read")
     survey = surveyed(given.volume, overview_model(model), progress)
@@ -197,7 +197,7 @@ def deface(
         strict=strict,
     )
     chosen.require_sound()
-    _require_step(step_size)
+    checked_step_size(step_size)
     drawn = None if mask is None else _mask_for(mask, image, volume)
     kept = kept_of(keep, volume, lambda one: _mask_for(one, image, volume))
     progress.begin("read", *(MODEL_STAGES if mask is None else ()), "fill", "check")
@@ -251,8 +251,3 @@ def _mask_for(mask: object, image: object, volume: Volume) -> np.ndarray:
         # In the order of the image's own array.
         mask = mask, volume.geometry
     return mask_on_grid(_form_of(mask, "mask").volume, volume)
-
-
-def _require_step(step_size: float) -> None:
-    if not 0 < step_size <= 1:
-        raise InputError(f"step_size {step_size}: must be above 0 and at most 1.")

@@ -38,10 +38,11 @@ def labels_of(path: Path, labels: Sequence[str]) -> Iterator[tuple[str, Volume]]
     volume = read_volume(path)
     if not labels:
         yield path.name, Volume(volume.as_mask().view(np.uint8), volume.geometry, name=str(path))
+        return
+    values = np.rint(volume.stored * volume.slope + volume.intercept)
     for label in labels:
         if not label.isdecimal():
             raise InputError(f"--keep {path}:{label}: a labelmap has numbers, not names; give FILE:NUMBER.")
-        values = np.rint(volume.stored * volume.slope + volume.intercept)
         yield f"{path.name}:{label}", Volume((values == int(label)).view(np.uint8), volume.geometry, name=f"{path}:{label}")
 
 

@@ -113,6 +113,7 @@ def options_of(args: argparse.Namespace) -> Options:
 def _options_of(args: argparse.Namespace) -> Options:
     from ..cases.options import Options
     from ..filling.fill import parse_fill
+    from ..network.model_run import checked_step_size
 
     return Options(
         model=args.model,
@@ -125,7 +126,7 @@ def _options_of(args: argparse.Namespace) -> Options:
         strict=args.strict,
         overwrite=args.overwrite,
         mirroring=args.mirroring,
-        step_size=_step_size(args.step_size),
+        step_size=checked_step_size(args.step_size, "--step-size"),
         override=_overrides(args.override),
         by=args.by,
         records=_hospital(args),
@@ -166,12 +167,6 @@ def _hospital(args: argparse.Namespace) -> str | None:
     if args.hospital and args.records and Path(args.hospital).resolve() != Path(args.records).resolve():
         raise UsageError(f"--hospital {args.hospital}: --records names another folder for the same; give one of the two.")
     return args.hospital or args.records
-
-
-def _step_size(value: float) -> float:
-    if not 0 < value <= 1:
-        raise UsageError(f"--step-size {value}: must be above 0 and at most 1.")
-    return value
 
 
 def require_room(room: str, command: str) -> None:

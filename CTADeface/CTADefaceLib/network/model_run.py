@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class ModelRun:
@@ -19,3 +21,10 @@ class ModelRun:
     def of_locator(self) -> ModelRun:
         """The same device with the defaults of the bundled coarse model."""
         return ModelRun(device=self.device)
+
+
+def checked_step_size(value: float, called: str = "step_size") -> float:
+    """``value`` as ``ModelRun.step_size``. Raises: InputError, which names it as it was ``called``, for one that cannot be."""
+    if not 0 < value <= 1:
+        raise InputError(f"{called} {value}: must be above 0 and at most 1.")
+    return value
