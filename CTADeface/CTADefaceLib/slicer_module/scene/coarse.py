@@ -4,6 +4,7 @@ for processors, follows the mouse."""
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,14 +55,11 @@ def averaged(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     return (total / len(parts)).astype(array.dtype)
 
 
-def set_coarse(node: VolumeNode, source: VolumeNode, array: np.ndarray, steps: tuple[int, ...]) -> None:
-    """Put ``array``, which ``averaged`` made of voxels on the grid of ``source``, into ``node`` where they lie."""
-    grid = grid_to_ras(source)
-    along = np.array(steps[::-1], float)
-    first = grid @ np.append((along - 1) / 2, 1)
-    grid[:3, :3] *= along
-    grid[:3, 3] = first[:3]
-    with slicer.util.NodeModify(node):
-        slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
-        node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grid))
-        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+def coarse_grid(source: VolumeNode, steps: tuple[int, ...], first: Sequence[int] = (0, 0, 0)) -> np.ndarray:
+    """As ``grid_to_ras``, of blocks of ``steps`` voxels of a volume node, the first of which begins at the voxel ``first``
+    (k, j, i)."""
+    grid, along = grid_to_ras(source), np.array(steps[::-1], float)
+    to_ras = grid.copy()
+    to_ras[:3, :3] *= along
+    to_ras[:3, 3] = (grid @ np.append(np.array(first[::-1]) + (along - 1) / 2, 1))[:3]
+    return to_ras

@@ -10,8 +10,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..background import in_background
-from .coarse import averaged, coarse_steps
-from .volumes import grid_to_ras
+from .coarse import averaged, coarse_grid, coarse_steps
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -22,19 +21,15 @@ INSIDE = 255
 def mask_surface(mask: np.ndarray, volume: VolumeNode) -> vtk.vtkPolyData:
     """The closed surface of ``mask``, bool (k, j, i) on the grid of a volume node, in that node's own RAS mm; empty for an
     empty mask."""
-    steps, grid = coarse_steps(volume), grid_to_ras(volume)
+    steps = coarse_steps(volume)
     shares, first = in_background(lambda: _shares(mask, steps))
     image, surface = vtk.vtkImageData(), vtk.vtkFlyingEdges3D()
     image.SetDimensions(shares.shape[::-1])
     image.GetPointData().SetScalars(numpy_to_vtk(shares.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
     surface.SetInputData(image)
     surface.SetValue(0, INSIDE / 2)
-    along = np.array(steps[::-1], float)
-    to_ras = grid.copy()
-    to_ras[:3, :3] *= along
-    to_ras[:3, 3] = (grid @ np.append(np.array(first[::-1]) + (along - 1) / 2, 1))[:3]
     transform, moved = vtk.vtkTransform(), vtk.vtkTransformPolyDataFilter()
-    transform.SetMatrix(slicer.util.vtkMatrixFromArray(to_ras))
+    transform.SetMatrix(slicer.util.vtkMatrixFromArray(coarse_grid(volume, steps, first)))
     moved.SetTransform(transform)
     moved.SetInputConnection(surface.GetOutputPort())
     moved.Update()

@@ -15,7 +15,7 @@ from ..background import in_background
 from . import face_segment, volumes
 from .application import add_hidden
 from .cameras import LinkedCameras, camera_of, camera_settings, set_camera
-from .coarse import PROCESSOR, averaged, coarse_steps, drawn_by_processor, set_coarse
+from .coarse import PROCESSOR, averaged, coarse_grid, coarse_steps, drawn_by_processor
 from .mask_surface import mask_surface
 from .users_view import UsersView
 
@@ -179,7 +179,8 @@ class Preview:
             volumes.update_defaced_node(node, self.volume, array)
             return
         steps = coarse_steps(self.volume)
-        set_coarse(node, self.volume, in_background(lambda: averaged(array, steps)), steps)
+        coarse = in_background(lambda: averaged(array, steps))
+        volumes.update_defaced_node(node, self.volume, coarse, coarse_grid(self.volume, steps))
 
     def _made(self, key: str) -> Node | None:
         """A node that this preview has made and that nobody has removed from the scene, or None."""

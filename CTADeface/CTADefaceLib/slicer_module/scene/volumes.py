@@ -112,10 +112,10 @@ def new_volume_node(hu: np.ndarray, geometry: Geometry, name: str) -> VolumeNode
     return node
 
 
-def update_defaced_node(node: VolumeNode, source: VolumeNode, array: np.ndarray) -> None:
-    """Put ``array`` on the grid of ``source`` into ``node`` and move it under the transform of ``source``."""
-    matrix = vtk.vtkMatrix4x4()
-    source.GetIJKToRASMatrix(matrix)
+def update_defaced_node(node: VolumeNode, source: VolumeNode, array: np.ndarray, grid: np.ndarray | None = None) -> None:
+    """Put ``array`` on the grid of ``source``, or another ``grid`` (4x4, as ``grid_to_ras``), into ``node`` and move it under
+    the transform of ``source``."""
+    matrix = slicer.util.vtkMatrixFromArray(grid_to_ras(source) if grid is None else grid)
     with slicer.util.NodeModify(node):
         slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
         node.SetIJKToRASMatrix(matrix)
