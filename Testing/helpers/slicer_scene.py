@@ -58,5 +58,43 @@ def face_by_hand(slicer, volume, mask):
     return node
 
 
+def add_segments(slicer, volume, structures, name="Structures"):
+    """A segmentation node with one segment for each structure ({name: bool (k, j, i)}), on the grid of a volume."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    for segment, mask in structures.items():
+        node.GetSegmentation().AddEmptySegment(segment, segment)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, segment, volume)
+    return node
+
+
+def add_ball(slicer, centre, name):
+    """A segmentation node as an RTSTRUCT that was loaded as surfaces: its segment "GTV" is a ball of 9 mm about ``centre``
+    (k, j, i) mm."""
+    import vtk
+
+    ball = vtk.vtkSphereSource()
+    ball.SetCenter(*centre[::-1])
+    ball.SetRadius(9)
+    ball.Update()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "GTV", [1, 0, 0])
+    return node
+
+
+def save_and_load(slicer, nodes, folder):
+    """Save ``nodes`` and the scene to ``folder``, clear the scene, and load it again."""
+    for node in nodes:
+        node.AddDefaultStorageNode()
+        extension = ".seg.nrrd" if node.IsA("vtkMRMLSegmentationNode") else ".nrrd"
+        node.GetStorageNode().SetFileName(str(folder / (node.GetID() + extension)))
+        assert node.GetStorageNode().WriteData(node)
+    slicer.mrmlScene.SetURL(str(folder / "scene.mrml"))
+    assert slicer.mrmlScene.Commit()
+    slicer.mrmlScene.Clear(0)
+    slicer.mrmlScene.SetURL(str(folder / "scene.mrml"))
+    assert slicer.mrmlScene.Connect()
+
+
 def node_ids(slicer):
     return {node.GetID() for node in slicer.util.getNodes("*").values()}

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers.slicer_scene import add_volume
+from helpers.slicer_scene import add_ball, add_segments, add_volume, save_and_load
 
 
 @pytest.fixture
@@ -17,16 +17,6 @@ def structures(parts):
     found["Orbit"][thick[0] - 1 : thick[0] + 2, rear - 4 : rear + 2, thick[1] - 1 : thick[1] + 2] = True
     found["Skin"][thick[0] - 6 : thick[0] + 6, :, thick[1] - 6 : thick[1] + 6] = True
     return found
-
-
-def add_segments(slicer, volume, structures, name="Structures"):
-    """A segmentation node with one segment for each structure, on the grid of a volume."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    for segment, mask in structures.items():
-        node.GetSegmentation().AddEmptySegment(segment, segment)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, segment, volume)
-    return node
 
 
 def voxels(slicer, node):
@@ -78,7 +68,6 @@ def test_a_segment_beside_the_face_in_one_node_is_kept_and_the_face_itself_is_no
 
 
 def test_structures_on_another_grid_and_surfaces_are_brought_to_the_volumes(slicer, logic, head, masked, parts, structures):
-    import vtk
 
     coarse = np.diag([6.0, 6.0, 6.0, 1.0])
     coarse[:3, 3] = 1.5
@@ -90,12 +79,7 @@ def test_structures_on_another_grid_and_surfaces_are_brought_to_the_volumes(slic
     assert mask.any() and np.array_equal(filled[keep], parts[0][keep])
     # As structures of an RTSTRUCT that was loaded as surfaces.
     k, j, i = np.argwhere(structures["Orbit"]).mean(0) * 3
-    ball = vtk.vtkSphereSource()
-    ball.SetCenter(i, j, k)
-    ball.SetRadius(9)
-    ball.Update()
-    surfaces = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Surfaces")
-    surfaces.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "GTV", [1, 0, 0])
+    surfaces = add_ball(slicer, (k, j, i), "Surfaces")
     filled = voxels(slicer, logic.applyFill(head, masked, keep=[(surfaces, "GTV")]))
     place = np.stack(np.indices(parts[0].shape), -1) * 3.0
     inner = np.linalg.norm(place - (k, j, i), axis=-1) < 6
@@ -126,16 +110,7 @@ def test_what_is_gone_empty_or_elsewhere_is_refused_and_nothing_is_filled_in_its
 
 def test_a_scene_that_is_saved_and_loaded_keeps_what_is_kept(slicer, logic, head, masked, structures, tmp_path):
     logic.keepSegments(masked, [(add_segments(slicer, head, structures), "Orbit")])
-    for saved in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") + [head]:
-        saved.AddDefaultStorageNode()
-        extension = ".seg.nrrd" if saved.IsA("vtkMRMLSegmentationNode") else ".nrrd"
-        saved.GetStorageNode().SetFileName(str(tmp_path / (saved.GetID() + extension)))
-        assert saved.GetStorageNode().WriteData(saved)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
-    assert slicer.mrmlScene.Commit()
-    slicer.mrmlScene.Clear(0)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
-    assert slicer.mrmlScene.Connect()
+    save_and_load(slicer, slicer.util.getNodesByClass("vtkMRMLSegmentationNode") + [head], tmp_path)
     from CTADefaceLib.slicer_module.scene import face_segment
 
     volume = slicer.util.getNode("Head")

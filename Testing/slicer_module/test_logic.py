@@ -9,7 +9,7 @@ import pytest
 
 from helpers import phantom
 from helpers.paths import TESTING
-from helpers.slicer_scene import MODULE, TURNED, add_transform, add_volume, face_by_hand
+from helpers.slicer_scene import MODULE, TURNED, add_transform, add_volume, face_by_hand, save_and_load
 
 
 def test_segmenting_gives_the_engines_mask_as_a_face_segment(logic, slicer, head, parts):
@@ -267,16 +267,7 @@ def test_scene_keeps_masks_and_proposals_when_saved_and_loaded(slicer, logic, he
     face_segment.set_proposal(node, parts[1], head)
     logic.growMask(head, node, 3.0)
     edited = logic.faceMask(head, node)
-    for saved in [head, node, node.GetNodeReference(face_segment.PROPOSAL)]:
-        saved.AddDefaultStorageNode()
-        extension = ".seg.nrrd" if saved.IsA("vtkMRMLSegmentationNode") else ".nrrd"
-        saved.GetStorageNode().SetFileName(str(tmp_path / (saved.GetID() + extension)))
-        assert saved.GetStorageNode().WriteData(saved)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
-    assert slicer.mrmlScene.Commit()
-    slicer.mrmlScene.Clear(0)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
-    assert slicer.mrmlScene.Connect()
+    save_and_load(slicer, [head, node, node.GetNodeReference(face_segment.PROPOSAL)], tmp_path)
     volume = slicer.util.getNode("Head")
     loaded = face_segment.find_face(volume)
     assert np.array_equal(logic.faceMask(volume, loaded), edited)

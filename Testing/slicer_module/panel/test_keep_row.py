@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers.slicer_scene import add_volume
+from helpers.slicer_scene import add_ball, add_segments, add_volume
 
 
 @pytest.fixture
@@ -14,14 +14,10 @@ def structures(slicer, head, parts):
     thick = np.unravel_index(parts[1].sum(1).argmax(), parts[1].shape[::2])
     rear = parts[1][thick[0], :, thick[1]].argmax()
     boxes = {"Orbit": slice(rear - 4, rear + 2), "Node & vessel": slice(rear - 9, rear - 5)}
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Structures")
-    node.SetReferenceImageGeometryParameterFromVolumeNode(head)
+    masks = {name: np.zeros(parts[0].shape, bool) for name in boxes}
     for name, rows in boxes.items():
-        mask = np.zeros(parts[0].shape, np.uint8)
-        mask[thick[0] - 1 : thick[0] + 2, rows, thick[1] - 1 : thick[1] + 2] = 1
-        node.GetSegmentation().AddEmptySegment(name, name)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, name, head)
-    return node
+        masks[name][thick[0] - 1 : thick[0] + 2, rows, thick[1] - 1 : thick[1] + 2] = True
+    return add_segments(slicer, head, masks)
 
 
 class Menu:
@@ -167,15 +163,8 @@ def test_the_row_follows_segments_that_are_renamed_edited_moved_and_removed(host
 def test_surfaces_as_of_an_rtstruct_are_kept_and_their_labelmaps_do_not_count_as_a_change(
     host, slicer, panel, masked, structures, parts
 ):
-    import vtk
-
     k, j, i = np.argwhere(orbit(panel, structures)).mean(0) * 3
-    ball = vtk.vtkSphereSource()
-    ball.SetCenter(i, j, k)
-    ball.SetRadius(9)
-    ball.Update()
-    surfaces = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "RTSTRUCT")
-    surfaces.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "GTV", [1, 0, 0])
+    add_ball(slicer, (k, j, i), "RTSTRUCT")
     ticks(panel, "GTV")
     now = filled(panel)
     panel.ui.checkButton.click()
