@@ -6,21 +6,21 @@ from scipy import ndimage as ndi
 
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.head.cuts import beyond, cuts
-from CTADefaceLib.head.frame import angle_degrees, rotation
+from CTADefaceLib.head.frame import angle_degrees
 from CTADefaceLib.head.pose import locate
 from CTADefaceLib.head.samples import samples
 from CTADefaceLib.head.skin import Skin
 from CTADefaceLib.head.view import HeadView
-from CTADefaceLib.voxels.volume import Geometry, Volume
+from gate import AIR_HU, as_volume
+from sabotage import turn_matrix, turned
 
-AIR_HU = -1000
 STEP_MM = 2.0
-# Degrees about the head's right (pitch), anterior (roll) and superior (yaw).
-TURNS = {"chin up": (25, 0, 0), "chin down": (-25, 0, 0), "tilted": (0, 20, 0), "all": (15, -15, 20)}
+# Degrees about (superior, anterior, right), as for ``turned``.
+TURNS = {"chin up": (0, 0, -25), "chin down": (0, 0, 25), "tilted": (0, 20, 0), "all": (-20, -15, -15)}
 
 
 def volume_of(hu):
-    return Volume(hu, Geometry.from_affine(np.diag([STEP_MM] * 3 + [1.0])), name="head")
+    return as_volume(hu, (STEP_MM,) * 3)
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +31,16 @@ def upright(cranium):
     return ndi.zoom(np.clip(volume.to_hu(volume.ras()), -1024, 3071).astype(np.float32), zoom, order=1).astype(np.int16)
 
 
-def turned(hu, degrees):
+def in_empty_corners(hu, degrees):
     """(``Volume`` of the head turned about the middle into a larger image of -1000 HU, 3x3 of the turn in RAS)."""
-    x, y, z = (rotation(np.radians(angle) * axis) for angle, axis in zip(degrees, np.eye(3)))
-    turn = z @ y @ x
-    around, shape = turn[::-1, ::-1], np.array(hu.shape)
-    corners = np.array(list(np.ndindex(2, 2, 2))) * (shape - 1)
-    size = np.ceil(np.ptp(corners @ around.T, axis=0)).astype(int) + 1
-    offset = (shape - 1) / 2 - around.T @ ((size - 1) / 2)
-    return volume_of(ndi.affine_transform(hu, around.T, offset, tuple(size), order=1, cval=AIR_HU, prefilter=False)), turn
+    (array,) = turned([hu], [1], [AIR_HU], (STEP_MM,) * 3, degrees)
+    return volume_of(array), turn_matrix(degrees)[::-1, ::-1]
 
 
 @pytest.mark.parametrize("degrees", TURNS.values(), ids=TURNS)
 def test_a_head_cut_at_the_lip_is_found_turned_in_an_image_with_empty_corners(upright, degrees):
     true = locate(volume_of(upright))
-    volume, turn = turned(upright, degrees)
+    volume, turn = in_empty_corners(upright, degrees)
     frame = locate(volume)
     assert frame is not None
     assert angle_degrees(frame.axes @ (true.axes @ turn.T).T) < 12
@@ -58,7 +53,7 @@ def angle_of(one, other):
 
 
 def test_the_cut_is_no_skin(upright):
-    volume, turn = turned(upright, TURNS["chin up"])
+    volume, turn = in_empty_corners(upright, TURNS["chin up"])
     frame = locate(volume)
     skin = Skin(HeadView(volume, frame))
     down = turn @ [0, 0, -1]
