@@ -4,6 +4,7 @@ The engine's own sentences (what a check saw, its errors) are English: they also
 """
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -116,9 +117,14 @@ def test_qt_reads_the_translation(tmp_path):
     assert release, "PySide6-Essentials brings lrelease."
     compiled = tmp_path / "CTADeface_de-DE.qm"
     subprocess.run([release, str(translations.GERMAN), "-qm", str(compiled)], check=True, capture_output=True)
-    from PySide6.QtCore import QTranslator
-
-    translator = QTranslator()
-    assert translator.load(str(compiled))
-    assert translator.translate("CTADeface", "4. Checks") == "4. Prüfungen"
-    assert translator.translate("panel.case_steps", "The mask is empty: draw the face.").startswith("Die Maske ist leer")
+    # In a process of its own: the stand-in for Slicer must be the first that touches PySide6.
+    code = (
+        "import sys; from PySide6.QtCore import QTranslator; t = QTranslator(); assert t.load(sys.argv[1])\n"
+        "for context, source in zip(sys.argv[2::2], sys.argv[3::2]): print(t.translate(context, source))"
+    )
+    asked = ("CTADeface", "4. Checks", "panel.case_steps", "The mask is empty: draw the face.")
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(compiled), *asked], check=True, capture_output=True, encoding="utf-8", env=environment
+    ).stdout.splitlines()
+    assert said[0] == "4. Prüfungen" and said[1].startswith("Die Maske ist leer")

@@ -1,7 +1,7 @@
 """How well the head's own frame is found: heads as they are and cut at the lips, upright and turned in the image.
 
-The corners of a turned image are filled with one value, so that the cut through the head lies slanted in it. The truth is the
-frame of the whole upright head, turned along. Exit code 1 when a bar is missed.
+The corners of a turned image are filled with one value, air or padding, so that the cut through the head lies slanted in it.
+The truth is the frame of the whole upright head, turned along. Exit code 1 when a bar is missed.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from sabotage import TURNS, turn_matrix, turned
 
 # Head mm above which the image of a cut head lies: the lips.
 LIPS_MM = 0.0
+PADDED_HU = -2048
 MOST_DEGREES, MOST_MM = 10.0, 15.0
 LEAST_SHARE = 0.95
 # Thinner voxels are merged: the frame is found from samples that are 6 mm apart.
@@ -61,11 +62,11 @@ def examine(path):
         return [{"case": name, "field": "whole", "turn": "upright", "score": None, "degrees": 180.0, "mm": 999.0}]
     lips = max(int(true.to_ras(NOSE_MM + [0, 0, LIPS_MM - NOSE_MM[2]])[2] / spacing[0]), 0)
     rows = []
-    for field, first in (("whole", 0), ("cut at the lips", lips)):
+    for field, first, corners in (("whole", 0, AIR_HU), ("cut at the lips", lips, AIR_HU), ("cut, padded", lips, PADDED_HU)):
         hu = whole[first:]
         nose = true.to_ras(NOSE_MM) - [0, 0, first * spacing[0]]
         for turn, degrees in TURNS.items():
-            (array,) = turned([hu], [1], [AIR_HU], spacing, degrees)
+            (array,) = turned([hu], [1], [corners], spacing, degrees)
             frame = locate(as_volume(array, spacing))
             row = {"case": name, "field": field, "turn": turn, "score": frame and round(frame.score, 3)}
             if frame is None:

@@ -16,6 +16,7 @@ from sabotage import turn_matrix, turned
 
 STEP_MM = 2.0
 # Degrees about (superior, anterior, right), as for ``turned``.
+PADDED_HU = -2048
 TURNS = {"chin up": (0, 0, -25), "chin down": (0, 0, 25), "tilted": (0, 20, 0), "all": (-20, -15, -15)}
 
 
@@ -31,16 +32,17 @@ def upright(cranium):
     return ndi.zoom(np.clip(volume.to_hu(volume.ras()), -1024, 3071).astype(np.float32), zoom, order=1).astype(np.int16)
 
 
-def in_empty_corners(hu, degrees):
-    """(``Volume`` of the head turned about the middle into a larger image of -1000 HU, 3x3 of the turn in RAS)."""
-    (array,) = turned([hu], [1], [AIR_HU], (STEP_MM,) * 3, degrees)
+def in_empty_corners(hu, degrees, corners=AIR_HU):
+    """(``Volume`` of the head turned about the middle into a larger image of ``corners`` HU, 3x3 of the turn in RAS)."""
+    (array,) = turned([hu], [1], [corners], (STEP_MM,) * 3, degrees)
     return volume_of(array), turn_matrix(degrees)[::-1, ::-1]
 
 
+@pytest.mark.parametrize("corners", [AIR_HU, PADDED_HU])
 @pytest.mark.parametrize("degrees", TURNS.values(), ids=TURNS)
-def test_a_head_cut_at_the_lip_is_found_turned_in_an_image_with_empty_corners(upright, degrees):
+def test_a_head_cut_at_the_lip_is_found_turned_in_an_image_with_empty_corners(upright, degrees, corners):
     true = locate(volume_of(upright))
-    volume, turn = in_empty_corners(upright, degrees)
+    volume, turn = in_empty_corners(upright, degrees, corners)
     frame = locate(volume)
     assert frame is not None
     assert angle_degrees(frame.axes @ (true.axes @ turn.T).T) < 12
@@ -52,8 +54,9 @@ def angle_of(one, other):
     return np.degrees(np.arccos(np.clip(one @ other, -1, 1)))
 
 
-def test_the_cut_is_no_skin(upright):
-    volume, turn = in_empty_corners(upright, TURNS["chin up"])
+@pytest.mark.parametrize("corners", [AIR_HU, PADDED_HU])
+def test_the_cut_is_no_skin(upright, corners):
+    volume, turn = in_empty_corners(upright, TURNS["chin up"], corners)
     frame = locate(volume)
     skin = Skin(HeadView(volume, frame))
     down = turn @ [0, 0, -1]

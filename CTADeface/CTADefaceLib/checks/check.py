@@ -33,6 +33,7 @@ TITLES = {
     "left_jaw": "Left jaw line covered",
     "submental": "Skin below the chin covered",
     "residual_skin": "Skin left in the face",
+    "enclosed_skin": "Skin left in holes and notches",
     "model_face": "What the model calls face",
     "kept": "Kept structures",
     "brain": "Brain untouched",

@@ -20,6 +20,7 @@ from ..voxels.kept import Kept
 from ..voxels.volume import Volume
 from .check import SKIP, Check
 from .ear_checks import ear_gone
+from .enclosed_skin import enclosed_skin
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered
 from .kept_check import kept_check
 from .mask_checks import mask_filled, mask_place, mask_size
@@ -73,7 +74,7 @@ def run_checks(
 
 
 # These checks need the head's own frame.
-IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "model_face")
+IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "enclosed_skin", "model_face")
 
 
 def _checks_of_head(
@@ -113,6 +114,7 @@ def _checks_of_head(
         mask_place(view, mask),
         *(zone_covered(name, face) for name in ZONES),
         residual_skin(face),
+        enclosed_skin(face),
         opinion or model_face(face, proposal),
         *gone,
     ]

@@ -35,7 +35,7 @@ NONE = np.zeros((0, 4))
 def cuts(volume: Volume, samples: Samples) -> np.ndarray:
     """(M, 4) planes: unit normal that points out of the body, RAS, and distance from the origin along it, mm.
 
-    ``samples`` are those of the ``Volume``. Planes with no sample beyond them, as at the end of an image that was not
+    ``samples`` are those of the ``Volume``. Planes with nothing of the image beyond them, as at the end of one that was not
     turned, are left out.
     """
     points, kinds, sample_mm3 = samples
@@ -46,7 +46,8 @@ def cuts(volume: Volume, samples: Samples) -> np.ndarray:
         sample_mm3 *= len(inner) / MOST_SAMPLES
         inner, bone = inner[some], bone[some]
     found = [plane for plane in _flat_sides(inner) if _is_cut(inner, bone, plane, sample_mm3)]
-    planes = [plane for plane in found if (beyond(plane[None], points[~body], LAYER_MM)).any()]
+    # Padding has no samples, and is a part of the image all the same.
+    planes = [plane for plane in found if beyond(plane[None], _corners(volume), LAYER_MM).any()]
     return np.stack([_exact(volume, plane, inner) for plane in planes]) if planes else NONE
 
 
@@ -56,6 +57,13 @@ def beyond(planes: np.ndarray, points: np.ndarray, mm: float = 0.0) -> np.ndarra
     for *normal, distance in planes:
         result |= points @ np.array(normal) > distance + mm
     return result
+
+
+def _corners(volume: Volume) -> np.ndarray:
+    """(8, 3) RAS mm of the middles of the image's outermost voxels."""
+    last = np.array(list(np.ndindex(2, 2, 2))) * (np.array(volume.ras().shape) - 1)
+    affine = ras_affine(volume)
+    return last @ affine[:3, :3].T + affine[:3, 3]
 
 
 def _flat_sides(points: np.ndarray) -> list[np.ndarray]:

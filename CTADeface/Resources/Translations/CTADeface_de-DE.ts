@@ -690,6 +690,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Haut im Gesicht übrig</translation>
     </message>
     <message>
+        <source>Skin left in holes and notches</source>
+        <translation>Haut in Löchern und Kerben übrig</translation>
+    </message>
+    <message>
         <source>Vessels untouched</source>
         <translation>Gefäße unberührt</translation>
     </message>

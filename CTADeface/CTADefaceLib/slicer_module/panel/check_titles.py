@@ -25,6 +25,7 @@ TITLES = {
     "left_jaw": _("Left jaw line covered"),
     "submental": _("Skin below the chin covered"),
     "residual_skin": _("Skin left in the face"),
+    "enclosed_skin": _("Skin left in holes and notches"),
     "model_face": _("What the model calls face"),
     "kept": _("Kept structures"),
     "brain": _("Brain untouched"),

@@ -1,0 +1,61 @@
+"""Is skin left in the middle of skin that is gone? A face mask has a smooth outline and no holes, whoever made it.
+
+Nothing here asks where a face ends, so that this holds for every head, also where its frame is a little off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..head.atlas import SKIN_MM, atlas
+from ..voxels.hu import TISSUE_HU
+from .check import Check, graded, limits
+from .face_left import BARE_MM, LEAST_DEPTH_MM, FaceLeft, connected
+
+# Skin that is left lies within the outline when every place so near to it has gone skin as near: a gap of twice that width.
+CLOSING_MM = 30.0
+# Farther back lie the ears, whose folds hold skin that a mask passes by, and in fewer heads than this no face goes at all.
+REAR_MM, LEAST_SHARE = -102.0, 0.3
+WARN_CM2, FAIL_CM2 = 0.8, 1.5
+
+
+def enclosed_skin(face: FaceLeft) -> Check:
+    """cm2 of the largest patch of untouched skin that lies within the outline of what is gone: a hole, an island, a notch.
+
+    The outline is a morphological closing along the skin by ``CLOSING_MM``.
+    """
+    # The upper border of a face is a convention, so that skin counts by the share of heads that lose it.
+    labels, areas = connected(face.skin, _enclosed(face), face.skin.area_cm2 * face.skin.atlas_values(atlas().share))
+    worst = int(areas.argmax())
+    cm2 = float(areas[worst])
+    return graded(
+        "enclosed_skin",
+        cm2,
+        "cm2",
+        f"The largest hole or notch in the skin that is gone has {cm2:.1f} cm2 of untouched skin.",
+        face.middle((labels == worst) & (worst > 0)),
+        fail=cm2 > FAIL_CM2,
+        warn=cm2 > WARN_CM2,
+        limit=limits("cm2", "above", WARN_CM2, FAIL_CM2),
+    )
+
+
+def _enclosed(face: FaceLeft) -> np.ndarray:
+    """(N,) bool: this point of the skin is untouched, and lies within the outline."""
+    skin = face.skin
+    share = skin.atlas_values(atlas().share)
+    before = skin.depth_of(skin.view.volume.stored, TISSUE_HU)
+    untouched = (face.after_mm <= before) & (before < LEAST_DEPTH_MM) & (skin.bone_mm > BARE_MM)
+    # Ears that were taken too are no part of the face's outline.
+    gone = (face.after_mm > before) & (face.after_mm >= np.minimum(LEAST_DEPTH_MM, skin.bone_mm)) & (share > 0)
+    if not gone.any():
+        return np.zeros_like(gone)
+    reached = _away_mm(face, gone) <= CLOSING_MM
+    within = np.ones_like(gone) if reached.all() else _away_mm(face, ~reached) > CLOSING_MM
+    return untouched & within & (share >= LEAST_SHARE) & (skin.points[:, 1] > REAR_MM)
+
+
+def _away_mm(face: FaceLeft, points: np.ndarray) -> np.ndarray:
+    """(N,) mm of the average head from each point of the skin to the nearest of the ``points`` ((N,) bool)."""
+    return ndi.distance_transform_edt(~face.skin.spread(points, False), SKIN_MM)[tuple(face.skin.index.T)]
