@@ -86,7 +86,8 @@ def test_killed_anywhere_there_is_all_or_nothing_and_the_next_run_cleans_up(sour
     reference = deface(source, tmp_path / "reference" / "release")
     expected = read_volume(reference.defaced).stored
     points = 0
-    for number in range(1, 200):
+    # Every third change; ``benchmarks/faults.py`` takes all of them.
+    for number in range(1, 200, 3):
         base = tmp_path / str(number)
         code = killed_at(number, base, partial(deface, source, base / "release"))
         out = base / "release"
@@ -109,7 +110,7 @@ def test_killed_anywhere_there_is_all_or_nothing_and_the_next_run_cleans_up(sour
         in_child(partial(deface_file, source[0], out, again))
         assert np.array_equal(read_volume(out / "head_defaced.nii").stored, expected)
         assert not [p for p in base.iterdir() if p.name.startswith(STAGING)]
-    assert code == 0 and points >= 12
+    assert code == 0 and points >= 5
 
 
 def test_killed_at_any_time_there_is_all_or_nothing(source, tmp_path):
