@@ -989,8 +989,8 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Wählen Sie zuerst einen Fall.</translation>
     </message>
     <message>
-        <source>Deface it again with the mask as it is now, check it, and replace what was released.</source>
-        <translation>Das Gesicht mit der jetzigen Maske noch einmal entfernen, prüfen und das Freigegebene ersetzen.</translation>
+        <source>Deface it again with the mask as it is now (Alt+S), check it, and replace what was released.</source>
+        <translation>Das Gesicht mit der jetzigen Maske noch einmal entfernen (Alt+S), prüfen und das Freigegebene ersetzen.</translation>
     </message>
     <message>
         <source>Failed: {check} ({count})</source>
@@ -1001,12 +1001,12 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Ordner der Trainingsdaten (nur für das Krankenhaus)</translation>
     </message>
     <message>
-        <source>It may leave as it is.</source>
-        <translation>Der Fall darf so hinaus, wie er ist.</translation>
+        <source>It may leave as it is (Alt+A).</source>
+        <translation>Der Fall darf so hinaus, wie er ist (Alt+A).</translation>
     </message>
     <message>
-        <source>It must not leave: its released files are deleted. The original stays.</source>
-        <translation>Der Fall darf nicht hinaus: Seine freigegebenen Dateien werden gelöscht. Das Original bleibt.</translation>
+        <source>It must not leave (Alt+R): its released files are deleted. The original stays.</source>
+        <translation>Der Fall darf nicht hinaus (Alt+R): Seine freigegebenen Dateien werden gelöscht. Das Original bleibt.</translation>
     </message>
     <message>
         <source>Not reviewed yet</source>
@@ -1037,12 +1037,20 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Der Fall konnte nicht gelesen werden.</translation>
     </message>
     <message>
-        <source>The next case (Alt+Right).</source>
-        <translation>Der nächste Fall (Alt+Rechts).</translation>
+        <source>The next case (Alt+N).</source>
+        <translation>Der nächste Fall (Alt+N).</translation>
     </message>
     <message>
-        <source>The previous case (Alt+Left).</source>
-        <translation>Der vorige Fall (Alt+Links).</translation>
+        <source>The previous case (Alt+B).</source>
+        <translation>Der vorige Fall (Alt+B).</translation>
+    </message>
+    <message>
+        <source>Warned: {check} ({count})</source>
+        <translation>Gewarnt: {check} ({count})</translation>
+    </message>
+    <message>
+        <source>With a warning</source>
+        <translation>Mit einer Warnung</translation>
     </message>
     <message>
         <source>accepted</source>
