@@ -67,6 +67,15 @@ class ExportSection:
         """IDs will be given again."""
         self._written = {}
 
+    def ask_file(self, name):
+        """Ask for the path of the file to write, of which ``name`` is proposed; an empty text when the user cancelled."""
+        place = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
+        return qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
+
+    def ask_folder(self):
+        """Ask for the folder to write DICOM to; an empty text when the user cancelled."""
+        return qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
+
     def _case(self, segmentation, fill):
         return segmentation.GetID(), kept_segments.case_state(segmentation), str(fill)
 
@@ -105,9 +114,7 @@ class ExportSection:
 
     def _on_export(self, *_checked):
         with errors_shown(self.panel):
-            name = _file_name(self.panel.volume.GetName()) + "_defaced.nii.gz"
-            place = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
-            path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
+            path = self.ask_file(_file_name(self.panel.volume.GetName()) + "_defaced.nii.gz")
             if not path:
                 return
             # The file dialog has asked about an existing file, but does not know the mask's name.
@@ -142,7 +149,7 @@ class ExportSection:
             ready = self.panel.packages_section.ensure_for("dicom", _("DICOM export"))
             if not ready or (new and not self._may_make_series()):
                 return
-            folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
+            folder = self.ask_folder()
             if folder:
                 output = self.apply()
                 with slicer.util.WaitCursor():
