@@ -29,7 +29,7 @@ def test_it_passes_and_leaves_no_window_open(host, case):
 
 
 def test_it_goes_through_the_tutorial_step_by_step(case):
-    from CTADefaceLib.slicer_module.self_test.heads import opened_panel
+    from CTADefaceLib.slicer_module.self_test.synthetic_scene import opened_panel
     from CTADefaceLib.slicer_module.self_test.tutorial_steps import TutorialSteps
 
     text = (ROOT / "docs" / "tutorial-slicer.md").read_text(encoding="utf-8").split("## From a scan")[1].split("\n## ")[0]
@@ -44,7 +44,7 @@ def test_it_goes_through_the_tutorial_step_by_step(case):
 def test_it_notices_a_fault_of_the_panel(host, case, tmp_path, monkeypatch, fault):
     from CTADefaceLib.slicer_module.export import node_export
     from CTADefaceLib.slicer_module.self_test import tutorial_steps
-    from CTADefaceLib.slicer_module.self_test.heads import answered, opened_panel
+    from CTADefaceLib.slicer_module.self_test.synthetic_scene import answered, opened_panel
 
     if fault == "fill":
         import slicer
@@ -65,8 +65,8 @@ def test_it_notices_a_fault_of_the_panel(host, case, tmp_path, monkeypatch, faul
 def test_the_study_that_it_makes_is_what_it_says(slicer, tmp_path):
     from CTADefaceLib.dicom.series import find_series
     from CTADefaceLib.slicer_module.scene.volumes import engine_volume
-    from CTADefaceLib.slicer_module.self_test.heads import synthetic_head
     from CTADefaceLib.slicer_module.self_test.made_study import SERIES, write_study
+    from CTADefaceLib.slicer_module.self_test.synthetic_scene import synthetic_head
 
     write_study(engine_volume(synthetic_head()[0]), tmp_path)
     found = find_series(tmp_path).series

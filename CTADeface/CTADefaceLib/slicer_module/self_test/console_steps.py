@@ -13,7 +13,7 @@ from ...errors import ChecksFailed, OutputError
 from ...face.synthetic_head import AIR
 from ..packages.install import state
 from ..scene import face_segment, volumes
-from .heads import structure_in, synthetic_head
+from .synthetic_scene import structure_in, synthetic_head
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode

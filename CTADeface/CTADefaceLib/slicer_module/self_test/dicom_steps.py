@@ -13,8 +13,8 @@ import slicer
 
 from ...face.synthetic_head import AIR, head_parts
 from ..scene import face_segment, volumes
-from .heads import synthetic_head
 from .made_study import BRIGHTER_HU, PATIENT_ID, SERIES, write_study
+from .synthetic_scene import synthetic_head
 from .tutorial_steps import override_failures
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from ..packages.install import state
 from ..scene import face_segment
 from ..scene.application import layout_manager
 from ..scene.preview import SIDE_BY_SIDE, STATES
-from .heads import structure_in, synthetic_head, wait_for
+from .synthetic_scene import structure_in, synthetic_head, wait_for
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode

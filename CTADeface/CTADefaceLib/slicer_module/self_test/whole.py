@@ -13,8 +13,8 @@ import slicer
 from ..packages.install import state
 from .console_steps import ConsoleSteps
 from .dicom_steps import DicomSteps
-from .heads import answered, opened_panel
 from .review_steps import ReviewSteps
+from .synthetic_scene import answered, opened_panel
 from .tutorial_steps import TutorialSteps
 
 if TYPE_CHECKING:
