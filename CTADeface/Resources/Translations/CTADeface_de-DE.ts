@@ -327,6 +327,14 @@
         <source>not made yet</source>
         <translation>noch nicht erstellt</translation>
     </message>
+    <message>
+        <source>DICOM: the face mask as SEG too (hospital only)</source>
+        <translation>DICOM: die Gesichtsmaske auch als SEG (nur für das Krankenhaus)</translation>
+    </message>
+    <message>
+        <source>A DICOM Segmentation on the original slices, in the hospital's folder. It shows the face and names the patient.</source>
+        <translation>Eine DICOM-Segmentierung auf den Originalschichten, im Ordner des Krankenhauses. Sie zeigt das Gesicht und nennt den Patienten.</translation>
+    </message>
 </context>
 <context>
     <name>export.dicom_export</name>
@@ -849,6 +857,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>{path} exists already. Replace it?</source>
         <translation>{path} gibt es schon. Ersetzen?</translation>
+    </message>
+    <message>
+        <source>The mask as DICOM SEG</source>
+        <translation>Die Maske als DICOM-SEG</translation>
     </message>
 </context>
 <context>

@@ -147,7 +147,10 @@ class ExportSection:
         with errors_shown(self.panel):
             new = not from_dicom(self.panel.volume)
             ready = self.panel.packages_section.ensure_for("dicom", _("DICOM export"))
+            seg = self.ui.maskSegCheckBox.checked and not new
             if not ready or (new and not self._may_make_series()):
+                return
+            if seg and not self.panel.packages_section.ensure_for("seg", _("The mask as DICOM SEG")):
                 return
             folder = self.ask_folder()
             if folder:
@@ -161,6 +164,7 @@ class ExportSection:
                         warn=self.panel.log,
                         wholeStudy=self.ui.wholeStudyCheckBox.checked and not new,
                         deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new,
+                        maskSeg=seg,
                     )
                 self._tell(results)
         self.panel.update()
@@ -179,7 +183,9 @@ class ExportSection:
             self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
         done = [result for result in results if result.status == "defaced"]
         if done:
-            kept = [Path(path) for result in done for path in (result.record, result.report, result.mask) if path]
+            kept = [
+                Path(path) for result in done for path in (result.record, result.report, result.mask, result.mask_seg) if path
+            ]
             self._was_written(Path(done[0].defaced), kept, done[0].checks)
         # The error of a series that was written says what is missing beside it.
         self._warn([result.error for result in done if result.error])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -62,15 +63,20 @@ class DicomSteps:
         ui.checkButton.click()
         override_failures(panel)
         self.case.assertEqual(self.said, [])
+        # Only where highdicom is installed: a self-test installs nothing.
+        seg = find_spec("highdicom") is not None
         ui.wholeStudyCheckBox.checked = ui.deidentifyCheckBox.checked = True
+        ui.maskSegCheckBox.checked = seg
         with patch.object(panel.export_section, "ask_folder", return_value=str(self.folder / "release")):
             ui.exportDicomButton.click()
-        ui.wholeStudyCheckBox.checked = ui.deidentifyCheckBox.checked = False
+        ui.wholeStudyCheckBox.checked = ui.deidentifyCheckBox.checked = ui.maskSegCheckBox.checked = False
         # One sentence, about the series that no mask can deface.
         self.case.assertEqual(len(self.said), 1, str(self.said))
         self.case.assertTrue("localizer" in self.said[0] and "RTSTRUCT" in self.said[0], self.said[0])
         released = sorted(path.name for path in (self.folder / "release").iterdir())
         self.case.assertEqual(len(released), len(SERIES), str(released))
+        masks = list((self.folder / "release-hospital-only").glob("*.seg.dcm"))
+        self.case.assertEqual(len(masks), len(SERIES) if seg else 0, "masks as DICOM SEG")
         self.case.assertFalse(
             [path for path in (self.folder / "release").rglob("*") if path.is_file() and path.suffix != ".dcm"]
         )
