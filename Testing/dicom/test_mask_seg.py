@@ -9,6 +9,10 @@ import numpy as np
 import pydicom
 import pytest
 
+from CTADefaceLib.batch.correct import correct, open_case
+from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom import deface_study, dicom_packages
@@ -127,6 +131,31 @@ def test_a_case_that_is_stopped_leaves_none(mask, tmp_path):
     assert main(["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *given]) == 3
     assert (tmp_path / "out-hospital-only" / "series_01_facemask.nii.gz").exists()
     assert not list(tmp_path.rglob("*.seg.dcm"))
+
+
+def as_read(path):
+    """Bool (k, rows, columns) of a SEG, in the order of its frames' heights."""
+    _seg, found = by_source(path)
+    return np.stack([frame for frame, _position in sorted(found.values(), key=lambda pair: pair[1][2])])
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_correction_in_the_review_of_a_batch_renews_it(mask, tmp_path, half):
+    """``half``: the case was stopped in the batch, so that it has no SEG yet."""
+    maker.write_series(tmp_path / "in" / "study", maker.sparse())
+    wrong = read_volume(mask).stored > 0
+    wrong[:, :, 32 if half else 60 :] = False
+    maker.write_mask_of(wrong, maker.phantom_geometry(), tmp_path / "wrong.nii.gz")
+    options = Options(mask=str(tmp_path / "wrong.nii.gz"), second_opinion=False, fill="air", mask_seg=True)
+    run_batch(tmp_path / "in", tmp_path / "out", options)
+    hospital = tmp_path / "out-hospital-only"
+    (item,) = load_queue(hospital)
+    assert item.status == ("blocked" if half else "defaced") and len(list(hospital.rglob("*.seg.dcm"))) == (not half)
+    source, _given = open_case(item)
+    whole = maker.phantom_at(maker.sparse().points(), 1) > 0
+    corrected = correct(hospital, item, whole, source.geometry, {name: "a test" for name in TITLES if name != "written"})
+    (path,) = hospital.rglob("*.seg.dcm")
+    assert corrected.review == "corrected" and np.array_equal(as_read(path), whole[whole.any((1, 2))])
 
 
 def test_one_of_a_multi_frame_file_refers_to_its_frames(mask, tmp_path):

@@ -27,6 +27,7 @@ from .case_kinds import arguments_of_case
 from .find import Case, Places, find_case, places
 from .manifest import Manifest
 from .numbering import RELEASED_AS
+from .one_kind import MASK_SEG
 from .pseudonyms import options_of_batch
 from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
 from .stamp import stamp_of
@@ -143,7 +144,8 @@ def _as_before(item: Item, manifest: Manifest) -> dict[str, Any]:
     # How the model was run whose mask the person started from; the record of a case that failed is missing.
     how = {"ears": header.get("ears")} | {key: settings.get(key) for key in ("mirroring", "step_size", "ears")}
     known = {key: value for key, value in how.items() if value is not None}
-    return {**known, "strict": is_strict(manifest), "identity": draws_pictures(item)}
+    seg = item.kind == "dicom" and bool(header.get(MASK_SEG))
+    return {**known, "strict": is_strict(manifest), "identity": draws_pictures(item), "mask_seg": seg}
 
 
 def _headers_as_before(item: Item, manifest: Manifest, where: Places) -> dict[str, Any]:

@@ -129,7 +129,8 @@ class Run:
         masks = Path(self.options.masks or (self.folder if self.options.mask_only else self.hospital))
         # A blocked run has left its mask there, for the person who corrects it.
         mask_file = mask_path(masks, series, free=masks == self.hospital and not self.options.overwrite)
-        seg_file = seg_path(mask_file) if self.options.mask_seg else None
+        # One of an earlier mask must not stay beside a new mask.
+        seg_file = seg_path(mask_file) if self.options.mask_seg or seg_path(mask_file).exists() else None
         masks_of_it = [path for path in (mask_file, seg_file) if path]
         refuse_existing(masks_of_it if self.options.mask_only else [*masks_of_it, target], self.options.overwrite)
         stack = self.plan.stacks[series.number]
