@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.batch.correct import correct, is_strict, record_of, reject
+from CTADefaceLib.batch.correct import correct, draws_pictures, is_strict, record_of, reject
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue, manifest_at
 from CTADefaceLib.batch.run_batch import run_batch
@@ -92,6 +92,17 @@ def test_a_correction_of_a_strict_batch_is_stopped_by_a_warning_too(parts, tmp_p
     assert "field_of_view" in reasons and not list((tmp_path / "out").glob("*"))
     fixed = correct(tmp_path / "out-hospital-only", item, mask.stored > 0, mask.geometry, reasons)
     assert fixed.outputs[0].exists() and record_of(fixed)["settings"]["strict"] is True
+
+
+def test_a_correction_of_a_case_with_the_identity_check_runs_it_too(manifest):
+    item = item_of(manifest, "a/head.nii.gz")
+    assert not draws_pictures(item)
+    # As a batch with --identity would have noted it, which takes as long again.
+    item.record.write_text(json.dumps({**record_of(item), "identity": {}}))
+    mask = read_volume(item.mask)
+    reasons = {"identity": "a test"}
+    fixed = correct(manifest, item, mask.stored > 0, mask.geometry, reasons)
+    assert draws_pictures(item) and "identity" in [check["name"] for check in record_of(fixed)["checks"]]
 
 
 def test_a_mask_on_another_grid_is_refused(manifest):
