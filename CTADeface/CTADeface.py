@@ -50,7 +50,7 @@ class CTADefaceTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        from CTADefaceLib.slicer_module.self_test import SelfTest
+        from CTADefaceLib.slicer_module.self_test.whole import SelfTest
 
         self.setUp()
         SelfTest(self, CTADefaceLogic()).run()

@@ -16,6 +16,8 @@ def test_requirements_are_those_of_the_package():
     assert (RESOURCES / "requirements.txt").read_text().split() == project["dependencies"]
     for_dicom = (RESOURCES / "requirements-dicom.txt").read_text().split()
     assert for_dicom == project["optional-dependencies"]["dicom"]
+    for_seg = (RESOURCES / "requirements-seg.txt").read_text().split()
+    assert ["cta-deface[dicom]", *for_seg] == project["optional-dependencies"]["seg"]
 
 
 @pytest.mark.parametrize(

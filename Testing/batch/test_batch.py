@@ -356,7 +356,9 @@ def test_the_queue_is_gone_through_and_filtered(queue):
     chin = review.filtered(items, check="chin")
     assert [item.case for item in chin] == ["a", "b", "d"] and items[0].warned_checks == ("chin", "nose")
     assert [item.case for item in review.filtered(items, status="failed")] == ["c"]
-    assert review.failed_checks(items) == {"chin": 3, "mouth": 1, "nose": 1}
+    assert review.failed_checks(items) == {"chin": 2, "mouth": 1} and review.warned_checks(items) == {"chin": 1, "nose": 1}
+    assert [item.case for item in review.filtered(items, failed="chin")] == ["b", "d"]
+    assert [item.case for item in review.filtered(items, warned="chin")] == ["a"]
     assert review.next_item(chin).case == "a" and review.next_item(chin, "b").case == "d"
     assert review.next_item(chin, "d") is None and review.previous_item(chin, "a") is None
     assert review.previous_item(items, "c").case == "b" and review.previous_item(items).case == "d"

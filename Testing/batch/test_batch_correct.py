@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.batch.correct import correct, record_of, reject
+from CTADefaceLib.batch.correct import correct, draws_pictures, is_strict, record_of, reject
 from CTADefaceLib.batch.manifest import NAME
-from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.batch.review_queue import load_queue, manifest_at
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
 from CTADefaceLib.face.edit import grown, without_bone
 from CTADefaceLib.files.read import read_volume
+from helpers import phantom
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,35 @@ def test_a_correction_that_fails_its_checks_changes_nothing_until_it_is_overridd
     assert {path: path.read_bytes() for path in kept} == kept and item_of(manifest, item.case).review is None
     reasons = {check.name: "one-sided on purpose" for check in blocked.value.checks}
     assert json.loads(correct(manifest, item, half, volume.geometry, reasons).record.read_text())["overrides"]
+
+
+def test_a_correction_of_a_strict_batch_is_stopped_by_a_warning_too(parts, tmp_path):
+    """A head without its chin: the field of view warns, which stopped the case in the batch."""
+    (tmp_path / "in").mkdir()
+    sitk.WriteImage(phantom.image(parts[0][30:]), str(tmp_path / "in" / "cut.nii.gz"))
+    sitk.WriteImage(phantom.image(parts[1][30:].astype(np.uint8)), str(tmp_path / "mask.nii.gz"))
+    strict = Options(mask=str(tmp_path / "mask.nii.gz"), second_opinion=False, strict=True)
+    assert run_batch(tmp_path / "in", tmp_path / "out", strict).by_status == {"blocked": 1}
+    (item,) = load_queue(tmp_path / "out-hospital-only")
+    assert is_strict(manifest_at(tmp_path / "out-hospital-only")) and item.failed_checks == ("field_of_view",)
+    mask = read_volume(tmp_path / "mask.nii.gz")
+    with pytest.raises(ChecksFailed) as blocked:
+        correct(tmp_path / "out-hospital-only", item, mask.stored > 0, mask.geometry)
+    reasons = {check.name: "the scan ends there" for check in blocked.value.checks}
+    assert "field_of_view" in reasons and not list((tmp_path / "out").glob("*"))
+    fixed = correct(tmp_path / "out-hospital-only", item, mask.stored > 0, mask.geometry, reasons)
+    assert fixed.outputs[0].exists() and record_of(fixed)["settings"]["strict"] is True
+
+
+def test_a_correction_of_a_case_with_the_identity_check_runs_it_too(manifest):
+    item = item_of(manifest, "a/head.nii.gz")
+    assert not draws_pictures(item)
+    # As a batch with --identity would have noted it, which takes as long again.
+    item.record.write_text(json.dumps({**record_of(item), "identity": {}}))
+    mask = read_volume(item.mask)
+    reasons = {"identity": "a test"}
+    fixed = correct(manifest, item, mask.stored > 0, mask.geometry, reasons)
+    assert draws_pictures(item) and "identity" in [check["name"] for check in record_of(fixed)["checks"]]
 
 
 def test_a_mask_on_another_grid_is_refused(manifest):

@@ -116,6 +116,22 @@ def test_the_files_of_the_volume_come_out_with_the_face_filled(panel, study, tmp
     assert "RecognizableVisualFeatures" not in pydicom.dcmread(readers.sorted_files(tmp_path / "private" / "series_01")[0])
 
 
+def test_the_button_writes_the_mask_as_seg_for_the_hospital_only(panel, host, study, tmp_path):
+    import highdicom
+
+    _node, mask = put_mask(panel)
+    host.answers.append(str(tmp_path / "release"))
+    panel.ui.maskSegCheckBox.checked = True
+    panel.ui.exportDicomButton.click()
+    (path,) = tmp_path.rglob("*.seg.dcm")
+    assert path.parent.name == "release-hospital-only" and path.name in panel.ui.exportedLabel.text
+    uids = [pydicom.dcmread(one).SOPInstanceUID for one in readers.sorted_files(study / "thin")]
+    seg = highdicom.seg.segread(path)
+    pixels = seg.get_pixels_by_source_instance(uids, ignore_spatial_locations=True, assert_missing_frames_are_empty=True)
+    wanted = sitk.GetArrayFromImage(sitk.ReadImage(str(path).replace(".seg.dcm", ".nii.gz"))) > 0
+    assert np.array_equal(pixels[..., 0] > 0, wanted) and wanted.sum() == mask.sum()
+
+
 def test_a_volume_that_runs_backwards_is_recognised_by_its_voxels(panel, study, tmp_path):
     import slicer
 

@@ -1,6 +1,7 @@
 """The review queue as a reader drives it: a finished batch of real heads, the real panel, files that change on decisions."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,13 +9,16 @@ import SimpleITK as sitk
 
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
+from CTADefaceLib.batch.run_batch import run_batch
+from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.files.read import read_volume
+from helpers import phantom
 from helpers.slicer_scene import MODULE
 
 
 @pytest.fixture(scope="module")
-def finished(small_cranium, tmp_path_factory):
+def batch(small_cranium, tmp_path_factory):
     """A batch of three heads that were released and an image that is no CT."""
     folder = tmp_path_factory.mktemp("slicer-review")
     (folder / "in").mkdir()
@@ -26,7 +30,13 @@ def finished(small_cranium, tmp_path_factory):
 
 
 @pytest.fixture
-def panel(host, finished, tmp_path):
+def finished(batch, tmp_path):
+    """A copy of it, in which decisions may be made."""
+    return shutil.copytree(batch, tmp_path / "batch")
+
+
+@pytest.fixture
+def panel(host, finished):
     host.reset()
     widget = host.open_widget(host.load_module(MODULE))
     widget.ui.reviewFolderEdit.currentPath = str(finished / "out-hospital-only")
@@ -83,6 +93,87 @@ def test_only_one_case_is_in_the_scene(panel):
     panel.review_section.next()
     volumes = [n.GetName() for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if not n.GetHideFromEditors()]
     assert volumes == ["c.nii.gz"] and len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 2
+
+
+def test_the_next_case_is_read_ahead_and_only_that_one(host, panel, monkeypatch):
+    from CTADefaceLib.slicer_module import read_ahead
+
+    ahead = panel.review_section.review._ahead
+    assert host.spin(lambda: ahead._future.done(), 20) and ahead._item.case == "b.nii.gz"
+    read = []
+    monkeypatch.setattr(
+        read_ahead, "read_case", lambda item, read_case=read_ahead.read_case: read.append(item.case) or read_case(item)
+    )
+    panel.ui.nextButton.click()
+    assert panel.volume.GetName() == "b.nii.gz" and "b.nii.gz" not in read
+    host.spin(lambda: ahead._future.done(), 20)
+    # Back to one that was not read ahead.
+    panel.ui.previousButton.click()
+    assert panel.volume.GetName() == "a.nii.gz" and read == ["c.nii.gz", "a.nii.gz", "b.nii.gz"]
+    panel.review_section.close()
+    assert ahead._future is None and ahead._timer is None
+
+
+def test_filters_tell_warnings_from_failures_and_keep_the_place(host, panel, finished):
+    box = panel.ui.reviewFilterComboBox
+    offered = [box.itemText(row) for row in range(box.count)]
+    assert "Warned: Field of view (3)" in offered and not [text for text in offered if text.startswith("Failed:")]
+    for key, cases in (("warned:field_of_view", "abc"), ("warned", "abc"), ("not released", "d")):
+        box.currentIndex = box.findData(key)
+        assert [item.case[0] for item in panel.review_section._shown()] == list(cases)
+    box.currentIndex = box.findData("open")
+    panel.ui.nextButton.click()
+    assert panel.volume.GetName() == "b.nii.gz"
+    panel.ui.acceptButton.click()
+    # Not back to the first one, which the reader has left out on purpose.
+    assert panel.volume.GetName() == "c.nii.gz" and reviews(finished)["b.nii.gz"] == "accepted"
+
+
+def test_keys_do_what_the_buttons_do_and_only_while_they_are_on(panel, finished):
+    import slicer
+
+    keys = {shortcut.key.toString(): slot for shortcut, slot in panel.review_section._shortcuts}
+    assert sorted(keys) == ["Alt+A", "Alt+B", "Alt+N", "Alt+R", "Alt+S"]
+    keys["Alt+N"]()
+    assert panel.volume.GetName() == "b.nii.gz"
+    keys["Alt+A"]()
+    assert reviews(finished)["b.nii.gz"] == "accepted"
+    slicer.mrmlScene.Clear(0)
+    before = reviews(finished)
+    for key in ("Alt+A", "Alt+S", "Alt+R"):
+        keys[key]()
+    assert reviews(finished) == before
+
+
+@pytest.fixture(scope="module")
+def strict_batch(parts, tmp_path_factory):
+    """A strict batch of one head without its chin, which a warning has stopped."""
+    folder = tmp_path_factory.mktemp("slicer-strict")
+    (folder / "in").mkdir()
+    sitk.WriteImage(phantom.image(parts[0][30:]), str(folder / "in" / "cut.nii.gz"))
+    sitk.WriteImage(phantom.image(parts[1][30:].astype(np.uint8)), str(folder / "mask.nii.gz"))
+    run_batch(folder / "in", folder / "out", Options(mask=str(folder / "mask.nii.gz"), second_opinion=False, strict=True))
+    return folder
+
+
+def test_a_warning_stops_a_correction_in_a_strict_batch_until_a_reason_is_given(host, strict_batch):
+    host.reset()
+    panel = host.open_widget(host.load_module(MODULE))
+    panel.ui.reviewFolderEdit.currentPath = str(strict_batch / "out-hospital-only")
+    panel.ui.openReviewButton.click()
+    panel.ui.correctButton.click()
+    assert "field_of_view" in host.dialogs.pop().text and reviews(strict_batch) == {"cut.nii.gz": None}
+    for check in panel.checks_section.open_failures():
+        panel.checks_section.select(check)
+        panel.ui.reasonEdit.text = "the scan ends there"
+        assert panel.ui.overrideButton.enabled
+        panel.ui.overrideButton.click()
+    panel.ui.correctButton.click()
+    assert not host.dialogs and reviews(strict_batch) == {"cut.nii.gz": "corrected"}
+    (released,) = (strict_batch / "out").glob("*")
+    record = json.loads(sorted((strict_batch / "out-hospital-only").glob("*_record*.json"))[-1].read_text())
+    assert released.name == "case-0001_defaced.nii.gz" and record["settings"]["strict"] is True
+    host.close(panel)
 
 
 def keep_a_segment(panel):

@@ -27,6 +27,7 @@ from .case_kinds import arguments_of_case
 from .find import Case, Places, find_case, places
 from .manifest import Manifest
 from .numbering import RELEASED_AS
+from .one_kind import MASK_SEG
 from .pseudonyms import options_of_batch
 from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
 from .stamp import stamp_of
@@ -60,14 +61,12 @@ def correct(
     """
     noted = manifest_at(manifest)
     where, fill = batch_of(noted)
-    # How the model was run whose mask the person started from.
-    how = {key: record_of(item).get("settings", {}).get(key) for key in ("mirroring", "step_size", "ears")}
     wanted = Options(
         fill=fill,
         override=override or {},
         by=by,
         overwrite=True,
-        **{key: value for key, value in how.items() if value is not None},
+        **_as_before(item, noted),
         **(_headers_as_before(item, noted, where) if item.kind == "dicom" else {}),
     )
     entry = noted.read()[1][item.case]
@@ -127,6 +126,26 @@ def _correct_study(
         return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
 
     return require_defaced(deface_dicom_with(given, source, target, options, progress, warn), item.case, options.override)
+
+
+def is_strict(manifest: Manifest) -> bool:
+    """Does a check that warns stop the cases of this batch, and their corrections too?"""
+    return bool((manifest.header() or {}).get("strict", False))
+
+
+def draws_pictures(item: Item) -> bool:
+    """Will the correction of an ``Item`` draw pictures, as the identity check does? Only a program's main thread may."""
+    return record_of(item).get("identity") is not None
+
+
+def _as_before(item: Item, manifest: Manifest) -> dict[str, Any]:
+    """``Options`` by which a case is held against the same checks as in the batch, and its mask taken as it was made."""
+    header, settings = manifest.header() or {}, record_of(item).get("settings", {})
+    # How the model was run whose mask the person started from; the record of a case that failed is missing.
+    how = {"ears": header.get("ears")} | {key: settings.get(key) for key in ("mirroring", "step_size", "ears")}
+    known = {key: value for key, value in how.items() if value is not None}
+    seg = item.kind == "dicom" and bool(header.get(MASK_SEG))
+    return {**known, "strict": is_strict(manifest), "identity": draws_pictures(item), "mask_seg": seg}
 
 
 def _headers_as_before(item: Item, manifest: Manifest, where: Places) -> dict[str, Any]:

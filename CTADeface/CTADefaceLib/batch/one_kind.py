@@ -11,6 +11,8 @@ from .manifest import Manifest
 from .numbering import BIDS, NUMBERED, PLAIN
 from .pseudonyms import FINGERPRINT, GIVEN
 
+MASK_SEG = "mask_seg"
+
 
 def names_of(where: Places, header: dict | None, wanted: str | None) -> str:
     """How results are called: 'bids', 'numbered' or 'plain'.
@@ -31,6 +33,9 @@ def what_it_is(where: Places, options: Options, manifest: Manifest, names: str) 
     what: dict[str, object] = {"input": manifest.relative(where.source), "names": names, "fill": options.fill}
     what |= {"deidentify_headers": options.deidentify_headers, "keep_private": options.keep_private, "ears": options.ears}
     what["strict"] = options.strict
+    if options.mask_seg:
+        # Only noted, for corrections: it changes nothing of what is released.
+        what[MASK_SEG] = True
     return what if options.mask else {**what, "model": find_model(options.model).name}
 
 
@@ -39,7 +44,7 @@ def require_same(where: Places, header: dict, what: dict[str, object], retry_fai
     for key, value in what.items():
         # Manifests of earlier versions lack some of these, and their names are plain.
         before = header.get(key, PLAIN if key == "names" and value != BIDS else value)
-        if before != value and key != GIVEN and not (key == "model" and retry_failed):
+        if before != value and key not in (GIVEN, MASK_SEG) and not (key == "model" and retry_failed):
             retry = ", or give --retry-failed to run the failed and blocked cases with it" if key == "model" else ""
             raise InputError(
                 f"{where.target}: holds a batch with {_said(key, before)}, not with "

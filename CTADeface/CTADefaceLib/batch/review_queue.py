@@ -54,13 +54,22 @@ def load_queue(manifest: str | Path) -> list[Item]:
 
 
 def filtered(
-    queue: list[Item], check: str | None = None, status: str | None = None, review: str | None = None, open_only: bool = False
+    queue: list[Item],
+    check: str | None = None,
+    status: str | None = None,
+    review: str | None = None,
+    open_only: bool = False,
+    failed: str | None = None,
+    warned: str | None = None,
 ) -> list[Item]:
-    """Items whose ``check`` failed or warned, with that ``status``, with that ``review``; ``open_only``: not reviewed yet."""
+    """Items whose ``check`` failed or warned, that the check ``failed`` stopped, in which the check ``warned`` did so, with
+    that ``status``, with that ``review``; ``open_only``: not reviewed yet."""
     return [
         item
         for item in queue
         if (check is None or check in item.failed_checks + item.warned_checks)
+        and (failed is None or failed in item.failed_checks)
+        and (warned is None or warned in item.warned_checks)
         and (status is None or item.status == status)
         and (review is None or item.review == review)
         and not (open_only and item.review)
@@ -68,9 +77,13 @@ def filtered(
 
 
 def failed_checks(queue: list[Item]) -> dict[str, int]:
-    """Check -> number of items in which it failed or warned, the most frequent first: what a filter can offer."""
-    names = [name for item in queue for name in item.failed_checks + item.warned_checks]
-    return dict(sorted(((name, names.count(name)) for name in set(names)), key=lambda pair: (-pair[1], pair[0])))
+    """Check -> number of items that it stopped, the most frequent first: what a filter can offer."""
+    return _counted(item.failed_checks for item in queue)
+
+
+def warned_checks(queue: list[Item]) -> dict[str, int]:
+    """Check -> number of items in which it warned, the most frequent first."""
+    return _counted(item.warned_checks for item in queue)
 
 
 def next_item(queue: list[Item], case: str | None = None) -> Item | None:
@@ -166,6 +179,11 @@ def item_of(manifest: Manifest, entry: dict) -> Item:
         entry.get("by"),
         entry.get("time"),
     )
+
+
+def _counted(checks: Iterable[tuple[str, ...]]) -> dict[str, int]:
+    names = [name for some in checks for name in some]
+    return dict(sorted(((name, names.count(name)) for name in set(names)), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _position(queue: list[Item], case: str) -> int:

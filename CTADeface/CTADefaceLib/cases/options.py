@@ -28,8 +28,8 @@ class Options:
     is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
     face; ``pseudonym_key`` is the file of the key for pseudonyms (None: one that is made and kept in ``patients``), and
     ``shift_dates`` moves dates by each patient's own days; ``patients`` is the folder of that key and of the table of patients
-    (None: that of the records). ``keep`` names files of structures that are never filled, as the shell's ``--keep`` (see
-    ``cases.keep``).
+    (None: that of the records); ``mask_seg``: the mask also goes beside its file as DICOM SEG. ``keep`` names files of
+    structures that are never filled, as the shell's ``--keep`` (see ``cases.keep``).
     """
 
     model: str | None = None
@@ -64,6 +64,7 @@ class Options:
     shift_dates: bool = False
     patients: str | None = None
     keep: tuple[str, ...] = ()
+    mask_seg: bool = False
 
     def __post_init__(self) -> None:
         if self.keep_private and self.deidentify_headers:

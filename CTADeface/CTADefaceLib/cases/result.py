@@ -28,6 +28,7 @@ class Result:
     ``status`` is 'defaced', 'mask only', 'blocked' (a check failed: only the hospital's record was written), 'failed',
     'not defaced' (a series of a DICOM study that was left out; ``reason`` says why; nothing of it was written), or
     'left out' (a labelmap in a batch, likewise).
+    ``mask_seg`` is the DICOM SEG of the mask, if one was asked for and written.
     ``series`` is its number in the listing. ``fault`` says what kind of ``error`` there is, as for ``CTADefaceError``, or
     'bug' for one of this program; ``stopped_by`` the checks that stopped the export.
     """
@@ -53,6 +54,7 @@ class Result:
     stopped_by: list[str] = field(default_factory=list)
     series: int | None = None
     reason: str | None = None
+    mask_seg: str | None = None
 
     def has_mask(self, volume: Volume, face: CaseMask) -> None:
         """Take over what is known of the mask."""
@@ -72,6 +74,7 @@ class Result:
             self.stopped_by = [check.name for check in error.checks]
             self.status, self.checks = "blocked", [check.as_dict() for check in error.every]
             self.record, self.mask = (str(path) if path else None for path in (error.record, error.mask))
+            self.mask_seg = None
 
     def was_released(self, path: Path, outgoing: Outgoing, released: Released) -> None:
         """Take over that ``path`` was released, what the checks said, and the paths of ``Released``."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .exit_codes import EPILOG, STOPPED, code_of, hint
-from .shared import ProgressBar, add_engine_options, add_header_options, add_private_option, options_of
+from .shared import ProgressBar, add_engine_options, add_header_options, add_private_option, add_seg_option, options_of
 
 if TYPE_CHECKING:
     from ..batch.choice import Choice
@@ -34,6 +34,7 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
     batch.add_argument("--mask-only", action="store_true", help="write only the face masks")
     add_header_options(batch)
     add_private_option(batch)
+    add_seg_option(batch)
     # Else it would be taken for an abbreviation of --keep-private.
     batch.add_argument("--keep", action="append", help=argparse.SUPPRESS)
     batch.add_argument(

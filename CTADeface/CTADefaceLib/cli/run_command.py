@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from ..dicom.input_files import is_dicom
 from ..errors import CTADefaceError, InputError, MissingPackages, UsageError
 from .exit_codes import EPILOG, code_of
-from .shared import add_engine_options, add_header_options, add_private_option, guarded, options_of, print_result
+from .shared import (
+    add_engine_options,
+    add_header_options,
+    add_private_option,
+    add_seg_option,
+    guarded,
+    options_of,
+    print_result,
+)
 
 if TYPE_CHECKING:
     from ..cases.options import Options
@@ -65,6 +73,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
     )
     add_header_options(run)
     add_private_option(run)
+    add_seg_option(run)
     add_engine_options(run)
     run.set_defaults(action=run_command)
 

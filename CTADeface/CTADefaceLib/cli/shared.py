@@ -52,6 +52,15 @@ def add_header_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_seg_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mask-seg",
+        action="store_true",
+        help="DICOM: also write the face mask as a DICOM SEG on the original slices, beside the mask, for the hospital only "
+        "(pip install 'cta-deface[seg]')",
+    )
+
+
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
@@ -140,6 +149,7 @@ def _options_of(args: argparse.Namespace) -> Options:
         keep_private=getattr(args, "keep_private", False),
         pseudonym_key=getattr(args, "pseudonym_key", None),
         shift_dates=getattr(args, "shift_dates", False),
+        mask_seg=getattr(args, "mask_seg", False),
         keep=tuple(getattr(args, "keep", None) or ()),
     )
 

@@ -40,6 +40,7 @@ from .folders import MASK_EXTENSION, mask_path, series_folder
 from .grid import mask_on_stack, shows_more
 from .headers import methods
 from .kept_structures import GivenStructure, kept_on_stack
+from .mask_seg import seg_path, write_mask_seg
 from .patch import HeaderRules, write_defaced
 from .read_series import read_stack, volume_of
 from .series import Series, find_series
@@ -128,7 +129,10 @@ class Run:
         masks = Path(self.options.masks or (self.folder if self.options.mask_only else self.hospital))
         # A blocked run has left its mask there, for the person who corrects it.
         mask_file = mask_path(masks, series, free=masks == self.hospital and not self.options.overwrite)
-        refuse_existing([mask_file] if self.options.mask_only else [mask_file, target], self.options.overwrite)
+        # One of an earlier mask must not stay beside a new mask.
+        seg_file = seg_path(mask_file) if self.options.mask_seg or seg_path(mask_file).exists() else None
+        masks_of_it = [path for path in (mask_file, seg_file) if path]
+        refuse_existing(masks_of_it if self.options.mask_only else [*masks_of_it, target], self.options.overwrite)
         stack = self.plan.stacks[series.number]
         volume, mask = self._mask(series, stack, progress.part(0, 0.3))
         if not mask.any():
@@ -145,10 +149,13 @@ class Run:
             mask = with_ears(mask, survey, self.options.ears)
         result.given_mask, result.mask = self.options.mask and str(self.options.mask), str(mask_file)
         if self.options.mask_only:
-            result.has_mask(volume, CaseMask(mask, self.face.source, self.face.model))
-            with publishing([mask_file], self.options.overwrite, into=self.publication) as staged:
+            made = CaseMask(mask, self.face.source, self.face.model)
+            result.has_mask(volume, made)
+            with publishing(masks_of_it, self.options.overwrite, into=self.publication) as staged:
                 write_mask_new(mask, volume.geometry, staged[0])
-            result.status = "mask only"
+                if seg_file:
+                    write_mask_seg(stack, made, staged[1])
+            result.status, result.mask_seg = "mask only", str(seg_file) if seg_file else None
             return
         scan = self._scan(series, volume, survey)
         kept = kept_on_stack(self.face.kept, stack, series.number == self.face.chosen.number)
@@ -160,7 +167,9 @@ class Run:
             records=self.hospital,
             mask_extension=MASK_EXTENSION,
             into=self.publication,
+            also=((seg_file, lambda staged: write_mask_seg(stack, face, staged)),) if seg_file else (),
         )
+        result.mask_seg = str(seg_file) if seg_file else None
         release_case(outgoing, aim, SeriesWriter(self, outgoing, stack, progress), result)
 
     def _mask(self, series: Series, stack: Stack, progress: StageProgress) -> tuple[Volume, np.ndarray]:

@@ -32,7 +32,7 @@ from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .deface_series import Face, PersonsMask, Run
 from .deidentify import BasicProfile
-from .dicom_packages import no_values_in_warnings
+from .dicom_packages import need_highdicom, no_values_in_warnings
 from .folders import MASK_EXTENSION, refuse_nested
 from .grid import even_mask, mask_on_stack, upright
 from .input_files import Source
@@ -104,6 +104,8 @@ class _Study:
     def deface(self, networks: Networks, given: Callable[[Volume], PersonsMask] | None) -> list[Result]:
         options, progress = self.options, self.progress
         options.require_sound()
+        if options.mask_seg:
+            need_highdicom()
         keep_files(options.keep)
         hospital = _hospital_folder(self.source, self.folder, options)
         place = Path(options.masks or self.folder) if options.mask_only else hospital

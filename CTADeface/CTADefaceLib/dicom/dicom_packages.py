@@ -12,6 +12,8 @@ from ..errors import MissingPackages, first_line
 OLDEST_PYDICOM = 3
 INSTALL = "pip install 'cta-deface[dicom]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
 
+INSTALL_SEG = "pip install 'cta-deface[seg]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
+
 
 def need_pydicom() -> ModuleType:
     """The module ``pydicom``. Raises ``MissingPackages`` that names the pip command."""
@@ -36,6 +38,18 @@ def need_anonymizer() -> ModuleType:
     except ImportError as error:
         raise MissingPackages(
             f"De-identifying headers needs the package dicom-anonymizer ({first_line(error)}); run: {INSTALL}"
+        ) from error
+
+
+def need_highdicom() -> ModuleType:
+    """The module ``highdicom``. Raises ``MissingPackages`` that names the pip command."""
+    try:
+        import highdicom
+
+        return highdicom
+    except ImportError as error:
+        raise MissingPackages(
+            f"A mask as DICOM SEG needs the package highdicom ({first_line(error)}); run: {INSTALL_SEG}"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ class Target:
     that of ``path``; ``records`` a folder outside of the release folder, as is that of the mask (see
     ``hospital_folder``); ``report`` also a page with pictures beside the record, ``picture`` a PNG before and after,
     ``thumbnail`` a small one;
-    ``into`` the ``Publication`` that this case is a part of.
+    ``into`` the ``Publication`` that this case is a part of; ``also``: (path, function that writes to a staged path) of what
+    else the hospital gets beside the mask of a released case.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class Target:
     picture: bool = False
     into: Publication | None = None
     thumbnail: bool = False
+    also: tuple[tuple[Path, Callable[[Path], None]], ...] = ()
 
     @property
     def given_away(self) -> Path:
@@ -82,10 +85,11 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     Raises: ChecksFailed, after a record that says so, and, for the person who will correct it, the mask were put into
     the folder of records; OutputError; InputError for a folder inside the release folder, and for a mask that lies there.
     """
-    wanted = [target.mask, target.path] if target.mask else [target.path]
+    others = [path for path, _write in target.also]
+    wanted = [*([target.mask] if target.mask else []), *others, target.path]
     folder, own_name = records_folder(target.given_away, target.records), mask_name(target.path, target.mask_extension)
-    if target.mask:
-        require_outside(target.mask.parent, target.given_away, "Masks")
+    for path in wanted[:-1]:
+        require_outside(path.parent, target.given_away, "Masks")
     require_no_mask(target.path.with_name(own_name))
     if target.into is None:
         recover(folder)
@@ -110,12 +114,15 @@ def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publicatio
     Raises: ChecksFailed when the file does not hold what was meant to be written.
     """
     mask = own.stage(target.mask, target.overwrite) if target.mask else None
+    also = [(write, own.stage(path, target.overwrite)) for path, write in target.also]
     staged = own.stage(target.path, target.overwrite, public=True)
     writer.write(staged)
 
     def mask_and_hashes() -> dict:
         if mask is not None:
             writer.write_mask(mask)
+        for write, path in also:
+            write(path)
         return known_voxels(outgoing)
 
     with ThreadPoolExecutor(1) as pool:

@@ -311,6 +311,7 @@ class FaceLogic:
         warn: Callable[[str], None] = lambda text: None,
         pseudonymKey: str | Path | None = None,
         shiftDates: bool = False,
+        maskSeg: bool = False,
     ) -> list[Result]:
         """Check a volume that ``applyFill`` made and write the DICOM files that its original was loaded from, with the
         face filled in them, as a new series "series_NN" into ``folder``.
@@ -320,7 +321,8 @@ class FaceLogic:
         then gets a pseudonym by the key in the file ``pseudonymKey`` (None: one in the folder of the records), and with
         ``shiftDates`` dates are moved by the patient's own days and not removed;
         ``newSeries`` for a volume that did not come from DICOM: a series without patient and dates; ``keepPrivate`` keeps
-        private elements, which may show the face; ``warn`` is called with warnings; the others as for ``exportVolume``.
+        private elements, which may show the face; ``maskSeg`` also writes the face mask as DICOM SEG on the original slices,
+        into the folder of the records; ``warn`` is called with warnings; the others as for ``exportVolume``.
         Returns: one ``Result`` per series, also for those that were not defaced, with the reason. Raises: ChecksFailed,
         InputError when the files cannot be found or the volume was changed after loading, OutputError,
         MissingPackages.
@@ -340,6 +342,7 @@ class FaceLogic:
             pseudonym_key=None if pseudonymKey is None else str(pseudonymKey),
             shift_dates=shiftDates,
             keep_private=keepPrivate,
+            mask_seg=maskSeg,
             ears=node_export.ears_wanted(segmentation),
         )
         if newSeries:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from ..batch.correct import batch_of, correct, open_case, record_of, reject
+from ..batch.correct import batch_of, correct, draws_pictures, is_strict, record_of, reject
 from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
-from ..voxels.images import mask_on_grid
 from ..voxels.volume import Geometry, Volume
+from .background import in_background
 from .export.node_export import PROPOSED_BY
+from .read_ahead import ReadAhead
 from .scene import face_segment, kept_segments, volumes
 from .texts import _
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 class Review:
     """``queue`` of ``Item``s; ``item`` the present one, with its ``volume`` and ``segmentation`` nodes where it could be
-    read.
+    read; ``fill`` of the batch, and whether it is ``strict``: a check that warns stops a correction too.
 
     Decisions are written into the ``manifest`` at once; they are the only thing that outlasts this object.
     """
@@ -34,9 +35,11 @@ class Review:
     def __init__(self) -> None:
         self.manifest: Path | None = None
         self.fill: str | float | None = None
+        self.strict = False
         self.item: Item | None = None
         self.volume: VolumeNode | None = None
         self.queue: list[Item] = []
+        self._ahead = ReadAhead()
 
     @property
     def segmentation(self) -> SegmentationNode | None:
@@ -46,18 +49,19 @@ class Review:
     def open(self, path: str | Path) -> None:
         """Read the queue of a manifest, or of the folder that holds it. Raises: InputError."""
         queue, manifest = load_queue(path), manifest_at(path)
+        fill, strict = batch_of(manifest)[1], is_strict(manifest)
         self.clear()
-        self.queue, self.manifest, self.fill = queue, manifest.path, batch_of(manifest)[1]
+        self._ahead.forget()
+        self.queue, self.manifest, self.fill, self.strict = queue, manifest.path, fill, strict
 
     def show(self, item: Item) -> None:
         """Bring a case into the scene in place of the previous one. Raises: InputError, MaskError."""
         self.clear()
         self.item = item
-        source, given = open_case(item)
-        self.volume = volumes.new_volume_node(source.to_hu(source.stored), source.geometry, item.case)
-        if given is None:
+        hu, geometry, mask = self._ahead.take(item)
+        self.volume = volumes.new_volume_node(hu, geometry, item.case)
+        if mask is None:
             return
-        mask = mask_on_grid(given, source)
         segmentation = face_segment.new_face(self.volume)
         face_segment.set_mask(segmentation, mask, self.volume)
         face_segment.set_proposal(segmentation, mask, self.volume)
@@ -67,6 +71,10 @@ class Review:
         for key, value in noted.items():
             if model and value is not None:
                 segmentation.SetAttribute("CTADeface." + key, str(value))
+
+    def read_ahead(self, item: Item | None) -> None:
+        """Read ``item``, which is likely to be shown next, while a person looks at the present one; None: nothing."""
+        self._ahead.begin(item)
 
     def checks(self) -> list[Check]:
         """What the checks said when the case was released or blocked."""
@@ -88,8 +96,8 @@ class Review:
         self._decided(mark(self._opened, self._present, ACCEPTED, by))
 
     def correct(self, overrides: dict[str, str] | None = None, by: str | None = None) -> None:
-        """Deface the case again with the mask as it is now. Raises: ChecksFailed, MaskError, OutputError, and InputError also
-        when segments are to be kept, which a batch cannot."""
+        """Deface the case again with the mask as it is now, by the options of the batch. Raises: ChecksFailed, MaskError,
+        OutputError, and InputError also when segments are to be kept, which a batch cannot."""
         mask, geometry = self._mask()
         if self.segmentation is not None and kept_segments.noted_segments(self.segmentation):
             raise InputError(
@@ -98,7 +106,12 @@ class Review:
                     "itself."
                 ).format(case=self._present.case)
             )
-        self._decided(correct(self._opened, self._present, mask, geometry, overrides, by))
+        opened, item = self._opened, self._present
+
+        def again() -> Item:
+            return correct(opened, item, mask, geometry, overrides, by)
+
+        self._decided(again() if draws_pictures(item) else in_background(again))
 
     def reject(self, by: str | None = None) -> None:
         """Note that the case must not leave, and delete its released files; the original is not touched."""
@@ -128,6 +141,10 @@ class Review:
     def forget(self) -> None:
         """The scene is closed: no case is present any more."""
         self.item = self.volume = None
+
+    def close(self) -> None:
+        """Let go of what was read ahead."""
+        self._ahead.forget()
 
     @property
     def _present(self) -> Item:

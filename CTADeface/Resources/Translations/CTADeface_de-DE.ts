@@ -327,6 +327,14 @@
         <source>not made yet</source>
         <translation>noch nicht erstellt</translation>
     </message>
+    <message>
+        <source>DICOM: the face mask as SEG too (hospital only)</source>
+        <translation>DICOM: die Gesichtsmaske auch als SEG (nur für das Krankenhaus)</translation>
+    </message>
+    <message>
+        <source>A DICOM Segmentation on the original slices, in the hospital's folder. It shows the face and names the patient.</source>
+        <translation>Eine DICOM-Segmentierung auf den Originalschichten, im Ordner des Krankenhauses. Sie zeigt das Gesicht und nennt den Patienten.</translation>
+    </message>
 </context>
 <context>
     <name>export.dicom_export</name>
@@ -854,6 +862,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <source>{path} exists already. Replace it?</source>
         <translation>{path} gibt es schon. Ersetzen?</translation>
     </message>
+    <message>
+        <source>The mask as DICOM SEG</source>
+        <translation>Die Maske als DICOM-SEG</translation>
+    </message>
 </context>
 <context>
     <name>panel.keep_row</name>
@@ -993,8 +1005,8 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Wählen Sie zuerst einen Fall.</translation>
     </message>
     <message>
-        <source>Deface it again with the mask as it is now, check it, and replace what was released.</source>
-        <translation>Das Gesicht mit der jetzigen Maske noch einmal entfernen, prüfen und das Freigegebene ersetzen.</translation>
+        <source>Deface it again with the mask as it is now (Alt+S), check it, and replace what was released.</source>
+        <translation>Das Gesicht mit der jetzigen Maske noch einmal entfernen (Alt+S), prüfen und das Freigegebene ersetzen.</translation>
     </message>
     <message>
         <source>Failed: {check} ({count})</source>
@@ -1005,12 +1017,12 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Ordner der Trainingsdaten (nur für das Krankenhaus)</translation>
     </message>
     <message>
-        <source>It may leave as it is.</source>
-        <translation>Der Fall darf so hinaus, wie er ist.</translation>
+        <source>It may leave as it is (Alt+A).</source>
+        <translation>Der Fall darf so hinaus, wie er ist (Alt+A).</translation>
     </message>
     <message>
-        <source>It must not leave: its released files are deleted. The original stays.</source>
-        <translation>Der Fall darf nicht hinaus: Seine freigegebenen Dateien werden gelöscht. Das Original bleibt.</translation>
+        <source>It must not leave (Alt+R): its released files are deleted. The original stays.</source>
+        <translation>Der Fall darf nicht hinaus (Alt+R): Seine freigegebenen Dateien werden gelöscht. Das Original bleibt.</translation>
     </message>
     <message>
         <source>Not reviewed yet</source>
@@ -1041,12 +1053,20 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Der Fall konnte nicht gelesen werden.</translation>
     </message>
     <message>
-        <source>The next case (Alt+Right).</source>
-        <translation>Der nächste Fall (Alt+Rechts).</translation>
+        <source>The next case (Alt+N).</source>
+        <translation>Der nächste Fall (Alt+N).</translation>
     </message>
     <message>
-        <source>The previous case (Alt+Left).</source>
-        <translation>Der vorige Fall (Alt+Links).</translation>
+        <source>The previous case (Alt+B).</source>
+        <translation>Der vorige Fall (Alt+B).</translation>
+    </message>
+    <message>
+        <source>Warned: {check} ({count})</source>
+        <translation>Gewarnt: {check} ({count})</translation>
+    </message>
+    <message>
+        <source>With a warning</source>
+        <translation>Mit einer Warnung</translation>
     </message>
     <message>
         <source>accepted</source>

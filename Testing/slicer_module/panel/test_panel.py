@@ -248,16 +248,6 @@ def test_shortcut_and_editor_keys_live_only_while_the_module_is_open(host, panel
     assert {"setActiveEffect", "uninstallKeyboardShortcuts", "removeViewObservations"} <= set(calls)
 
 
-def test_self_test_of_the_module_passes(host, slicer):
-    host.load_module(MODULE)
-    import CTADeface
-
-    case = CTADeface.CTADefaceTest()
-    case.messageDelay = 1
-    case.runTest()
-    assert slicer.util.getNode("Synthetic head defaced")
-
-
 def test_quitting_ends_the_worker(host, panel):
     from CTADefaceLib.slicer_module.shared_worker import shared_worker
 

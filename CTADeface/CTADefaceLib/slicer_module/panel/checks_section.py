@@ -3,7 +3,7 @@
 import qt
 import slicer
 
-from ...checks.check import FAIL, WARN, failed, number_text
+from ...checks.check import WARN, failed, number_text, stops
 from ..scene import kept_segments, slice_views
 from ..texts import _
 from .check_titles import TITLES, VERDICTS
@@ -36,7 +36,8 @@ class ChecksSection:
         if self.checks is not None and self._is_outdated():
             self.forget()
         check = self._selected()
-        why_off = "" if check is not None and check.verdict == FAIL else _("Choose a failed check in the table first.")
+        chosen = check is not None and stops(check, self.panel.review_section.strict)
+        why_off = "" if chosen else _("Choose a failed check in the table first.")
         if not why_off and not self.ui.reasonEdit.text.strip():
             why_off = _("Type a reason first; it goes into the record.")
         switch(self.ui.overrideButton, why_off, _("Export in spite of the chosen check; the reason goes into the record."))
@@ -86,8 +87,8 @@ class ChecksSection:
         self.show(checks, fill)
 
     def open_failures(self):
-        """Failed checks without a reason that overrides them."""
-        return failed(self.checks or [], self.overrides)
+        """Checks that stop the export, without a reason that overrides them."""
+        return failed(self.checks or [], self.overrides, self.panel.review_section.strict)
 
     def warnings(self):
         """Checks that warn."""

@@ -67,6 +67,15 @@ class ExportSection:
         """IDs will be given again."""
         self._written = {}
 
+    def ask_file(self, name):
+        """Ask for the path of the file to write, of which ``name`` is proposed; an empty text when the user cancelled."""
+        place = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
+        return qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
+
+    def ask_folder(self):
+        """Ask for the folder to write DICOM to; an empty text when the user cancelled."""
+        return qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
+
     def _case(self, segmentation, fill):
         return segmentation.GetID(), kept_segments.case_state(segmentation), str(fill)
 
@@ -105,9 +114,7 @@ class ExportSection:
 
     def _on_export(self, *_checked):
         with errors_shown(self.panel):
-            name = _file_name(self.panel.volume.GetName()) + "_defaced.nii.gz"
-            place = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
-            path = qt.QFileDialog.getSaveFileName(self.panel.parent, _("Export defaced volume"), str(Path(place, name)), FILES)
+            path = self.ask_file(_file_name(self.panel.volume.GetName()) + "_defaced.nii.gz")
             if not path:
                 return
             # The file dialog has asked about an existing file, but does not know the mask's name.
@@ -140,9 +147,12 @@ class ExportSection:
         with errors_shown(self.panel):
             new = not from_dicom(self.panel.volume)
             ready = self.panel.packages_section.ensure_for("dicom", _("DICOM export"))
+            seg = self.ui.maskSegCheckBox.checked and not new
             if not ready or (new and not self._may_make_series()):
                 return
-            folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Folder to export DICOM files to"))
+            if seg and not self.panel.packages_section.ensure_for("seg", _("The mask as DICOM SEG")):
+                return
+            folder = self.ask_folder()
             if folder:
                 output = self.apply()
                 with slicer.util.WaitCursor():
@@ -154,6 +164,7 @@ class ExportSection:
                         warn=self.panel.log,
                         wholeStudy=self.ui.wholeStudyCheckBox.checked and not new,
                         deidentifyHeaders=self.ui.deidentifyCheckBox.checked and not new,
+                        maskSeg=seg,
                     )
                 self._tell(results)
         self.panel.update()
@@ -172,7 +183,9 @@ class ExportSection:
             self.panel.log(f"{result.input}: {result.defaced or result.error or result.reason}")
         done = [result for result in results if result.status == "defaced"]
         if done:
-            kept = [Path(path) for result in done for path in (result.record, result.report, result.mask) if path]
+            kept = [
+                Path(path) for result in done for path in (result.record, result.report, result.mask, result.mask_seg) if path
+            ]
             self._was_written(Path(done[0].defaced), kept, done[0].checks)
         # The error of a series that was written says what is missing beside it.
         self._warn([result.error for result in done if result.error])

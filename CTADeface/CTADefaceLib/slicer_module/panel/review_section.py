@@ -3,7 +3,16 @@
 import qt
 import slicer
 
-from ...batch.review_queue import CORRECTED, failed_checks, filtered, next_item, next_open, previous_item, reviewed
+from ...batch.review_queue import (
+    CORRECTED,
+    failed_checks,
+    filtered,
+    next_item,
+    next_open,
+    previous_item,
+    reviewed,
+    warned_checks,
+)
 from ...errors import ChecksFailed
 from ...filling.fill import FILLS
 from ..review import Review
@@ -14,8 +23,10 @@ from .check_titles import TITLES
 from .parameters import NUMBER, chosen_fill
 from .section import errors_shown, switch
 
-KEYS = {"Alt+Left": "previous", "Alt+Right": "next"}
-ALL, OPEN, NOT_RELEASED = "all", "open", "not released"
+# Not Alt+Left and Alt+Right, by which Slicer goes through its modules: a key that two want does nothing.
+KEYS = {"Alt+B": "previous", "Alt+N": "next", "Alt+A": "accept", "Alt+S": "correct", "Alt+R": "reject"}
+# Choices of the filter; those of a check are "failed:<check>" and "warned:<check>".
+ALL, OPEN, NOT_RELEASED, WARNED = "all", "open", "not released", "warned"
 STATES = {"defaced": _("released"), "mask only": _("mask only"), "blocked": _("blocked by a check"), "failed": _("failed")}
 DECISIONS = {"accepted": _("accepted"), "corrected": _("corrected"), "rejected": _("rejected")}
 
@@ -41,27 +52,32 @@ class ReviewSection:
 
     # What the panel calls
 
+    @property
+    def strict(self):
+        """Is the volume that is worked on a case of a batch in which a check that warns stops it too?"""
+        return self.review.strict and self.review.volume is not None and self.review.volume is self.panel.volume
+
     def update(self):
         item, ready = self.review.item, self._ready()
         off = "" if self.review.manifest else _("Open a batch first.")
         for button, tip in (
-            (self.ui.previousButton, _("The previous case (Alt+Left).")),
-            (self.ui.nextButton, _("The next case (Alt+Right).")),
+            (self.ui.previousButton, _("The previous case (Alt+B).")),
+            (self.ui.nextButton, _("The next case (Alt+N).")),
         ):
             switch(button, off, tip)
         self.ui.reviewFilterComboBox.enabled = not off
         off = off or ("" if item is not None else _("Choose a case first."))
-        switch(self.ui.rejectButton, off, _("It must not leave: its released files are deleted. The original stays."))
+        switch(self.ui.rejectButton, off, _("It must not leave (Alt+R): its released files are deleted. The original stays."))
         switch(
             self.ui.acceptButton,
             off or ("" if item.outputs else _("Nothing of it was released; correct or reject it.")),
-            _("It may leave as it is."),
+            _("It may leave as it is (Alt+A)."),
         )
         off = off or ready
         switch(
             self.ui.correctButton,
             off,
-            _("Deface it again with the mask as it is now, check it, and replace what was released."),
+            _("Deface it again with the mask as it is now (Alt+S), check it, and replace what was released."),
         )
         switch(
             self.ui.trainingButton,
@@ -77,7 +93,9 @@ class ReviewSection:
         window = slicer.util.mainWindow() or self.panel.parent
         for key, name in KEYS.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), window)
-            slot = getattr(self, "_on_" + name)
+            button = getattr(self.ui, name + "Button")
+            # A click does nothing while the button is off.
+            slot = lambda button=button: button.click()  # noqa: E731 - the same object is disconnected later
             shortcut.connect("activated()", slot)
             self._shortcuts.append((shortcut, slot))
 
@@ -91,6 +109,9 @@ class ReviewSection:
     def scene_closes(self):
         self.review.forget()
 
+    def close(self):
+        self.review.close()
+
     # What a person does
 
     def next(self):
@@ -100,12 +121,6 @@ class ReviewSection:
     def previous(self):
         """Show the previous case that the filter lets through."""
         self._step(previous_item)
-
-    def _on_next(self):
-        self._do(self.next)
-
-    def _on_previous(self):
-        self._do(self.previous)
 
     def _do(self, action):
         with errors_shown(self.panel):
@@ -129,8 +144,15 @@ class ReviewSection:
             self._show(next_item(shown))
 
     def _step(self, find):
+        self._show(self._neighbour(find))
+
+    def _neighbour(self, find):
+        """The item that ``find`` gives, among those that the filter lets through, beside the present one."""
         shown, item = self._shown(), self.review.item
-        self._show(find(shown, item.case if item in shown else None))
+        if item is None:
+            return find(shown)
+        # It keeps its place also when the filter lets it through no more.
+        return find([one for one in self.review.queue if one in shown or one == item], item.case)
 
     def _accept(self):
         self.review.accept()
@@ -172,7 +194,7 @@ class ReviewSection:
         if item.review == CORRECTED and item.error:
             # Not all of the study was released: the case stays in view, with its error.
             return
-        following = next_open(self._shown(), item.case if item in self._shown() else None)
+        following = self._neighbour(next_open)
         if following is not None:
             self._show(following)
 
@@ -186,6 +208,7 @@ class ReviewSection:
         finally:
             self.panel.parameters.inputVolume = self.review.volume
             self.panel.update()
+            self.review.read_ahead(self._neighbour(next_item) or self._neighbour(next_open))
         slice_views.show_volume(self.review.volume)
         slice_views.fit()
         checks = self.review.checks()
@@ -201,10 +224,18 @@ class ReviewSection:
     def _list_filters(self):
         box = self.ui.reviewFilterComboBox
         box.clear()
-        for text, key in ((_("All cases"), ALL), (_("Not reviewed yet"), OPEN), (_("Blocked or failed"), NOT_RELEASED)):
+        queue = self.review.queue
+        for text, key in (
+            (_("All cases"), ALL),
+            (_("Not reviewed yet"), OPEN),
+            (_("Blocked or failed"), NOT_RELEASED),
+            (_("With a warning"), WARNED),
+        ):
             box.addItem(text, key)
-        for name, count in failed_checks(self.review.queue).items():
-            box.addItem(_("Failed: {check} ({count})").format(check=TITLES[name], count=count), name)
+        for name, count in failed_checks(queue).items():
+            box.addItem(_("Failed: {check} ({count})").format(check=TITLES[name], count=count), "failed:" + name)
+        for name, count in warned_checks(queue).items():
+            box.addItem(_("Warned: {check} ({count})").format(check=TITLES[name], count=count), "warned:" + name)
 
     def _shown(self):
         """Items that the filter lets through."""
@@ -214,7 +245,12 @@ class ReviewSection:
             return filtered(queue, open_only=True)
         if key == NOT_RELEASED:
             return [item for item in queue if item.status in ("blocked", "failed")]
-        return queue if key in (None, ALL) else filtered(queue, check=key)
+        if key == WARNED:
+            return [item for item in queue if item.warned_checks]
+        if key in (None, ALL):
+            return queue
+        verdict, _colon, check = key.partition(":")
+        return filtered(queue, **{verdict: check})
 
     def _text(self):
         if not self.review.manifest:

@@ -79,6 +79,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.preview_section.leave()
             self.preview_section.close()
             self.review_section.leave()
+            self.review_section.close()
             self.segment_section.close()
             self.keep_row.close()
             self.steps_row.close()
