@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, series, models, demo, identity, train, validate."""
+"""The command ``cta-deface``: run, batch, node, series, models, demo, identity, train, validate."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .demo_command import add_demo
 from .exit_codes import EPILOG, MACHINE, STOPPED, code_of, said
 from .identity_command import add_identity
 from .models_command import add_models
+from .node_command import add_node
 from .parser import Parser
 from .run_command import add_run
 from .series_command import add_series
@@ -30,6 +31,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True)
     add_run(commands)
     add_batch(commands)
+    add_node(commands)
     add_series(commands)
     add_models(commands)
     add_demo(commands)

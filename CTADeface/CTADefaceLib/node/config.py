@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases.options import Options
@@ -74,6 +74,10 @@ class Release:
     options: Options
     review: str
     destinations: tuple[Destination, ...]
+
+    def options_in(self, hospital: Path) -> Options:
+        """The ``Options`` of its batch, whose masks and records lie in ``hospital``."""
+        return replace(self.options, records=str(hospital))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ arrived: what the database does not know of them is found again at the start.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 import time
@@ -26,13 +27,13 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, state TEXT, came REAL, finished REAL, again INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS had (study TEXT, file TEXT, sha256 TEXT, PRIMARY KEY (study, file));
 CREATE TABLE IF NOT EXISTS version (
-  id INTEGER PRIMARY KEY, study TEXT, release TEXT, stamp TEXT, made REAL, last INTEGER DEFAULT 1);
+  id INTEGER PRIMARY KEY, study TEXT, release TEXT, stamp TEXT, digest TEXT, made REAL, last INTEGER DEFAULT 1);
 CREATE TABLE IF NOT EXISTS file (version INTEGER, path TEXT, uid TEXT, class TEXT, syntax TEXT, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS sending (
   id INTEGER PRIMARY KEY, version INTEGER, destination TEXT, state TEXT, begun INTEGER DEFAULT 0, attempts INTEGER DEFAULT 0,
   due REAL, error TEXT, sent REAL);
 CREATE TABLE IF NOT EXISTS delivered (sending INTEGER, uid TEXT, PRIMARY KEY (sending, uid));
-CREATE TABLE IF NOT EXISTS held (study TEXT, release TEXT, reason TEXT, since REAL, PRIMARY KEY (study, release));
+CREATE TABLE IF NOT EXISTS held (study TEXT, release TEXT, kind TEXT, reason TEXT, since REAL, PRIMARY KEY (study, release));
 CREATE INDEX IF NOT EXISTS of_study ON version (study, release);
 CREATE INDEX IF NOT EXISTS of_version ON sending (version);
 CREATE INDEX IF NOT EXISTS in_version ON file (version);
@@ -113,6 +114,11 @@ class Ledger:
                 (study, HERE, time.time()),
             )
 
+    def reopen(self, study: str) -> None:
+        """There is something to do for a study again."""
+        with self._change() as db:
+            db.execute("UPDATE study SET state = ? WHERE name = ?", (HERE, study))
+
     def studies(self, *states: str) -> list[str]:
         """The names of the studies in these states, in the order in which they came."""
         marks = ", ".join("?" * len(states))
@@ -164,11 +170,21 @@ class Ledger:
         return found[0][0] if found else None
 
     def released(self, study: str, release: str, stamp: str, files: list[Outgoing], destinations: Iterable[str]) -> None:
-        """A version of a study may leave; one before that is not sent is withdrawn."""
+        """A version of a study may leave; one before that is not sent is withdrawn. The same files are the same version, and
+        are not sent again."""
+        digest = hashlib.sha256("\n".join(sorted(one.sha256 for one in files)).encode()).hexdigest()
         with self._change() as db:
             _withdraw(db, study, release)
+            db.execute("DELETE FROM held WHERE study = ? AND release = ?", (study, release))
+            same = "SELECT id FROM version WHERE study = ? AND release = ? AND digest = ?"
+            before = db.execute(same, (study, release, digest)).fetchone()
+            if before:
+                db.execute("UPDATE version SET last = 1, stamp = ? WHERE id = ?", (stamp, *before))
+                db.execute("UPDATE sending SET state = ? WHERE version = ? AND state = ?", (WAITING, *before, WITHDRAWN))
+                return
             version = db.execute(
-                "INSERT INTO version (study, release, stamp, made) VALUES (?, ?, ?, ?)", (study, release, stamp, time.time())
+                "INSERT INTO version (study, release, stamp, digest, made) VALUES (?, ?, ?, ?, ?)",
+                (study, release, stamp, digest, time.time()),
             ).lastrowid
             db.executemany(
                 "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?)",
@@ -178,16 +194,18 @@ class Ledger:
                 "INSERT INTO sending (version, destination, state, due) VALUES (?, ?, ?, 0)",
                 [(version, f"{release}/{name}", WAITING) for name in destinations],
             )
-            db.execute("DELETE FROM held WHERE study = ? AND release = ?", (study, release))
 
-    def hold(self, study: str, release: str, reason: str) -> bool:
-        """A study stays, because of ``reason``; what was released of it is not sent any more. True when that is news."""
+    def hold(self, study: str, release: str, kind: str, reason: str) -> bool:
+        """A study stays; what was released of it is not sent any more. True when that is news.
+
+        ``kind`` says why in words that hold nothing of a header, ``reason`` more, for those who may see the node's folder.
+        """
         with self._change() as db:
             _withdraw(db, study, release)
             before = db.execute("SELECT reason FROM held WHERE study = ? AND release = ?", (study, release)).fetchone()
             if before == (reason,):
                 return False
-            db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", (study, release, reason, time.time()))
+            db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", (study, release, kind, reason, time.time()))
             return True
 
     def unhold(self, study: str, release: str) -> None:
@@ -198,7 +216,8 @@ class Ledger:
         """Withdraw all of a study, unless a destination has got a part of it already: then nothing is changed, and False."""
         with self._change() as db:
             begun = db.execute(
-                "SELECT 1 FROM sending JOIN version ON version.id = sending.version WHERE study = ? AND begun LIMIT 1", (study,)
+                "SELECT 1 FROM sending JOIN version ON version.id = sending.version WHERE study = ? AND begun LIMIT 1",
+                (study,),
             ).fetchone()
             if begun:
                 return False

@@ -16,7 +16,8 @@ def need_pynetdicom() -> ModuleType:
         import pynetdicom
     except ImportError as error:
         raise MissingPackages(f"The node needs the package pynetdicom ({first_line(error)}); run: {INSTALL}") from error
-    # It tells UIDs, and elements of data sets.
+    # Its log tells UIDs, and elements of data sets.
+    pynetdicom._config.LOG_HANDLER_LEVEL = "none"
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
     return pynetdicom
 
