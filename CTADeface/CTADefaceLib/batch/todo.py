@@ -56,7 +56,7 @@ class Todo:
         Raises: InputError when there is no case at all, or ``choice`` takes none.
         """
         where = self.where
-        others = [*([self.options.masks] if self.options.masks else []), *choice.unsearched]
+        others: list[str | Path] = [*choice.unsearched, *filter(None, [self.options.masks])]
         files, left_out = find_cases(where, others)
         studies = [] if is_bids(where.source) else find_studies(where.source, excluded_folders(where, others))
         everything = files + study_cases(where.source, studies, self.entries, warn)

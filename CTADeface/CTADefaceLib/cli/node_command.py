@@ -49,11 +49,11 @@ def node_command(args: argparse.Namespace) -> int:
         return DONE
     if args.again:
         return _again(config, args.again)
-    from ..node.service import Node
+    from ..node.service import serve
 
     try:
         with terminated_as_interrupted():
-            Node(config, NodeLog(args.quiet)).serve()
+            serve(config, NodeLog(args.quiet))
     except KeyboardInterrupt:
         pass
     return DONE

@@ -68,7 +68,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Release:
-    """One way to deface, and who gets the result. ``review``: a person looks at what the gate 'stopped', or at 'every' study."""
+    """One way to deface, and who gets the result. ``review``: a person sees what the gate has 'stopped', or 'every' study."""
 
     name: str
     options: Options
@@ -183,7 +183,6 @@ def _release(table: Table) -> Release:
 
 def _options(table: Table) -> Options:
     """The options of the release's batch; they are called as those of the shell."""
-    flags = {name: table.flag(name, False) for name in ("keep_private", "shift_dates", "ears", "strict", "identity", "report")}
     try:
         options = Options(
             # Named by everybody who sets up a node: no default decides silently whether patients' names leave.
@@ -194,7 +193,12 @@ def _options(table: Table) -> Options:
             fill=table.choice("fill", ("levelled", "percentile", "published", "air"), "levelled"),
             # What a run before has left of a study that is defaced again belongs to the node.
             overwrite=True,
-            **flags,
+            keep_private=table.flag("keep_private", False),
+            shift_dates=table.flag("shift_dates", False),
+            ears=table.flag("ears", False),
+            strict=table.flag("strict", False),
+            identity=table.flag("identity", False),
+            report=table.flag("report", False),
         )
         options.require_sound()
     except CTADefaceError as error:

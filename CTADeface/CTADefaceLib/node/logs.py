@@ -43,7 +43,7 @@ class NodeLog:
         for name, value in facts.items():
             if value is not None and not isinstance(value, FACTS.get(name, ())):
                 raise TypeError(f"{name}={type(value).__name__}: is no fact of the log")
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
+        line: dict[str, object] = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
         line |= {name: value for name, value in facts.items() if value is not None}
         if not self._quiet:
             with self._lock:

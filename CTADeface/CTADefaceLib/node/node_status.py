@@ -50,7 +50,7 @@ class Recall:
 
 @dataclass(frozen=True)
 class Status:
-    """Numbers of studies: ``arriving``, ``to_deface``, ``held``, sent everywhere and kept (``finished``), ``deleted`` since."""
+    """Numbers of studies: ``arriving``, ``to_deface``, sent everywhere and kept (``finished``), ``deleted`` since."""
 
     arriving: int
     arriving_files: int

@@ -1,4 +1,4 @@
-"""Decides which studies may leave: what the gate has released, and no person has rejected, in the very files that it released."""
+"""Decides which studies may leave: what the gate has released, and no person has rejected, in the very files of then."""
 
 from __future__ import annotations
 

@@ -6,20 +6,16 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..errors import CTADefaceError, InputError, MissingPackages, OutputError
+from ..errors import CTADefaceError, InputError, OutputError
 from .arrivals import Arrivals
 from .config import Network, Receiving
 from .logs import NodeLog
 from .node_packages import need_pynetdicom
+from .prompt import prompt_handlers
 from .spool import AGAIN, NoRoom, Spool
 from .tls import server_context
-
-if TYPE_CHECKING:
-    from pynetdicom.association import Association
-    from pynetdicom.events import Event
 
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
 # Result, source, reason of a rejected association: the caller is not known.
@@ -74,6 +70,7 @@ class Receiver:
                 (self._receiving.address, self._receiving.port),
                 ssl_context=None if tls is None else server_context(tls),
                 evt_handlers=[
+                    *prompt_handlers(),
                     (evt.EVT_REQUESTED, self._requested),
                     (evt.EVT_C_STORE, self._store),
                     (evt.EVT_RELEASED, lambda event: self._ended(event, True)),
@@ -87,6 +84,8 @@ class Receiver:
                 f"{self._receiving.address}, port {self._receiving.port}: cannot listen there ({error.strerror}); choose "
                 "another port, or stop what uses it."
             ) from None
+        # Its ``shutdown`` takes it out of there.
+        ae._servers.append(self._server)
         threading.Thread(target=self._server.serve_forever, name="receive", daemon=True).start()
 
     def stop(self) -> None:
@@ -96,7 +95,7 @@ class Receiver:
             self._server.shutdown()
             self._server = None
 
-    def _requested(self, event: Event) -> None:
+    def _requested(self, event: Any) -> None:
         """Reject a caller whose title comes from an address that it does not belong to."""
         association = event.assoc
         title = association.requestor.primitive.calling_ae_title.strip()
@@ -108,8 +107,8 @@ class Receiver:
             # Not by its title, which anybody may have chosen.
             self._log("rejected", address=str(address))
 
-    def _store(self, event: Event) -> int:
-        association: Association = event.assoc
+    def _store(self, event: Any) -> int:
+        association = event.assoc
         sender = association.requestor.ae_title
         try:
             uid = str(event.request.AffectedSOPInstanceUID)
@@ -131,14 +130,14 @@ class Receiver:
             self._log("arriving", sender=sender, study=taken.study)
         return SUCCESS
 
-    def _is_first(self, association: Association, study: str) -> bool:
+    def _is_first(self, association: Any, study: str) -> bool:
         """Is it the first file of a study in an association?"""
         seen = association.__dict__.setdefault("_cta_deface_studies", set())
         is_new = study not in seen
         seen.add(study)
         return is_new
 
-    def _ended(self, event: Event, well: bool) -> None:
+    def _ended(self, event: Any, well: bool) -> None:
         self._arrivals.ended(event.assoc, well)
 
 
@@ -154,6 +153,7 @@ def _server_class(networks: list[Network]) -> type:
 
     class Server(ThreadedAssociationServer):
         def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+            assert self.socket is not None
             client, address = self.socket.accept()
             if not any(_address(address[0]) in network for network in networks):
                 client.close()

@@ -1,8 +1,7 @@
 """Sends released studies to one destination, and tries again until it has taken all of each.
 
 DICOM has no transaction: a study goes out in one association, counts as sent when every file was taken, and what an
-interruption has left goes out with the next try. Files that were taken keep their UIDs, so that an archive that gets one twice has
-it once.
+interruption has left goes out with the next try. Files keep their UIDs, so that an archive that gets one twice has it once.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from .config import Destination, Release
 from .ledger import Ledger, Outgoing, Sending
 from .logs import NodeLog
 from .node_packages import need_pynetdicom
+from .prompt import prompt_handlers
 from .tls import client_context
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class SendingTo(threading.Thread):
                 ae.add_requested_context(sop_class, syntax)
         to = self._to
         tls = None if to.tls is None else (client_context(to.tls), to.address)
-        association = ae.associate(to.address, to.port, ae_title=to.ae_title, tls_args=tls)
+        association = ae.associate(to.address, to.port, ae_title=to.ae_title, tls_args=tls, evt_handlers=prompt_handlers())
         if not association.is_established:
             why = "has refused the association" if association.is_rejected else "cannot be reached"
             raise NotReached(f"{self._name}: {why} ({to.address}, port {to.port}); it is tried again.")

@@ -13,7 +13,7 @@ from .config import Config
 from .lay import Laying
 from .ledger import Ledger
 from .logs import NodeLog
-from .node_status import look
+from .node_status import look as status
 from .only_one import only_one
 from .outbox import Outbox
 from .receive import Receiver
@@ -27,13 +27,19 @@ LOOK_EVERY_S = 0.5
 TIDY_EVERY_S = 60.0
 
 
+def serve(config: Config, log: NodeLog) -> None:
+    """Run a node until KeyboardInterrupt. Raises: CTADefaceError when it cannot begin."""
+    require_hospital_writable([config.folder])
+    private_folder(config.folder)
+    with only_one(config):
+        Node(config, log).serve()
+
+
 class Node:
-    """``serve`` runs it until KeyboardInterrupt; ``status`` and metrics read the ledger."""
+    """The parts of a node, and the order of its work; its folder must be locked (``only_one``)."""
 
     def __init__(self, config: Config, log: NodeLog) -> None:
         self.config, self.log = config, log
-        require_hospital_writable([config.folder])
-        private_folder(config.folder)
         self.ledger = Ledger(config.folder)
         receiving = config.receiving
         self.arrivals = Arrivals(receiving.complete_after_s, receiving.broken_after_s, arriving(config))
@@ -53,29 +59,28 @@ class Node:
 
     def serve(self) -> None:
         """Run until KeyboardInterrupt. Raises: CTADefaceError when it cannot begin."""
+        self.laying.recover()
         with ExitStack() as started:
             started.callback(self.ledger.close)
-            started.enter_context(only_one(self.config))
-            self.laying.recover()
             started.callback(self._stop_senders)
             for sender in self.senders:
                 sender.start()
             started.callback(self.receiver.stop)
             self.receiver.start()
             if self.config.web_port is not None:
-                self.web = Web(self.config.web_port, lambda: look(self.config, self.ledger))
+                self.web = Web(self.config.web_port, lambda: status(self.config, self.ledger))
                 started.callback(self.web.stop)
                 self.web.start()
             self.log("listening", port=self.receiver.port, address=self.config.receiving.address)
             tidied = 0.0
             while True:
-                self._look()
+                self.look()
                 if time.monotonic() - tidied > TIDY_EVERY_S:
                     tidied = time.monotonic()
                     self.laying.tidy(time.time() - self.config.keep_s)
                 time.sleep(LOOK_EVERY_S)
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """One round. What goes wrong, as with a full disk, is told, and tried again in the next one."""
         try:
             if self.watch is not None:

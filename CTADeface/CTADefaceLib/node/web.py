@@ -56,7 +56,7 @@ def _handler(look: Callable[[], Status]) -> type[BaseHTTPRequestHandler]:
     }
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             if (self.headers.get("Host") or "").rpartition(":")[0] not in OWN_NAMES or self.path not in answers:
                 self.send_error(404)
                 return
