@@ -53,8 +53,8 @@ class Laying:
         """The studies that are to be defaced now because of what came, or because a person asked for it."""
         laid = [study for study in self._arrivals.complete() if self._lay(study)]
         for study in self._ledger.asked_again():
-            self._again(study)
-            laid.append(study)
+            if self._again(study):
+                laid.append(study)
         return laid
 
     def _lay(self, study: str) -> bool:
@@ -84,12 +84,16 @@ class Laying:
             self._log("late", study=study, files=files)
         return False
 
-    def _again(self, study: str) -> None:
+    def _again(self, study: str) -> bool:
+        """Is there something to deface again? Of a study whose files were deleted, what comes will be new."""
         self._ledger.withdraw(study)
         self._ledger.unhold(study, ARRIVAL)
-        self._ledger.forget(study)
-        self._reopen(study)
+        there = any((root / study).is_dir() for root in (self._config.studies, self._config.incoming))
+        if there:
+            self._reopen(study)
+        self._ledger.forget(study, whole=not there)
         self._log("again", study=study)
+        return there
 
     def _reopen(self, study: str) -> None:
         """Let a study be defaced again, with what came since; each step may be repeated after a kill."""

@@ -157,10 +157,12 @@ class Ledger:
         found = self.rows("SELECT sha256 FROM had WHERE study = ? AND file = ?", study, file)
         return found[0][0] if found else None
 
-    def forget(self, study: str) -> None:
-        """What comes of a deleted study is new again."""
+    def forget(self, study: str, whole: bool) -> None:
+        """Which files of a study were deleted; ``whole``: what comes of it is a new study."""
         with self._change() as db:
             db.execute("DELETE FROM had WHERE study = ?", (study,))
+            if whole:
+                db.execute("DELETE FROM study WHERE name = ?", (study,))
 
     # What was released
 

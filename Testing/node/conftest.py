@@ -1,0 +1,27 @@
+"""Studies of the synthetic head with its true mask, so that a node defaces one in a second."""
+
+import pytest
+
+from helpers import dicom_maker as maker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages():
+    pytest.importorskip("pynetdicom", reason="needs the extra node")
+
+
+@pytest.fixture(scope="session")
+def mask(tmp_path_factory):
+    return maker.write_mask(tmp_path_factory.mktemp("mask") / "mask.nii.gz")
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory):
+    """Folders of two studies of two patients, 40 slices each; the second has a dose report and a localizer as well."""
+    folder = tmp_path_factory.mktemp("studies")
+    first, second = maker.Study(), maker.Study()
+    maker.write_series(folder / "first", maker.sparse(), first)
+    maker.write_series(folder / "second", maker.sparse(), second, change=lambda d, k: setattr(d, "PatientID", "ID4712"))
+    scout = maker.Shape(maker.upright().positions[:1], maker.SAGITTAL)
+    maker.write_series(folder / "second" / "scout", scout, second, number=2, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+    return folder / "first", folder / "second"
