@@ -1,10 +1,9 @@
-"""The side that listens: who is heard, what success means, a disk that is nearly full, senders that break off or are hostile."""
+"""The side that listens: who is heard, what success means, a disk nearly full, senders that break off or are hostile."""
 
 import hashlib
 import os
 import socket
 import ssl
-import subprocess
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from CTADefaceLib.node.receive import Receiver
 from CTADefaceLib.node.spool import AGAIN, CHANGED, NEW, Spool
 from CTADefaceLib.node.tls import client_context
 from helpers import dicom_maker as maker
+from helpers.certificates import certificates
 from helpers.dicom_node import associate, send, until, write_config
 
 OUT_OF_RESOURCES, DOES_NOT_MATCH = 0xA700, 0xA900
@@ -63,7 +63,9 @@ def few(tmp_path_factory):
 def test_what_was_answered_with_success_is_on_the_disk_as_it_was_sent(listening, few, monkeypatch):
     synced = []
     fsync = os.fsync
-    monkeypatch.setattr(spool_module.os, "fsync", lambda handle: (synced.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle)))
+    monkeypatch.setattr(
+        spool_module.os, "fsync", lambda handle: (synced.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
+    )
     node = listening()
     assert send(node.port, few) == [0, 0, 0]
     got = {pydicom.dcmread(path).SOPInstanceUID: pydicom.dcmread(path) for path in node.files()}
@@ -96,7 +98,9 @@ def test_only_those_are_heard_that_the_configuration_names(listening):
 
 def test_callers_from_other_networks_are_dropped_unheard(tmp_path):
     path = write_config(tmp_path, 1)
-    path.write_text(path.read_text().replace('ae_title = "SENDER"\naddress = "127.0.0.1"', 'ae_title = "SENDER"\naddress = "192.0.2.0/24"'))
+    path.write_text(
+        path.read_text().replace('ae_title = "SENDER"\naddress = "127.0.0.1"', 'ae_title = "SENDER"\naddress = "192.0.2.0/24"')
+    )
     config = read_config(path)
     arrivals = Arrivals(0, 0)
     receiver = Receiver(config.receiving, Spool(config, arrivals, lambda *_: None), arrivals, NodeLog(quiet=True))
@@ -108,22 +112,6 @@ def test_callers_from_other_networks_are_dropped_unheard(tmp_path):
         assert not association.is_established
     finally:
         receiver.stop()
-
-
-def certificates(folder, name, authority=None):
-    """``Tls`` of a new certificate for 127.0.0.1, signed by an ``authority`` (else by a new one)."""
-    authority = authority or folder / f"{name}-authority"
-    say = {"check": True, "capture_output": True}
-    if not authority.with_suffix(".pem").exists():
-        words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority"]
-        subprocess.run(["openssl", *words, "-keyout", f"{authority}.key", "-out", f"{authority}.pem"], **say)
-    own = folder / name
-    words = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{own}.key", "-out", f"{own}.csr"]
-    subprocess.run(["openssl", *words], **say)
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    words = ["x509", "-req", "-in", f"{own}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial"]
-    subprocess.run(["openssl", *words, "-days", "2", "-out", f"{own}.pem", "-extfile", str(folder / "names")], **say)
-    return Tls(Path(f"{own}.pem"), Path(f"{own}.key"), Path(f"{authority}.pem"))
 
 
 def test_with_tls_only_certificates_of_the_authority_are_heard(listening, tmp_path, few):
