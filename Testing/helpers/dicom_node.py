@@ -177,6 +177,10 @@ class Process:
         with open(self.log, "ab") as stream:
             self._process = subprocess.Popen([sys.executable, *words], stderr=stream, stdout=stream, env=environment)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def wait_until_it_listens(self, times=1):
         until(lambda: self.lines().count('"event": "listening"') >= times or self._process.poll() is not None)
         assert self._process.poll() is None, self.lines()
