@@ -172,7 +172,7 @@ def _release(table: Table) -> Release:
         raise table.fail("name", f"is {name!r}; give letters, digits, - and _, because a folder is called so.")
     release = Release(
         name,
-        _options(table),
+        options_in(table),
         table.choice("review", (STOPPED, EVERY), STOPPED),
         tuple(_destination(one) for one in table.tables("destination")),
     )
@@ -181,8 +181,8 @@ def _release(table: Table) -> Release:
     return release
 
 
-def _options(table: Table) -> Options:
-    """The options of the release's batch; they are called as those of the shell."""
+def options_in(table: Table) -> Options:
+    """``Options`` in a table, where they are called as in the shell. Raises: UsageError."""
     try:
         options = Options(
             # Named by everybody who sets up a node: no default decides silently whether patients' names leave.
