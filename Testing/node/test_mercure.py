@@ -45,7 +45,8 @@ def test_a_study_goes_through(task, tmp_path, capsys):
     assert len(got) == 40 and {path.suffix for path in target.iterdir()} == {".dcm"}
     assert {one.RecognizableVisualFeatures for one in got} == {"NO"} and not [one for one in got if "Secret" in str(one)]
     # All that shows the face lies in the hospital's folder, and nothing unfinished.
-    assert {path.name for path in (tmp_path / "hospital").iterdir()} == {"task-7f-1", "patients.csv", "uids.key"}
+    left = {path.name for path in (tmp_path / "hospital").iterdir()}
+    assert left == {"task-7f-1", "patients.csv", "patients.lock", "uids.key"}
     assert list((tmp_path / "hospital" / "task-7f-1").glob("*_facemask.nii.gz"))
 
 

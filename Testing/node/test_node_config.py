@@ -1,11 +1,12 @@
 """The node's configuration: one sentence for each mistake, and the examples of the documentation."""
 
+import configparser
 import json
 import tomllib
 
 import pytest
 
-from CTADefaceLib.cli.main import main
+from CTADefaceLib.cli.main import build_parser, main
 from CTADefaceLib.errors import CTADefaceError, UsageError
 from CTADefaceLib.node.config import read_config
 from helpers.documents import blocks
@@ -131,3 +132,16 @@ def test_status_of_a_node_that_was_never_started(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert not found["running"] and found["to_deface"] == 0 and found["destinations"][0]["name"] == "research/archive"
     assert main(["node", str(path), "--again", "0000"]) == 2 and "no such study" in capsys.readouterr().err
+
+
+def test_the_unit_of_systemd_runs_a_command_that_there_is_without_root():
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str
+    unit.read(ROOT / "docs" / "cta-deface-node.service")
+    service = unit["Service"]
+    program, *words = service["ExecStart"].split()
+    assert program.endswith("/cta-deface") and build_parser().parse_args(words).config == "/etc/cta-deface/node.toml"
+    assert service["User"] not in ("", "root") and service["NoNewPrivileges"] == "yes" and service["Restart"] == "always"
+    # The folder of docs/node.md is the one that the unit may write to.
+    folder = tomllib.loads(blocks(ROOT / "docs" / "node.md", "toml")[0])["folder"]
+    assert folder == f"/var/lib/{service['StateDirectory']}" and service["ProtectSystem"] == "strict"
