@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -279,3 +280,59 @@ def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask
     again.laying.lay()
     assert len(list((again.config.studies / study).iterdir())) == 40 and again.ledger.studies("here") == [study]
     assert not [path for path in again.config.incoming.iterdir() if path.name != ".parts"]
+
+
+def test_a_full_disk_while_a_study_is_defaced_is_tried_again(node, archive, studies, monkeypatch):
+    from CTADefaceLib.dicom import patch
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(patch, "save", full)
+        put_folder(node, studies[0])
+        node.look()
+    [held] = state(node).held
+    assert held.kind == "failed" and "free space" in held.reason and archive.times == 0
+    [retry] = node.through._retries.values()
+    assert 0 < retry.due - time.monotonic() <= 60
+    retry.due = 0
+    found = settled(node)
+    assert archive.times == 40 and not found.held
+
+
+def test_a_release_that_cannot_be_run_is_said_and_nothing_is_lost(node, archive, studies, tmp_path, mask):
+    """As after headers were to be cleaned from one day to the other, which would mix two kinds in one folder."""
+    put_folder(node, studies[0])
+    settled(node)
+    node._stop_senders()
+    release = node.config.releases[0]
+    other = replace(node.config, releases=(replace(release, options=replace(release.options, deidentify_headers=True)),))
+    node.through._config = other
+    put_folder(node, studies[1])
+    node.look()
+    [held] = state(node).held
+    assert held.kind == "no study can be defaced" and "headers cleaned" in held.reason and state(node).to_deface == 1
+    node.through._config = node.config
+    node.through._unrun["research"].due = 0
+    node.look()
+    assert not state(node).held and state(node).destinations[0].waiting == 1
+
+
+def test_a_destination_that_is_configured_no_more_keeps_no_study_open(tmp_path, archive, mask, studies):
+    node = quick_node(tmp_path, archive.port, mask)
+    node.arrivals._pause = 0
+    put_folder(node, studies[0])
+    node.look()
+    [study] = node.ledger.studies("here")
+    node.ledger.withdraw_others(["research/another"])
+    node.look()
+    assert node.ledger.studies("finished") == [study] and not state(node).destinations[0].waiting
+    node.laying.tidy(before=float("inf"))
+    put_folder(node, studies[0])
+    node.look()
+    assert state(node).arriving == 0, "known still"
+    node.ledger.forget_before(float("inf"))
+    put_folder(node, studies[0])
+    node.look()
+    assert state(node).destinations[0].waiting == 1, "new again"

@@ -143,16 +143,22 @@ class Laying:
             came.rmdir()
             self._arrivals.taken(study)
         self._log("aside", study=study, files=len(files))
+        if self._ledger.state(study) == GONE:
+            self._forget_files(study)
 
     def tidy(self, before: float) -> None:
         """Delete the files of studies that were finished before that time; what comes of them again is known."""
         for study in self._ledger.finished_before(before):
             if self._ledger.unsent(study):
                 continue
-            files = [path for place in self._places(study) if place.is_dir() for path in sorted(place.iterdir())]
-            self._ledger.gone(study, [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
-            self._delete(study)
-            self._log("deleted", study=study, files=len(files))
+            self._forget_files(study)
+            self._log("deleted", study=study)
+
+    def _forget_files(self, study: str) -> None:
+        """Delete a study's files; what comes of them again is known."""
+        files = [path for place in self._places(study) if place.is_dir() for path in sorted(place.iterdir())]
+        self._ledger.gone(study, [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
+        self._delete(study)
 
     def _delete(self, study: str) -> None:
         # Last of all the folder by which ``recover`` sees that it is not done.

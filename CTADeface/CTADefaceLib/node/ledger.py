@@ -25,7 +25,7 @@ HERE, FINISHED, GONE = "here", "finished", "gone"
 WAITING, SENT, WITHDRAWN = "waiting", "sent", "withdrawn"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, state TEXT, came REAL, finished REAL, again INTEGER DEFAULT 0);
-CREATE TABLE IF NOT EXISTS had (study TEXT, file TEXT, sha256 TEXT, PRIMARY KEY (study, file));
+CREATE TABLE IF NOT EXISTS had (study TEXT, file TEXT, sha256 TEXT, PRIMARY KEY (study, file)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS version (
   id INTEGER PRIMARY KEY, study TEXT, release TEXT, stamp TEXT, digest TEXT, made REAL, last INTEGER DEFAULT 1);
 CREATE TABLE IF NOT EXISTS file (version INTEGER, path TEXT, uid TEXT, class TEXT, syntax TEXT, sha256 TEXT);
@@ -151,6 +151,10 @@ class Ledger:
         with self._change() as db:
             db.executemany("INSERT OR REPLACE INTO had VALUES (?, ?, ?)", [(study, *one) for one in had])
             db.execute("UPDATE study SET state = ? WHERE name = ?", (GONE, study))
+            versions = "(SELECT id FROM version WHERE study = ?)"
+            db.execute(f"DELETE FROM file WHERE version IN {versions}", (study,))
+            sendings = f"(SELECT id FROM sending WHERE version IN {versions})"
+            db.execute(f"DELETE FROM delivered WHERE sending IN {sendings}", (study,))
 
     def known(self, study: str, file: str) -> str | None:
         """The SHA-256 of a file that was deleted, or None."""
@@ -163,6 +167,13 @@ class Ledger:
             db.execute("DELETE FROM had WHERE study = ?", (study,))
             if whole:
                 db.execute("DELETE FROM study WHERE name = ?", (study,))
+
+    def forget_before(self, when: float) -> None:
+        """What comes of a study that was finished before that time, and deleted since, is a new study."""
+        with self._change() as db:
+            old = "(SELECT name FROM study WHERE state = ? AND finished < ?)"
+            db.execute(f"DELETE FROM had WHERE study IN {old}", (GONE, when))
+            db.execute("DELETE FROM study WHERE state = ? AND finished < ?", (GONE, when))
 
     # What was released
 
@@ -230,6 +241,14 @@ class Ledger:
         """Withdraw all of a study that is not sent yet."""
         with self._change() as db:
             _withdraw(db, study)
+
+    def withdraw_others(self, destinations: Iterable[str]) -> None:
+        """Withdraw what waits for other destinations than these, which the configuration names no more."""
+        names = list(destinations)
+        marks = ", ".join("?" * len(names))
+        with self._change() as db:
+            query = f"UPDATE sending SET state = ? WHERE state = ? AND destination NOT IN ({marks})"
+            db.execute(query, (WITHDRAWN, WAITING, *names))
 
     # What is sent
 

@@ -164,7 +164,10 @@ def lines_of(status: Status) -> list[str]:
         f"arriving: {status.arriving} studies, {status.arriving_files} files",
         f"to be defaced: {status.to_deface}",
         f"held: {len(status.held)}",
-        *(f"  {one.study} {one.release + ' ' if one.release else ''}since {one.since}: {one.reason}" for one in status.held),
+        *(
+            f"  {' '.join(filter(None, [one.study or 'ALL', one.release]))} since {one.since}: {one.reason}"
+            for one in status.held
+        ),
     ]
     for to in status.destinations:
         lines.append(f"{to.name}: {to.waiting} waiting, {to.sent} sent")

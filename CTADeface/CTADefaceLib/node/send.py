@@ -52,7 +52,7 @@ class SendingTo(threading.Thread):
     def __init__(self, release: Release, destination: Destination, ae_title: str, ledger: Ledger, log: NodeLog) -> None:
         super().__init__(name=f"to {release.name}/{destination.name}", daemon=True)
         self._to, self._ae_title, self._ledger, self._log = destination, ae_title, ledger, log
-        self._name = f"{release.name}/{destination.name}"
+        self._name = self.called = f"{release.name}/{destination.name}"
         self._stopping = threading.Event()
         self._failures = 0
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import traceback
 from contextlib import ExitStack
+from pathlib import Path
 
 from ..errors import CTADefaceError
 from ..files.private import private_folder
@@ -25,6 +27,8 @@ from .web import Web
 
 LOOK_EVERY_S = 0.5
 TIDY_EVERY_S = 60.0
+# So long after a study was deleted, its files are known when they come again.
+REMEMBERED_S = 90 * 86400.0
 
 
 def serve(config: Config, log: NodeLog) -> None:
@@ -60,6 +64,7 @@ class Node:
     def serve(self) -> None:
         """Run until KeyboardInterrupt. Raises: CTADefaceError when it cannot begin."""
         self.laying.recover()
+        self.ledger.withdraw_others([sender.called for sender in self.senders])
         with ExitStack() as started:
             started.callback(self.ledger.close)
             started.callback(self._stop_senders)
@@ -77,7 +82,7 @@ class Node:
                 self.look()
                 if time.monotonic() - tidied > TIDY_EVERY_S:
                     tidied = time.monotonic()
-                    self.laying.tidy(time.time() - self.config.keep_s)
+                    self._tidy()
                 time.sleep(LOOK_EVERY_S)
 
     def look(self) -> None:
@@ -91,11 +96,20 @@ class Node:
                 self._to_run = False
             self.through.run_again()
             self.outbox.look()
-        except (CTADefaceError, OSError) as error:
-            # Of what was laid before, nothing is forgotten.
+        except Exception as error:
+            # A full disk, or a fault of this program, of which the message may hold a header. Of what was laid before, nothing
+            # is forgotten.
             self._to_run = True
-            self.log("round failed", error=type(error).__name__)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            self.log("round failed", error=type(error).__name__, reason=f"{Path(frame.filename).name}, line {frame.lineno}")
             time.sleep(LOOK_EVERY_S)
+
+    def _tidy(self) -> None:
+        try:
+            self.laying.tidy(time.time() - self.config.keep_s)
+            self.ledger.forget_before(time.time() - self.config.keep_s - REMEMBERED_S)
+        except (CTADefaceError, OSError) as error:
+            self.log("not tidied", error=type(error).__name__)
 
     def _stop_senders(self) -> None:
         for sender in self.senders:

@@ -20,6 +20,9 @@ from .spool import folders_in
 
 # What may be better later without anybody's doing: space, memory, a network drive.
 PASSING_FAULTS = ("output", "hospital", "machine", "stopped")
+# In place of a study's name: what concerns all of a release.
+ALL, UNRUN = "", "no study can be defaced"
+MOST_WARNINGS = 100
 FIRST_RETRY_S, LONGEST_RETRY_S = 60.0, 6 * 3600.0
 
 # Called with the release, the name of the study, and the manifest's entry of what ended.
@@ -43,6 +46,7 @@ class Through:
         self._retries: dict[tuple[str, str], _Retry] = {}
         # A release whose batch could not run at all is tried again.
         self._unrun: dict[str, _Retry] = {}
+        self._warned: set[str] = set()
 
     def run(self) -> None:
         """Deface all studies that are still to be defaced."""
@@ -78,13 +82,21 @@ class Through:
                 retry_failed=bool(only),
                 engine=self._engine(),
                 told=lambda entry: self._ended(release, entry),
-                warn=lambda _text: None,
+                warn=self._warn,
                 choice=Choice(include=tuple(f"/{study}" for study in only), unsearched=others),
             )
             self._unrun.pop(release.name, None)
+            self._ledger.unhold(ALL, release.name)
         except CTADefaceError as error:
             self._unrun[release.name] = _later(self._unrun.get(release.name))
+            self._ledger.hold(ALL, release.name, UNRUN, str(error))
             self._log("batch failed", release=release.name, fault=error.fault)
+
+    def _warn(self, text: str) -> None:
+        """Say each warning once; none of them holds a value of a header."""
+        if text not in self._warned and len(self._warned) < MOST_WARNINGS:
+            self._warned.add(text)
+            self._log("warning", reason=text)
 
     def _engine(self) -> Engine:
         if self._config.scheduler is None:
