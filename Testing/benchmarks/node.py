@@ -245,7 +245,7 @@ class Trial:
             "core_seconds_per_study": round(cores / studies, 2),
             "seconds_to_send_a_study": round(float(np.median(sent)), 2) if sent else None,
             "peak_gb": round(self.peak / 1e9, 2),
-            "mb_per_study": {name: round(bytes_ / studies / 1e6, 1) for name, bytes_ in size.items()},
+            "mb_per_study": {name: round(bytes_ / studies / 1e6, 2) for name, bytes_ in size.items()},
             f"hours_for_{DAY}_studies": round(DAY * seconds / studies / 3600, 2),
             f"core_hours_for_{DAY}_studies": round(DAY * cores / studies / 3600, 2),
             f"gb_for_{DAY}_studies": round(DAY * sum(size.values()) / studies / 1e9, 1),

@@ -107,6 +107,7 @@ def test_callers_from_other_networks_are_dropped_unheard(tmp_path):
     receiver.start()
     try:
         with socket.create_connection(("127.0.0.1", receiver.port)) as caller:
+            caller.settimeout(5)
             assert caller.recv(1) == b""
         association = associate(receiver.port)
         assert not association.is_established
