@@ -2,14 +2,17 @@
 
 import hashlib
 import os
+import shutil
 import socket
 import ssl
+import sys
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
 
+from CTADefaceLib.cli.main import main
 from CTADefaceLib.node import spool as spool_module
 from CTADefaceLib.node.arrivals import Arrivals
 from CTADefaceLib.node.config import Tls, read_config
@@ -17,9 +20,10 @@ from CTADefaceLib.node.logs import NodeLog
 from CTADefaceLib.node.receive import Receiver
 from CTADefaceLib.node.spool import AGAIN, CHANGED, NEW, Spool
 from CTADefaceLib.node.tls import client_context
+from CTADefaceLib.node.watch import Watch
 from helpers import dicom_maker as maker
 from helpers.certificates import certificates
-from helpers.dicom_node import associate, send, until, write_config
+from helpers.dicom_node import associate, free_port, send, until, write_config
 
 OUT_OF_RESOURCES, DOES_NOT_MATCH = 0xA700, 0xA900
 
@@ -194,6 +198,7 @@ def test_a_sender_that_breaks_off_is_waited_for(listening, few):
     assert until(node.arrivals.complete) == [node.files()[0].parent.name]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 @pytest.mark.parametrize("uid", ["../../../escape", "/etc/passwd", "1.2." + "3" * 60 + "/x"])
 def test_uids_of_others_are_no_paths(listening, few, uid):
     node = listening()
@@ -235,3 +240,41 @@ def test_a_port_that_is_taken_is_said(listening, tmp_path):
     other = Receiver(node.config.receiving, node.spool, node.arrivals, NodeLog(quiet=True))
     with pytest.raises(Exception, match="cannot listen there"):
         other.start()
+
+
+def test_files_are_taken_from_a_watched_folder_once_they_rest(tmp_path, few):
+    config = read_config(write_config(tmp_path, 1, receive='watch = "drop"'))
+    arrivals = Arrivals(0, 0)
+    spool = Spool(config, arrivals, lambda *_: None)
+    watch = Watch(config.receiving.watch, spool, NodeLog(quiet=True))
+    drop = tmp_path / "drop" / "a" / "b"
+    watch.look()
+    shutil.copytree(few, drop)
+    half = drop / "half.dcm"
+    half.write_bytes(b"not whole yet")
+    (drop / "notes.txt").write_text("no DICOM")
+    watch.look()
+    assert not list(config.incoming.glob("*/*.dcm")), "they may still be written"
+    whole = maker.upright(1, rows=16, columns=16)
+    maker.write_series(tmp_path / "one", whole)
+    half.write_bytes(next((tmp_path / "one").iterdir()).read_bytes())
+    watch.look()
+    assert len(list(config.incoming.glob("*/*.dcm"))) == 3 and half.exists()
+    watch.look()
+    assert {path.name for path in drop.iterdir()} == {"notes.txt"}
+    assert sorted(arrivals.complete()) == sorted(path.name for path in config.incoming.iterdir() if path.name != ".parts")
+    # Without room everything stays where it is.
+    shutil.copytree(few, drop / "more")
+    object.__setattr__(config, "keep_free_bytes", 1e18)
+    for _ in range(3):
+        watch.look()
+    assert len(list((drop / "more").iterdir())) == 3
+
+
+@pytest.mark.parametrize("package", ["pynetdicom", "prometheus_client"])
+def test_a_missing_package_is_said_with_the_command_that_brings_it(tmp_path, monkeypatch, capsys, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    path = write_config(tmp_path, 1, top=f"web_port = {free_port()}")
+    assert main(["node", str(path), "--quiet"]) == 6
+    said = capsys.readouterr().err
+    assert package in said and "pip install 'cta-deface[node]'" in said

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import time
 from dataclasses import replace
 
@@ -100,6 +101,11 @@ def test_a_study_is_complete_after_a_pause_without_its_sender():
     arrivals.came("b", sender)
     arrivals.ended(sender, well=True)
     assert arrivals.complete() == ["a", "b"]
+    dead = threading.Thread(target=lambda: None)
+    dead.start()
+    dead.join()
+    arrivals.came("d", dead)
+    assert "d" not in arrivals.complete() and arrivals.broken() == ["d"]
     assert Arrivals(1000, 1000, ["c"]).complete() == [] and Arrivals(0, 1000, ["c"]).complete() == []
 
 

@@ -41,6 +41,9 @@ class Arrivals:
     def complete(self) -> list[str]:
         """The studies that are complete, the longest waiting first."""
         now = time.monotonic()
+        # One whose thread has died without a word holds up nothing.
+        for sender in [one for one in list(self._from) if isinstance(one, threading.Thread) and not one.is_alive()]:
+            self.ended(sender, well=False)
         with self._lock:
             busy = set().union(*self._from.values())
             ready = [study for study, last in self._last.items() if study not in busy and now - last >= self._wait(study)]

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..errors import CTADefaceError, InputError, OutputError
 from .arrivals import Arrivals
@@ -46,6 +47,7 @@ class Receiver:
     def __init__(self, receiving: Receiving, spool: Spool, arrivals: Arrivals, log: NodeLog) -> None:
         self._receiving, self._spool, self._arrivals, self._log = receiving, spool, arrivals, log
         self._server: Any = None
+        self._seen: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
     @property
     def port(self) -> int:
@@ -132,7 +134,7 @@ class Receiver:
 
     def _is_first(self, association: Any, study: str) -> bool:
         """Is it the first file of a study in an association?"""
-        seen = association.__dict__.setdefault("_cta_deface_studies", set())
+        seen = self._seen.setdefault(association, set())
         is_new = study not in seen
         seen.add(study)
         return is_new
