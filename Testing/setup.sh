@@ -17,8 +17,8 @@ case $purpose in
         # Offscreen windows: what Qt links to.
         libraries="$libraries libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0"
         wanted_by="pictures and the panel's tests"
-        # Readers and a validator of DICOM that are not ours; the tests that ask them are skipped without.
-        readers="dcmtk dicom3tools dcm2niix"
+        # Readers and a validator of DICOM that are not ours, and certificates; the tests that ask them are skipped without.
+        readers="dcmtk dicom3tools dcm2niix openssl"
         # An archive that is not ours; without it the tests of the node have one of their own.
         archive=orthanc
         ;;

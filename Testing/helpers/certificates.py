@@ -1,13 +1,18 @@
 """Certificates for TLS between a node and its peers, made by openssl."""
 
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from CTADefaceLib.node.config import Tls
 
 
 def certificates(folder, name, authority=None):
     """``Tls`` of a new certificate for 127.0.0.1, signed by an ``authority`` (else by a new one)."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make certificates")
     authority = authority or folder / f"{name}-authority"
     say = {"check": True, "capture_output": True}
     if not authority.with_suffix(".pem").exists():

@@ -5,6 +5,7 @@
 
 import shutil
 import subprocess
+import sys
 import threading
 from io import BytesIO
 
@@ -14,6 +15,8 @@ import pytest
 from helpers import dicom_maker as maker
 from helpers.dicom_node import ARCHIVE, SENDER, Archive, Process, free_port, send, until, write_config
 from helpers.orthanc import PROGRAM, Orthanc
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGTERM, by which a node ends")
 
 
 def port_of(config):

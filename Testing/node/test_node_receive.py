@@ -7,7 +7,6 @@ import socket
 import ssl
 import sys
 from io import BytesIO
-from pathlib import Path
 
 import pydicom
 import pytest
@@ -65,20 +64,18 @@ def few(tmp_path_factory):
 
 
 def test_what_was_answered_with_success_is_on_the_disk_as_it_was_sent(listening, few, monkeypatch):
-    synced = []
-    fsync = os.fsync
-    monkeypatch.setattr(
-        spool_module.os, "fsync", lambda handle: (synced.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
-    )
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), fsync(handle)))
     node = listening()
     assert send(node.port, few) == [0, 0, 0]
     got = {pydicom.dcmread(path).SOPInstanceUID: pydicom.dcmread(path) for path in node.files()}
     for path in few.glob("*.dcm"):
         sent = pydicom.dcmread(path)
         assert got[sent.SOPInstanceUID].PixelData == sent.PixelData and got[sent.SOPInstanceUID].PatientID == sent.PatientID
-    # The content of each file before it got its name, and the folder that holds the name.
-    assert sum(".parts" in path for path in synced) == 3
-    assert sum(Path(path).parent == node.config.incoming and ".parts" not in path for path in synced) >= 3
+    # The content of each file, and for each the folder that holds its name.
+    [folder] = {path.parent for path in node.files()}
+    assert all(synced.count(path.stat().st_ino) == 1 for path in node.files())
+    assert synced.count(folder.stat().st_ino) == 3 and node.config.incoming.stat().st_ino in synced
     assert {oct(path.stat().st_mode & 0o777) for path in node.files()} == {"0o600"}
     assert oct(node.files()[0].parent.stat().st_mode & 0o777) == "0o700"
     # No name on the disk tells a UID.

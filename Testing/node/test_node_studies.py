@@ -193,13 +193,19 @@ def test_a_correction_of_what_was_sent_is_sent_and_the_old_one_is_to_be_deleted(
     face = shown.stored > 0
     front = np.argwhere(face)[:, 1].min()
     face[face.shape[0] // 2, front - 2 : front, 30:34] = True
+    archive.answer = lambda number: 0xA700
     correct(queue, item, face, shown.geometry)
+    node.look()
+    # Finished as it was, it is not deleted as long as its correction is on its way.
+    node.laying.tidy(before=float("inf"))
+    assert state(node).destinations[0].waiting == 1 and node.ledger.studies("finished")
+    archive.answer = lambda number: 0
     found = settled(node)
-    assert archive.times == 80 and len(found.recalls) == 1 and found.recalls[0].destination == "research/archive"
+    assert len(archive.got) == 80 and len(found.recalls) == 1 and found.recalls[0].destination == "research/archive"
     [item] = load_queue(queue)
     reject(queue, item)
     found = settled(node)
-    assert archive.times == 80 and len(found.recalls) == 2
+    assert len(archive.got) == 80 and len(found.recalls) == 2
 
 
 def test_files_that_are_not_what_the_gate_released_never_leave(tmp_path, archive, mask, studies):
@@ -261,7 +267,8 @@ def test_finished_studies_are_deleted_and_what_comes_again_of_them_is_known(node
 
 @pytest.mark.parametrize("name", ["_take_out_results", "_take_in", "_reopen"])
 @pytest.mark.parametrize("after", [False, True])
-def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask, studies, monkeypatch, name, after):
+@pytest.mark.parametrize("was", ["here", "gone"])
+def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask, studies, monkeypatch, was, name, after):
     """Stopped before or after each of the steps, and started again, the study is whole, and is to be defaced."""
     node = quick_node(tmp_path, archive.port, mask)
     node.arrivals._pause = 0
@@ -269,6 +276,10 @@ def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask
     for path in paths[:39]:
         node.spool.put(path.read_bytes())
     [study] = node.laying.lay()
+    if was == "gone":
+        # A person wants what came after the study was deleted.
+        node.laying._forget_files(study)
+        node.ledger.ask_again(study)
     node.spool.put(paths[39].read_bytes())
     own = getattr(node.laying, name)
 
@@ -284,8 +295,20 @@ def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask
     again = quick_node(tmp_path, archive.port, mask)
     again.arrivals._longer = again.arrivals._pause = 0
     again.laying.lay()
-    assert len(list((again.config.studies / study).iterdir())) == 40 and again.ledger.studies("here") == [study]
+    count = 1 if was == "gone" else 40
+    assert len(list((again.config.studies / study).iterdir())) == count and again.ledger.studies("here") == [study]
     assert not [path for path in again.config.incoming.iterdir() if path.name != ".parts"]
+
+
+def test_a_lost_database_loses_no_study(tmp_path, archive, mask, studies):
+    node = quick_node(tmp_path, archive.port, mask)
+    node.arrivals._pause = 0
+    put_folder(node, studies[0])
+    [study] = node.laying.lay()
+    node.ledger.close()
+    for path in node.config.folder.glob("node.db*"):
+        path.unlink()
+    assert quick_node(tmp_path, archive.port, mask).ledger.studies("here") == [study]
 
 
 def test_a_full_disk_while_a_study_is_defaced_is_tried_again(node, archive, studies, monkeypatch):
@@ -342,3 +365,10 @@ def test_a_destination_that_is_configured_no_more_keeps_no_study_open(tmp_path, 
     put_folder(node, studies[0])
     node.look()
     assert state(node).destinations[0].waiting == 1, "new again"
+
+
+def test_a_study_whose_slopes_differ_by_slice_is_known_as_released(node, archive, tmp_path):
+    """Each file rounds the fill in its own slope; the record holds the hash of what is in the files."""
+    maker.write_series(tmp_path / "slopes", maker.sparse(), rescale=lambda k: (1.0 + (k % 3) * 0.25, -1000.0 - k))
+    put_folder(node, tmp_path / "slopes")
+    assert not settled(node).held and archive.times == 40

@@ -29,14 +29,15 @@ class Arrivals:
             else:
                 self._from.setdefault(sender, set()).add(study)
 
-    def ended(self, sender: object, well: bool) -> None:
-        """An association ended: ``well``, when it was released, or broken off."""
+    def ended(self, sender: object, well: bool) -> set[str]:
+        """An association ended: ``well``, when it was released, or broken off. Returns: the studies that came in it."""
         with self._lock:
             studies = self._from.pop(sender, set())
             if well:
                 self._broken -= studies
             else:
                 self._broken |= studies
+            return studies
 
     def complete(self) -> list[str]:
         """The studies that are complete, the longest waiting first."""

@@ -151,7 +151,7 @@ def _text(when: float) -> str:
 
 def _is_running(config: Config) -> bool:
     try:
-        with only_one(config):
+        with only_one(config, wait_s=0):
             return False
     except OutputError:
         return True

@@ -140,7 +140,9 @@ class Receiver:
         return is_new
 
     def _ended(self, event: Any, well: bool) -> None:
-        self._arrivals.ended(event.assoc, well)
+        studies = self._arrivals.ended(event.assoc, well)
+        for study in [] if well else sorted(studies):
+            self._log("broken off", sender=event.assoc.requestor.ae_title, study=study)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

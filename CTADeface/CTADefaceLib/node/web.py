@@ -90,7 +90,7 @@ def page_of(status: Status) -> str:
         "disk": f"{status.free_gb} GB free; below {status.keep_free_gb:g} GB nothing more is taken",
     }
     to = [(one.name, one.waiting, one.sent, one.attempts or "", one.next_try or "") for one in status.destinations]
-    held = [(one.study, one.release, one.kind, one.since) for one in status.held]
+    held = [(one.study or "all", one.release, one.kind, one.since) for one in status.held]
     recalls = [(one.study, one.destination, one.sent or "a part") for one in status.recalls]
     parts = [
         _table(("", ""), list(numbers.items())),
