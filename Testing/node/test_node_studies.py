@@ -372,3 +372,23 @@ def test_a_study_whose_slopes_differ_by_slice_is_known_as_released(node, archive
     maker.write_series(tmp_path / "slopes", maker.sparse(), rescale=lambda k: (1.0 + (k % 3) * 0.25, -1000.0 - k))
     put_folder(node, tmp_path / "slopes")
     assert not settled(node).held and archive.times == 40
+
+
+def test_nothing_of_an_earlier_version_stays_when_the_gate_stops_the_whole_study(tmp_path, mask, studies, monkeypatch):
+    """A person who accepts what was released of it must not release slices of before."""
+    with Archive(answer=lambda number: 0xA700) as archive:
+        node = quick_node(tmp_path, archive.port, mask)
+        node.arrivals._pause = 0
+        paths = sorted(studies[0].glob("*.dcm"), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])
+        for path in paths[:30]:
+            node.spool.put(path.read_bytes())
+        node.look()
+        assert len(list((node.config.folder / "release").rglob("*.dcm"))) == 30
+        blocking(monkeypatch)
+        for path in paths[30:]:
+            node.spool.put(path.read_bytes())
+        node.look()
+        [held] = state(node).held
+        assert held.kind == "stopped by checks" and not list((node.config.folder / "release").rglob("*.dcm"))
+        [item] = load_queue(node.config.folder / "hospital" / "research")
+        assert not item.outputs

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases.options import Options
-from ..errors import CTADefaceError, InputError, UsageError
+from ..errors import InputError, UsageError
 from .config_table import Table
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -182,7 +182,7 @@ def _release(table: Table) -> Release:
 
 
 def options_in(table: Table) -> Options:
-    """``Options`` in a table, where they are called as in the shell. Raises: UsageError."""
+    """``Options`` in a table, where they are called as in the shell. Raises: UsageError, MissingPackages."""
     try:
         options = Options(
             # Named by everybody who sets up a node: no default decides silently whether patients' names leave.
@@ -201,8 +201,8 @@ def options_in(table: Table) -> Options:
             report=table.flag("report", False),
         )
         options.require_sound()
-    except CTADefaceError as error:
-        if isinstance(error, UsageError) and str(error).startswith(str(table.file)):
+    except UsageError as error:
+        if str(error).startswith(str(table.file)):
             raise
         raise table.fail("options", str(error)) from None
     return options

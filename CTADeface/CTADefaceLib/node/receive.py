@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,8 @@ SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0
 UNKNOWN_CALLER = (0x01, 0x01, 0x03)
 HANDSHAKE_S = 10.0
 PDU_BYTES = 2**17
+# A sender may have hundreds of files refused in a row.
+TELL_EVERY_S = 60.0
 # What the DICOM part reads; what it does not (pictures of other kinds) is held back in any case.
 SYNTAXES = [
     "1.2.840.10008.1.2.1",  # explicit, little endian
@@ -47,6 +50,7 @@ class Receiver:
     def __init__(self, receiving: Receiving, spool: Spool, arrivals: Arrivals, log: NodeLog) -> None:
         self._receiving, self._spool, self._arrivals, self._log = receiving, spool, arrivals, log
         self._server: Any = None
+        self._told_no_room = float("-inf")
         self._seen: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
     @property
@@ -119,7 +123,9 @@ class Receiver:
             self._log("refused", sender=sender, reason=str(error))
             return DOES_NOT_MATCH
         except NoRoom as error:
-            self._log("no room", sender=sender, reason=str(error))
+            if time.monotonic() - self._told_no_room > TELL_EVERY_S:
+                self._told_no_room = time.monotonic()
+                self._log("no room", sender=sender, reason=str(error))
             return OUT_OF_RESOURCES
         except (CTADefaceError, OSError, MemoryError) as error:
             self._log("not taken", sender=sender, error=type(error).__name__)
