@@ -392,3 +392,14 @@ def test_nothing_of_an_earlier_version_stays_when_the_gate_stops_the_whole_study
         assert held.kind == "stopped by checks" and not list((node.config.folder / "release").rglob("*.dcm"))
         [item] = load_queue(node.config.folder / "hospital" / "research")
         assert not item.outputs
+
+
+def test_a_manifest_that_names_other_files_lets_none_of_them_out(node, archive, studies):
+    put_folder(node, studies[0])
+    settled(node)
+    [study] = node.ledger.studies("finished")
+    queue = node.config.folder / "hospital" / "research"
+    [item] = load_queue(queue)
+    decide(queue, item, "accepted", outputs=[node.config.studies / study])
+    [held] = settled(node).held
+    assert held.kind == "not what the gate released" and "lies outside of" in held.reason and archive.times == 40
