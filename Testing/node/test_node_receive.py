@@ -13,6 +13,7 @@ import pytest
 
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.node import spool as spool_module
+from CTADefaceLib.node import watch as watch_module
 from CTADefaceLib.node.arrivals import Arrivals
 from CTADefaceLib.node.config import Tls, read_config
 from CTADefaceLib.node.logs import NodeLog
@@ -239,7 +240,7 @@ def test_a_port_that_is_taken_is_said(listening, tmp_path):
         other.start()
 
 
-def test_files_are_taken_from_a_watched_folder_once_they_rest(tmp_path, few):
+def test_files_are_taken_from_a_watched_folder_once_they_rest(tmp_path, few, monkeypatch):
     config = read_config(write_config(tmp_path, 1, receive='watch = "drop"'))
     arrivals = Arrivals(0, 0)
     spool = Spool(config, arrivals, lambda *_: None)
@@ -250,8 +251,10 @@ def test_files_are_taken_from_a_watched_folder_once_they_rest(tmp_path, few):
     half = drop / "half.dcm"
     half.write_bytes(b"not whole yet")
     (drop / "notes.txt").write_text("no DICOM")
-    watch.look()
+    for _ in range(3):
+        watch.look()
     assert not list(config.incoming.glob("*/*.dcm")), "they may still be written"
+    monkeypatch.setattr(watch_module, "REST_S", 0)
     whole = maker.upright(1, rows=16, columns=16)
     maker.write_series(tmp_path / "one", whole)
     half.write_bytes(next((tmp_path / "one").iterdir()).read_bytes())

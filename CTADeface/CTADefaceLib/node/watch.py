@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from ..batch.find import folders_of
@@ -10,9 +11,11 @@ from ..errors import CTADefaceError, InputError
 from .logs import NodeLog
 from .spool import Spool
 
+REST_S = 10.0
+
 
 class Watch:
-    """Takes files that have not changed between two looks, so that none is taken half written."""
+    """Takes files that have rested for ``REST_S`` and between two looks, so that none is taken half written."""
 
     def __init__(self, folder: Path, spool: Spool, log: NodeLog) -> None:
         self._folder, self._spool, self._log = folder, spool, log
@@ -29,7 +32,8 @@ class Watch:
                 try:
                     status = path.stat()
                     self._seen[path] = seen = status.st_size, status.st_mtime_ns
-                    if before.get(path) == seen and self._refused.get(path) != seen:
+                    rested = time.time() - max(status.st_mtime, status.st_ctime) >= REST_S
+                    if rested and before.get(path) == seen and self._refused.get(path) != seen:
                         self._take(path, seen)
                 except OSError:
                     continue  # somebody has taken it away
