@@ -26,8 +26,8 @@ def free_port():
         return one.getsockname()[1]
 
 
-def write_config(folder, archive_port, receive="", release="", destination="", top=""):
-    """The TOML file of a node in ``folder`` with one destination; further lines for each of its tables."""
+def write_config(folder, archive_port, receive="", release="", destination="", top="", more=""):
+    """The TOML file of a node in ``folder`` with one destination; further lines for each table, and ``more`` at the end."""
     path = folder / "node.toml"
     path.write_text(f"""
 folder = "node"
@@ -54,6 +54,7 @@ port = {archive_port}
 retry_s = 0.1
 longest_retry_s = 0.5
 {destination}
+{more}
 """)
     return path
 

@@ -403,3 +403,35 @@ def test_a_manifest_that_names_other_files_lets_none_of_them_out(node, archive, 
     decide(queue, item, "accepted", outputs=[node.config.studies / study])
     [held] = settled(node).held
     assert held.kind == "not what the gate released" and "lies outside of" in held.reason and archive.times == 40
+
+
+def test_each_release_has_its_headers_its_review_and_its_destinations(tmp_path, archive, mask, studies):
+    second = """
+[[release.destination]]
+name = "copy"
+ae_title = "COPY"
+address = "127.0.0.1"
+port = {}
+[[release]]
+name = "project"
+deidentify_headers = true
+review = "every"
+[[release.destination]]
+name = "archive"
+ae_title = "PROJECT"
+address = "127.0.0.1"
+port = {}
+"""
+    with Archive() as copy, Archive() as project:
+        node = quick_node(tmp_path, archive.port, mask, more=second.format(copy.port, project.port))
+        node.arrivals._pause = 0
+        for _ in served(node):
+            put_folder(node, studies[0])
+            [held] = settled(node).held
+            assert held.release == "project" and len(archive.got) == len(copy.got) == 40 and not project.got
+            assert not node.ledger.studies("finished")
+            queue = node.config.folder / "hospital" / "project"
+            decide(queue, *load_queue(queue), "accepted", by="Dr A. Author")
+            assert not settled(node).held and node.ledger.studies("finished")
+    assert {str(one.PatientID) for one in archive.got.values()} == {"ID4711"} and set(archive.got) == set(copy.got)
+    assert {str(one.PatientID)[:4] for one in project.got.values()} == {"CTA-"} and len(project.got) == 40
