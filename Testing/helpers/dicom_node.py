@@ -89,6 +89,34 @@ def put_folder(node, folder):
         node.spool.put(path.read_bytes())
 
 
+def served(node):
+    """For ``for _ in served(node)``: its sending threads run meanwhile."""
+    for sender in node.senders:
+        sender.start()
+    yield node
+    node._stop_senders()
+    node.ledger.close()
+
+
+def state(node):
+    from CTADefaceLib.node.node_status import look
+
+    return look(node.config, node.ledger)
+
+
+def settled(node):
+    """Look until nothing is on its way any more; returns the ``Status``."""
+
+    def quiet():
+        node.look()
+        found = state(node)
+        return found if not (found.to_deface + sum(to.waiting for to in found.destinations)) else None
+
+    found = until(quiet)
+    node.look()
+    return found
+
+
 def until(true, seconds=PATIENCE_S, step=0.02):
     """Wait until ``true()`` is; returns it. Fails after so many seconds."""
     end = time.monotonic() + seconds

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from helpers import dicom_maker as maker
+from helpers.dicom_node import Archive, quick_node, served
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,3 +46,17 @@ def studies(tmp_path_factory):
     scout = maker.Shape(maker.upright().positions[:1], maker.SAGITTAL)
     maker.write_series(folder / "second" / "scout", scout, second, number=2, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
     return folder / "first", folder / "second"
+
+
+@pytest.fixture
+def archive():
+    with Archive() as one:
+        yield one
+
+
+@pytest.fixture
+def node(tmp_path, archive, mask):
+    """A node whose studies are complete at once, with its sending thread."""
+    made = quick_node(tmp_path, archive.port, mask)
+    made.arrivals._pause = 0
+    yield from served(made)
