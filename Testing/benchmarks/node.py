@@ -100,7 +100,8 @@ class Trial:
             self._disturb(started)
             for thread in threads:
                 thread.join()
-            self._settle(started, len(originals.names))
+            leaving = sum(kind not in STAYS for kind, _count in originals.patients.values())
+            self._settle(started, len(originals.names), leaving)
             seconds = time.monotonic() - started
             self._note_peak()
             self.node.end()
@@ -157,14 +158,16 @@ class Trial:
             raise SystemExit("patience is over: see --patience")
         time.sleep(seconds)
 
-    def _settle(self, started, studies):
-        """Wait until every study is held, or was sent."""
+    def _settle(self, started, studies, leaving):
+        """Wait until every study that may leave was sent, and every other one is held, or patience is over.
+
+        One during which the node was killed three times is set aside for a minute or more.
+        """
         while True:
-            self._wait(1, started)
-            status = self._status()
-            waiting = sum(to["waiting"] for to in status["destinations"])
-            if status["finished"] + len(status["held"]) >= studies and not waiting and not status["arriving"]:
-                self.status = status
+            time.sleep(1)
+            self.status = status = self._status()
+            done = status["finished"] >= leaving and status["finished"] + len(status["held"]) >= studies
+            if done or time.monotonic() - started > self.args.patience:
                 return
 
     def _status(self):

@@ -9,8 +9,10 @@ import numpy as np
 import pydicom
 
 from CTADefaceLib.batch.correct import correct, open_case, reject
+from CTADefaceLib.batch.manifest import Manifest
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.review_queue import mark as decide
+from CTADefaceLib.batch.run_batch import Batch
 from CTADefaceLib.checks import every
 from CTADefaceLib.node.ledger import Ledger
 from CTADefaceLib.node.node_status import look
@@ -149,11 +151,45 @@ def test_a_full_disk_while_a_study_is_defaced_is_tried_again(node, archive, stud
         node.look()
     [held] = state(node).held
     assert held.kind == "failed" and "free space" in held.reason and archive.times == 0
-    [retry] = node.through._retries.values()
-    assert 0 < retry.due - time.monotonic() <= 60
-    retry.due = 0
+    [(due,)] = node.ledger.rows("SELECT due FROM retry")
+    assert 0 < due - time.time() <= 60 and not node.ledger.to_try_again("research")
+    make_due(node)
     found = settled(node)
-    assert archive.times == 40 and not found.held
+    assert archive.times == 40 and not found.held and not node.ledger.rows("SELECT * FROM retry")
+
+
+def make_due(node):
+    with node.ledger._change() as db:
+        db.execute("UPDATE retry SET due = 0")
+
+
+def test_a_study_during_which_the_node_was_killed_three_times_is_tried_again_later(node, archive, studies):
+    put_folder(node, studies[0])
+    [study] = node.laying.lay()
+    queue = node.config.folder / "hospital" / "research"
+    release, run_batch = node.config.releases[0], node.through._run
+    # As the manifest of a node that was killed each time.
+    Batch(node.config.studies, node.config.output(release), release.options_in(queue))._begin(None, "numbered")
+    started = {
+        "case": study,
+        "kind": "dicom",
+        "input": f"../../studies/{study}",
+        "status": "started",
+        "outputs": [],
+        "folder": "study_0001",
+    }
+    Manifest(queue / "batch.jsonl").add(*[started] * 3)
+    run_batch(release)
+    [held] = state(node).held
+    assert "died 3 times" in held.reason
+    # Each time the pause is twice as long, also for a node that was started anew.
+    pauses = []
+    for _ in range(3):
+        node.ledger.tried(study, "research", 60, 200)
+        pauses.append(round(node.ledger.rows("SELECT due FROM retry")[0][0] - time.time()))
+    assert pauses == [120, 200, 200]
+    make_due(node)
+    assert not settled(node).held and archive.times == 40
 
 
 def test_a_release_that_cannot_be_run_is_said_and_nothing_is_lost(node, archive, studies, tmp_path, mask):

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS sending (
   due REAL, error TEXT, sent REAL);
 CREATE TABLE IF NOT EXISTS delivered (sending INTEGER, uid TEXT, PRIMARY KEY (sending, uid));
 CREATE TABLE IF NOT EXISTS held (study TEXT, release TEXT, kind TEXT, reason TEXT, since REAL, PRIMARY KEY (study, release));
+CREATE TABLE IF NOT EXISTS retry (study TEXT, release TEXT, tries INTEGER, due REAL, PRIMARY KEY (study, release));
 CREATE INDEX IF NOT EXISTS of_study ON version (study, release);
 CREATE INDEX IF NOT EXISTS of_version ON sending (version);
 CREATE INDEX IF NOT EXISTS in_version ON file (version);
@@ -224,6 +225,28 @@ class Ledger:
     def unhold(self, study: str, release: str) -> None:
         with self._change() as db:
             db.execute("DELETE FROM held WHERE study = ? AND release = ?", (study, release))
+
+    def try_later(self, study: str, release: str, pause_s: float) -> None:
+        """A study failed for a reason that may pass; when it is tried again already, that stays."""
+        with self._change() as db:
+            db.execute("INSERT OR IGNORE INTO retry VALUES (?, ?, 0, ?)", (study, release, time.time() + pause_s))
+
+    def tried(self, study: str, release: str, pause_s: float, longest_s: float) -> None:
+        """A study is tried again now; the next time after twice the pause of before, ``pause_s`` at first."""
+        with self._change() as db:
+            due = "? + MIN(? * (2 << MIN(tries, 30)), ?)"
+            query = f"UPDATE retry SET tries = tries + 1, due = {due} WHERE study = ? AND release = ?"
+            db.execute(query, (time.time(), pause_s, longest_s, study, release))
+
+    def try_no_more(self, study: str, release: str) -> None:
+        """A study did not fail, or not for a reason that passes."""
+        with self._change() as db:
+            db.execute("DELETE FROM retry WHERE study = ? AND release = ?", (study, release))
+
+    def to_try_again(self, release: str) -> list[str]:
+        """The studies that are due."""
+        query = "SELECT study FROM retry JOIN study ON name = study WHERE release = ? AND state = ? AND due <= ? ORDER BY due"
+        return [study for (study,) in self.rows(query, release, HERE, time.time())]
 
     def withdraw_unsent(self, study: str) -> bool:
         """Withdraw all of a study, unless a destination has got a part of it already: then nothing is changed, and False."""

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..batch.choice import Choice
-from ..batch.manifest import FAILED, Manifest
-from ..batch.manifest import NAME as MANIFEST
+from ..batch.manifest import FAILED
 from ..batch.run_batch import Engine, Here, run_batch
-from ..batch.todo import MOST_DEATHS
 from ..errors import CTADefaceError
 from ..network.host import NetworksHere
 from .config import Config, Release
@@ -31,7 +29,7 @@ Told = Callable[[Release, dict], None]
 
 @dataclass
 class _Retry:
-    """A study that failed for a reason that may pass: when it is tried again, and the pause before that."""
+    """When a batch that could not run is tried again, and the pause before that."""
 
     due: float
     pause: float
@@ -43,7 +41,6 @@ class Through:
     def __init__(self, config: Config, ledger: Ledger, log: NodeLog, told: Told) -> None:
         self._config, self._ledger, self._log, self._told = config, ledger, log, told
         self._networks = NetworksHere()
-        self._retries: dict[tuple[str, str], _Retry] = {}
         # A release whose batch could not run at all is tried again.
         self._unrun: dict[str, _Retry] = {}
         self._warned: set[str] = set()
@@ -59,20 +56,17 @@ class Through:
         for release in self._config.releases:
             if (unrun := self._unrun.get(release.name)) and unrun.due <= now:
                 self._run(release)
-            due = [study for (name, study), retry in self._retries.items() if name == release.name and retry.due <= now]
-            if due:
+            if due := self._ledger.to_try_again(release.name):
                 self._run(release, tuple(due))
 
     def _run(self, release: Release, only: tuple[str, ...] = ()) -> None:
         """One batch; ``only`` these studies, also those that failed before."""
         here = self._ledger.studies(HERE)
-        for where in [(release.name, study) for study in only]:
-            if where[1] in here:
-                self._retries[where] = _later(self._retries[where])
-            else:
-                del self._retries[where]
-        if not here or (only and not set(only) & set(here)):
+        if not here:
             return
+        for study in only:
+            # Before it runs, because the program may die during it, again and again.
+            self._ledger.tried(study, release.name, FIRST_RETRY_S, LONGEST_RETRY_S)
         others = tuple(self._config.studies / name for name in set(folders_in(self._config.studies)) - set(here))
         try:
             run_batch(
@@ -107,7 +101,6 @@ class Through:
 
     def _ended(self, release: Release, entry: dict) -> None:
         study = entry["case"]
-        where = release.name, study
         self._log(
             entry["status"],
             release=release.name,
@@ -117,16 +110,12 @@ class Through:
             fault=entry["fault"],
             seconds=entry["seconds"],
         )
-        if entry["status"] != FAILED or entry["fault"] not in PASSING_FAULTS or self._killed(release, study):
-            self._retries.pop(where, None)
-        elif where not in self._retries:
-            self._retries[where] = _later(None)
+        # Also one that was set aside because the program died during it: it may not have been to blame.
+        if entry["status"] == FAILED and entry["fault"] in PASSING_FAULTS:
+            self._ledger.try_later(study, release.name, FIRST_RETRY_S)
+        else:
+            self._ledger.try_no_more(study, release.name)
         self._told(release, entry)
-
-    def _killed(self, release: Release, study: str) -> bool:
-        """Did the program die so often during a study that it is a person's matter?"""
-        entry = Manifest(self._config.hospital(release) / MANIFEST).read()[1].get(study) or {}
-        return entry.get("attempts", 0) >= MOST_DEATHS
 
 
 def _later(before: _Retry | None) -> _Retry:
