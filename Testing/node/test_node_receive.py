@@ -1,6 +1,7 @@
 """The side that listens: who is heard, what success means, a disk nearly full, senders that break off or are hostile."""
 
 import hashlib
+import ipaddress
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ import pydicom
 import pytest
 
 from CTADefaceLib.cli.main import main
+from CTADefaceLib.node import receive as receive_module
 from CTADefaceLib.node import spool as spool_module
 from CTADefaceLib.node import watch as watch_module
 from CTADefaceLib.node.arrivals import Arrivals
@@ -89,13 +91,19 @@ def test_echo_is_answered(listening):
     association.release()
 
 
-def test_only_those_are_heard_that_the_configuration_names(listening):
+def test_only_those_are_heard_that_the_configuration_names(listening, monkeypatch):
     node = listening(receive='[[receive.sender]]\nae_title = "ELSEWHERE"\naddress = "192.0.2.7"')
     assert associate(node.port).is_established
     assert associate(node.port, title="STRANGER").is_rejected
     assert associate(node.port, called="OTHER").is_rejected
     # A title that is known, from an address that it does not belong to.
     assert associate(node.port, title="ELSEWHERE").is_rejected
+    # When it cannot be told, nobody is heard, and the node goes on listening.
+    for where, answer in ((Receiver, "_is_known"), (receive_module, "_address")):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, answer, lambda *_: ipaddress.ip_address("no address"))
+            assert not associate(node.port).is_established
+    assert associate(node.port).is_established
 
 
 def test_callers_from_other_networks_are_dropped_unheard(tmp_path):

@@ -102,16 +102,24 @@ class Receiver:
             self._server = None
 
     def _requested(self, event: Any) -> None:
-        """Reject a caller whose title comes from an address that it does not belong to."""
+        """Reject a caller whose title comes from an address that it does not belong to, or when in doubt."""
         association = event.assoc
-        title = association.requestor.primitive.calling_ae_title.strip()
-        address = _address(association.requestor.address)
-        if not any(sender.ae_title == title and address in sender.network for sender in self._receiving.senders):
+        try:
+            known = self._is_known(association)
+        except Exception:  # else pynetdicom would go on as if nothing had been asked
+            known = False
+        if not known:
             association.acse.send_reject(*UNKNOWN_CALLER)
             association.is_rejected = True
             association.kill()
             # Not by its title, which anybody may have chosen.
-            self._log("rejected", address=str(address))
+            self._log("rejected", address=str(association.requestor.address))
+
+    def _is_known(self, association: Any) -> bool:
+        """Does a caller's title come from an address that it belongs to?"""
+        title = association.requestor.primitive.calling_ae_title.strip()
+        address = _address(association.requestor.address)
+        return any(sender.ae_title == title and address in sender.network for sender in self._receiving.senders)
 
     def _store(self, event: Any) -> int:
         association = event.assoc
@@ -165,11 +173,15 @@ def _server_class(networks: list[Network]) -> type:
         def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
             assert self.socket is not None
             client, address = self.socket.accept()
-            if not any(_address(address[0]) in network for network in networks):
+            try:
+                if not any(_address(address[0]) in network for network in networks):
+                    raise PermissionError("not among the senders")
+                if self.ssl_context:
+                    client = self.ssl_context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+            except Exception as error:
+                # Anything but an OSError would end the listening.
                 client.close()
-                raise OSError("not among the senders")
-            if self.ssl_context:
-                client = self.ssl_context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+                raise OSError("dropped") from error
             return client, address
 
         def process_request_thread(self, request: Any, client_address: Any) -> None:
