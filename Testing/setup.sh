@@ -9,6 +9,7 @@ purpose=${1:-test}
 libraries="libegl1 libegl-mesa0 libgl1-mesa-dri libgl1 libxrender1"
 wanted_by=pictures
 readers=
+archive=
 case $purpose in
     demo) extras=picture,fast ;;
     test)
@@ -16,8 +17,10 @@ case $purpose in
         # Offscreen windows: what Qt links to.
         libraries="$libraries libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0"
         wanted_by="pictures and the panel's tests"
-        # Readers and a validator of DICOM that are not ours; the tests that ask them are skipped without.
-        readers="dcmtk dicom3tools dcm2niix"
+        # Readers and a validator of DICOM that are not ours, and certificates; the tests that ask them are skipped without.
+        readers="dcmtk dicom3tools dcm2niix openssl"
+        # An archive that is not ours; without it the tests of the node have one of their own.
+        archive=orthanc
         ;;
     *) echo "$purpose: give demo or test" >&2; exit 2 ;;
 esac
@@ -62,6 +65,14 @@ if [ -n "$readers" ] && ! installed $readers; then
         install $readers || echo "No $readers here: the DICOM tests that need them are skipped." >&2
     else
         echo "For the DICOM tests with other readers run once: sudo apt-get install $readers" >&2
+    fi
+fi
+if [ -n "$archive" ] && ! installed "$archive"; then
+    if [ "$(id -u)" = 0 ] && install "$archive"; then
+        # The tests start servers of their own; the package's would go on listening on this machine.
+        systemctl disable --now "$archive" >&2 2>/dev/null || service "$archive" stop >&2 || true
+    else
+        echo "No $archive here: in the tests of the node pynetdicom takes its place (sudo apt-get install $archive)." >&2
     fi
 fi
 echo "$venv"

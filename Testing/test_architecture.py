@@ -25,6 +25,7 @@ ROOMS = (
     "cases",
     "dicom",
     "batch",
+    "node",
     "validation",
     "training",
     "worker",

@@ -23,8 +23,10 @@ STANDINS = {
     "dpkg": "#!/bin/sh\nexit 1\n",
     "id": "#!/bin/sh\necho 0\n",
     "uname": "#!/bin/sh\necho Linux\n",
+    "systemctl": NOTE,
+    "service": NOTE,
 }
-FOR_TESTS_ALONE = ("[test]", "dcmtk", "dcm2niix", "dicom3tools", "xkb", "caideface")
+FOR_TESTS_ALONE = ("[test]", "dcmtk", "dcm2niix", "dicom3tools", "orthanc", "xkb", "caideface")
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash to run the scripts")
 
@@ -70,6 +72,16 @@ def test_the_demo_gets_what_it_needs_and_no_more(repository):
 def test_the_tests_get_all(repository):
     pip, apt = set_up(repository)
     assert all(any(word in line for line in (*pip, *apt)) for word in FOR_TESTS_ALONE)
+
+
+def test_the_archive_of_the_tests_does_not_go_on_listening(repository):
+    set_up(repository)
+    assert "systemctl disable --now orthanc" in (repository / "calls").read_text()
+    # One that was there before is somebody's.
+    (repository / "standins" / "dpkg").write_text('#!/bin/sh\n[ "$*" = "-s orthanc" ]\n')
+    set_up(repository)
+    assert "dicom3tools" in (repository / "calls").read_text()
+    assert "systemctl" not in (repository / "calls").read_text()
 
 
 @pytest.mark.parametrize("order", [("demo", "test"), ("test", "demo")])

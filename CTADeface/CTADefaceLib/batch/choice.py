@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
+from pathlib import Path
 
 from ..errors import UsageError
 from .find import Case
@@ -17,11 +18,13 @@ class Choice:
     """``include`` and ``exclude``: globs (see ``matches``); without an ``include`` all cases are taken, and ``exclude`` wins.
 
     ``names``: 'numbered' or 'plain', None as the batch has been begun, or numbered (see ``one_kind.names_of``).
+    ``unsearched``: folders of the input folder that are not even looked into, for who calls again and again.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     names: str | None = None
+    unsearched: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         for glob in (*self.include, *self.exclude):

@@ -82,7 +82,7 @@ def correct(
     # The manifest may have been reached by a link.
     new = {path.resolve() for path in outputs}
     wrong = [path for path in item.outputs if path.resolve() not in new]
-    _take_out(noted, wrong)
+    take_out(noted, wrong)
     said = [f"{path.name} was taken out of the release." for path in wrong] + [one.error for one in results if one.error]
     return mark(noted.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said), stamp)
 
@@ -196,7 +196,7 @@ def reject(manifest: str | Path, item: Item, by: str | None = None) -> Item:
     """
     noted = manifest_at(manifest)
     item = mark(noted.path, item, REJECTED, by)
-    _take_out(noted, {*item.outputs, *_lying_there(noted, item)})
+    take_out(noted, {*item.outputs, *_lying_there(noted, item)})
     return mark(noted.path, item, REJECTED, by, outputs=[])
 
 
@@ -230,7 +230,7 @@ def batch_of(manifest: Manifest) -> tuple[Places, str | float]:
     return where, header["fill"]
 
 
-def _take_out(manifest: Manifest, paths: Iterable[Path]) -> None:
+def take_out(manifest: Manifest, paths: Iterable[Path]) -> None:
     """Delete released files and folders, all of them at once. Raises: OutputError."""
     try:
         with Publication(manifest.path.parent) as change:

@@ -14,7 +14,7 @@ from ..cases.result import Result, failure
 from ..errors import Cancelled, CTADefaceError, HospitalFolderError
 from ..files.journal import recover
 from ..files.private import private_folder
-from ..network.host import NetworksHere
+from ..network.host import Networks, NetworksHere
 from ..progress import Report
 from ..release.hospital_folder import require_hospital_writable, require_writable
 from .batch_progress import BatchProgress
@@ -64,11 +64,11 @@ class Here:
     width = LANES
     shared = False
 
-    def __init__(self) -> None:
+    def __init__(self, networks: Networks | None = None) -> None:
         self._pool = ThreadPoolExecutor(LANES)
         self._lanes: set[Lane] = set()
-        # Held for all cases, so that each model is loaded once.
-        self._networks = NetworksHere()
+        # Held for all cases, or by the caller for all batches, so that each model is loaded once.
+        self._networks = networks or NetworksHere()
 
     def submit(
         self, case: Case, where: Places, options: Options, callback: Callable[[Report], None], warn: Callable[[str], None]

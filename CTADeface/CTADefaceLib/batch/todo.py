@@ -55,7 +55,8 @@ class Todo:
 
         Raises: InputError when there is no case at all, or ``choice`` takes none.
         """
-        where, others = self.where, [self.options.masks] if self.options.masks else []
+        where = self.where
+        others: list[str | Path] = [*choice.unsearched, *filter(None, [self.options.masks])]
         files, left_out = find_cases(where, others)
         studies = [] if is_bids(where.source) else find_studies(where.source, excluded_folders(where, others))
         everything = files + study_cases(where.source, studies, self.entries, warn)

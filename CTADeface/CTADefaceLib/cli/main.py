@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, series, models, demo, identity, train, validate."""
+"""The command ``cta-deface``: run, batch, node, mercure, series, models, demo, identity, train, validate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from .batch_command import add_batch
 from .demo_command import add_demo
 from .exit_codes import EPILOG, MACHINE, STOPPED, code_of, said
 from .identity_command import add_identity
+from .mercure_command import add_mercure
 from .models_command import add_models
+from .node_command import add_node
 from .parser import Parser
 from .run_command import add_run
 from .series_command import add_series
@@ -30,6 +32,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True)
     add_run(commands)
     add_batch(commands)
+    add_node(commands)
+    add_mercure(commands)
     add_series(commands)
     add_models(commands)
     add_demo(commands)

@@ -243,6 +243,9 @@ class SeriesWriter:
             HeaderRules(self.run.uids, self.run.clean_headers, self.run.options.keep_private),
             self.progress.part(0.5, 0.8),
         )
+        if not self.stack.uniform:
+            # Each file has rounded the fill in its own slope; the record's hash is that of the files.
+            self.outgoing.stored = volume_of(self.stack, self._meant, self.outgoing.volume.name).stored
 
     def verify(self, staged: Path) -> Check:
         expected = volume_of(self.stack, self._meant, self.outgoing.volume.name)
