@@ -5,6 +5,7 @@ import slicer
 
 from ...errors import Cancelled, MissingPackages
 from ...models.store import list_models
+from ..background import draw_now
 from ..scene import face_segment, slice_views
 from ..shared_worker import shared_worker
 from ..texts import _
@@ -138,6 +139,7 @@ class SegmentSection:
 
     def _segmented(self, job, volume, then=None):
         segmentation = self.panel.logic.finishSegmentation(job, volume)
+        draw_now()
         if not slice_views.is_shown(volume):
             slice_views.show_volume(volume)
         slice_views.jump_to_segment(segmentation, face_segment.face_segment_id(segmentation))

@@ -9,6 +9,7 @@ import qt
 import slicer
 
 from . import face_segment
+from .brush_views import BrushViews
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -22,16 +23,19 @@ LIST_LINES = 6
 
 
 class FaceEditor:
-    """Wraps the embedded qMRMLSegmentEditorWidget ``widget``."""
+    """Wraps the embedded qMRMLSegmentEditorWidget ``widget``; ``brush_views`` are told when the preview is shown."""
 
     def __init__(self) -> None:
         self.widget = slicer.qMRMLSegmentEditorWidget()
+        self.brush_views = BrushViews(self.widget)
         self.widget.setMaximumNumberOfUndoStates(UNDO_STATES)
         self.widget.segmentationNodeSelectorVisible = False
         self.widget.sourceVolumeNodeSelectorVisible = False
         self.widget.switchToSegmentationsButtonVisible = False
         # The preview makes the surface, and only while it is looked at.
         self.widget.show3DButtonVisible = False
+        # Only the segment of the face is filled.
+        self.widget.addRemoveSegmentButtonsVisible = False
         self.widget.setEffectNameOrder(list(EFFECTS))
         self.widget.unorderedEffectsVisible = False
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
@@ -87,6 +91,7 @@ class FaceEditor:
     def close(self) -> None:
         """The panel is destroyed."""
         self.leave()
+        self.brush_views.watch(None)
         self.widget.setSegmentationNode(None)
         # Otherwise two editors would act on one node after a reload.
         self.widget.setMRMLSegmentEditorNode(None)
@@ -101,3 +106,4 @@ class FaceEditor:
             node = slicer.mrmlScene.AddNode(node)
         if self.widget.mrmlSegmentEditorNode() is not node:
             self.widget.setMRMLSegmentEditorNode(node)
+        self.brush_views.watch(node)

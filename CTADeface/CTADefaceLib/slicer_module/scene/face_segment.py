@@ -71,20 +71,29 @@ def new_face(volume: VolumeNode) -> SegmentationNode:
 
 def set_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Make ``mask`` (bool (k, j, i)) the face segment, keeping other segments; the segmentation follows the volume."""
-    _write(segmentation, mask, volume)
-    _show(segmentation)
-    move_in_hierarchy(segmentation, volume)
+    _put(segmentation, _boxed(mask, volume), volume)
 
 
 def set_proposed_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Make ``mask`` (bool (k, j, i)) of a model the face mask of ``volume``, and the proposal that is kept of it."""
     segmentation.SetAttribute(FACE_MASK, "mask")
-    set_mask(segmentation, mask, volume)
-    set_proposal(segmentation, mask, volume)
+    labelmap = _boxed(mask, volume)
+    _put(segmentation, labelmap, volume)
+    _put_proposal(segmentation, labelmap, volume)
 
 
 def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Keep the model's mask (bool (k, j, i)), hidden, so that it can be restored and edits can be measured."""
+    _put_proposal(segmentation, _boxed(mask, volume), volume)
+
+
+def _put(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
+    _write(segmentation, labelmap, volume)
+    _show(segmentation)
+    move_in_hierarchy(segmentation, volume)
+
+
+def _put_proposal(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
     proposal = segmentation.GetNodeReference(PROPOSAL)
     if proposal is None:
         proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
@@ -93,18 +102,18 @@ def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: Volum
     put_in_hierarchy(proposal)
     proposal.CreateDefaultDisplayNodes()
     proposal.SetDisplayVisibility(False)
-    _write(proposal, mask, volume)
+    _write(proposal, labelmap, volume)
 
 
-def _write(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
-    """Make the box of ``mask`` the face segment's labelmap: Slicer then copies and draws no more than that.
+def _write(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
+    """Make what ``_boxed`` gave the face segment's labelmap: Slicer then copies and draws no more than that.
 
     Not ``updateSegmentBinaryLabelmapFromArray``, which passes the whole volume through a node of its own, in seconds.
     Raises: RuntimeError when Slicer refuses the labelmap.
     """
     segments = vtk.vtkStringArray()
     segments.InsertNextValue(_segment_on_grid(segmentation, volume))
-    if not slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(_boxed(mask, volume), segmentation, segments):
+    if not slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labelmap, segmentation, segments):
         raise RuntimeError(_("{name}: the mask cannot be written.").format(name=segmentation.GetName()))
 
 
