@@ -12,9 +12,10 @@ WINDOW = "CTADefaceCancelWindow"
 
 
 @pytest.fixture
-def background(module, slicer, monkeypatch):
+def background(module, slicer, head, masked, monkeypatch):
     from CTADefaceLib.slicer_module import background
 
+    # After the scene was made, which nobody should cancel.
     monkeypatch.setattr(background, "PATIENCE_S", 0.1)
     return background
 
@@ -27,7 +28,7 @@ def windows():
 
 
 @pytest.fixture
-def person(slicer):
+def person(slicer, masked):
     """Presses Cancel in the window of long work as soon as it is there; ``seen`` what the window was like."""
     import qt
 
@@ -52,6 +53,8 @@ def wait_for(person):
     end = time.monotonic() + 10
     while not person.seen and time.monotonic() < end:
         time.sleep(0.02)
+    # Work that ends before the click was noticed is done.
+    time.sleep(0.5)
 
 
 def test_work_is_done_in_a_thread_and_its_errors_come_back(background):
