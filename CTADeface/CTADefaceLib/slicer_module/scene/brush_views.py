@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import slicer
-import vtk
 
 if TYPE_CHECKING:
     from slicer import qMRMLSegmentEditorWidget as EditorWidget
     from slicer import vtkMRMLSegmentationDisplayNode as DisplayNode
-    from slicer import vtkMRMLSegmentEditorNode as EditorNode
 
 BRUSHES = ("Paint", "Erase")
 # Parameter of the brushes: the user asks to paint in 3D views too.
@@ -26,28 +24,16 @@ class BrushViews:
 
     def __init__(self, widget: EditorWidget) -> None:
         self._widget, self._preview = widget, False
-        self._node: EditorNode | None = None
-        self._tag = 0
         # The display that is kept to the slices, and the views that it had before.
         self._kept: tuple[DisplayNode, list[str]] | None = None
-
-    def watch(self, node: EditorNode | None) -> None:
-        """Follow what is chosen in the editor's ``node``, in place of the one before; None: follow nothing."""
-        if node is self._node:
-            return
-        if self._node is not None:
-            self._node.RemoveObserver(self._tag)
-        self._node = node
-        if node is not None:
-            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._update())
-        self._update()
 
     def preview_is_shown(self, shown: bool) -> None:
         """Say whether the preview is in the 3D views."""
         self._preview = shown
-        self._update()
+        self.update()
 
-    def _update(self) -> None:
+    def update(self) -> None:
+        """Another effect, another option of it, or another segmentation was chosen in the editor."""
         wanted = self._wanted()
         if self._kept is not None and self._kept[0] is not wanted:
             self._give_back()
@@ -57,7 +43,7 @@ class BrushViews:
 
     def _wanted(self) -> DisplayNode | None:
         """The display that is to be kept to the slices."""
-        node = self._node
+        node = self._widget.mrmlSegmentEditorNode()
         if not self._preview or node is None or node.GetActiveEffectName() not in BRUSHES:
             return None
         segmentation = node.GetSegmentationNode()

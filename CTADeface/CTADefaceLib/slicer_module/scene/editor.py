@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import qt
 import slicer
+import vtk
 
 from . import face_segment
 from .brush_views import BrushViews
@@ -14,9 +15,12 @@ from .brush_views import BrushViews
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer import vtkMRMLSegmentEditorNode as EditorNode
 
 NODE_TAG = "CTADeface"
 EFFECTS = ("Paint", "Erase", "Scissors", "Islands", "Margin", "Smoothing", "Threshold", "Logical operators", "Grow from seeds")
+# Effects that work on several segments.
+WITH_SEVERAL_SEGMENTS = ("Logical operators", "Grow from seeds")
 UNDO_STATES = 10
 # Height of the list of segments in lines of text: its header and two rows.
 LIST_LINES = 6
@@ -28,14 +32,14 @@ class FaceEditor:
     def __init__(self) -> None:
         self.widget = slicer.qMRMLSegmentEditorWidget()
         self.brush_views = BrushViews(self.widget)
+        self._observed: EditorNode | None = None
+        self._tag = 0
         self.widget.setMaximumNumberOfUndoStates(UNDO_STATES)
         self.widget.segmentationNodeSelectorVisible = False
         self.widget.sourceVolumeNodeSelectorVisible = False
         self.widget.switchToSegmentationsButtonVisible = False
         # The preview makes the surface, and only while it is looked at.
         self.widget.show3DButtonVisible = False
-        # Only the segment of the face is filled.
-        self.widget.addRemoveSegmentButtonsVisible = False
         self.widget.setEffectNameOrder(list(EFFECTS))
         self.widget.unorderedEffectsVisible = False
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
@@ -48,10 +52,15 @@ class FaceEditor:
             masking.collapsed = True
 
     def show_list(self, segmentation: SegmentationNode | None) -> None:
-        """Show the list of segments when there is more than the face to choose from."""
+        """Show the list of segments when there is more than the face to choose from, and the buttons that add and remove
+        segments when several are of use."""
         several = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 1
+        node = self.widget.mrmlSegmentEditorNode()
         for frame in self._list:
             frame.visible = several
+        self.widget.addRemoveSegmentButtonsVisible = several or (
+            node is not None and node.GetActiveEffectName() in WITH_SEVERAL_SEGMENTS
+        )
 
     def edit(self, segmentation: SegmentationNode | None, volume: VolumeNode | None) -> None:
         """Edit the face segment of ``segmentation`` over ``volume``; None for nothing to edit."""
@@ -91,7 +100,7 @@ class FaceEditor:
     def close(self) -> None:
         """The panel is destroyed."""
         self.leave()
-        self.brush_views.watch(None)
+        self._observe(None)
         self.widget.setSegmentationNode(None)
         # Otherwise two editors would act on one node after a reload.
         self.widget.setMRMLSegmentEditorNode(None)
@@ -106,4 +115,18 @@ class FaceEditor:
             node = slicer.mrmlScene.AddNode(node)
         if self.widget.mrmlSegmentEditorNode() is not node:
             self.widget.setMRMLSegmentEditorNode(node)
-        self.brush_views.watch(node)
+        self._observe(node)
+
+    def _observe(self, node: EditorNode | None) -> None:
+        """Follow what is chosen in ``node``, in place of the one before; None: nothing."""
+        if node is self._observed:
+            return
+        if self._observed is not None:
+            self._observed.RemoveObserver(self._tag)
+        self._observed = node
+        if node is not None:
+            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._on_choice(node))
+
+    def _on_choice(self, node: EditorNode) -> None:
+        self.brush_views.update()
+        self.show_list(node.GetSegmentationNode())
