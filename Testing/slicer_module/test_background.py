@@ -84,6 +84,12 @@ def test_long_work_is_cancelled_at_once_and_may_end_unheeded(background, person)
     assert not background.at_work() and not windows()
 
 
+def test_a_click_that_comes_as_the_work_ends_still_cancels(background, person):
+    with pytest.raises(Cancelled):
+        # It sees the click before the main thread does, and ends.
+        background.in_background(lambda: [time.sleep(0.01) for _ in range(1000) if not person.seen])
+
+
 def test_work_that_writes_is_told_to_stop_and_its_end_is_waited_for(background, person):
     told = []
 

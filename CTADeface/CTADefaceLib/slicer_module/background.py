@@ -14,6 +14,8 @@ from .scene.application import application
 from .shared_worker import process_events, redraw
 
 REDRAW_S = 0.02
+# How long windows have to begin to draw.
+DRAW_S = 0.04
 # Work that takes longer is offered to be cancelled.
 PATIENCE_S = 1.0
 # How often a ``Later`` gives its thread the word, and for how long.
@@ -50,12 +52,15 @@ def stoppable_in_background(work: Callable[[Progress], Answer], writes: bool = T
             if window.cancelled:
                 progress.cancel()
                 if not writes:
-                    raise Cancelled()
+                    break
             elif time.monotonic() - begun > PATIENCE_S:
                 window.show()
             window.tell(progress.fraction)
             # Clicks too while the window is open, as it takes all of them.
             (process_events if window.shown else redraw)()
+        if window.cancelled and not writes:
+            # Also when the work was quicker than the click: a person who cancels does not expect the next step.
+            raise Cancelled()
         return future.result()
     finally:
         _at_work -= 1
@@ -72,8 +77,12 @@ def draw_now() -> None:
     """Let the application draw what has changed so far, as ``in_background`` does while it waits."""
     global _at_work
     _at_work += 1
+    end = time.monotonic() + DRAW_S
     try:
-        redraw()
+        # Views draw a moment after they were asked to, so as to draw several changes at once.
+        while application() is not None and time.monotonic() < end:
+            redraw()
+            time.sleep(REDRAW_S / 4)
     finally:
         _at_work -= 1
 

@@ -143,11 +143,10 @@ def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float
 
 def filling(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> Callable[[], np.ndarray]:
     """What ``filled`` does, as pure work on the scene as it is now. Raises: MaskError, InputError, Cancelled."""
-    mask = face_segment.mask_to_fill(segmentation, source)
-    kept = kept_segments.kept_in(segmentation, source)
-    face = CaseMask(mask, SEGMENTATION, ears=ears_wanted(segmentation), kept=kept)
+    mask = face_segment.reading_to_fill(segmentation, source)
+    kept, ears = kept_segments.kept_in(segmentation, source), ears_wanted(segmentation)
     scan = scan_of(source)
-    return lambda: fill_scan(scan, face, fill)[0]
+    return lambda: fill_scan(scan, CaseMask(mask(), SEGMENTATION, ears=ears, kept=kept), fill)[0]
 
 
 def put_defaced(

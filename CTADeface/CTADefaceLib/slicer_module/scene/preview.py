@@ -99,8 +99,8 @@ class Preview:
 
     def renewal_of_mask(self, segmentation: SegmentationNode) -> Renewal:
         """As ``FaceLogic.renewPreview``, of the surface of the mask."""
-        mask, steps = face_segment.get_mask(segmentation, self._shown), self._steps
-        return lambda: mask_shares(mask, steps), lambda shares: self._show_mask(segmentation, shares)
+        mask, steps = face_segment.reading(segmentation, self._shown), self._steps
+        return lambda: mask_shares(mask(), steps), lambda shares: self._show_mask(segmentation, shares)
 
     def renewal_of_defaced(self, filling: Callable[[], np.ndarray], case: str) -> Renewal:
         """As ``FaceLogic.renewPreview``; ``filling`` is pure work that gives the voxels of ``case``, see ``show``."""
@@ -228,8 +228,8 @@ class Preview:
         display.SetVisibility(True)
 
     def _shares(self, segmentation: SegmentationNode) -> tuple[np.ndarray, list[int]]:
-        mask, steps = face_segment.get_mask(segmentation, self._shown), self._steps
-        return in_background(lambda: mask_shares(mask, steps))
+        mask, steps = face_segment.reading(segmentation, self._shown), self._steps
+        return in_background(lambda: mask_shares(mask(), steps))
 
     def _drawn(self, array: np.ndarray) -> np.ndarray:
         """Pure work: what is drawn of ``array`` (k, j, i) on the volume's grid, in software rendering a coarse copy."""
