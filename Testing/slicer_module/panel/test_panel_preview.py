@@ -233,6 +233,20 @@ def test_following_waits_for_the_end_of_a_stroke_and_stops_when_it_is_hidden(hos
     assert panel.preview_section.state is None and not panel.preview_section._renewing.busy
 
 
+@pytest.mark.parametrize("state", ["mask", "defaced"])
+def test_an_update_that_comes_after_the_preview_was_hidden_changes_nothing(slicer, panel, head, masked, state):
+    panel.preview_section.buttons[state].click()
+    work, put = panel.logic.renewPreview(masked)
+    panel.preview_section.buttons[state].click()
+    before = node_ids(slicer)
+    put(work())
+    assert node_ids(slicer) == before and panel.logic.preview.state is None
+    panel.ui.originalButton.click()
+    before = node_ids(slicer)
+    put(work())
+    assert node_ids(slicer) == before and not surfaces(slicer)
+
+
 def test_a_preview_that_is_cancelled_leaves_the_screen_as_it_was(slicer, panel, head, masked, monkeypatch):
     from CTADefaceLib.errors import Cancelled
     from CTADefaceLib.slicer_module.scene import preview

@@ -69,7 +69,7 @@ class PreviewSection:
         """Show ``state``, or hide the preview when it is shown already."""
         with errors_shown(self.panel):
             if self.state == state:
-                self.panel.logic.hidePreview()
+                self.hide()
             else:
                 self._show(state)
         self.panel.update()

@@ -99,15 +99,23 @@ class Preview:
 
     def renewal_of_mask(self, segmentation: SegmentationNode) -> Renewal:
         """As ``FaceLogic.renewPreview``, of the surface of the mask."""
-        mask, steps = face_segment.reading(segmentation, self._shown), self._steps
-        return lambda: mask_shares(mask(), steps), lambda shares: self._show_mask(segmentation, shares)
+        mask, steps, screen = face_segment.reading(segmentation, self._shown), self._steps, self._screen
+
+        def put(shares: tuple[np.ndarray, list[int]]) -> None:
+            if self._users_view is screen and self.state == "mask":
+                self._show_mask(segmentation, shares)
+
+        return lambda: mask_shares(mask(), steps), put
 
     def renewal_of_defaced(self, filling: Callable[[], np.ndarray], case: str) -> Renewal:
         """As ``FaceLogic.renewPreview``; ``filling`` is pure work that gives the voxels of ``case``, see ``show``."""
+        screen = self._screen
 
         def put(drawn: np.ndarray) -> None:
-            self._put_copy("defaced", drawn)
-            self._case = case
+            # The preview may have been hidden meanwhile, or be that of another volume.
+            if self._users_view is screen:
+                self._put_copy("defaced", drawn)
+                self._case = case
 
         return lambda: self._drawn(filling()), put
 
