@@ -225,3 +225,9 @@ def test_segments_can_be_added_where_several_are_of_use(panel, masked):
     assert editor.addRemoveSegmentButtonsVisible
     masked.GetSegmentation().RemoveSegment(other)
     assert not editor.addRemoveSegmentButtonsVisible
+
+
+def test_without_a_mask_there_is_no_list_of_segments_and_nothing_to_add(slicer, panel):
+    editor = panel.refine_section.editor.widget
+    (segments,) = slicer.util.findChildren(editor, name="SegmentsTableResizableFrame")
+    assert panel.segmentation is None and segments.isHidden() and not editor.addRemoveSegmentButtonsVisible

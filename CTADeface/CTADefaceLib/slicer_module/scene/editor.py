@@ -34,6 +34,7 @@ class FaceEditor:
         self.brush_views = BrushViews(self.widget)
         self._observed: EditorNode | None = None
         self._tag = 0
+        self._list = slicer.util.findChildren(self.widget, name="SegmentsTableResizableFrame")
         self.widget.setMaximumNumberOfUndoStates(UNDO_STATES)
         self.widget.segmentationNodeSelectorVisible = False
         self.widget.sourceVolumeNodeSelectorVisible = False
@@ -45,11 +46,11 @@ class FaceEditor:
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
         self._use_node()
         self.widget.setMRMLScene(slicer.mrmlScene)
-        self._list = slicer.util.findChildren(self.widget, name="SegmentsTableResizableFrame")
         for frame in self._list:
             frame.setMaximumHeight(LIST_LINES * qt.QFontMetrics(self.widget.font).height())
         for masking in slicer.util.findChildren(self.widget, name="MaskingGroupBox"):
             masking.collapsed = True
+        self.show_list(None)
 
     def show_list(self, segmentation: SegmentationNode | None) -> None:
         """Show the list of segments when there is more than the face to choose from, and the buttons that add and remove
