@@ -131,6 +131,19 @@ def test_later_work_leaves_the_person_alone_and_answers_in_the_main_thread(backg
     later.close()
 
 
+def test_the_answer_of_later_work_waits_for_the_end_of_a_stroke(background, host, slicer, monkeypatch):
+    import qt
+
+    later, answers, pressed = background.Later(), [], [qt.Qt.LeftButton]
+    monkeypatch.setattr(type(slicer.app), "mouseButtons", lambda *_: pressed[0])
+    later.start(lambda: "answer", answers.append)
+    host.spin(0.3)
+    assert answers == [] and later.busy
+    pressed[0] = qt.Qt.NoButton
+    assert host.spin(lambda: answers, 10)
+    later.close()
+
+
 def test_later_work_that_is_dropped_or_replaced_is_not_heard_of(background, host):
     later, answers = background.Later(), []
     later.start(lambda: "first", answers.append)

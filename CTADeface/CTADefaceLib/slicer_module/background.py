@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
+import slicer
+
 from ..errors import Cancelled
 from ..progress import Progress
 from .cancel_window import CancelWindow
@@ -87,8 +89,15 @@ def draw_now() -> None:
         _at_work -= 1
 
 
+def disturbing() -> bool:
+    """Would something new disturb work that is waited for, or a person who is drawing with the mouse?"""
+    import qt
+
+    return at_work() or slicer.app.mouseButtons() != qt.Qt.NoButton
+
+
 class Later(Generic[Answer]):
-    """Work in a thread while the person goes on working; one at a time."""
+    """Work in a thread while the person goes on working; one at a time. Its answer waits for the end of a stroke."""
 
     def __init__(self) -> None:
         import qt
@@ -124,7 +133,7 @@ class Later(Generic[Answer]):
 
     def _poll(self) -> None:
         # Waiting here lets the other thread run, as in ``stoppable_in_background``.
-        if self._future is None or at_work() or not wait([self._future], WORD_S).done:
+        if self._future is None or not wait([self._future], WORD_S).done or disturbing():
             return
         future, done = self._future, self._done
         self.drop()

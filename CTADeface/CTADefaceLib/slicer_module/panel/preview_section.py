@@ -5,14 +5,15 @@ import qt
 import slicer
 
 from ...errors import MaskError
-from ..background import Later, at_work
+from ..background import Later, disturbing
 from ..scene.preview import SIDE_BY_SIDE, STATES
 from ..texts import _
 from .parameters import chosen_fill
 from .section import errors_shown, no_mask, no_volume, switch
 
 KEY = "Alt+P"
-DELAY_MS = 400
+# Strokes of a brush follow each other more quickly.
+DELAY_MS = 800
 # States that show what an edit changes.
 FOLLOWING = ("mask", "defaced", SIDE_BY_SIDE)
 
@@ -130,8 +131,7 @@ class PreviewSection:
             self.panel.steps_row.looked()
 
     def _follow(self):
-        if at_work() or slicer.app.mouseButtons() != qt.Qt.NoButton:
-            # Later, not in the middle of a stroke.
+        if disturbing():
             self._delay.start()
         elif self.state in FOLLOWING and self.panel.volume is self.panel.logic.preview.volume:
             try:
