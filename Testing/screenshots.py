@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import qt
 import slicer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,8 @@ def wait(done=lambda: True, seconds=1.0):
 def main(dark):
     if dark:
         slicer.app.setStyle("Dark Slicer")
+        # As Slicer's settings do.
+        slicer.app.setPalette(qt.QApplication.style().standardPalette())
     window = slicer.util.mainWindow()
     window.setGeometry(0, 0, WIDTH, HEIGHT)
     slicer.util.setDataProbeVisible(False)

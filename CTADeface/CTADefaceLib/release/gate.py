@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ..checks.check import Check, failed
-from ..errors import ChecksFailed, first_line
+from ..errors import Cancelled, ChecksFailed, first_line
 from ..files.journal import Publication, recover
 from ..files.publish import publication, refuse_existing
 from ..files.read import split_extension
@@ -185,6 +185,8 @@ def _with_pictures(outgoing: Outgoing, record: dict, target: Target, record_path
                 write_report(outgoing, record, shown, own.stage(report, overwrite=True))
             if picture:
                 write_picture(shown, own.stage(picture, overwrite=True))
+    except Cancelled:
+        raise
     except Exception as error:
         what = " and ".join(name for name, path in (("report", report), ("picture", picture)) if path)
         problem = f"{record_path}: was released, but the {what} could not be written ({first_line(error)})."

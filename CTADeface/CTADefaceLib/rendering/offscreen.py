@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import DeviceError, MissingPackages
 from .camera import Focus, View, aim_camera, require_volume, tissue_focus, voxel_size
+from .elsewhere import views_drawn_elsewhere
 
 if TYPE_CHECKING:
     from vtk import (
@@ -57,13 +58,21 @@ def render_views(
     compared. Only the cube around the focus is drawn. ``caption``: text in the upper left corner.
     Raises ``InputError`` if ``hu`` is not 3-D, ``MissingPackages`` without vtk, ``DeviceError`` without OpenGL.
     """
-    vtk = import_vtk()
     focus = focus or tissue_focus(hu, index_to_ras)
     whole, matrix = require_volume(hu, index_to_ras)
-    part, part_matrix = _cropped(whole, matrix, focus)
+    wanted = (*_cropped(whole, matrix, focus), views, size, focus, caption)
+    elsewhere = views_drawn_elsewhere(*wanted)
+    return draw_views(*wanted) if elsewhere is None else elsewhere
+
+
+def draw_views(
+    part: np.ndarray, matrix: np.ndarray, views: Sequence[View], size: int, focus: Focus, caption: str | None
+) -> list[np.ndarray]:
+    """As ``render_views``, of the ``part`` of a volume (int16, with its own ``matrix``) that is to be drawn."""
+    vtk = import_vtk()
     with _window(vtk, size) as (window, renderer):
         if min(part.shape) > 1:
-            renderer.AddVolume(_volume_actor(vtk, part, part_matrix))
+            renderer.AddVolume(_volume_actor(vtk, part, matrix))
         if caption:
             renderer.AddViewProp(_caption_actor(vtk, caption, size))
         pictures = []
@@ -79,6 +88,11 @@ def import_vtk() -> ModuleType:
     try:
         import vtk
         import vtk.util.numpy_support
+
+        # What draws behind VTK's own classes: Slicer's ``vtk`` loads parts only when they are named.
+        import vtkmodules.vtkRenderingFreeType
+        import vtkmodules.vtkRenderingOpenGL2
+        import vtkmodules.vtkRenderingVolumeOpenGL2  # noqa: F401
     except ImportError as error:
         raise MissingPackages(NO_VTK) from error
     return vtk

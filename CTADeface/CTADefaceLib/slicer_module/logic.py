@@ -13,16 +13,16 @@ import slicer
 from ..cases.options import Options
 from ..cases.result import Result
 from ..checks.check import Check
-from ..errors import InputError, MaskError
+from ..errors import Cancelled, InputError, MaskError
 from ..filling.fill import DEFAULT_FILL, parse_fill
 from ..progress import Progress
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
-from .background import in_background
+from .background import stoppable_in_background
 from .export import file_export, node_export
 from .scene import face_segment, kept_segments, mask_edits, volumes
-from .scene.preview import SIDE_BY_SIDE, Preview
-from .shared_worker import process_events, redraw, shared_worker
+from .scene.preview import SIDE_BY_SIDE, Preview, Renewal
+from .shared_worker import process_events, shared_worker
 from .texts import _
 
 if TYPE_CHECKING:
@@ -33,11 +33,6 @@ if TYPE_CHECKING:
     from .scene.kept_segments import KeptSegment
 
 EDIT_MM = 1.0
-
-
-def _events() -> Progress:
-    """A ``Progress`` that lets the application redraw its windows."""
-    return Progress(lambda report: redraw())
 
 
 class FaceLogic:
@@ -91,15 +86,22 @@ class FaceLogic:
         mirroring: bool = False,
         ears: bool = False,
     ) -> Job:
-        """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume."""
+        """Begin to segment in the worker process; returns a ``Job`` to poll. Raises: InputError for a bad volume,
+        Cancelled."""
         volume, grid = volumes.engine_volume(volumeNode), volumes.grid_to_patient(volumeNode)
         name, worker = volumeNode.GetName(), shared_worker()
 
-        def ask() -> Job:
+        def ask(progress: Progress) -> Job:
             check_ct(volume)
-            return worker.segment(volume.stored, grid, name, model or None, device, mirroring, ears=ears)
+            job = worker.segment(volume.stored, grid, name, model or None, device, mirroring, ears=ears)
+            try:
+                progress.check()
+            except Cancelled:
+                job.cancel()
+                raise
+            return job
 
-        return in_background(ask)
+        return stoppable_in_background(ask)
 
     def finishSegmentation(
         self, job: Job, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None
@@ -175,12 +177,23 @@ class FaceLogic:
         ``hidePreview`` brings back the user's own layout, rendering and camera. The volume is never changed.
         """
         segmentation = segmentationNode or face_segment.find_face(volumeNode)
-        defaced = None
-        if state in ("defaced", SIDE_BY_SIDE):
+        defaced, case = None, node_export.case_of(volumeNode, segmentation, fill)
+        if state in ("defaced", SIDE_BY_SIDE) and not self.preview.shows(volumeNode, case):
             defaced = self.defacedArray(volumeNode, segmentation, fill)
         elif state == "mask" and segmentation is None:
             self.faceMask(volumeNode)
-        self.preview.show(volumeNode, segmentation, state, defaced)
+        self.preview.show(volumeNode, segmentation, state, defaced, case)
+
+    def renewPreview(self, segmentationNode: SegmentationNode, fill: str | float = DEFAULT_FILL) -> Renewal:
+        """Bring the preview up to date after an edit of its volume's mask, without waiting for it.
+
+        Returns: (pure work for another thread, what puts its answer on the screen). Raises: MaskError.
+        """
+        if self.preview.state == "mask":
+            return self.preview.renewal_of_mask(segmentationNode)
+        volume = self.preview.volume
+        filling = node_export.filling(volume, segmentationNode, fill)
+        return self.preview.renewal_of_defaced(filling, node_export.case_of(volume, segmentationNode, fill))
 
     def hidePreview(self) -> None:
         """Remove the preview and bring back what the user had on the screen."""
@@ -252,7 +265,7 @@ class FaceLogic:
         own coordinates). Raises: MaskError, InputError.
         """
         segmentation = face_segment.require_face(volumeNode, segmentationNode)
-        return node_export.prepared(volumeNode, segmentation, Options(fill=fill, identity=identity), _events()).checks
+        return node_export.prepared(volumeNode, segmentation, Options(fill=fill, identity=identity)).checks
 
     # Export
 
@@ -292,7 +305,7 @@ class FaceLogic:
         )
         options.require_sound()
         mask_path = file_export.mask_path(path, masks, records) if mask else None
-        return file_export.write_checked(volumeNode, path, options, mask_path, _events(), warn)
+        return file_export.write_checked(volumeNode, path, options, mask_path, warn)
 
     def exportDicom(
         self,
@@ -347,10 +360,10 @@ class FaceLogic:
         )
         if newSeries:
             options.require_sound()
-            case = node_export.prepared(source, segmentation, options, _events(), slicer.util.arrayFromVolume(volumeNode))
+            case = node_export.prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
             return [dicom_export.export_new_series(case, folder, options)]
         mask = self.faceMask(source, segmentation)
-        return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, _events(), warn)
+        return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, warn)
 
     def exportMask(
         self,

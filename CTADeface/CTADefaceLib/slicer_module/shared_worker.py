@@ -21,7 +21,7 @@ def shared_worker() -> Worker:
     global _worker
     if _worker is None:
         running = application()
-        _worker = Worker(python_executable(), _environment() if running else None)
+        _worker = Worker(python_executable(), child_environment())
         if running:
             running.connect("aboutToQuit()", _worker.close)
     return _worker
@@ -59,7 +59,10 @@ def python_executable() -> str:
     return shutil.which("PythonSlicer") or sys.executable
 
 
-def _environment() -> dict[str, str]:
-    """The environment that Slicer's launcher was started with, and the folder of models that this process uses."""
+def child_environment() -> dict[str, str] | None:
+    """Variables of a process of ours: those that Slicer's launcher was started with, and the folder of models that this
+    process uses; None (the same as ours) without an application."""
+    if application() is None:
+        return None
     ours = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**slicer.util.startupEnvironment(), **ours}

@@ -1351,6 +1351,17 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     </message>
 </context>
 <context>
+    <name>slicer_module.cancel_window</name>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>This takes a moment...</source>
+        <translation>Das dauert einen Augenblick...</translation>
+    </message>
+</context>
+<context>
     <name>slicer_module.logic</name>
     <message>
         <source>The volume was changed or removed while it was being segmented; segment it again.</source>

@@ -188,3 +188,97 @@ def test_a_preview_whose_volume_somebody_removed_is_made_again(slicer, panel, ma
     panel.ui.originalButton.click()
     panel.ui.defacedButton.click()
     assert [n.GetDisplayableNode().GetName() for n in renderings(slicer)] == ["CTADeface preview"]
+
+
+def test_what_has_not_changed_is_not_filled_again(panel, head, masked, monkeypatch):
+    from CTADefaceLib.slicer_module.export import node_export
+
+    fills, fill = [], node_export.fill_scan
+    monkeypatch.setattr(node_export, "fill_scan", lambda *a: fills.append(1) or fill(*a))
+    for button in (panel.ui.defacedButton, panel.ui.originalButton, panel.ui.sideBySideButton, panel.ui.defacedButton):
+        button.click()
+    assert len(fills) == 1
+    panel.parameters.fill = "air"
+    panel.ui.sideBySideButton.click()
+    assert len(fills) == 2
+    panel.ui.followCheckBox.checked = False
+    panel.ui.growButton.click()
+    panel.ui.defacedButton.click()
+    assert len(fills) == 3
+    panel.preview_section.hide()
+    panel.ui.defacedButton.click()
+    assert len(fills) == 4
+
+
+def test_following_waits_for_the_end_of_a_stroke_and_stops_when_it_is_hidden(host, slicer, panel, head, masked, monkeypatch):
+    import qt
+
+    panel.ui.defacedButton.click()
+    shown = slicer.util.getNode("CTADeface preview")
+    first = slicer.util.arrayFromVolume(shown).copy()
+
+    def changed():
+        return not np.array_equal(first, slicer.util.arrayFromVolume(shown))
+
+    pressed = [qt.Qt.LeftButton]
+    monkeypatch.setattr(type(slicer.app), "mouseButtons", lambda *_: pressed[0])
+    panel.ui.growButton.click()
+    host.spin(1.5)
+    assert not changed()
+    pressed[0] = qt.Qt.NoButton
+    assert host.spin(changed, 10)
+    panel.ui.growButton.click()
+    panel.preview_section.hide()
+    host.spin(1.0)
+    assert panel.preview_section.state is None and not panel.preview_section._renewing.busy
+
+
+@pytest.mark.parametrize("state", ["mask", "defaced"])
+def test_an_update_that_comes_after_the_preview_was_hidden_changes_nothing(slicer, panel, head, masked, state):
+    panel.preview_section.buttons[state].click()
+    work, put = panel.logic.renewPreview(masked)
+    panel.preview_section.buttons[state].click()
+    before = node_ids(slicer)
+    put(work())
+    assert node_ids(slicer) == before and panel.logic.preview.state is None
+    panel.ui.originalButton.click()
+    before = node_ids(slicer)
+    put(work())
+    assert node_ids(slicer) == before and not surfaces(slicer)
+
+
+def test_a_preview_that_is_cancelled_leaves_the_screen_as_it_was(slicer, panel, head, masked, monkeypatch):
+    from CTADefaceLib.errors import Cancelled
+    from CTADefaceLib.slicer_module.scene import preview
+
+    def cancelled(work):
+        raise Cancelled()
+
+    manager, before = slicer.app.layoutManager(), node_ids(slicer)
+    manager.setLayout(6)
+    monkeypatch.setattr(preview, "in_background", cancelled)
+    panel.ui.originalButton.click()
+    assert panel.preview_section.state is None and manager.layout == 6 and not panel.ui.originalButton.checked
+    assert not [i for i in node_ids(slicer) - before if slicer.mrmlScene.GetNodeByID(i).GetName().startswith("CTADeface")]
+    assert "Cancelled." in panel.ui.logText.plainText
+    monkeypatch.undo()
+    panel.ui.originalButton.click()
+    assert panel.preview_section.state == "original"
+
+
+def test_even_air_in_the_coarse_copy_changes_no_pixel(parts):
+    """VTK's renderer for processors looks for slopes in every voxel whose neighbours differ."""
+    pytest.importorskip("vtk")
+    from CTADefaceLib.rendering.camera import FRONTAL, OBLIQUE, tissue_focus
+    from CTADefaceLib.rendering.offscreen import OPACITY_POINTS, draw_views
+    from CTADefaceLib.slicer_module.scene.coarse import INVISIBLE_HU, averaged, drawable
+
+    assert OPACITY_POINTS[0][0] >= INVISIBLE_HU
+    noise = np.random.default_rng(1).integers(-60, 60, parts[0].shape)
+    hu = (parts[0] + noise).astype(np.int16)
+    even, grid = drawable(hu, (1, 1, 1)), np.diag([2.0, 2.0, 2.0, 1.0])
+    focus = tissue_focus(hu, grid)
+    plain, drawn = (draw_views(array, grid, (FRONTAL, OBLIQUE), 200, focus, None) for array in (averaged(hu, (1, 1, 1)), even))
+    assert np.array_equal(plain, drawn) and np.std(plain) > 10
+    air = hu < -900
+    assert (even[air] == hu.min()).mean() > 0.5 > 0.05 > (hu[air] == hu.min()).mean()

@@ -189,7 +189,7 @@ def test_the_list_of_segments_shows_only_when_there_are_several(slicer, panel, m
 
 
 def test_on_a_low_screen_the_section_of_the_step_comes_into_view(host, panel, masked):
-    """Slicer shows the panel in a scroll area, of which 1366 x 768 leaves some 400 pixels."""
+    """Slicer shows the panel in a scroll area, of which 1366 x 768 leaves some 400 pixels. The steps stay in view."""
     import qt
 
     area = qt.QScrollArea()
@@ -200,7 +200,34 @@ def test_on_a_low_screen_the_section_of_the_step_comes_into_view(host, panel, ma
     host.spin(0.1)
     panel.ui.exportStep.click()
     host.spin(0.1)
+    assert area.verticalScrollBar().maximum == 0
+    for widget in (panel.ui.defaceButton, panel.ui.exportStep, panel.ui.nextLabel):
+        assert not panel.ui.sections.isAncestorOf(widget)
+        assert area.viewport().rect.contains(widget.mapTo(area.viewport(), widget.rect.center()))
     top = panel.ui.exportSection.mapTo(area.viewport(), qt.QPoint(0, 0)).y()
     bottom = panel.ui.exportSection.mapTo(area.viewport(), qt.QPoint(0, panel.ui.exportSection.height)).y()
     assert 0 <= top < bottom <= area.viewport().height
+    # Of a section that is higher than the area, the upper part is seen.
+    panel.ui.lookSection.minimumHeight = 900
+    panel.ui.lookStep.click()
+    host.spin(0.1)
+    assert 0 <= panel.ui.lookSection.mapTo(area.viewport(), qt.QPoint(0, 0)).y() < 300
     panel.parent.setParent(None)
+
+
+def test_segments_can_be_added_where_several_are_of_use(panel, masked):
+    editor = panel.refine_section.editor.widget
+    assert not editor.addRemoveSegmentButtonsVisible
+    for effect, offered in (("Grow from seeds", True), ("Paint", False), ("Logical operators", True), ("", False)):
+        editor.setActiveEffectByName(effect)
+        assert editor.addRemoveSegmentButtonsVisible == offered
+    other = masked.GetSegmentation().AddEmptySegment("Seed")
+    assert editor.addRemoveSegmentButtonsVisible
+    masked.GetSegmentation().RemoveSegment(other)
+    assert not editor.addRemoveSegmentButtonsVisible
+
+
+def test_without_a_mask_there_is_no_list_of_segments_and_nothing_to_add(slicer, panel):
+    editor = panel.refine_section.editor.widget
+    (segments,) = slicer.util.findChildren(editor, name="SegmentsTableResizableFrame")
+    assert panel.segmentation is None and segments.isHidden() and not editor.addRemoveSegmentButtonsVisible

@@ -12,7 +12,7 @@ import numpy as np
 import slicer
 
 from ...cases.options import Options
-from ...cases.prepare import release_case, target_of
+from ...cases.prepare import target_of
 from ...cases.result import Result
 from ...checks.check import Check
 from ...checks.written import written_file
@@ -24,9 +24,13 @@ from ...errors import InputError
 from ...files.write import write_new_mask
 from ...progress import Progress
 from ...release.outgoing import CaseMask, Outgoing
+from ...rendering.elsewhere import drawn_elsewhere
 from ...voxels.volume import Volume
+from ..background import stoppable_in_background
 from ..scene.volumes import INSTANCES
+from ..shared_worker import child_environment, python_executable
 from ..texts import _
+from .file_export import released
 from .node_export import mask_of
 
 if TYPE_CHECKING:
@@ -61,13 +65,14 @@ def source_files(node: VolumeNode, whole_study: bool = False) -> tuple[list[str]
     return list(dict.fromkeys(files)), series
 
 
-def persons_mask(node: VolumeNode, face: CaseMask, volume: Volume) -> PersonsMask:
-    """``PersonsMask`` on the slices of the series ``volume`` for the ``CaseMask`` of a node, on the node's grid.
+def persons_mask(hu: np.ndarray, name: str, face: CaseMask, volume: Volume) -> PersonsMask:
+    """``PersonsMask`` on the slices of the series ``volume`` for the ``CaseMask`` of a node called ``name``, on the grid of
+    its voxels ``hu`` (k, j, i).
 
     The voxels prove that the node is this series, perhaps with axes that run the other way.
     Raises: InputError when they differ: the volume was cropped, resampled or changed after it was loaded.
     """
-    hu, wanted = slicer.util.arrayFromVolume(node), volume.to_hu(volume.stored)
+    wanted = volume.to_hu(volume.stored)
     for steps in itertools.product((1, -1), repeat=3):
         turned = tuple(slice(None, None, step) for step in steps)
         if hu.shape == wanted.shape and _same(hu[turned], wanted):
@@ -83,7 +88,7 @@ def persons_mask(node: VolumeNode, face: CaseMask, volume: Volume) -> PersonsMas
         _(
             "{name}: its voxels are not those of its DICOM files, it was changed after it was loaded; "
             "load it again, or export it as a new series."
-        ).format(name=node.GetName())
+        ).format(name=name)
     )
 
 
@@ -100,7 +105,6 @@ def export_instances(
     folder: str | Path,
     options: Options,
     whole_study: bool,
-    progress: Progress,
     warn: Callable[[str], None],
 ) -> list[Result]:
     """Deface the files that the node ``source`` was loaded from with its ``mask`` (bool); returns the ``Result``s.
@@ -108,13 +112,28 @@ def export_instances(
     Raises: ChecksFailed, OutputError and other CTADefaceErrors when nothing at all was written.
     """
     files, series = source_files(source, whole_study)
-    face = mask_of(segmentation, source, mask)
+    face, hu, name = mask_of(segmentation, source, mask), slicer.util.arrayFromVolume(source), source.GetName()
+    python, environment = python_executable(), child_environment()
+    said: list[str] = []
 
-    def given(volume: Volume) -> PersonsMask:
-        return persons_mask(source, face, volume)
+    def work(progress: Progress) -> list[Result]:
+        with drawn_elsewhere(python, environment, progress):
+            return deface_dicom_with(
+                lambda volume: persons_mask(hu, name, face, volume),
+                files,
+                folder,
+                replace(options, series=series),
+                progress,
+                said.append,
+            )
 
-    results = deface_dicom_with(given, files, folder, replace(options, series=series), progress, warn)
-    return require_defaced(results, source.GetName(), options.override)
+    try:
+        results = stoppable_in_background(work)
+    finally:
+        # Told here, because only the main thread may show them.
+        for text in said:
+            warn(text)
+    return require_defaced(results, name, options.override)
 
 
 def export_new_series(outgoing: Outgoing, folder: str | Path, options: Options) -> Result:
@@ -126,7 +145,7 @@ def export_new_series(outgoing: Outgoing, folder: str | Path, options: Options) 
     target = replace(target_of(options, Path(folder) / NEW_SERIES), mask_extension=MASK_EXTENSION)
     result = Result(outgoing.volume.name, series=1)
     result.has_mask(outgoing.volume, outgoing.face)
-    return release_case(outgoing, target, NewSeriesWriter(outgoing, slices), result)
+    return released(outgoing, target, lambda progress: NewSeriesWriter(outgoing, slices), result)
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,13 @@ from ...files.publish import publishing
 from ...files.read import compare_with_itk
 from ...files.write import write_new, write_new_mask
 from ...progress import Progress
+from ...release.gate import Target, Writer
 from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import Outgoing
-from ..background import in_background
+from ...rendering.elsewhere import drawn_elsewhere
+from ..background import stoppable_in_background
 from ..scene import volumes
+from ..shared_worker import child_environment, python_executable
 from ..texts import _
 from .node_export import origin, prepared
 
@@ -49,27 +52,32 @@ def mask_path(path: str | Path, masks: str | Path | None = None, records: str | 
 
 
 def write_checked(
-    node: VolumeNode,
-    path: str | Path,
-    options: Options,
-    mask: Path | None,
-    progress: Progress,
-    warn: Callable[[str], None],
+    node: VolumeNode, path: str | Path, options: Options, mask: Path | None, warn: Callable[[str], None]
 ) -> Path:
     """Check a defaced volume node and write it, and its mask to the path ``mask`` (None: nowhere); returns the path of the
     record. Raises: as ``FaceLogic.exportVolume``."""
     source, segmentation, fill = origin(node)
-    case = prepared(source, segmentation, replace(options, fill=fill), progress, slicer.util.arrayFromVolume(node))
-    target, writer, result = target_of(options, path, mask), NodeWriter(case), Result(node.GetName())
-    if options.report:
-        # Its pictures are VTK's, which only the main thread may call.
-        release_case(case, target, writer, result)
-    else:
-        in_background(lambda: release_case(case, target, writer, result))
+    case = prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(node))
+    target, result = target_of(options, path, mask), Result(node.GetName())
+    result = released(case, target, lambda progress: NodeWriter(case, progress), result)
     if result.error:
         warn(result.error)
     assert result.record is not None, "A case that was released has a record."
     return Path(result.record)
+
+
+def released(case: Outgoing, target: Target, writer: Callable[[Progress], Writer], result: Result) -> Result:
+    """As ``release_case``, in the background; the pictures of a report are drawn elsewhere. Raises: also Cancelled, and
+    nothing is then written."""
+    python, environment = python_executable(), child_environment()
+
+    def work(progress: Progress) -> Result:
+        progress.begin("write")
+        progress.enter("write")
+        with drawn_elsewhere(python, environment, progress):
+            return release_case(case, target, writer(progress), result)
+
+    return stoppable_in_background(work)
 
 
 def write_mask(node: VolumeNode, mask: np.ndarray, target: Path, release: Path, overwrite: bool) -> None:
@@ -83,11 +91,14 @@ class NodeWriter:
     """Writes voxels and grid of a case, and no other header text."""
 
     outgoing: Outgoing
+    progress: Progress
 
     def write(self, staged: Path) -> None:
+        self.progress.check()
         write_new(self.outgoing.stored, self.outgoing.volume.geometry, staged)
 
     def verify(self, staged: Path) -> Check:
+        self.progress.check()
         return written_file(staged, self.outgoing.volume, self.outgoing.stored, compare_with_itk)
 
     def write_mask(self, staged: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +14,10 @@ from ...errors import InputError
 from ...filling.fill import parse_fill
 from ...progress import Progress
 from ...release.outgoing import CaseMask, Outgoing, Scan
-from ..background import in_background
+from ...rendering.elsewhere import drawn_elsewhere
+from ..background import in_background, stoppable_in_background
 from ..scene import face_segment, kept_segments, volumes
+from ..shared_worker import child_environment, python_executable
 from ..texts import _
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def is_current(segmentation: SegmentationNode, fill: str | float) -> bool:
     if node is None or node.GetAttribute(FILL) != str(fill):
         return False
     return segmentation.GetAttribute(FILLED) == kept_segments.case_state(segmentation)
+
+
+def case_of(source: VolumeNode, segmentation: SegmentationNode | None, fill: str | float) -> str:
+    """A text that differs after every change of a volume node, of its face segmentation, of what is kept, and of the fill."""
+    image = source.GetImageData()
+    voxels = image.GetMTime() if image is not None else None
+    return str((source.GetID(), voxels, kept_segments.case_state(segmentation), str(fill)))
 
 
 def origin(node: VolumeNode | None) -> tuple[VolumeNode, SegmentationNode, str | float]:
@@ -111,30 +119,34 @@ def mask_of(segmentation: SegmentationNode, source: VolumeNode, mask: np.ndarray
 
 
 def prepared(
-    source: VolumeNode,
-    segmentation: SegmentationNode,
-    options: Options,
-    progress: Progress,
-    stored: np.ndarray | None = None,
+    source: VolumeNode, segmentation: SegmentationNode, options: Options, stored: np.ndarray | None = None
 ) -> Outgoing:
     """The checked case of a volume node and its face segmentation; ``stored`` voxels that were filled already (None: fill
-    them). Raises: MaskError, InputError."""
+    them). Raises: MaskError, InputError, Cancelled, and what the identity check raises."""
     face = mask_of(segmentation, source, face_segment.mask_to_fill(segmentation, source))
     scan = scan_of(source)
-    case = in_background(lambda: prepare(scan, face, replace(options, identity=False), stored=stored))
-    if options.identity:
-        # It draws pictures, which only the main thread may.
-        case.check_identity(progress)
-    return case
+    python, environment = python_executable(), child_environment()
+
+    def work(progress: Progress) -> Outgoing:
+        progress.begin("fill", "check", *(["identity"] if options.identity else []))
+        with drawn_elsewhere(python, environment, progress):
+            return prepare(scan, face, options, progress, stored)
+
+    return stoppable_in_background(work, writes=False)
 
 
 def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> np.ndarray:
-    """The voxels of a volume node with the face filled, but for what is kept, a new array. Raises: MaskError, InputError."""
-    mask = face_segment.mask_to_fill(segmentation, source)
-    kept = kept_segments.kept_in(segmentation, source)
-    face = CaseMask(mask, SEGMENTATION, ears=ears_wanted(segmentation), kept=kept)
+    """The voxels of a volume node with the face filled, but for what is kept, a new array. Raises: MaskError, InputError,
+    Cancelled."""
+    return in_background(filling(source, segmentation, fill))
+
+
+def filling(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> Callable[[], np.ndarray]:
+    """What ``filled`` does, as pure work on the scene as it is now. Raises: MaskError, InputError, Cancelled."""
+    mask = face_segment.reading_to_fill(segmentation, source)
+    kept, ears = kept_segments.kept_in(segmentation, source), ears_wanted(segmentation)
     scan = scan_of(source)
-    return in_background(lambda: fill_scan(scan, face, fill)[0])
+    return lambda: fill_scan(scan, CaseMask(mask(), SEGMENTATION, ears=ears, kept=kept), fill)[0]
 
 
 def put_defaced(

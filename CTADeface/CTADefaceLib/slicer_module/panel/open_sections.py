@@ -72,3 +72,5 @@ class OpenSections:
             area = area.parentWidget()
         if area is not None:
             area.ensureWidgetVisible(section)
+            # Of one that is higher than the area, the upper part.
+            area.ensureVisible(0, section.y, 0, 0)

@@ -5,14 +5,15 @@ import qt
 import slicer
 
 from ...errors import MaskError
-from ..background import at_work
+from ..background import Later, disturbing
 from ..scene.preview import SIDE_BY_SIDE, STATES
 from ..texts import _
 from .parameters import chosen_fill
 from .section import errors_shown, no_mask, no_volume, switch
 
 KEY = "Alt+P"
-DELAY_MS = 400
+# Strokes of a brush follow each other more quickly.
+DELAY_MS = 800
 # States that show what an edit changes.
 FOLLOWING = ("mask", "defaced", SIDE_BY_SIDE)
 
@@ -33,6 +34,7 @@ class PreviewSection:
         self._delay.setSingleShot(True)
         self._delay.setInterval(DELAY_MS)
         self._delay.connect("timeout()", self._follow)
+        self._renewing = Later()
         self._shortcut = None
 
     @property
@@ -59,6 +61,7 @@ class PreviewSection:
             _("Show the original and what would be exported beside each other; the cameras are linked."),
         )
         side.checked = self.state == SIDE_BY_SIDE
+        self.panel.refine_section.editor.brush_views.preview_is_shown(self.state is not None)
         why_off = no_volume(self.panel)
         switch(self.ui.frontButton, why_off, _("Look at the face from the front."))
         switch(self.ui.obliqueButton, why_off, _("Look at the face from the side and above."))
@@ -67,7 +70,7 @@ class PreviewSection:
         """Show ``state``, or hide the preview when it is shown already."""
         with errors_shown(self.panel):
             if self.state == state:
-                self.panel.logic.hidePreview()
+                self.hide()
             else:
                 self._show(state)
         self.panel.update()
@@ -92,11 +95,13 @@ class PreviewSection:
     def hide(self):
         """Bring back the user's own view."""
         self._delay.stop()
+        self._renewing.drop()
         self.panel.logic.hidePreview()
         self.update()
 
     def mask_changed(self):
-        """The mask was edited: update the preview after a short delay, if the user wants it to follow."""
+        """The mask was edited: update the preview when the user pauses, if it is to follow."""
+        self._renewing.drop()
         if self.state in FOLLOWING and self.panel.parameters and self.panel.parameters.followEdits:
             self._delay.start()
 
@@ -116,19 +121,23 @@ class PreviewSection:
     def close(self):
         self._delay.stop()
         self._delay.disconnect("timeout()", self._follow)
+        self._renewing.close()
 
     def _show(self, state):
+        self._renewing.drop()
         with slicer.util.WaitCursor():
             self.panel.logic.showPreview(self.panel.volume, self.panel.segmentation, state, chosen_fill(self.panel.parameters))
         if state != "original":
             self.panel.steps_row.looked()
 
     def _follow(self):
-        if at_work():
+        if disturbing():
             self._delay.start()
         elif self.state in FOLLOWING and self.panel.volume is self.panel.logic.preview.volume:
             try:
-                self._show(self.state)
+                work, put = self.panel.logic.renewPreview(self.panel.segmentation, chosen_fill(self.panel.parameters))
             except MaskError as error:
                 # Everything was erased, which is no reason to interrupt the person who draws.
                 self.panel.log(str(error))
+                return
+            self._renewing.start(work, put)

@@ -5,6 +5,7 @@ import slicer
 
 from ...errors import Cancelled, MissingPackages
 from ...models.store import list_models
+from ..background import at_work, draw_now
 from ..scene import face_segment, slice_views
 from ..shared_worker import shared_worker
 from ..texts import _
@@ -31,7 +32,7 @@ class SegmentSection:
         self.job = self._finish = None
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
-        self._timer.connect("timeout()", self._poll)
+        self._timer.connect("timeout()", self._on_time)
         self.ui.segmentButton.connect("clicked(bool)", self._on_segment)
         self.ui.drawButton.connect("clicked(bool)", self._on_draw)
         self.ui.modelComboBox.connect("activated(int)", self._on_model)
@@ -60,7 +61,7 @@ class SegmentSection:
         """The panel is destroyed."""
         self.cancel()
         self._timer.stop()
-        self._timer.disconnect("timeout()", self._poll)
+        self._timer.disconnect("timeout()", self._on_time)
 
     def list_models(self):
         """Fill the list of models; those that cannot be used say why in their tooltip."""
@@ -138,6 +139,7 @@ class SegmentSection:
 
     def _segmented(self, job, volume, then=None):
         segmentation = self.panel.logic.finishSegmentation(job, volume)
+        draw_now()
         if not slice_views.is_shown(volume):
             slice_views.show_volume(volume)
         slice_views.jump_to_segment(segmentation, face_segment.face_segment_id(segmentation))
@@ -155,6 +157,11 @@ class SegmentSection:
         self._timer.start()
         self._poll()
         self.panel.update()
+
+    def _on_time(self):
+        # A mask that is done must not come into the scene in the middle of something else.
+        if not at_work():
+            self._poll()
 
     def _poll(self):
         job = self.job

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLViewNode as ViewNode
 
 VOXEL_MM = 1.0
+# Below it, the opacity of CT-Muscle is 0.
+INVISIBLE_HU = -156
 PROCESSOR = "vtkMRMLCPURayCastVolumeRenderingDisplayNode"
 # What OpenGL calls itself where the processor stands in for a graphics card, as on many remote desktops.
 SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
@@ -53,6 +55,18 @@ def averaged(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     for part in parts:
         total += part
     return (total / len(parts)).astype(array.dtype)
+
+
+def drawable(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
+    """As ``averaged``, in which air that CT-Muscle leaves invisible is all the same: the picture is the same, and VTK needs a
+    third of the time to look for slopes in it."""
+    from scipy import ndimage as ndi
+
+    coarse = averaged(array, steps)
+    # The slope at a visible voxel comes from its neighbours, and what lies between two voxels from both of their slopes.
+    near = ndi.maximum_filter((coarse > INVISIBLE_HU).view(np.uint8), 5)
+    coarse[near == 0] = coarse.min()
+    return coarse
 
 
 def coarse_grid(source: VolumeNode, steps: tuple[int, ...], first: Sequence[int] = (0, 0, 0)) -> np.ndarray:

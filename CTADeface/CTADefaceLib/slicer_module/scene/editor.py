@@ -7,25 +7,34 @@ from typing import TYPE_CHECKING
 
 import qt
 import slicer
+import vtk
 
 from . import face_segment
+from .brush_views import BrushViews
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer import vtkMRMLSegmentEditorNode as EditorNode
 
 NODE_TAG = "CTADeface"
 EFFECTS = ("Paint", "Erase", "Scissors", "Islands", "Margin", "Smoothing", "Threshold", "Logical operators", "Grow from seeds")
+# Effects that work on several segments.
+WITH_SEVERAL_SEGMENTS = ("Logical operators", "Grow from seeds")
 UNDO_STATES = 10
 # Height of the list of segments in lines of text: its header and two rows.
 LIST_LINES = 6
 
 
 class FaceEditor:
-    """Wraps the embedded qMRMLSegmentEditorWidget ``widget``."""
+    """Wraps the embedded qMRMLSegmentEditorWidget ``widget``; ``brush_views`` are told when the preview is shown."""
 
     def __init__(self) -> None:
         self.widget = slicer.qMRMLSegmentEditorWidget()
+        self.brush_views = BrushViews(self.widget)
+        self._observed: EditorNode | None = None
+        self._tag = 0
+        self._list = slicer.util.findChildren(self.widget, name="SegmentsTableResizableFrame")
         self.widget.setMaximumNumberOfUndoStates(UNDO_STATES)
         self.widget.segmentationNodeSelectorVisible = False
         self.widget.sourceVolumeNodeSelectorVisible = False
@@ -37,17 +46,22 @@ class FaceEditor:
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
         self._use_node()
         self.widget.setMRMLScene(slicer.mrmlScene)
-        self._list = slicer.util.findChildren(self.widget, name="SegmentsTableResizableFrame")
         for frame in self._list:
             frame.setMaximumHeight(LIST_LINES * qt.QFontMetrics(self.widget.font).height())
         for masking in slicer.util.findChildren(self.widget, name="MaskingGroupBox"):
             masking.collapsed = True
+        self.show_list(None)
 
     def show_list(self, segmentation: SegmentationNode | None) -> None:
-        """Show the list of segments when there is more than the face to choose from."""
+        """Show the list of segments when there is more than the face to choose from, and the buttons that add and remove
+        segments when several are of use."""
         several = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 1
+        node = self.widget.mrmlSegmentEditorNode()
         for frame in self._list:
             frame.visible = several
+        self.widget.addRemoveSegmentButtonsVisible = several or (
+            node is not None and node.GetActiveEffectName() in WITH_SEVERAL_SEGMENTS
+        )
 
     def edit(self, segmentation: SegmentationNode | None, volume: VolumeNode | None) -> None:
         """Edit the face segment of ``segmentation`` over ``volume``; None for nothing to edit."""
@@ -87,6 +101,7 @@ class FaceEditor:
     def close(self) -> None:
         """The panel is destroyed."""
         self.leave()
+        self._observe(None)
         self.widget.setSegmentationNode(None)
         # Otherwise two editors would act on one node after a reload.
         self.widget.setMRMLSegmentEditorNode(None)
@@ -101,3 +116,18 @@ class FaceEditor:
             node = slicer.mrmlScene.AddNode(node)
         if self.widget.mrmlSegmentEditorNode() is not node:
             self.widget.setMRMLSegmentEditorNode(node)
+        self._observe(node)
+
+    def _observe(self, node: EditorNode | None) -> None:
+        """Follow what is chosen in ``node``, in place of the one before; None: nothing."""
+        if node is self._observed:
+            return
+        if self._observed is not None:
+            self._observed.RemoveObserver(self._tag)
+        self._observed = node
+        if node is not None:
+            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._on_choice(node))
+
+    def _on_choice(self, node: EditorNode) -> None:
+        self.brush_views.update()
+        self.show_list(node.GetSegmentationNode())

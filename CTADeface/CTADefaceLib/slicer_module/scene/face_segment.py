@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,20 +71,29 @@ def new_face(volume: VolumeNode) -> SegmentationNode:
 
 def set_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Make ``mask`` (bool (k, j, i)) the face segment, keeping other segments; the segmentation follows the volume."""
-    _write(segmentation, mask, volume)
-    _show(segmentation)
-    move_in_hierarchy(segmentation, volume)
+    _put(segmentation, _boxed(mask, volume), volume)
 
 
 def set_proposed_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Make ``mask`` (bool (k, j, i)) of a model the face mask of ``volume``, and the proposal that is kept of it."""
     segmentation.SetAttribute(FACE_MASK, "mask")
-    set_mask(segmentation, mask, volume)
-    set_proposal(segmentation, mask, volume)
+    labelmap = _boxed(mask, volume)
+    _put(segmentation, labelmap, volume)
+    _put_proposal(segmentation, labelmap, volume)
 
 
 def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
     """Keep the model's mask (bool (k, j, i)), hidden, so that it can be restored and edits can be measured."""
+    _put_proposal(segmentation, _boxed(mask, volume), volume)
+
+
+def _put(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
+    _write(segmentation, labelmap, volume)
+    _show(segmentation)
+    move_in_hierarchy(segmentation, volume)
+
+
+def _put_proposal(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
     proposal = segmentation.GetNodeReference(PROPOSAL)
     if proposal is None:
         proposal = add_hidden("vtkMRMLSegmentationNode", segmentation.GetName() + " (model)", saved=True)
@@ -93,18 +102,18 @@ def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: Volum
     put_in_hierarchy(proposal)
     proposal.CreateDefaultDisplayNodes()
     proposal.SetDisplayVisibility(False)
-    _write(proposal, mask, volume)
+    _write(proposal, labelmap, volume)
 
 
-def _write(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
-    """Make the box of ``mask`` the face segment's labelmap: Slicer then copies and draws no more than that.
+def _write(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
+    """Make what ``_boxed`` gave the face segment's labelmap: Slicer then copies and draws no more than that.
 
     Not ``updateSegmentBinaryLabelmapFromArray``, which passes the whole volume through a node of its own, in seconds.
     Raises: RuntimeError when Slicer refuses the labelmap.
     """
     segments = vtk.vtkStringArray()
     segments.InsertNextValue(_segment_on_grid(segmentation, volume))
-    if not slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(_boxed(mask, volume), segmentation, segments):
+    if not slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labelmap, segmentation, segments):
         raise RuntimeError(_("{name}: the mask cannot be written.").format(name=segmentation.GetName()))
 
 
@@ -157,6 +166,11 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
     Raises: MaskError when the segmentation has no segment, or several and none of them is called "Face", or when it
     lies outside of the volume, transforms included.
     """
+    return reading(segmentation, volume)()
+
+
+def reading(segmentation: SegmentationNode, volume: VolumeNode) -> Callable[[], np.ndarray]:
+    """Pure work that gives what ``get_mask`` gives of the scene as it is now. Raises: as ``get_mask``."""
     segment_id = face_segment_id(segmentation)
     if segment_id is None:
         raise MaskError(
@@ -164,19 +178,24 @@ def get_mask(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
                 name=segmentation.GetName(), segment=SEGMENT_NAME
             )
         )
-    return segment_mask(segmentation, segment_id, volume)
+    return _reading(segmentation, segment_id, volume)
 
 
-def mask_to_fill(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
-    """As ``get_mask``. Raises: also MaskError when the mask is empty."""
-    mask = get_mask(segmentation, volume)
-    if not mask.any():
+def reading_to_fill(segmentation: SegmentationNode, volume: VolumeNode) -> Callable[[], np.ndarray]:
+    """As ``reading``. Raises: also MaskError when the mask is empty."""
+    work = reading(segmentation, volume)
+    if not has_voxels(segmentation):
         raise MaskError(
             _("{name}: the face mask is empty, so that nothing would be removed; segment or draw the face first.").format(
                 name=volume.GetName()
             )
         )
-    return mask
+    return work
+
+
+def mask_to_fill(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarray:
+    """As ``get_mask``. Raises: also MaskError when the mask is empty."""
+    return reading_to_fill(segmentation, volume)()
 
 
 def segment_mask(segmentation: SegmentationNode, segment_id: str, volume: VolumeNode) -> np.ndarray:
@@ -184,22 +203,27 @@ def segment_mask(segmentation: SegmentationNode, segment_id: str, volume: Volume
 
     Raises: MaskError when it lies outside of the volume, transforms included.
     """
-    mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, bool)
+    return _reading(segmentation, segment_id, volume)()
+
+
+def _reading(segmentation: SegmentationNode, segment_id: str, volume: VolumeNode) -> Callable[[], np.ndarray]:
+    shape = slicer.util.arrayFromVolume(volume).shape
     labelmap = slicer.vtkOrientedImageData()
+    # A copy of the segment: a person may go on drawing.
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
     if labelmap.IsEmpty():
-        return mask
-    if not _on_grid_of(labelmap, segmentation, volume):
-        mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
-        if not mask.any():
-            raise MaskError(
-                _("{name}: lies outside of {volume}; put both under the same transform, or draw it again.").format(
-                    name=segmentation.GetName(), volume=volume.GetName()
-                )
+        return lambda: np.zeros(shape, bool)
+    if _on_grid_of(labelmap, segmentation, volume):
+        extent, scalars = labelmap.GetExtent(), _voxels(labelmap)
+        return lambda: _placed(scalars, extent, shape)
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume) != 0
+    if not mask.any():
+        raise MaskError(
+            _("{name}: lies outside of {volume}; put both under the same transform, or draw it again.").format(
+                name=segmentation.GetName(), volume=volume.GetName()
             )
-        return mask
-    _paste(labelmap, mask)
-    return mask
+        )
+    return lambda: mask
 
 
 def is_face(segmentation: SegmentationNode) -> bool:
@@ -263,16 +287,18 @@ def _on_grid_of(labelmap: Labelmap, segmentation: SegmentationNode, volume: Volu
     return np.allclose(slicer.util.arrayFromVTKMatrix(matrix), grid_to_ras(volume), atol=1e-4)
 
 
-def _paste(labelmap: Labelmap, mask: np.ndarray) -> None:
-    """Set in ``mask`` the voxels that are set in the labelmap, which may cover a part of the mask or reach beyond it."""
-    extent = labelmap.GetExtent()
+def _placed(scalars: np.ndarray, extent: Sequence[int], shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of ``shape`` with those voxels set that are set in the ``scalars`` of a labelmap of ``extent``, which may cover a
+    part of the mask or reach beyond it."""
+    mask = np.zeros(shape, bool)
     low, high = extent[4::-2], extent[5::-2]
-    scalars = _voxels(labelmap).reshape([b - a + 1 for a, b in zip(low, high)])
-    inside = [(max(a, 0), min(b + 1, n)) for a, b, n in zip(low, high, mask.shape)]
+    inside = [(max(a, 0), min(b + 1, n)) for a, b, n in zip(low, high, shape)]
     if any(a >= b for a, b in inside):
-        return
-    part = scalars[tuple(slice(a - start, b - start) for (a, b), start in zip(inside, low))]
-    mask[tuple(slice(a, b) for a, b in inside)] = part != 0
+        return mask
+    box = scalars.reshape([b - a + 1 for a, b in zip(low, high)])
+    part = box[tuple(slice(a - start, b - start) for (a, b), start in zip(inside, low))]
+    np.not_equal(part, 0, out=mask[tuple(slice(a, b) for a, b in inside)])
+    return mask
 
 
 def _voxels(labelmap: Labelmap) -> np.ndarray:

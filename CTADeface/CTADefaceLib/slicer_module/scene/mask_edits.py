@@ -49,8 +49,8 @@ def restore_proposal(volume: VolumeNode, segmentation: SegmentationNode) -> None
 
 
 def _edit(volume: VolumeNode, segmentation: SegmentationNode, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    before = face_segment.mask_to_fill(face_segment.require_face(volume, segmentation), volume)
-    mask = in_background(lambda: change(before))
+    before = face_segment.reading_to_fill(face_segment.require_face(volume, segmentation), volume)
+    mask = in_background(lambda: change(before()))
     if not mask.any():
         raise MaskError(_("Nothing would be left of the face mask; it was not changed."))
     face_segment.set_mask(segmentation, mask, volume)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,6 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ..background import in_background
 from .coarse import averaged, coarse_grid, coarse_steps
 
 if TYPE_CHECKING:
@@ -18,25 +18,23 @@ if TYPE_CHECKING:
 INSIDE = 255
 
 
-def mask_surface(mask: np.ndarray, volume: VolumeNode) -> vtk.vtkPolyData:
-    """The closed surface of ``mask``, bool (k, j, i) on the grid of a volume node, in that node's own RAS mm; empty for an
-    empty mask."""
-    steps = coarse_steps(volume)
-    shares, first = in_background(lambda: _shares(mask, steps))
+def surface_of(shares: np.ndarray, first: Sequence[int], volume: VolumeNode) -> vtk.vtkPolyData:
+    """The closed surface of what ``mask_shares`` gave of a mask on the grid of a volume node, in that node's own RAS mm;
+    empty for an empty mask."""
     image, surface = vtk.vtkImageData(), vtk.vtkFlyingEdges3D()
     image.SetDimensions(shares.shape[::-1])
     image.GetPointData().SetScalars(numpy_to_vtk(shares.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
     surface.SetInputData(image)
     surface.SetValue(0, INSIDE / 2)
     transform, moved = vtk.vtkTransform(), vtk.vtkTransformPolyDataFilter()
-    transform.SetMatrix(slicer.util.vtkMatrixFromArray(coarse_grid(volume, steps, first)))
+    transform.SetMatrix(slicer.util.vtkMatrixFromArray(coarse_grid(volume, coarse_steps(volume), first)))
     moved.SetTransform(transform)
     moved.SetInputConnection(surface.GetOutputPort())
     moved.Update()
     return moved.GetOutput()
 
 
-def _shares(mask: np.ndarray, steps: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
+def mask_shares(mask: np.ndarray, steps: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
     """How much of each block of ``steps`` voxels around the mask is mask, uint8 up to 255, with an empty block on every
     side; and the voxel (k, j, i) at which the first block begins."""
     # SciPy, which Slicer need not wait for when it starts.

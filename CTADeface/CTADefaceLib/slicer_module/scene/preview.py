@@ -6,17 +6,18 @@ first and brought back by ``hide``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import slicer
 
-from ..background import in_background
+from ..background import draw_now, in_background
 from . import face_segment, volumes
 from .application import add_hidden
 from .cameras import LinkedCameras, camera_of, camera_settings, set_camera
-from .coarse import PROCESSOR, averaged, coarse_grid, coarse_steps, drawn_by_processor
-from .mask_surface import mask_surface
+from .coarse import PROCESSOR, coarse_grid, coarse_steps, drawable, drawn_by_processor
+from .mask_surface import mask_shares, surface_of
 from .users_view import UsersView
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 PRESET = "CT-Muscle"
 STATES = ("original", "mask", "defaced")
+# Pure work, and what puts its answer on the screen.
+Renewal: TypeAlias = tuple[Callable[[], Any], Callable[[Any], None]]
 # The original and the defaced volume in two views.
 SIDE_BY_SIDE = "side by side"
 
@@ -47,45 +50,81 @@ class Preview:
         self._views: tuple[ViewNode, ...] = ()
         self._linked: LinkedCameras | None = None
         self._coarse = False
+        self._steps: tuple[int, ...] = (1, 1, 1)
+        # What the defaced copy was made from.
+        self._case = ""
         self._nodes: dict[str, Node] = {}
 
     def show(
-        self, volume: VolumeNode, segmentation: SegmentationNode | None, state: str, defaced: np.ndarray | None = None
+        self,
+        volume: VolumeNode,
+        segmentation: SegmentationNode | None,
+        state: str,
+        defaced: np.ndarray | None = None,
+        case: str = "",
     ) -> None:
         """Show a volume node: ``state`` 'original', 'mask' (with ``segmentation``), 'defaced' or 'side by side'.
 
-        ``defaced``: voxels (k, j, i) of the defaced volume, needed for the last two. Raises: ValueError for any other
-        state, RuntimeError when the application has no 3D view.
+        ``defaced``: voxels (k, j, i) of the defaced volume, needed for the last two unless ``shows(volume, case)``, where
+        ``case`` is a text that differs with what they are made from. Raises: ValueError for any other state, RuntimeError
+        when the application has no 3D view, Cancelled.
         """
         if state not in (*STATES, SIDE_BY_SIDE):
             raise ValueError(f"{state}: unknown preview; choose {', '.join((*STATES, SIDE_BY_SIDE))}.")
-        if self.state is not None and self.volume is not volume:
+        if self.volume is not volume:
             self.hide()
         first = self.state is None
-        if first:
-            self._users_view = UsersView()
-            self._views = (self._users_view.view, self._users_view.view)
-            self.volume = volume
-            self._coarse = drawn_by_processor(self._users_view.view)
-        self.state = state
-        if defaced is not None:
-            self._set_copy("defaced", defaced)
-        if self._coarse and self._made("original") is None:
-            self._set_copy("original", slicer.util.arrayFromVolume(volume))
-        before, after = self._arrange(state == SIDE_BY_SIDE)
-        self._rendering("original", self._made("original") or volume, before).SetVisibility(state != "defaced")
-        if self._made("defaced") is not None:
-            self._rendering("defaced", self._made("defaced"), after).SetVisibility(state in ("defaced", SIDE_BY_SIDE))
-        self._show_mask(segmentation if state == "mask" else None, before)
-        if first:
-            self.look("front")
+        try:
+            if first:
+                self._begin(volume)
+            if defaced is not None:
+                self._put_copy("defaced", in_background(lambda: self._drawn(defaced)))
+                self._case = case
+            if self._coarse and state != "defaced" and self._made("original") is None:
+                array = slicer.util.arrayFromVolume(volume)
+                self._put_copy("original", in_background(lambda: self._drawn(array)))
+            shares = self._shares(segmentation) if state == "mask" and segmentation is not None else None
+            self.state = state
+            self._put_on_screen(first)
+            self._show_mask(segmentation, shares)
+        except BaseException:
+            # Also when a person cancels: the screen is then as it was.
+            if first:
+                self.hide()
+            raise
+
+    def shows(self, volume: VolumeNode, case: str) -> bool:
+        """Is the defaced volume of ``case`` at hand, see ``show``?"""
+        return self.volume is volume and self._case == case and self._made("defaced") is not None
+
+    def renewal_of_mask(self, segmentation: SegmentationNode) -> Renewal:
+        """As ``FaceLogic.renewPreview``, of the surface of the mask."""
+        mask, steps, screen = face_segment.reading(segmentation, self._shown), self._steps, self._screen
+
+        def put(shares: tuple[np.ndarray, list[int]]) -> None:
+            if self._users_view is screen and self.state == "mask":
+                self._show_mask(segmentation, shares)
+
+        return lambda: mask_shares(mask(), steps), put
+
+    def renewal_of_defaced(self, filling: Callable[[], np.ndarray], case: str) -> Renewal:
+        """As ``FaceLogic.renewPreview``; ``filling`` is pure work that gives the voxels of ``case``, see ``show``."""
+        screen = self._screen
+
+        def put(drawn: np.ndarray) -> None:
+            # The preview may have been hidden meanwhile, or be that of another volume.
+            if self._users_view is screen:
+                self._put_copy("defaced", drawn)
+                self._case = case
+
+        return lambda: self._drawn(filling()), put
 
     def look(self, name: str) -> None:
         """Turn the camera: 'front' or 'oblique', the patient upright and the head filling the view."""
         from ...rendering.camera import FRONTAL, OBLIQUE, aim_camera, tissue_focus
 
         if self._focus is None:
-            hu, grid = slicer.util.arrayFromVolume(self.volume), volumes.grid_to_patient(self.volume)
+            hu, grid = slicer.util.arrayFromVolume(self._shown), volumes.grid_to_patient(self._shown)
             self._focus = in_background(lambda: tissue_focus(hu, grid))
         camera = self._camera
         with slicer.util.NodeModify(camera):
@@ -94,9 +133,10 @@ class Preview:
 
     def hide(self) -> None:
         """Remove everything that the preview has made and restore the user's view."""
-        if self.state is None:
+        if self._users_view is None:
             return
         self.state = self.volume = self._focus = None
+        self._case = ""
         self._unlink()
         for key in list(self._nodes):
             self._remove(key)
@@ -109,7 +149,35 @@ class Preview:
         if self._users_view is not None:
             self._users_view.restore_layout(maximized=False)
         self.state = self.volume = self._users_view = self._focus = None
+        self._case = ""
         self._nodes = {}
+
+    def _begin(self, volume: VolumeNode) -> None:
+        """Note what the user sees, and how this volume is drawn."""
+        self._users_view = UsersView()
+        self._views = (self._users_view.view, self._users_view.view)
+        self.volume = volume
+        self._steps = coarse_steps(volume)
+        self._coarse = drawn_by_processor(self._users_view.view)
+
+    def _put_on_screen(self, first: bool) -> None:
+        """Bring the renderings of the present state into view one after the other: without a graphics card, each of them
+        takes a good part of a second, and the windows should live meanwhile."""
+        before, after = self._arrange(self.state == SIDE_BY_SIDE)
+        if first:
+            self.look("front")
+        draw_now()
+        shown = {"original": (before, self.state != "defaced"), "defaced": (after, self.state in ("defaced", SIDE_BY_SIDE))}
+        for name, (view, visible) in sorted(shown.items(), key=lambda item: item[1][1]):
+            volume = self._made(name) or (None if name == "defaced" or self._coarse else self.volume)
+            if volume is not None:
+                self._rendering(name, volume, view).SetVisibility(visible)
+                draw_now()
+
+    @property
+    def _shown(self) -> VolumeNode:
+        assert self.volume is not None, "Nothing is shown yet: call show first."
+        return self.volume
 
     @property
     def _screen(self) -> UsersView:
@@ -146,11 +214,11 @@ class Preview:
             self._linked.release()
         self._linked = None
 
-    def _show_mask(self, segmentation: SegmentationNode | None, view: ViewNode) -> None:
-        """Show the face mask in ``view`` as a surface of our own: Slicer's would be made again with every stroke of a brush.
+    def _show_mask(self, segmentation: SegmentationNode | None, shares: tuple[np.ndarray, list[int]] | None) -> None:
+        """Show what ``mask_shares`` gave as a surface of our own: Slicer's would be made again with every stroke of a brush.
         None: hide it."""
         display = self._made("mask display")
-        if segmentation is None:
+        if segmentation is None or shares is None:
             if display is not None:
                 display.SetVisibility(False)
             return
@@ -160,27 +228,30 @@ class Preview:
             self._remove("mask")
             model = self._nodes["mask"] = add_hidden("vtkMRMLModelNode", "CTADeface mask", saved=False)
             display = self._nodes["mask display"] = add_hidden("vtkMRMLModelDisplayNode", "CTADeface mask", saved=False)
-            display.AddViewNodeID(view.GetID())
+            display.AddViewNodeID(self._views[0].GetID())
             model.SetAndObserveDisplayNodeID(display.GetID())
         display.SetColor(face_segment.colour(segmentation))
-        assert self.volume is not None, "Nothing is shown yet: call show first."
-        model.SetAndObserveTransformNodeID(self.volume.GetTransformNodeID())
-        model.SetAndObservePolyData(mask_surface(face_segment.get_mask(segmentation, self.volume), self.volume))
+        model.SetAndObserveTransformNodeID(self._shown.GetTransformNodeID())
+        model.SetAndObservePolyData(surface_of(*shares, self._shown))
         display.SetVisibility(True)
 
-    def _set_copy(self, key: str, array: np.ndarray) -> None:
-        """Put ``array`` (k, j, i) on the volume's grid into a hidden volume node, in software rendering a coarse one."""
+    def _shares(self, segmentation: SegmentationNode) -> tuple[np.ndarray, list[int]]:
+        mask, steps = face_segment.reading(segmentation, self._shown), self._steps
+        return in_background(lambda: mask_shares(mask(), steps))
+
+    def _drawn(self, array: np.ndarray) -> np.ndarray:
+        """Pure work: what is drawn of ``array`` (k, j, i) on the volume's grid, in software rendering a coarse copy."""
+        return drawable(array, self._steps) if self._coarse else array
+
+    def _put_copy(self, key: str, drawn: np.ndarray) -> None:
+        """Put what ``_drawn`` gave into a hidden volume node."""
         node = self._made(key)
         if node is None:
             # The rendering of a volume that was removed shows nothing.
             self._remove(key + " rendering")
             node = self._nodes[key] = add_hidden("vtkMRMLScalarVolumeNode", "CTADeface preview", saved=False)
-        if not self._coarse:
-            volumes.update_defaced_node(node, self.volume, array)
-            return
-        steps = coarse_steps(self.volume)
-        coarse = in_background(lambda: averaged(array, steps))
-        volumes.update_defaced_node(node, self.volume, coarse, coarse_grid(self.volume, steps))
+        grid = coarse_grid(self._shown, self._steps) if self._coarse else None
+        volumes.update_defaced_node(node, self._shown, drawn, grid)
 
     def _made(self, key: str) -> Node | None:
         """A node that this preview has made and that nobody has removed from the scene, or None."""
