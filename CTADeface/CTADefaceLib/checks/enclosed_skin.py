@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..head.atlas import SKIN_MM, atlas
+from ..head.atlas import atlas
 from ..voxels.hu import TISSUE_HU
 from .check import Check, graded, limits
-from .face_left import BARE_MM, LEAST_DEPTH_MM, FaceLeft, connected
+from .face_left import BARE_MM, LEAST_DEPTH_MM, FaceLeft, away_mm, connected, largest_patch
 
 # Skin that is left lies within the outline when every place so near to it has gone skin as near: a gap of twice that width.
 CLOSING_MM = 30.0
@@ -31,15 +31,14 @@ def enclosed_skin(face: FaceLeft) -> Check:
     The outline is a morphological closing along the skin by ``CLOSING_MM``.
     """
     # The upper border of a face is a convention, so that skin counts by the share of heads that lose it.
-    labels, areas = connected(face.skin, _enclosed(face), face.skin.area_cm2 * face.skin.atlas_values(atlas().share))
-    worst = int(areas.argmax())
-    cm2 = float(areas[worst])
+    area = face.skin.area_cm2 * face.skin.atlas_values(atlas().share)
+    patch, cm2 = largest_patch(face.skin, _enclosed(face), area)
     return graded(
         "enclosed_skin",
         cm2,
         "cm2",
         f"The largest hole or notch in the skin that is gone has {cm2:.1f} cm2 of untouched skin.",
-        face.middle((labels == worst) & (worst > 0)),
+        face.middle(patch),
         fail=cm2 > FAIL_CM2,
         warn=cm2 > WARN_CM2,
         limit=limits("cm2", "above", WARN_CM2, FAIL_CM2),
@@ -56,17 +55,8 @@ def _enclosed(face: FaceLeft) -> np.ndarray:
     gone = (face.after_mm > before) & (face.after_mm >= np.minimum(LEAST_DEPTH_MM, skin.bone_mm)) & (share > 0)
     labels, areas = connected(skin, gone, skin.area_cm2)
     gone = (areas >= LEAST_GONE_CM2)[labels] & (labels > 0)
-    if not gone.any():
-        return np.zeros_like(gone)
-    away = _away_mm(face, gone)
+    away = away_mm(skin, gone)
     # Where the skin in view ends, it goes on elsewhere, unless the mask reaches that end too.
     view_ends = ~ndi.binary_erosion(skin.view.inside, iterations=END_STEPS)[tuple(skin.index.T)]
-    open_ends = view_ends & (away > REACHES_MM)
-    beyond = (away > CLOSING_MM) | open_ends
-    within = _away_mm(face, beyond) > CLOSING_MM if beyond.any() else np.ones_like(gone)
+    within = away_mm(skin, (away > CLOSING_MM) | (view_ends & (away > REACHES_MM))) > CLOSING_MM
     return untouched & within & (share >= LEAST_SHARE) & (skin.points[:, 1] > REAR_MM)
-
-
-def _away_mm(face: FaceLeft, points: np.ndarray) -> np.ndarray:
-    """(N,) mm of the average head from each point of the skin to the nearest of the ``points`` ((N,) bool)."""
-    return ndi.distance_transform_edt(~face.skin.spread(points, False), SKIN_MM)[tuple(face.skin.index.T)]

@@ -211,10 +211,11 @@ def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
     share, depth = skin.atlas_values(atlas().share), skin.depth_within(proposal)
     called = depth > 0
     left = called & (skin.bone_mm > BARE_MM) & face.too_near(depth)
-    sure, sure_cm2 = _largest(
-        skin, left & (face.after_mm <= AT_SKIN_MM) & (share >= LEAST_SHARE) & ~_near(skin, ~called, RIM_MM)
+    within = away_mm(skin, ~called)
+    sure, sure_cm2 = largest_patch(
+        skin, left & (face.after_mm <= AT_SKIN_MM) & (share >= LEAST_SHARE) & (within > RIM_MM), skin.area_cm2
     )
-    far, far_cm2 = _largest(skin, left & ~_near(skin, ~called, FAR_RIM_MM))
+    far, far_cm2 = largest_patch(skin, left & (within > FAR_RIM_MM), skin.area_cm2)
     fail_far = far_cm2 > FAIL_FAR_CM2
     where, value = (far, far_cm2) if fail_far else (sure, sure_cm2)
     return graded(
@@ -233,19 +234,18 @@ def model_face(face: FaceLeft, proposal: np.ndarray | None) -> Check:
 
 def largest_sure(skin: Skin, left: np.ndarray) -> tuple[np.ndarray, float]:
     """((N,) bool, cm2) of the largest connected patch of ``left`` where nearly every face loses its skin."""
-    return _largest(skin, left & (skin.atlas_values(atlas().share) >= SURE_SHARE))
+    return largest_patch(skin, left & (skin.atlas_values(atlas().share) >= SURE_SHARE), skin.area_cm2)
 
 
-def _largest(skin: Skin, left: np.ndarray) -> tuple[np.ndarray, float]:
-    """((N,) bool, cm2) of the largest connected patch of ``left``."""
-    labels, areas = connected(skin, left, skin.area_cm2)
+def largest_patch(skin: Skin, left: np.ndarray, area_cm2: np.ndarray) -> tuple[np.ndarray, float]:
+    """((N,) bool, cm2) of the largest connected patch of ``left``; ``area_cm2`` (N,) of each point."""
+    labels, areas = connected(skin, left, area_cm2)
     worst = int(areas.argmax())
     return left & (labels == worst), float(areas[worst])
 
 
-def _near(skin: Skin, points: np.ndarray, mm: float) -> np.ndarray:
-    """(N,) bool: within ``mm`` of one of the ``points`` (N,) of the skin."""
-    steps = int(mm / SKIN_MM)
-    s, a, r = np.ogrid[(slice(-steps, steps + 1),) * 3]
-    ball = (s**2 + a**2 + r**2) * SKIN_MM**2 <= mm**2
-    return ndi.binary_dilation(skin.spread(points, False), ball)[tuple(skin.index.T)]
+def away_mm(skin: Skin, points: np.ndarray) -> np.ndarray:
+    """(N,) mm of the average head from each point of the skin to the nearest of the ``points`` ((N,) bool)."""
+    if not points.any():
+        return np.full(len(points), np.inf)
+    return ndi.distance_transform_edt(~skin.spread(points, False), SKIN_MM)[tuple(skin.index.T)]
