@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.batch.correct import correct, draws_pictures, is_strict, record_of, reject
+from CTADefaceLib.batch.correct import correct, is_strict, record_of, reject
 from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue, manifest_at
 from CTADefaceLib.batch.run_batch import run_batch
@@ -96,13 +96,13 @@ def test_a_correction_of_a_strict_batch_is_stopped_by_a_warning_too(parts, tmp_p
 
 def test_a_correction_of_a_case_with_the_identity_check_runs_it_too(manifest):
     item = item_of(manifest, "a/head.nii.gz")
-    assert not draws_pictures(item)
+    assert record_of(item).get("identity") is None
     # As a batch with --identity would have noted it, which takes as long again.
     item.record.write_text(json.dumps({**record_of(item), "identity": {}}))
     mask = read_volume(item.mask)
     reasons = {"identity": "a test"}
     fixed = correct(manifest, item, mask.stored > 0, mask.geometry, reasons)
-    assert draws_pictures(item) and "identity" in [check["name"] for check in record_of(fixed)["checks"]]
+    assert record_of(item)["identity"] is not None and "identity" in [check["name"] for check in record_of(fixed)["checks"]]
 
 
 def test_a_mask_on_another_grid_is_refused(manifest):

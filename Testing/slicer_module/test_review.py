@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -207,6 +208,25 @@ def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, fi
     panel.ui.rejectButton.click()
     assert reviews(finished)["c.nii.gz"] == "rejected" and not (out / "case-0003_defaced.nii.gz").exists()
     assert (finished / "in" / "c.nii.gz").exists() and "3 of 4 reviewed" in panel.ui.reviewLabel.text
+
+
+def test_a_cancelled_correction_has_ended_when_it_is_said_and_changed_nothing(host, panel, finished, monkeypatch):
+    from CTADefaceLib.slicer_module import background
+
+    def content():
+        folders = (finished / "out", finished / "out-hospital-only")
+        return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+    before, said = content(), []
+    monkeypatch.setattr(background.CancelWindow, "cancelled", True)
+    monkeypatch.setattr(panel, "log", said.append)
+    panel.ui.correctButton.click()
+    assert said == ["Cancelled."] and not host.dialogs
+    now = content()
+    time.sleep(3)
+    assert content() == now
+    # The copy of the model's mask may be there already.
+    assert {path: now[path] for path in before} == before and all("_model" in path.name for path in now.keys() - before.keys())
 
 
 def test_added_to_the_training_set_without_identifiers(host, panel, finished, tmp_path):

@@ -133,19 +133,15 @@ def is_strict(manifest: Manifest) -> bool:
     return bool((manifest.header() or {}).get("strict", False))
 
 
-def draws_pictures(item: Item) -> bool:
-    """Will the correction of an ``Item`` draw pictures, as the identity check does? Only a program's main thread may."""
-    return record_of(item).get("identity") is not None
-
-
 def _as_before(item: Item, manifest: Manifest) -> dict[str, Any]:
     """``Options`` by which a case is held against the same checks as in the batch, and its mask taken as it was made."""
     header, settings = manifest.header() or {}, record_of(item).get("settings", {})
     # How the model was run whose mask the person started from; the record of a case that failed is missing.
     how = {"ears": header.get("ears")} | {key: settings.get(key) for key in ("mirroring", "step_size", "ears")}
     known = {key: value for key, value in how.items() if value is not None}
+    identity = record_of(item).get("identity") is not None
     seg = item.kind == "dicom" and bool(header.get(MASK_SEG))
-    return {**known, "strict": is_strict(manifest), "identity": draws_pictures(item), "mask_seg": seg}
+    return {**known, "strict": is_strict(manifest), "identity": identity, "mask_seg": seg}
 
 
 def _headers_as_before(item: Item, manifest: Manifest, where: Places) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import slicer
 
 from ..errors import Cancelled
 from ..progress import Progress
+from ..rendering.elsewhere import drawn_elsewhere
 from .cancel_window import CancelWindow
 from .scene.application import application
-from .shared_worker import process_events, redraw
+from .shared_worker import child_environment, process_events, python_executable, redraw
 
 REDRAW_S = 0.02
 # How long windows have to begin to draw.
@@ -73,6 +74,18 @@ def stoppable_in_background(work: Callable[[Progress], Answer], writes: bool = T
 def at_work() -> bool:
     """Is ``in_background`` waiting? Then a timer should come again later, not begin something of its own."""
     return _at_work > 0
+
+
+def drawing_in_background(work: Callable[[Progress], Answer], writes: bool = True) -> Answer:
+    """As ``stoppable_in_background``; the pictures that ``work`` wants are drawn in a process of their own."""
+    # Asked for here, because they belong to the application.
+    python, environment = python_executable(), child_environment()
+
+    def drawn(progress: Progress) -> Answer:
+        with drawn_elsewhere(python, environment, progress):
+            return work(progress)
+
+    return stoppable_in_background(drawn, writes)
 
 
 def draw_now() -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from ..batch.correct import batch_of, correct, draws_pictures, is_strict, record_of, reject
+from ..batch.correct import batch_of, correct, is_strict, record_of, reject
 from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..voxels.volume import Geometry, Volume
-from .background import in_background
+from .background import drawing_in_background
 from .export.node_export import PROPOSED_BY
 from .read_ahead import ReadAhead
 from .scene import face_segment, kept_segments, volumes
@@ -97,7 +97,7 @@ class Review:
 
     def correct(self, overrides: dict[str, str] | None = None, by: str | None = None) -> None:
         """Deface the case again with the mask as it is now, by the options of the batch. Raises: ChecksFailed, MaskError,
-        OutputError, and InputError also when segments are to be kept, which a batch cannot."""
+        OutputError, Cancelled, and InputError also when segments are to be kept, which a batch cannot."""
         mask, geometry = self._mask()
         if self.segmentation is not None and kept_segments.noted_segments(self.segmentation):
             raise InputError(
@@ -108,10 +108,7 @@ class Review:
             )
         opened, item = self._opened, self._present
 
-        def again() -> Item:
-            return correct(opened, item, mask, geometry, overrides, by)
-
-        self._decided(again() if draws_pictures(item) else in_background(again))
+        self._decided(drawing_in_background(lambda progress: correct(opened, item, mask, geometry, overrides, by, progress)))
 
     def reject(self, by: str | None = None) -> None:
         """Note that the case must not leave, and delete its released files; the original is not touched."""

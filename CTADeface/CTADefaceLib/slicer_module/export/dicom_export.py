@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,9 @@ from ...errors import InputError
 from ...files.write import write_new_mask
 from ...progress import Progress
 from ...release.outgoing import CaseMask, Outgoing
-from ...rendering.elsewhere import drawn_elsewhere
 from ...voxels.volume import Volume
-from ..background import stoppable_in_background
+from ..background import drawing_in_background
 from ..scene.volumes import INSTANCES
-from ..shared_worker import child_environment, python_executable
 from ..texts import _
 from .file_export import released
 from .node_export import mask_of
@@ -113,22 +112,14 @@ def export_instances(
     """
     files, series = source_files(source, whole_study)
     face, hu, name = mask_of(segmentation, source, mask), slicer.util.arrayFromVolume(source), source.GetName()
-    python, environment = python_executable(), child_environment()
     said: list[str] = []
 
     def work(progress: Progress) -> list[Result]:
-        with drawn_elsewhere(python, environment, progress):
-            return deface_dicom_with(
-                lambda volume: persons_mask(hu, name, face, volume),
-                files,
-                folder,
-                replace(options, series=series),
-                progress,
-                said.append,
-            )
+        given = partial(persons_mask, hu, name, face)
+        return deface_dicom_with(given, files, folder, replace(options, series=series), progress, said.append)
 
     try:
-        results = stoppable_in_background(work)
+        results = drawing_in_background(work)
     finally:
         # Told here, because only the main thread may show them.
         for text in said:

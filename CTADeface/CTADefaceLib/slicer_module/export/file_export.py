@@ -23,10 +23,8 @@ from ...progress import Progress
 from ...release.gate import Target, Writer
 from ...release.hospital_folder import mask_name, masks_folder
 from ...release.outgoing import Outgoing
-from ...rendering.elsewhere import drawn_elsewhere
-from ..background import stoppable_in_background
+from ..background import drawing_in_background
 from ..scene import volumes
-from ..shared_worker import child_environment, python_executable
 from ..texts import _
 from .node_export import origin, prepared
 
@@ -69,15 +67,13 @@ def write_checked(
 def released(case: Outgoing, target: Target, writer: Callable[[Progress], Writer], result: Result) -> Result:
     """As ``release_case``, in the background; the pictures of a report are drawn elsewhere. Raises: also Cancelled, and
     nothing is then written."""
-    python, environment = python_executable(), child_environment()
 
     def work(progress: Progress) -> Result:
         progress.begin("write")
         progress.enter("write")
-        with drawn_elsewhere(python, environment, progress):
-            return release_case(case, target, writer(progress), result)
+        return release_case(case, target, writer(progress), result)
 
-    return stoppable_in_background(work)
+    return drawing_in_background(work)
 
 
 def write_mask(node: VolumeNode, mask: np.ndarray, target: Path, release: Path, overwrite: bool) -> None:

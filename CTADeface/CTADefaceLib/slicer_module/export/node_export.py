@@ -14,10 +14,8 @@ from ...errors import InputError
 from ...filling.fill import parse_fill
 from ...progress import Progress
 from ...release.outgoing import CaseMask, Outgoing, Scan
-from ...rendering.elsewhere import drawn_elsewhere
-from ..background import in_background, stoppable_in_background
+from ..background import drawing_in_background, in_background
 from ..scene import face_segment, kept_segments, volumes
-from ..shared_worker import child_environment, python_executable
 from ..texts import _
 
 if TYPE_CHECKING:
@@ -125,14 +123,12 @@ def prepared(
     them). Raises: MaskError, InputError, Cancelled, and what the identity check raises."""
     face = mask_of(segmentation, source, face_segment.mask_to_fill(segmentation, source))
     scan = scan_of(source)
-    python, environment = python_executable(), child_environment()
 
     def work(progress: Progress) -> Outgoing:
         progress.begin("fill", "check", *(["identity"] if options.identity else []))
-        with drawn_elsewhere(python, environment, progress):
-            return prepare(scan, face, options, progress, stored)
+        return prepare(scan, face, options, progress, stored)
 
-    return stoppable_in_background(work, writes=False)
+    return drawing_in_background(work, writes=False)
 
 
 def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> np.ndarray:
