@@ -85,7 +85,12 @@ def quick_node(folder, archive_port, mask, log=None, **tables):
 
 def put_folder(node, folder):
     """Take in all files of a folder, as if a sender had sent them and had gone."""
-    for path in sorted(Path(folder).rglob("*.dcm")):
+    put_files(node, sorted(Path(folder).rglob("*.dcm")))
+
+
+def put_files(node, paths):
+    """Take in files, as if a sender had sent them and had gone."""
+    for path in paths:
         node.spool.put(path.read_bytes())
 
 

@@ -9,6 +9,7 @@ import pytest
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.node import mercure
 from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
 
 
 @pytest.fixture
@@ -67,9 +68,7 @@ def test_a_study_of_which_one_series_fails_goes_out_not_at_all(task, tmp_path):
     study = maker.Study()
     maker.write_series(tmp_path / "study" / "whole", maker.sparse(), study)
     maker.write_series(tmp_path / "study" / "gap", maker.sparse(), study, number=2, name="gap")
-    for path in sorted((tmp_path / "study" / "gap").glob("*.dcm"), key=lambda p: pydicom.dcmread(p).ImagePositionPatient[2])[
-        20:22
-    ]:
+    for path in readers.sorted_files(tmp_path / "study" / "gap")[20:22]:
         path.unlink()
     code, target = task(tmp_path / "study")
     assert code == 5 and not list(target.iterdir())

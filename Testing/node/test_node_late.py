@@ -7,7 +7,8 @@ import pytest
 
 from CTADefaceLib.node.arrivals import Arrivals
 from helpers import dicom_maker as maker
-from helpers.dicom_node import Archive, put_folder, quick_node, served, settled, state
+from helpers import dicom_readers as readers
+from helpers.dicom_node import Archive, put_files, put_folder, quick_node, served, settled, state
 
 
 def test_a_study_is_complete_after_a_pause_without_its_sender():
@@ -34,13 +35,11 @@ def test_late_slices_reopen_a_study_that_was_not_sent(tmp_path, mask, studies):
     with Archive(answer=lambda number: 0xA700) as archive:
         node = quick_node(tmp_path, archive.port, mask)
         node.arrivals._pause = 0
-        paths = sorted(studies[0].glob("*.dcm"), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])
-        for path in paths[:30]:
-            node.spool.put(path.read_bytes())
+        paths = readers.sorted_files(studies[0])
+        put_files(node, paths[:30])
         node.look()
         assert state(node).destinations[0].waiting == 1
-        for path in paths[30:]:
-            node.spool.put(path.read_bytes())
+        put_files(node, paths[30:])
         node.look()
         archive.answer = lambda number: 0
         for _ in served(node):
@@ -49,13 +48,11 @@ def test_late_slices_reopen_a_study_that_was_not_sent(tmp_path, mask, studies):
 
 
 def test_late_slices_of_a_study_that_was_sent_wait_for_a_person(node, archive, studies):
-    paths = sorted(studies[0].glob("*.dcm"), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])
-    for path in paths[:30]:
-        node.spool.put(path.read_bytes())
+    paths = readers.sorted_files(studies[0])
+    put_files(node, paths[:30])
     settled(node)
     assert archive.times == 30
-    for path in paths[30:]:
-        node.spool.put(path.read_bytes())
+    put_files(node, paths[30:])
     [held] = settled(node).held
     assert held.kind == "came after the study was sent" and "10 files" in held.reason and archive.times == 30
     assert node.ledger.ask_again(held.study)
@@ -99,8 +96,7 @@ def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask
     node = quick_node(tmp_path, archive.port, mask)
     node.arrivals._pause = 0
     paths = sorted(studies[0].glob("*.dcm"))
-    for path in paths[:39]:
-        node.spool.put(path.read_bytes())
+    put_files(node, paths[:39])
     [study] = node.laying.lay()
     if was == "gone":
         # A person wants what came after the study was deleted.

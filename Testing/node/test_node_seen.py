@@ -13,6 +13,7 @@ from CTADefaceLib.node.logs import NodeLog
 from CTADefaceLib.node.node_status import look
 from CTADefaceLib.node.web import Web
 from helpers import dicom_maker as maker
+from helpers import dicom_readers as readers
 from helpers.dicom_node import Archive, quick_node, send, until
 
 
@@ -23,7 +24,7 @@ def seen(tmp_path_factory, mask, studies):
     # A study whose slices do not fit together, and whose headers hold names where none belong.
     gap = folder / "gap"
     maker.write_series(gap, maker.sparse(), change=lambda d, k: setattr(d, "SeriesDescription", "Secret^Jane"))
-    for path in sorted(gap.glob("*.dcm"), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])[10:14]:
+    for path in readers.sorted_files(gap)[10:14]:
         path.unlink()
     with Archive() as archive, pytest.MonkeyPatch.context() as patch:
         lines = []

@@ -17,7 +17,8 @@ from CTADefaceLib.checks import every
 from CTADefaceLib.node.ledger import Ledger
 from CTADefaceLib.node.node_status import look
 from helpers import dicom_maker as maker
-from helpers.dicom_node import Archive, put_folder, quick_node, served, settled, state, until
+from helpers import dicom_readers as readers
+from helpers.dicom_node import Archive, put_files, put_folder, quick_node, served, settled, state, until
 
 
 def blocking(monkeypatch):
@@ -222,14 +223,12 @@ def test_nothing_of_an_earlier_version_stays_when_the_gate_stops_the_whole_study
     with Archive(answer=lambda number: 0xA700) as archive:
         node = quick_node(tmp_path, archive.port, mask)
         node.arrivals._pause = 0
-        paths = sorted(studies[0].glob("*.dcm"), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])
-        for path in paths[:30]:
-            node.spool.put(path.read_bytes())
+        paths = readers.sorted_files(studies[0])
+        put_files(node, paths[:30])
         node.look()
         assert len(list((node.config.folder / "release").rglob("*.dcm"))) == 30
         blocking(monkeypatch)
-        for path in paths[30:]:
-            node.spool.put(path.read_bytes())
+        put_files(node, paths[30:])
         node.look()
         [held] = state(node).held
         assert held.kind == "stopped by checks" and not list((node.config.folder / "release").rglob("*.dcm"))

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CTADefaceError, MissingPackages, UsageError
+from ..network.model_run import DEVICES
 from .exit_codes import hint, how_to_override
 
 if TYPE_CHECKING:
     from ..cases.options import Options
     from ..cases.result import Result
     from ..progress import Progress, Report
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def add_private_option(parser: argparse.ArgumentParser) -> None:

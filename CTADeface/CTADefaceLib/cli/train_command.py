@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..network.model_run import DEVICES
 from .shared import require_room
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _add_run(parts: argparse._SubParsersAction) -> None:
         "--learning-rate", type=float, metavar="RATE", help="at the start; falls to zero (default 0.0002, from scratch 0.001)"
     )
     run.add_argument("--spacing", type=float, default=3.0, help="mm, from scratch only (default 3)")
-    run.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
+    run.add_argument("--device", choices=DEVICES, default="cpu")
     run.add_argument("--seed", type=int, default=1)
     run.add_argument(
         "--work",

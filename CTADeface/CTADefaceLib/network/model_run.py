@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
 
 @dataclass(frozen=True)
 class ModelRun:

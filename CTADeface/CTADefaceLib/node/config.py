@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ..cases.options import Options
 from ..errors import InputError, UsageError
+from ..filling.fill import DEFAULT_FILL, FILLS
+from ..network.model_run import DEVICES
 from .config_table import Table
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -189,8 +191,8 @@ def options_in(table: Table) -> Options:
             deidentify_headers=table.flag("deidentify_headers"),
             pseudonym_key=str(table.existing("pseudonym_key")) if table.has("pseudonym_key") else None,
             model=table.text("model") if table.has("model") else None,
-            device=table.choice("device", ("auto", "cpu", "cuda", "mps"), "cpu"),
-            fill=table.choice("fill", ("levelled", "percentile", "published", "air"), "levelled"),
+            device=table.choice("device", DEVICES, "cpu"),
+            fill=table.choice("fill", FILLS, DEFAULT_FILL),
             # What a run before has left of a study that is defaced again belongs to the node.
             overwrite=True,
             keep_private=table.flag("keep_private", False),
