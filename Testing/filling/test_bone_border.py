@@ -7,7 +7,8 @@ from scipy import ndimage as ndi
 from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.filling.bone_border import DEEPEST_MM, before_bone
 from CTADefaceLib.filling.fill import filled
-from CTADefaceLib.head.face_lines import BELOW_MM
+from CTADefaceLib.head.face_lines import BELOW_MM, FaceLines
+from CTADefaceLib.head.frame import Frame, rotation
 from CTADefaceLib.voxels.volume import Geometry, Volume, foremost, ras_view
 
 MM = 2.0
@@ -39,9 +40,30 @@ def jaw(fullness_mm, tilt=0.0):
     return Volume(hu, Geometry.from_affine(np.diag([MM] * 3 + [1.0]))), face, bone
 
 
-def lowest_left(volume, mask):
+def turned(array, turn, fill, order=0):
+    """``array`` (S, A, R) turned about its middle by a rotation of RAS mm."""
+    matrix = turn[::-1, ::-1].T
+    middle = (np.array(array.shape) - 1) / 2
+    return ndi.affine_transform(array, matrix, middle - matrix @ middle, order=order, cval=fill, prefilter=False)
+
+
+def frame_of(turn):
+    """The ``Frame`` of a jaw that was turned about the middle of its image."""
+    middle = (np.array(SHAPE[::-1]) - 1) / 2 * MM
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn.T
+    # The chin's place in the average head.
+    matrix[:3, 3] = (0, -90, -40) - turn.T @ middle
+    return Frame(matrix, 1.0)
+
+
+def lowest_left(volume, mask, turn=None):
     """(A, R) mm of the lowest tissue that the levelled fill leaves in the columns below the floor of the mouth."""
-    after = filled(volume, mask, "levelled")[0]
+    if turn is None:
+        after = filled(volume, mask, "levelled")[0]
+    else:
+        there = Volume(turned(volume.stored, turn, -1000, order=1), volume.geometry)
+        after = turned(filled(there, turned(mask, turn, False), "levelled", frame=frame_of(turn))[0], turn.T, -1000)
     left = ndi.binary_opening(ras_view(after, volume.geometry)[20:JAW_HIGH] > -300)
     lowest = (left.shape[0] - 1 - foremost(left[::-1].transpose(1, 0, 2))) * MM
     return lowest[50:58, 28:43]
@@ -58,6 +80,16 @@ def test_border_below_the_jaw_is_the_same_for_another_skin(shapes):
     ]
     assert np.abs(skin[0] - skin[1]).mean() >= 3
     assert np.abs(borders[0] - borders[1]).mean() < 0.5
+
+
+@pytest.mark.parametrize("degrees", [(20, 0, 0), (-25, 0, 0), (0, 20, 0), (0, 0, 25), (15, 15, -15)])
+def test_border_below_the_jaw_of_a_turned_head_is_the_same_for_another_skin(degrees):
+    first, second = jaw(14.0), jaw(22.0)
+    turn = rotation(np.radians(degrees))
+    assert not FaceLines(first[0], turned(first[1], turn, False), frame_of(turn)).straight
+    borders = [lowest_left(volume, mask, turn) for volume, mask, _ in (first, second)]
+    # Half a voxel is what turning there and back costs.
+    assert np.abs(borders[0] - borders[1]).mean() < 1.0
 
 
 def test_bone_and_what_lies_behind_it_stay_and_the_checks_agree():
@@ -85,7 +117,7 @@ def test_other_fills_take_the_mask_alone(fill):
 def test_without_bone_nothing_more_goes():
     volume, mask, _ = jaw(20.0)
     soft = Volume(np.minimum(volume.stored, 100), volume.geometry)
-    assert not before_bone(soft, ras_view(mask, soft.geometry), (MM,) * 3).hit.any()
+    assert not before_bone(FaceLines(soft, mask), ras_view(mask, soft.geometry)).hit.any()
 
 
 def test_skin_right_below_the_mask_goes_too_and_none_below_the_lowest_plane():

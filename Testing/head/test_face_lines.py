@@ -110,7 +110,10 @@ def test_a_turned_face_is_levelled_along_its_own_direction(heads, kind, turn):
     stored, value = filled(head.volume, head.mask, "levelled", frame=head.frame)
     assert (stored[head.mask] == value).all()
     assert head.varies(stored, value) < 0.002
-    assert head.lost_ml(stored) < 4
+    # Below the jaw as much goes as in the upright head.
+    upright = Turned(*heads[kind], (0, 0, 0))
+    wanted = upright.lost_ml(filled(upright.volume, upright.mask, "levelled", frame=upright.frame)[0])
+    assert abs(head.lost_ml(stored) - wanted) < 2
     changes = find_changes(head.volume, stored, head.mask, value, head.frame)
     assert changes.outside == changes.bright == 0
 

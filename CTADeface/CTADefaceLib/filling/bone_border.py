@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..head.face_lines import BELOW_MM
+from ..head.face_lines import BELOW_MM, FaceLines, Planes
 from ..voxels.cells import Cells
 from ..voxels.hu import BONE_HU
 from ..voxels.morphology import bounding_box
-from ..voxels.volume import Volume
 
 GRID_MM = 4.0
 # Between the halves of the jaw, some 60 mm apart, a ball of this radius rises 10 mm above its lower border.
@@ -33,7 +32,7 @@ MARGIN_MM = 25.0
 
 @dataclass(frozen=True)
 class BeforeBone:
-    """Soft tissue between the mask and bone; ``box`` three slices of the RAS view that hold it, ``hit`` per cell."""
+    """Soft tissue between the mask and bone; ``box`` three slices of the lines' view that hold it, ``hit`` per cell."""
 
     box: tuple[slice, ...]
     cells: Cells
@@ -42,7 +41,7 @@ class BeforeBone:
     def drop_from(self, kept: np.ndarray, hu: np.ndarray, box: Sequence[slice], planes: slice) -> None:
         """Set ``kept`` (S, A, R) to False for soft tissue that lies before bone.
 
-        ``hu`` and ``kept``: the planes ``planes`` of the part ``box`` of the RAS view.
+        ``hu`` and ``kept``: the planes ``planes`` of the part ``box`` of that view.
         """
         start = box[0].start
         common = [
@@ -59,38 +58,43 @@ class BeforeBone:
         kept[theirs] &= ~(hit & (hu[theirs] <= BONE_HU))
 
 
-def before_bone(volume: Volume, face: np.ndarray, spacing: Sequence[float]) -> BeforeBone:
-    """``BeforeBone`` of a ``Volume`` and its mask ``face``, bool (S, A, R), not empty; ``spacing`` (S, A, R) in mm."""
-    box = _lower_part(face, spacing)
-    view, inside = volume.ras()[box], face[box]
-    cells = Cells(view.shape, spacing, GRID_MM)
+def before_bone(lines: FaceLines, face: np.ndarray) -> BeforeBone:
+    """``BeforeBone`` of a mask ``face``, bool (S, A, R) in the view of its ``FaceLines``, not empty."""
+    box = _lower_part(lines, face)
+    view, inside = lines.view(lines.volume.stored)[box], face[box]
+    cells = Cells(view.shape, lines.spacing, GRID_MM)
     bone, mask = np.empty(cells.shape, np.uint16), np.empty(cells.shape, bool)
 
     def look(planes: slice, rows: slice) -> None:
         part = inside[planes]
         mask[rows] = cells.any(np.ascontiguousarray(part))
-        bone[rows] = cells.count((volume.to_hu(np.ascontiguousarray(view[planes])) > BONE_HU) & ~part)
+        bone[rows] = cells.count((lines.volume.to_hu(np.ascontiguousarray(view[planes])) > BONE_HU) & ~part)
 
     cells.for_slabs(look)
     near = ndi.distance_transform_edt(~mask, cells.spacing) <= DEEPEST_MM
-    reach = bounding_box(mask)
-    assert reach is not None
-    rows = slice(reach[1].start + 1 + int(REAR_MM / cells.spacing[1]), reach[1].stop)
-    allowed = np.zeros_like(near)
-    lowest, (up, down) = reach[0].start, (int(mm / cells.spacing[0]) for mm in (HIGHEST_MM, BELOW_MM))
-    # The skin next to the mask, down to the plane where levelling ends, would tell how full the skin above it was.
-    allowed[max(lowest - down, 0) : lowest + up, rows] = True
+    allowed = _allowed(lines, mask, [slice(part.start, part.stop, step) for part, step in zip(box, cells.steps)])
     return BeforeBone(box, cells, near & allowed & ~_rolled_over(_large(bone, cells), cells.spacing))
 
 
-def _lower_part(face: np.ndarray, spacing: Sequence[float]) -> tuple[slice, ...]:
+def _allowed(lines: FaceLines, mask: np.ndarray, places: Sequence[slice]) -> np.ndarray:
+    """Bool that broadcasts to the cells of the lower part of a ``mask``: tissue may go there; ``places`` of the cells."""
+    up, back = (int(part.step) for part in places[:2])
+    height, depth = lines.height(places), lines.depth(places)
+    lowest, rear = (float(np.where(mask, along, np.inf).min()) for along in (height, depth))
+    highest, below = (int(mm / (up * lines.spacing[0])) * up for mm in (HIGHEST_MM, BELOW_MM))
+    # The skin next to the mask, down to the plane where levelling ends, would tell how full the skin above it was.
+    allowed: np.ndarray = (height >= lowest - below) & (height < lowest + highest)
+    return allowed & (depth >= rear + (1 + int(REAR_MM / (back * lines.spacing[1]))) * back)
+
+
+def _lower_part(lines: FaceLines, face: np.ndarray) -> tuple[slice, ...]:
     """Three slices around the lower part of the mask, with a margin."""
-    margin = [int(np.ceil(MARGIN_MM / s)) for s in spacing]
-    box = bounding_box(face, margin)
+    margin = [int(np.ceil(MARGIN_MM / s)) for s in lines.spacing]
+    box, planes = bounding_box(face, margin), lines.planes(face)
     assert box is not None
-    slices, *others = box
-    top = slices.start + 2 * margin[0] + int(np.ceil(HIGHEST_MM / spacing[0]))
-    return slice(slices.start, min(slices.stop, top)), *others
+    above = planes.low + (BELOW_MM + HIGHEST_MM + MARGIN_MM) / lines.spacing[0]
+    reach = lines.box(Planes(planes.low - margin[0], above, planes.rear - margin[1]))
+    return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, reach))
 
 
 def _large(counts: np.ndarray, cells: Cells) -> np.ndarray:

@@ -47,17 +47,15 @@ def levelled_region(volume: Volume, mask: np.ndarray, lines: FaceLines | None = 
     view, region = lines.view(volume.stored)[box], face[box].copy()
     cells, inside = Cells(view.shape, spacing, GRID_MM), lines.within(box)
     with ThreadPoolExecutor(1) as pool:
-        # ``before_bone`` has limits that hold for an upright head.
-        found = pool.submit(before_bone, lines.volume, face, spacing) if lines.straight else None
+        found = pool.submit(before_bone, lines, face)
         body = _kept_body(volume, view, region, cells)
-        soft = None if found is None else found.result()
+        soft = found.result()
     kept, counts = np.empty(region.shape, bool), np.zeros((3, len(region)), int)
 
     def keep(planes: slice, rows: slice) -> None:
         hu = volume.to_hu(np.ascontiguousarray(view[planes]))
         kept[planes] = (hu > TISSUE_HU) & ~region[planes] & cells.spread(body, planes)
-        if soft is not None:
-            soft.drop_from(kept[planes], hu, box, planes)
+        soft.drop_from(kept[planes], hu, box, planes)
 
     def level(planes: slice) -> None:
         counts[:, planes.start] = _level_lines(kept[planes], region[planes], inside)

@@ -120,13 +120,21 @@ class FaceLines:
 
     def between(self, planes: Planes, box: Sequence[slice]) -> np.ndarray:
         """Bool that broadcasts to the part ``box`` (three slices) of the view: between the three planes."""
-        height, depth = self._along(self._height, box), self._along(self._depth, box)
+        height, depth = self.height(box), self.depth(box)
         return (height >= planes.low) & (height <= planes.high) & (depth >= planes.rear)
+
+    def height(self, box: Sequence[slice]) -> np.ndarray:
+        """Voxels upwards, float32 that broadcasts to the part ``box`` (three slices, also with steps) of the view."""
+        return self._along(self._height, box)
+
+    def depth(self, box: Sequence[slice]) -> np.ndarray:
+        """As ``height``, to where the face looks."""
+        return self._along(self._depth, box)
 
     def _along(self, row: np.ndarray, box: Sequence[slice]) -> np.ndarray:
         shapes = (-1, 1, 1), (-1, 1), (-1,)
         terms = [
-            (step * np.arange(part.start, part.stop, dtype=np.float32)).astype(np.float32).reshape(shape)
+            (step * np.arange(part.start, part.stop, part.step, dtype=np.float32)).astype(np.float32).reshape(shape)
             for step, part, shape in zip(row, box, shapes)
             if step
         ]
