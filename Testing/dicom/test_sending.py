@@ -212,6 +212,17 @@ def test_nobody_there_and_a_title_that_is_not_theirs(release):
             send_released(Peer("127.0.0.1", archive.port, "OTHER"), files)
 
 
+@pytest.mark.parametrize("address", ["no.such.host.invalid", "a..b", "a b", "x" * 70 + ".example", "http://archive", "::1"])
+def test_a_name_that_leads_nowhere_is_one_sentence(release, capsys, address):
+    peer = Peer(address, free_port(), ARCHIVE, timeout_s=5)
+    with pytest.raises(NotReached, match=r"cannot be reached.*check address"):
+        send_released(peer, find_released(release / "series_02"))
+    with pytest.raises(NotReached, match=r"cannot be reached.*check address"):
+        echo(peer)
+    words = ["send", str(release), "--to", f"{address}:{peer.port}", "--called", ARCHIVE, "--timeout", "5", "--quiet"]
+    assert main(words) == 5 and capsys.readouterr().err.count("\n") == 1
+
+
 def test_an_archive_that_takes_no_ct_is_told(release):
     with Archive() as archive:
         ae = archive.server.ae

@@ -112,7 +112,7 @@ def test_the_very_files_of_the_export_arrive_and_it_is_said(host, panel, release
     assert [dialog.kind for dialog in host.dialogs] == ["dialog"]
     assert archive.got == originals(release) and archive.times == FILES
     said = f"{FILES} of {FILES} files were taken by {ARCHIVE} (127.0.0.1, port {archive.port})."
-    assert said in panel.ui.logText.plainText and said in panel.ui.exportedLabel.text
+    assert said in panel.ui.logText.plainText and said in panel.ui.exportedLabel.text and said == panel.ui.statusLabel.text
     assert "series_01" in panel.ui.exportedLabel.text and panel.ui.sendDicomButton.enabled
 
 

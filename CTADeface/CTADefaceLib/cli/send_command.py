@@ -62,8 +62,6 @@ def peer_of(args: argparse.Namespace) -> Peer:
     host, sign, port = args.to.rpartition(":")
     if not sign or not port.isascii() or not port.isdigit():
         raise UsageError(f"--to {args.to}: give HOST:PORT, as in --to archive.example:104.")
-    if not args.timeout > 0:
-        raise UsageError(f"--timeout {args.timeout:g}: give seconds above 0.")
     tls = Tls(*map(Path, args.tls)) if args.tls else None
     peer = Peer(host.strip("[]"), int(port), args.called, args.calling or OWN_TITLE, args.timeout, tls)
     peer.require_sound()

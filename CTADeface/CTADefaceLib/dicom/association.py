@@ -65,6 +65,8 @@ class Peer:
             raise UsageError("The address of the DICOM node is empty; give its name or IP address.")
         if not 1 <= self.port <= 65535:
             raise UsageError(f"{self.port}: is no port; give 1 to 65535.")
+        if not self.timeout_s > 0:
+            raise UsageError(f"{self.timeout_s:g} s: is no time to wait for an answer; give more than 0.")
         for title in (self.called, self.calling):
             if not is_ae_title(title):
                 raise UsageError(f"{title!r}: is no AE title; give {AE_TITLE}.")
@@ -91,14 +93,17 @@ def associated(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Asso
     for sop_class, syntax in contexts:
         ae.add_requested_context(sop_class, syntax)
     tls = None if peer.tls is None else (client_context(peer.tls), peer.address)
-    association = ae.associate(peer.address, peer.port, ae_title=peer.called, tls_args=tls, evt_handlers=prompt_handlers())
-    if not association.is_established:
-        raise NotReached(
-            f"{peer}: {_why(association)} ({peer.address}, port {peer.port}); check address, port and AE titles, and "
-            "whether it lets us send."
-        )
     try:
-        yield association
+        association = ae.associate(peer.address, peer.port, ae_title=peer.called, tls_args=tls, evt_handlers=prompt_handlers())
+    except (OSError, UnicodeError) as error:
+        # A name that nobody knows, or that cannot be one.
+        what = getattr(error, "strerror", None) or "no such name"
+        raise NotReached(_not_reached(peer, f"cannot be reached, {what}")) from None
+    if not association.is_established:
+        raise NotReached(_not_reached(peer, _why(association)))
+    try:
+        with no_values_in_warnings():
+            yield association
     except BaseException:
         association.abort()
         raise
@@ -116,8 +121,7 @@ def store(association: Association, file: ReleasedFile, peer: Peer) -> None:
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise NotSent(f"{file.path}: is not the file that was released any more; run the study again.")
     try:
-        with no_values_in_warnings():
-            status = association.send_c_store(need_pydicom().dcmread(BytesIO(content)))
+        status = association.send_c_store(need_pydicom().dcmread(BytesIO(content)))
     except RuntimeError as error:
         raise NotSent(f"{peer}: broke off ({first_line(error)[:80]}).") from None
     except ValueError as error:
@@ -133,9 +137,17 @@ def echo(peer: Peer) -> None:
     """Ask a node whether it answers (C-ECHO). Raises: UsageError, NotSent, and what ``associated`` raises."""
     peer.require_sound()
     with associated(peer, [(VERIFICATION, IMPLICIT)]) as association:
-        code = association.send_c_echo().get("Status")
+        try:
+            code = association.send_c_echo().get("Status")
+        except (RuntimeError, ValueError) as error:
+            raise NotSent(f"{peer}: has not answered C-ECHO ({first_line(error)[:80]}).") from None
         if code != 0:
             raise NotSent(f"{peer}: has not answered C-ECHO" + ("." if code is None else f" with success (0x{code:04X})."))
+
+
+def _not_reached(peer: Peer, why: str) -> str:
+    place = f"({peer.address}, port {peer.port})"
+    return f"{peer}: {why} {place}; check address, port and AE titles, and whether it lets us send."
 
 
 def _why(association: Association) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,25 +46,24 @@ def send_released(peer: Peer, files: Sequence[ReleasedFile], progress: Progress 
     progress, work = progress or Progress(), _Work(peer, files)
     progress.begin(SEND)
     progress.enter(SEND)
-    # The network lets nobody cancel who waits for it.
-    pool = ThreadPoolExecutor(1, "send")
-    future = pool.submit(work.run)
-    pool.shutdown(wait=False)
+    # The network lets nobody cancel who waits for it; nor does a thread keep the program from its end then.
+    threading.Thread(target=work.run, name=SEND, daemon=True).start()
     try:
-        while not wait([future], LOOK_EVERY_S).done:
+        while not work.ended.wait(LOOK_EVERY_S):
             progress.update(len(work.taken) / max(len(files), 1))
     except (Cancelled, KeyboardInterrupt):
         work.stop()
         if work.association is not None:
-            wait([future], LAST_WORD_S)
+            work.ended.wait(LAST_WORD_S)
         return work.sent("cancelled")
-    future.result()
+    if work.error is not None:
+        raise work.error
     progress.finish()
     return work.sent()
 
 
 class _Work:
-    """Sends in a thread of its own; ``stop`` may be called from another one."""
+    """Sends in a thread of its own; ``stop`` may be called from another one. ``error``: what ended it before all was tried."""
 
     def __init__(self, peer: Peer, files: Sequence[ReleasedFile]) -> None:
         self._peer, self._files = peer, files
@@ -73,8 +72,18 @@ class _Work:
         self._broke = ""
         self._stopped = False
         self.association: Association | None = None
+        self.error: BaseException | None = None
+        self.ended = threading.Event()
 
     def run(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.ended.set()
+
+    def _run(self) -> None:
         with associated(self._peer, contexts_of(self._files)) as association:
             self.association = association
             try:

@@ -1292,8 +1292,8 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
 <context>
     <name>panel.send_section</name>
     <message>
-        <source>Cancelled; what was taken before stays there.</source>
-        <translation>Abgebrochen; was schon angenommen wurde, bleibt dort.</translation>
+        <source>Cancelled; what was taken before, and perhaps the file on its way, stays there.</source>
+        <translation>Abgebrochen; was schon angenommen wurde, und vielleicht die Datei auf dem Weg, bleibt dort.</translation>
     </message>
     <message>
         <source>Export DICOM first: only files of this case as it is now, which the checks let pass, can be sent.</source>

@@ -56,7 +56,9 @@ class SendSection:
             port=peer.port,
         )
         self.panel.export_section.add_line(text)
-        reasons = [_("Cancelled; what was taken before stays there.")] if sent.cancelled else list(sent.reasons)
+        self.ui.statusLabel.text = text
+        stays = _("Cancelled; what was taken before, and perhaps the file on its way, stays there.")
+        reasons = [stays] if sent.cancelled else list(sent.reasons)
         self.panel.log("\n".join([text, *reasons]))
         if sent.left:
             slicer.util.warningDisplay("\n".join([text, _("Not taken:"), *reasons]), windowTitle="CTADeface")
