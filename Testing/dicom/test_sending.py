@@ -12,7 +12,7 @@ import pytest
 
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom.association import NotReached, NotSent, Peer, echo
+from CTADefaceLib.dicom.association import NotReached, NotSent, Peer, associated, contexts_of, echo, store
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.released_files import NotReleased, find_released
 from CTADefaceLib.dicom.sending import send_released
@@ -221,6 +221,29 @@ def test_a_name_that_leads_nowhere_is_one_sentence(release, capsys, address):
         echo(peer)
     words = ["send", str(release), "--to", f"{address}:{peer.port}", "--called", ARCHIVE, "--timeout", "5", "--quiet"]
     assert main(words) == 5 and capsys.readouterr().err.count("\n") == 1
+
+
+class LateEvent(type(threading.Event())):
+    """As on a busy machine: who waits for it wakes late."""
+
+    def wait(self, timeout=None):
+        answer = super().wait(timeout)
+        time.sleep(0.02)
+        return answer
+
+
+def test_no_answer_is_lost_on_a_busy_machine(release, archive):
+    files = find_released(release / "series_02")
+    peer = peer_at(archive.port, timeout_s=5)
+    with associated(peer, contexts_of(files)) as association:
+        late = association._reactor_checkpoint = LateEvent()
+        late.set()
+        send = association.dimse.send_msg
+        # The sender is late too: its answer is there before it looks for it.
+        association.dimse.send_msg = lambda *message: (send(*message), time.sleep(0.05))
+        for file in files:
+            store(association, file, peer)
+    assert archive.times == 20
 
 
 def test_an_archive_that_takes_no_ct_is_told(release):

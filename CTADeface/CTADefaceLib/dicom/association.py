@@ -101,6 +101,7 @@ def associated(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Asso
         raise NotReached(_not_reached(peer, f"cannot be reached, {what}")) from None
     if not association.is_established:
         raise NotReached(_not_reached(peer, _why(association)))
+    _leave_answers_to_the_sender(association)
     try:
         with no_values_in_warnings():
             yield association
@@ -143,6 +144,17 @@ def echo(peer: Peer) -> None:
             raise NotSent(f"{peer}: has not answered C-ECHO ({first_line(error)[:80]}).") from None
         if code != 0:
             raise NotSent(f"{peer}: has not answered C-ECHO" + ("." if code is None else f" with success (0x{code:04X})."))
+
+
+def _leave_answers_to_the_sender(association: Association) -> None:
+    """On a busy machine pynetdicom's own thread now and then takes an answer away from who waits for it, in vain until the
+    time-out. It looks for requests, and we are sent none: so it shall find nothing."""
+    take = association.dimse.get_msg
+
+    def get_msg(block: bool = False) -> tuple:
+        return take(block=True) if block else (None, None)
+
+    setattr(association.dimse, "get_msg", get_msg)  # noqa: B010 - a method, for the type checker
 
 
 def _not_reached(peer: Peer, why: str) -> str:
