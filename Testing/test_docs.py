@@ -36,6 +36,7 @@ TOO_HEAVY = {
     "train run": "trains for minutes",
     "validate": "computes for hours",
     "node": "runs until it is stopped; node/test_node_faults.py runs it",
+    "send": "needs a DICOM node; dicom/test_sending.py has one",
     "identity": "needs optional packages, half a minute",
     "--scheduler": "needs a cluster; batch/test_batch_cluster.py has one",
 }

@@ -63,9 +63,9 @@ def test_nothing_of_the_tests_is_imported_by_the_product():
         ), path
 
 
-def test_widgets_that_the_code_names_are_in_the_ui_file():
-    tree = ElementTree.parse(ENGINE / "Resources" / "UI" / "CTADeface.ui")
-    names = [element.get("name") for element in tree.iter("widget")]
+def test_widgets_that_the_code_names_are_in_the_ui_files():
+    trees = map(ElementTree.parse, (ENGINE / "Resources" / "UI").glob("*.ui"))
+    names = [element.get("name") for tree in trees for element in tree.iter("widget")]
     assert len(names) == len(set(names))
     used = set()
     for path in (ENGINE / "CTADefaceLib" / "slicer_module").rglob("*.py"):

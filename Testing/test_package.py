@@ -18,6 +18,8 @@ def test_requirements_are_those_of_the_package():
     assert for_dicom == project["optional-dependencies"]["dicom"]
     for_seg = (RESOURCES / "requirements-seg.txt").read_text().split()
     assert ["cta-deface[dicom]", *for_seg] == project["optional-dependencies"]["seg"]
+    for_send = (RESOURCES / "requirements-send.txt").read_text().split()
+    assert ["cta-deface[dicom]", *for_send] == project["optional-dependencies"]["send"]
 
 
 @pytest.mark.parametrize(

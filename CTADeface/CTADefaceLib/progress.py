@@ -11,7 +11,7 @@ from typing import Protocol
 # Share of the wall time that each stage takes on a CPU, for one fraction over all.
 STAGES = {"read": 0.10, "load model": 0.10, "segment": 0.30, "refine": 0.20, "fill": 0.05, "check": 0.10, "write": 0.15}
 # How long stages that only some runs have take, as a multiple of a run without them.
-OPTIONAL = {"identity": 4.0}
+OPTIONAL = {"identity": 4.0, "send": 1.0}
 # The stages of ``face.mask`` after reading.
 MODEL_STAGES = ("load model", "segment", "refine")
 # The most that is told before the end: 1 means that the result is there, and a run can still fail in its last step.

@@ -44,6 +44,32 @@ def load_series(folder, backwards=False):
     return node
 
 
+def put_mask(panel, mask=None):
+    """The true face as mask on the panel's series of the synthetic head, as a model would have proposed it."""
+    import slicer
+
+    from CTADefaceLib.slicer_module.scene import face_segment
+    from helpers import dicom_maker
+
+    volume = panel.volume
+    if mask is None:
+        mask = dicom_maker.phantom_at(points(volume, slicer.util.arrayFromVolume(volume).shape), 1) > 0
+    node = face_segment.new_face(volume)
+    face_segment.set_mask(node, mask, volume)
+    face_segment.set_proposal(node, mask, volume)
+    panel.update()
+    return node, mask
+
+
+def points(volume, shape):
+    """LPS of every voxel of a node."""
+    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
+
+    k, j, i = np.indices(shape)
+    ras = np.stack([i, j, k], -1) @ grid_to_ras(volume)[:3, :3].T + grid_to_ras(volume)[:3, 3]
+    return ras * [-1, -1, 1]
+
+
 def add_transform(slicer, matrix):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from .paths import ENGINE
 
-UI = ENGINE / "Resources" / "UI" / "CTADeface.ui"
+UI_FILES = sorted((ENGINE / "Resources" / "UI").glob("*.ui"))
 GERMAN = ENGINE / "Resources" / "Translations" / "CTADeface_de-DE.ts"
 
 
@@ -36,11 +36,13 @@ def code_texts():
 
 
 def ui_texts():
-    """(context, text) of every text of the .ui file that may be translated."""
-    tree = ElementTree.parse(UI)
-    strings = [e for parent in tree.iter() if parent.get("notr") != "true" for e in parent.findall("string")]
-    texts = [e.text for e in strings if e.get("notr") != "true" and (e.text or "").strip()]
-    return {(tree.findtext("class"), text) for text in texts}
+    """(context, text) of every text of the .ui files that may be translated."""
+    found = set()
+    for tree in map(ElementTree.parse, UI_FILES):
+        strings = [e for parent in tree.iter() if parent.get("notr") != "true" for e in parent.findall("string")]
+        texts = [e.text for e in strings if e.get("notr") != "true" and (e.text or "").strip()]
+        found |= {(tree.findtext("class"), text) for text in texts}
+    return found
 
 
 def patched(path):

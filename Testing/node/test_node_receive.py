@@ -13,6 +13,7 @@ import pydicom
 import pytest
 
 from CTADefaceLib.cli.main import main
+from CTADefaceLib.dicom.tls import client_context
 from CTADefaceLib.node import receive as receive_module
 from CTADefaceLib.node import spool as spool_module
 from CTADefaceLib.node import watch as watch_module
@@ -21,7 +22,6 @@ from CTADefaceLib.node.config import Tls, read_config
 from CTADefaceLib.node.logs import NodeLog
 from CTADefaceLib.node.receive import Receiver
 from CTADefaceLib.node.spool import AGAIN, CHANGED, NEW, Spool
-from CTADefaceLib.node.tls import client_context
 from CTADefaceLib.node.watch import Watch
 from helpers import dicom_maker as maker
 from helpers.certificates import certificates

@@ -8,11 +8,12 @@ from io import BytesIO
 import pydicom
 import pytest
 
+from CTADefaceLib.dicom.released_files import ReleasedFile
+from CTADefaceLib.dicom.tls import server_context
 from CTADefaceLib.node.config import read_config
-from CTADefaceLib.node.ledger import Ledger, Outgoing
+from CTADefaceLib.node.ledger import Ledger
 from CTADefaceLib.node.logs import NodeLog
 from CTADefaceLib.node.send import SendingTo
-from CTADefaceLib.node.tls import server_context
 from helpers import dicom_maker as maker
 from helpers.certificates import certificates
 from helpers.dicom_node import Archive, free_port, until, write_config
@@ -32,7 +33,7 @@ def outgoing(path):
     content = path.read_bytes()
     header = pydicom.dcmread(BytesIO(content))
     uids = header.SOPInstanceUID, header.SOPClassUID, header.file_meta.TransferSyntaxUID
-    return Outgoing(str(path), *map(str, uids), hashlib.sha256(content).hexdigest())
+    return ReleasedFile(str(path), *map(str, uids), hashlib.sha256(content).hexdigest())
 
 
 class Out:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from CTADefaceLib.voxels.volume import Geometry
 from helpers import dicom_maker as maker
 from helpers import dicom_readers as readers
-from helpers.slicer_scene import MODULE, add_volume, load_series
+from helpers.slicer_scene import MODULE, add_volume, load_series, put_mask
 from slicer_host.dicom_database import DicomDatabase
 
 
@@ -44,31 +44,6 @@ def errors(panel):
     from CTADefaceLib import errors
 
     return errors
-
-
-def put_mask(panel, mask=None):
-    """The true face as mask, as a model would have proposed it."""
-    import slicer
-
-    from CTADefaceLib.slicer_module.scene import face_segment
-
-    volume = panel.volume
-    if mask is None:
-        mask = maker.phantom_at(points(volume, slicer.util.arrayFromVolume(volume).shape), 1) > 0
-    node = face_segment.new_face(volume)
-    face_segment.set_mask(node, mask, volume)
-    face_segment.set_proposal(node, mask, volume)
-    panel.update()
-    return node, mask
-
-
-def points(volume, shape):
-    """LPS of every voxel of a node."""
-    from CTADefaceLib.slicer_module.scene.volumes import grid_to_ras
-
-    k, j, i = np.indices(shape)
-    ras = np.stack([i, j, k], -1) @ grid_to_ras(volume)[:3, :3].T + grid_to_ras(volume)[:3, 3]
-    return ras * [-1, -1, 1]
 
 
 def words(folder):

@@ -76,7 +76,8 @@ def test_logic_works_without_a_main_window():
     code = (
         "import sys; sys.path[:0] = sys.argv[1:3]; import slicer_host, numpy as np; from helpers import phantom\n"
         "host = slicer_host.start(main_window=False); host.load_module(sys.argv[3]); import slicer, CTADeface\n"
-        "print('heavy at the start', [m for m in ('torch', 'nnunetv2', 'scipy') if m in sys.modules])\n"
+        "heavy = ('torch', 'nnunetv2', 'scipy', 'pydicom', 'pynetdicom')\n"
+        "print('heavy at the start', [m for m in heavy if m in sys.modules])\n"
         "hu, face = phantom.head_parts()[0], phantom.middle_face()\n"
         "node = slicer.mrmlScene.AddNewNodeByClass('vtkMRMLScalarVolumeNode', 'Head')\n"
         "slicer.util.updateVolumeFromArray(node, hu); node.SetSpacing(3, 3, 3)\n"

@@ -33,7 +33,7 @@ MEANINGS = {
     USAGE: "the command is wrong: its options or folders",
     CHECKS: "stopped by checks (with --strict also by one that warns)",
     INPUT: "bad input: a file, a mask or a model cannot be used, or shows no face",
-    OUTPUT: "the results cannot be written, or are there already",
+    OUTPUT: "the results cannot be written, or are there already, or were not all taken by a DICOM node",
     MACHINE: "this machine cannot do it: a package, the device, memory or the cluster is missing, or a process died",
     STOPPED: "stopped by Ctrl-C",
 }

@@ -1,4 +1,4 @@
-"""The command ``cta-deface``: run, batch, node, mercure, series, models, demo, identity, train, validate."""
+"""The command ``cta-deface``: run, batch, send, node, mercure, series, models, demo, identity, train, validate."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .models_command import add_models
 from .node_command import add_node
 from .parser import Parser
 from .run_command import add_run
+from .send_command import add_send
 from .series_command import add_series
 from .train_command import add_train
 from .validate_command import add_validate
@@ -32,6 +33,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True)
     add_run(commands)
     add_batch(commands)
+    add_send(commands)
     add_node(commands)
     add_mercure(commands)
     add_series(commands)

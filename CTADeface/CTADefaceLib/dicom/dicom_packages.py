@@ -1,7 +1,8 @@
-"""The optional packages that read and write DICOM, imported when they are used."""
+"""The optional packages that read, write and send DICOM, imported when they are used."""
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from ..errors import MissingPackages, first_line
 
 OLDEST_PYDICOM = 3
 INSTALL = "pip install 'cta-deface[dicom]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
-
+INSTALL_SEND = "pip install 'cta-deface[send]' (in 3D Slicer, Send of the panel asks and installs)"
 INSTALL_SEG = "pip install 'cta-deface[seg]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
 
 
@@ -51,6 +52,20 @@ def need_highdicom() -> ModuleType:
         raise MissingPackages(
             f"A mask as DICOM SEG needs the package highdicom ({first_line(error)}); run: {INSTALL_SEG}"
         ) from error
+
+
+def need_pynetdicom(install: str = INSTALL_SEND) -> ModuleType:
+    """The module ``pynetdicom``, with its own log silenced. Raises ``MissingPackages`` that names the command ``install``."""
+    try:
+        import pynetdicom
+    except ImportError as error:
+        raise MissingPackages(
+            f"DICOM over the network needs the package pynetdicom ({first_line(error)}); run: {install}"
+        ) from error
+    # Its log tells UIDs, and elements of data sets.
+    pynetdicom._config.LOG_HANDLER_LEVEL = "none"
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+    return pynetdicom
 
 
 @contextmanager

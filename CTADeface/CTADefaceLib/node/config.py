@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases.options import Options
+from ..dicom.association import AE_TITLE, is_ae_title
+from ..dicom.tls import Tls
 from ..errors import InputError, UsageError
 from ..filling.fill import DEFAULT_FILL, FILLS
 from ..network.model_run import DEVICES
@@ -16,17 +18,7 @@ from .config_table import Table
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 STOPPED, EVERY = "stopped", "every"
-LONGEST_AE_TITLE = 16
 DAY_S = 86400
-
-
-@dataclass(frozen=True)
-class Tls:
-    """Files (PEM): own ``certificate`` and ``key``, and those who may sign the other side's certificate (``ca``)."""
-
-    certificate: Path
-    key: Path
-    ca: Path
 
 
 @dataclass(frozen=True)
@@ -236,8 +228,8 @@ def _tls(table: Table) -> Tls | None:
 
 def _ae_title(table: Table, default: str | None = None) -> str:
     title = table.text("ae_title", default).strip()
-    if len(title) > LONGEST_AE_TITLE or not title.isascii() or not title.isprintable() or "\\" in title:
-        raise table.fail("ae_title", f"is {title!r}; give 1 to {LONGEST_AE_TITLE} ASCII characters without a backslash.")
+    if not is_ae_title(title):
+        raise table.fail("ae_title", f"is {title!r}; give {AE_TITLE}.")
     return title
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..dicom.released_files import ReleasedFile
 from ..errors import OutputError
 from ..files.private import private_file, private_folder
 
@@ -40,17 +41,6 @@ CREATE INDEX IF NOT EXISTS of_version ON sending (version);
 CREATE INDEX IF NOT EXISTS in_version ON file (version);
 CREATE INDEX IF NOT EXISTS by_state ON sending (destination, state, due);
 """
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A file that was released: its path, UIDs of instance, class and transfer syntax, and the SHA-256 of its bytes."""
-
-    path: str
-    uid: str
-    sop_class: str
-    syntax: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -183,7 +173,7 @@ class Ledger:
         found = self.rows("SELECT stamp FROM version WHERE study = ? AND release = ? AND last", study, release)
         return found[0][0] if found else None
 
-    def released(self, study: str, release: str, stamp: str, files: list[Outgoing], destinations: Iterable[str]) -> None:
+    def released(self, study: str, release: str, stamp: str, files: list[ReleasedFile], destinations: Iterable[str]) -> None:
         """A version of a study may leave; one before that is not sent is withdrawn. The same files are the same version, and
         are not sent again."""
         digest = hashlib.sha256("\n".join(sorted(one.sha256 for one in files)).encode()).hexdigest()
@@ -286,10 +276,10 @@ class Ledger:
         )
         return Sending(*found[0]) if found else None
 
-    def files(self, sending: Sending) -> list[Outgoing]:
+    def files(self, sending: Sending) -> list[ReleasedFile]:
         """What is left to be sent."""
         return [
-            Outgoing(*row)
+            ReleasedFile(*row)
             for row in self.rows(
                 "SELECT path, uid, class, syntax, sha256 FROM file WHERE version = ? AND uid NOT IN "
                 "(SELECT uid FROM delivered WHERE sending = ?) ORDER BY path",

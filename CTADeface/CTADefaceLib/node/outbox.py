@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from ..batch.manifest import BLOCKED, DEFACED, FAILED, Manifest
@@ -13,23 +11,14 @@ from ..batch.manifest import NAME as MANIFEST
 from ..batch.review_queue import ACCEPTED, CORRECTED, REJECTED
 from ..batch.stamp import stamp_of
 from ..cases.result import BUG
-from ..dicom.dicom_packages import need_pydicom
-from ..dicom.read_series import read_stack
-from ..dicom.series import find_series
-from ..dicom.stack import stack_of
+from ..dicom.released_files import NotReleased, ReleasedFile, released_files
 from ..errors import CTADefaceError
-from ..release.hospital_folder import last_record_path
-from ..release.record import RELEASED, voxels_sha256
 from .config import EVERY, Config, Release
-from .ledger import FINISHED, HERE, Ledger, Outgoing
+from .ledger import FINISHED, HERE, Ledger
 from .logs import NodeLog
 
 BY_PERSON, BY_CHECKS, BY_FAILURE = "rejected by a person", "stopped by checks", "failed"
 UNSEEN, UNLIKE, EMPTY = "waits for a person", "not what the gate released", "nothing was released"
-
-
-class NotReleased(CTADefaceError):
-    """Files that lie in the output folder are not those that the gate released."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +93,7 @@ class Outbox:
         if self._ledger.stamp(study, release.name) == stamp:
             return
         place = self._config.output(release) / entry["folder"]
-        files = [one for path in outputs for one in released_files(path, place, manifest.path.parent / entry["folder"])]
+        files = [one for path in outputs for one in _files_in(place, path, manifest.path.parent / entry["folder"])]
         self._ledger.released(study, release.name, stamp, files, [one.name for one in release.destinations])
         self._log("released", study=study, release=release.name, number=entry["folder"], files=len(files))
 
@@ -129,34 +118,8 @@ class Outbox:
         return self._ledger.stamp(study, release.name) is not None and not self._ledger.unsent(study)
 
 
-def released_files(folder: Path, place: Path, hospital: Path) -> list[Outgoing]:
-    """The files of a released series, each with its digest.
-
-    Parameters: ``folder`` of the series, ``place`` where the study's series lie, ``hospital`` the folder of its records.
-    Raises: NotReleased when the voxels in the files are not those of the gate's last record, which says that it released
-    them; InputError.
-    """
-    if folder.parent != place:
-        raise NotReleased(f"{folder}: lies outside of {place}; run the study again.")
-    record = last_record_path(hospital, folder.name)
-    said = {} if record is None else json.loads(record.read_text(encoding="utf-8"))
-    if said.get("status") != RELEASED:
-        raise NotReleased(f"{folder}: no record says that the gate released it; run the study again.")
-    before = _digests(folder)
-    found = find_series(folder).series
-    if len(found) != 1 or voxels_sha256(read_stack(stack_of(found[0]), folder.name).stored) != said["output"]["voxels_sha256"]:
-        raise NotReleased(f"{folder}: its voxels are not those that the gate released ({record}); run the study again.")
-    if _digests(folder) != before:
-        raise NotReleased(f"{folder}: its files changed while they were checked.")
-    return before
-
-
-def _digests(folder: Path) -> list[Outgoing]:
-    pydicom = need_pydicom()
-    files = []
-    for path in sorted(folder.iterdir()):
-        content = path.read_bytes()
-        header = pydicom.dcmread(BytesIO(content), specific_tags=["SOPInstanceUID", "SOPClassUID"], stop_before_pixels=True)
-        uids = str(header.SOPInstanceUID), str(header.SOPClassUID), str(header.file_meta.TransferSyntaxUID)
-        files.append(Outgoing(str(path), *uids, hashlib.sha256(content).hexdigest()))
-    return files
+def _files_in(place: Path, series: Path, records: Path) -> list[ReleasedFile]:
+    """The ``released_files`` of a ``series``, which must lie in the study's ``place``. Raises: NotReleased."""
+    if series.parent != place:
+        raise NotReleased(f"{series}: lies outside of {place}; run the study again.")
+    return released_files(series, records)

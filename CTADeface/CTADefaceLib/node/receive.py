@@ -10,14 +10,15 @@ import time
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..dicom.dicom_packages import need_pynetdicom
+from ..dicom.prompt import prompt_handlers
+from ..dicom.tls import server_context
 from ..errors import CTADefaceError, InputError, OutputError
 from .arrivals import Arrivals
 from .config import Network, Receiving
 from .logs import NodeLog
-from .node_packages import need_pynetdicom
-from .prompt import prompt_handlers
+from .node_packages import INSTALL
 from .spool import AGAIN, NoRoom, Spool
-from .tls import server_context
 
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
 # Result, source, reason of a rejected association: the caller is not known.
@@ -59,7 +60,7 @@ class Receiver:
 
     def start(self) -> None:
         """Raises: OutputError when the port cannot be had, InputError for a certificate that cannot be used."""
-        pynetdicom = need_pynetdicom()
+        pynetdicom = need_pynetdicom(INSTALL)
         from pynetdicom import evt
 
         ae = pynetdicom.AE(self._receiving.ae_title)

@@ -6,40 +6,16 @@ interruption has left goes out with the next try. Files keep their UIDs, so that
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..dicom.dicom_packages import need_pydicom, no_values_in_warnings
-from ..errors import CTADefaceError, first_line
+from ..dicom.association import NotReached, NotSent, Peer, associated, contexts_of, store
 from .config import Destination, Release
-from .ledger import Ledger, Outgoing, Sending
+from .ledger import Ledger, Sending
 from .logs import NodeLog
-from .node_packages import need_pynetdicom
-from .prompt import prompt_handlers
-from .tls import client_context
 
-if TYPE_CHECKING:
-    from pynetdicom.association import Association
-
-# The file was taken: Success, and warnings that the archive has changed or not read all of it.
-TAKEN = (0x0000, 0xB000, 0xB006, 0xB007)
-IMPLICIT = "1.2.840.10008.1.2"
 NOTE_EVERY = 32
 LOOK_EVERY_S = 0.5
-
-
-class NotSent(CTADefaceError):
-    """A destination has not taken a study; it will be tried again."""
-
-
-class NotReached(NotSent):
-    """No association came about: all studies for this destination wait."""
 
 
 class Stopped(Exception):
@@ -51,8 +27,10 @@ class SendingTo(threading.Thread):
 
     def __init__(self, release: Release, destination: Destination, ae_title: str, ledger: Ledger, log: NodeLog) -> None:
         super().__init__(name=f"to {release.name}/{destination.name}", daemon=True)
-        self._to, self._ae_title, self._ledger, self._log = destination, ae_title, ledger, log
+        self._to, self._ledger, self._log = destination, ledger, log
         self._name = self.called = f"{release.name}/{destination.name}"
+        to = destination
+        self._peer = Peer(to.address, to.port, to.ae_title, ae_title, to.timeout_s, to.tls, self._name)
         self._stopping = threading.Event()
         self._failures = 0
 
@@ -97,66 +75,23 @@ class SendingTo(threading.Thread):
         """Seconds until the next try after so many failures before."""
         return min(self._to.retry_s * 2 ** min(failures, 32), self._to.longest_retry_s)
 
-    @no_values_in_warnings()
     def _send(self, sending: Sending) -> int:
         """Send what is left of a study; returns how many files. Raises: NotSent, Stopped."""
         files = self._ledger.files(sending)
         if not files:
             return 0
         taken: list[str] = []
-        with self._association(files) as association:
+        with associated(self._peer, contexts_of(files)) as association:
             if not self._ledger.begin(sending):
                 raise Stopped
             try:
                 for file in files:
                     if self._stopping.is_set() or not self._ledger.is_waiting(sending):
                         raise Stopped
-                    self._store(association, file)
+                    store(association, file, self._peer)
                     taken.append(file.uid)
                     if len(taken) % NOTE_EVERY == 0:
                         self._ledger.delivered(sending, taken)
             finally:
                 self._ledger.delivered(sending, taken)
         return len(files)
-
-    def _store(self, association: Association, file: Outgoing) -> None:
-        try:
-            content = Path(file.path).read_bytes()
-        except OSError as error:
-            raise NotSent(f"{file.path}: cannot be read ({error.strerror}); run the study again.") from None
-        # What is sent is what was checked, whatever has happened to the file since.
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise NotSent(f"{file.path}: is not the file that was released any more; run the study again.")
-        try:
-            status = association.send_c_store(need_pydicom().dcmread(BytesIO(content)))
-        except (RuntimeError, ValueError) as error:
-            # The association is gone, or the destination takes no such files.
-            raise NotSent(f"{self._name}: broke off, or takes no such files ({first_line(error)[:80]}).") from None
-        code = status.get("Status")
-        if code is None:
-            raise NotSent(f"{self._name}: gave no answer within {self._to.timeout_s:g} s, or broke off.")
-        if code not in TAKEN:
-            raise NotSent(f"{self._name}: has refused a file (status 0x{code:04X}).")
-
-    @contextmanager
-    def _association(self, files: list[Outgoing]) -> Iterator[Association]:
-        """An association for these files, which is released at the end. Raises: NotReached."""
-        ae = need_pynetdicom().AE(self._ae_title)
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = self._to.timeout_s
-        for sop_class in sorted({file.sop_class for file in files}):
-            # Each syntax in a context of its own, so that the one of the files is accepted where it is known; the last resort
-            # is the one that everybody knows.
-            for syntax in sorted({file.syntax for file in files if file.sop_class == sop_class} | {IMPLICIT}):
-                ae.add_requested_context(sop_class, syntax)
-        to = self._to
-        tls = None if to.tls is None else (client_context(to.tls), to.address)
-        association = ae.associate(to.address, to.port, ae_title=to.ae_title, tls_args=tls, evt_handlers=prompt_handlers())
-        if not association.is_established:
-            why = "has refused the association" if association.is_rejected else "cannot be reached"
-            raise NotReached(f"{self._name}: {why} ({to.address}, port {to.port}); it is tried again.")
-        try:
-            yield association
-        except BaseException:
-            association.abort()
-            raise
-        association.release()

@@ -15,7 +15,7 @@ from ..files.publish import publication, refuse_existing
 from ..files.read import split_extension
 from .hospital_folder import mask_name, new_record_path, records_folder, require_no_mask, require_outside
 from .outgoing import Outgoing
-from .record import BLOCKED, RELEASED, known_voxels, make_record, same_record, write_record
+from .record import BLOCKED, RELEASED, known_files, known_voxels, make_record, same_record, write_record
 from .thumbnail import thumbnail_path, write_thumbnail
 
 
@@ -109,7 +109,8 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
 
 
 def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publication) -> dict:
-    """Stage the mask, if it is asked for, and the defaced volume, read it back, and return the ``known_voxels``.
+    """Stage the mask, if it is asked for, and the defaced volume, read it back, and return the ``known_voxels`` and
+    ``known_files``.
 
     Raises: ChecksFailed when the file does not hold what was meant to be written.
     """
@@ -123,7 +124,7 @@ def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publicatio
             writer.write_mask(mask)
         for write, path in also:
             write(path)
-        return known_voxels(outgoing)
+        return known_voxels(outgoing) | known_files(staged)
 
     with ThreadPoolExecutor(1) as pool:
         # One core packs the mask and hashes while the other one unpacks what was written.

@@ -34,6 +34,21 @@ def voxels_sha256(array: np.ndarray) -> str:
     return hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
 
 
+def file_digests(folder: Path) -> dict[str, str]:
+    """Name -> SHA-256 (hex) of each file in a folder, sorted by name, without its sub-folders. Raises: OSError."""
+    digests = {}
+    for path in sorted(path for path in folder.iterdir() if not path.is_dir()):
+        with open(path, "rb") as stream:
+            digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests
+
+
+def files_sha256(digests: dict[str, str]) -> str:
+    """SHA-256 (hex) of a list of ``file_digests``, one line each as the tool sha256sum prints it."""
+    lines = (f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def edits(mask: np.ndarray, proposal: np.ndarray) -> dict[str, bool | int | float]:
     """How a person changed the model's ``proposal`` to ``mask`` (bool arrays): voxels added and removed, Dice."""
     ours = both = theirs = int(np.count_nonzero(mask))
@@ -57,11 +72,16 @@ def known_voxels(outgoing: Outgoing) -> dict:
         return {"before": before, "after": hashes[0].result(), "mask": hashes[1].result(), "changed": sum(changed)}
 
 
+def known_files(written: Path) -> dict:
+    """Facts about what was written: for a folder the hash of its files, of which a single byte cannot change unnoticed."""
+    return {"files": {"files_sha256": files_sha256(file_digests(written))}} if written.is_dir() else {}
+
+
 def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None = None) -> dict:
     """The record of an ``Outgoing`` case as a dict that ``record.schema.json`` allows.
 
-    ``known``: its ``known_voxels``, where they have been found already. Overrides of checks that stop nothing are left
-    out; who overrides is the user of this computer where nobody is named.
+    ``known``: its ``known_voxels``, where they have been found already, and the ``known_files`` of what was written.
+    Overrides of checks that stop nothing are left out; who overrides is the user of this computer where nobody is named.
     """
     volume, mask, proposal = outgoing.volume, outgoing.mask, outgoing.face.proposal
     overrides = checked_overrides(outgoing.overrides)
@@ -77,7 +97,7 @@ def make_record(outgoing: Outgoing, status: str = RELEASED, known: dict | None =
         "model": outgoing.face.model,
         "settings": outgoing.settings,
         "input": {"voxels_sha256": known["before"], **_grid(volume)},
-        "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"]},
+        "output": {"voxels_sha256": known["after"], "changed_voxels": known["changed"], **known.get("files", {})},
         "mask": {
             "voxels_sha256": known["mask"],
             "voxels": voxels,

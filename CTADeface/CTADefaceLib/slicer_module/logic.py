@@ -13,13 +13,16 @@ import slicer
 from ..cases.options import Options
 from ..cases.result import Result
 from ..checks.check import Check
+from ..dicom.association import OWN_TITLE, Peer
+from ..dicom.sending import Sent
+from ..dicom.tls import Tls
 from ..errors import Cancelled, InputError, MaskError
 from ..filling.fill import DEFAULT_FILL, parse_fill
 from ..progress import Progress
 from ..voxels.ct_check import check_ct
 from ..worker.client import Job
 from .background import stoppable_in_background
-from .export import file_export, node_export
+from .export import dicom_send, file_export, node_export
 from .scene import face_segment, kept_segments, mask_edits, volumes
 from .scene.preview import SIDE_BY_SIDE, Preview, Renewal
 from .shared_worker import process_events, shared_worker
@@ -364,6 +367,32 @@ class FaceLogic:
             return [dicom_export.export_new_series(case, folder, options)]
         mask = self.faceMask(source, segmentation)
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, warn)
+
+    def sendDicom(
+        self,
+        folders: str | Path | Iterable[str | Path],
+        address: str,
+        port: int,
+        calledAET: str,
+        callingAET: str = OWN_TITLE,
+        records: str | Path | None = None,
+        tls: tuple[str | Path, str | Path, str | Path] | None = None,
+        timeout: float = 30.0,
+    ) -> Sent:
+        """Send DICOM series that ``exportDicom`` wrote to a DICOM node, by C-STORE; needs the package pynetdicom.
+
+        Only files leave that the gate released: when the record of a series is missing or does not say so, or any of its
+        files was changed, added or taken away since, nothing at all is sent. Nothing of the hospital's folder is sent.
+
+        Parameters: ``folders`` one or several release folders, or folders of series; ``address``, ``port`` and ``calledAET``
+        of the node, ``callingAET`` our own AE title; ``records`` the folder of the records (None: that beside the release
+        folder); ``tls`` paths of our certificate and key, and of the authority's certificate (PEM); ``timeout`` in s for
+        each answer.
+        Returns: ``Sent``: ``taken`` files, those ``left`` with why, ``cancelled``. Raises: NotReleased, NotReached,
+        InputError, UsageError, MissingPackages, Cancelled; nothing was sent then.
+        """
+        peer = Peer(address, port, calledAET, callingAET, timeout, None if tls is None else Tls(*map(Path, tls)))
+        return dicom_send.send_exported([folders] if isinstance(folders, (str, Path)) else folders, peer, records)
 
     def exportMask(
         self,

@@ -28,6 +28,10 @@
         <translation>5. Export</translation>
     </message>
     <message>
+        <source>A DICOM Segmentation on the original slices, in the hospital's folder. It shows the face and names the patient.</source>
+        <translation>Eine DICOM-Segmentierung auf den Originalschichten, im Ordner des Krankenhauses. Sie zeigt das Gesicht und nennt den Patienten.</translation>
+    </message>
+    <message>
         <source>A folder of wheel files to install from without a network; empty to download.</source>
         <translation>Ein Ordner mit Wheel-Dateien, aus dem ohne Netzwerk installiert wird; leer lassen, um herunterzuladen.</translation>
     </message>
@@ -86,6 +90,10 @@
     <message>
         <source>DICOM: de-identify headers (PS3.15 Basic Profile)</source>
         <translation>DICOM: Header de-identifizieren (PS3.15 Basic Profile)</translation>
+    </message>
+    <message>
+        <source>DICOM: the face mask as SEG too (hospital only)</source>
+        <translation>DICOM: die Gesichtsmaske auch als SEG (nur für das Krankenhaus)</translation>
     </message>
     <message>
         <source>Deface</source>
@@ -272,6 +280,10 @@
         <translation>Gesicht segmentieren</translation>
     </message>
     <message>
+        <source>Send...</source>
+        <translation>Senden...</translation>
+    </message>
+    <message>
         <source>Shrink</source>
         <translation>Kleiner</translation>
     </message>
@@ -327,13 +339,44 @@
         <source>not made yet</source>
         <translation>noch nicht erstellt</translation>
     </message>
+</context>
+<context>
+    <name>CTADefaceSend</name>
     <message>
-        <source>DICOM: the face mask as SEG too (hospital only)</source>
-        <translation>DICOM: die Gesichtsmaske auch als SEG (nur für das Krankenhaus)</translation>
+        <source>AE title of the node:</source>
+        <translation>AE-Titel des Knotens:</translation>
     </message>
     <message>
-        <source>A DICOM Segmentation on the original slices, in the hospital's folder. It shows the face and names the patient.</source>
-        <translation>Eine DICOM-Segmentierung auf den Originalschichten, im Ordner des Krankenhauses. Sie zeigt das Gesicht und nennt den Patienten.</translation>
+        <source>Address:</source>
+        <translation>Adresse:</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Many nodes only talk to AE titles that they know.</source>
+        <translation>Viele Knoten sprechen nur mit AE-Titeln, die sie kennen.</translation>
+    </message>
+    <message>
+        <source>Name or IP address of the DICOM node.</source>
+        <translation>Name oder IP-Adresse des DICOM-Knotens.</translation>
+    </message>
+    <message>
+        <source>Own AE title:</source>
+        <translation>Eigener AE-Titel:</translation>
+    </message>
+    <message>
+        <source>Port:</source>
+        <translation>Port:</translation>
+    </message>
+    <message>
+        <source>Send</source>
+        <translation>Senden</translation>
+    </message>
+    <message>
+        <source>Test</source>
+        <translation>Testen</translation>
     </message>
 </context>
 <context>
@@ -1213,6 +1256,68 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>{seconds:.0f} s left</source>
         <translation>noch {seconds:.0f} s</translation>
+    </message>
+</context>
+<context>
+    <name>panel.send_dialog</name>
+    <message>
+        <source>Ask the node whether it answers (C-ECHO); no image is sent.</source>
+        <translation>Den Knoten fragen, ob er antwortet (C-ECHO); kein Bild wird gesendet.</translation>
+    </message>
+    <message>
+        <source>Asking {peer}...</source>
+        <translation>{peer} wird gefragt...</translation>
+    </message>
+    <message>
+        <source>Send the exported files to this node.</source>
+        <translation>Die exportierten Dateien an diesen Knoten senden.</translation>
+    </message>
+    <message>
+        <source>The node is being asked already.</source>
+        <translation>Der Knoten wird schon gefragt.</translation>
+    </message>
+    <message>
+        <source>Type both AE titles first: 1 to 16 ASCII characters without a backslash.</source>
+        <translation>Zuerst beide AE-Titel eingeben: 1 bis 16 ASCII-Zeichen ohne umgekehrten Schrägstrich.</translation>
+    </message>
+    <message>
+        <source>Type the address of the DICOM node first.</source>
+        <translation>Zuerst die Adresse des DICOM-Knotens eingeben.</translation>
+    </message>
+    <message>
+        <source>{peer} answers.</source>
+        <translation>{peer} antwortet.</translation>
+    </message>
+</context>
+<context>
+    <name>panel.send_section</name>
+    <message>
+        <source>Cancelled; what was taken before, and perhaps the file on its way, stays there.</source>
+        <translation>Abgebrochen; was schon angenommen wurde, und vielleicht die Datei auf dem Weg, bleibt dort.</translation>
+    </message>
+    <message>
+        <source>Export DICOM first: only files of this case as it is now, which the checks let pass, can be sent.</source>
+        <translation>Zuerst DICOM exportieren: Nur Dateien dieses Falls in seinem jetzigen Stand, die die Prüfungen durchgelassen haben, können gesendet werden.</translation>
+    </message>
+    <message>
+        <source>Exported series of this case: {count}. Their files leave this computer as they were exported; headers that were not de-identified name the patient.</source>
+        <translation>Exportierte Serien dieses Falls: {count}. Ihre Dateien verlassen diesen Computer so, wie sie exportiert wurden; Header, die nicht de-identifiziert wurden, nennen den Patienten.</translation>
+    </message>
+    <message>
+        <source>Not taken:</source>
+        <translation>Nicht angenommen:</translation>
+    </message>
+    <message>
+        <source>Send the exported DICOM files of this case to a DICOM node that you name. What the hospital keeps is never sent.</source>
+        <translation>Die exportierten DICOM-Dateien dieses Falls an einen DICOM-Knoten senden, den Sie nennen. Was im Krankenhaus bleibt, wird nie gesendet.</translation>
+    </message>
+    <message>
+        <source>Sending to a DICOM node</source>
+        <translation>Das Senden an einen DICOM-Knoten</translation>
+    </message>
+    <message>
+        <source>{taken} of {count} files were taken by {peer} ({address}, port {port}).</source>
+        <translation>{taken} von {count} Dateien hat {peer} angenommen ({address}, Port {port}).</translation>
     </message>
 </context>
 <context>

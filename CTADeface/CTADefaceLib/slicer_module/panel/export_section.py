@@ -1,6 +1,7 @@
 """Apply the fill, and write files."""
 
 import json
+from html import escape
 from pathlib import Path
 
 import qt
@@ -27,6 +28,8 @@ class ExportSection:
         self.panel, self.ui = panel, panel.ui
         # (ID of the segmentation, state of its mask and of what is kept, fill) -> rich text with links.
         self._written = {}
+        # The same key -> folders of the series that were exported as DICOM.
+        self._series = {}
         self.ui.exportedLabel.connect("linkActivated(QString)", open_link)
         self.ui.applyButton.connect("clicked(bool)", self._on_apply)
         self.ui.exportButton.connect("clicked(bool)", self._on_export)
@@ -65,7 +68,15 @@ class ExportSection:
 
     def scene_closes(self):
         """IDs will be given again."""
-        self._written = {}
+        self._written, self._series = {}, {}
+
+    def exported_series(self):
+        """Folders of the series that were exported as DICOM of the present case as it is now, with the chosen fill."""
+        return self._series.get(self._case(self.panel.segmentation, chosen_fill(self.panel.parameters)), [])
+
+    def add_line(self, text):
+        """Show a plain ``text`` below the links of what was written of the present case."""
+        self._written[self._case(self.panel.segmentation, chosen_fill(self.panel.parameters))] += "<br>" + escape(text)
 
     def ask_file(self, name):
         """Ask for the path of the file to write, of which ``name`` is proposed; an empty text when the user cancelled."""
@@ -187,6 +198,8 @@ class ExportSection:
                 Path(path) for result in done for path in (result.record, result.report, result.mask, result.mask_seg) if path
             ]
             self._was_written(Path(done[0].defaced), kept, done[0].checks)
+            case = self._case(self.panel.segmentation, chosen_fill(self.panel.parameters))
+            self._series[case] = [Path(result.defaced) for result in done]
         # The error of a series that was written says what is missing beside it.
         self._warn([result.error for result in done if result.error])
         left = [result for result in results if result.status != "defaced"]

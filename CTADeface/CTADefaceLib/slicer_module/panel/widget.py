@@ -16,6 +16,7 @@ from .preview_section import PreviewSection
 from .refine_section import RefineSection
 from .review_section import ReviewSection
 from .segment_section import SegmentSection
+from .send_section import SendSection
 from .steps_row import StepsRow
 
 
@@ -49,6 +50,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.preview_section = PreviewSection(self)
         self.checks_section = ChecksSection(self)
         self.export_section = ExportSection(self)
+        self.send_section = SendSection(self)
         self.review_section = ReviewSection(self)
         self.steps_row = StepsRow(self)
         self._sections = [
@@ -59,6 +61,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.preview_section,
             self.checks_section,
             self.export_section,
+            self.send_section,
             self.review_section,
             # Last: it tells what the others say of the case.
             self.steps_row,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import slicer
 
+from ...dicom.association import Peer
 from ...face.synthetic_head import AIR, head_parts
 from ..scene import face_segment, volumes
 from .made_study import BRIGHTER_HU, PATIENT_ID, SERIES, write_study
@@ -46,6 +48,7 @@ class DicomSteps:
             self.case.assertEqual(len(database.seriesForStudy(study)), len(SERIES) + 2)
             volume = loaded_series(self.folder / "in" / "1")
             output = self._export(volume)
+            self._send()
             self._look_at_the_database(database, patient, study)
             self._compare(output)
 
@@ -81,6 +84,24 @@ class DicomSteps:
             [path for path in (self.folder / "release").rglob("*") if path.is_file() and path.suffix != ".dcm"]
         )
         return panel.segmentation.GetNodeReference(face_segment.DEFACED)
+
+    def _send(self) -> None:
+        """Send the release by the button to an archive on this computer; a release with one byte more is refused."""
+        # A self-test installs nothing.
+        if find_spec("pynetdicom") is None:
+            return
+        self.case.delayDisplay("DICOM: the release to a DICOM node")
+        files = sorted((self.folder / "release").rglob("*.dcm"))
+        with archive_here() as (peer, got), patch.object(self.panel.send_section, "ask_peer", return_value=peer):
+            self.ui.sendDicomButton.click()
+            self.case.assertEqual(sorted(got), sorted(_uid(path) for path in files))
+            whole = files[0].read_bytes()
+            files[0].write_bytes(whole + b"\0\0")
+            del self.said[:], got[:]
+            self.ui.sendDicomButton.click()
+            files[0].write_bytes(whole)
+            self.case.assertEqual((got, len(self.said)), ([], 1), str(self.said))
+            del self.said[:]
 
     def _look_at_the_database(self, database: Any, patient: str, study: str) -> None:
         """The new study lies under a new patient, and the old patient has the old study alone."""
@@ -120,6 +141,33 @@ class DicomSteps:
             if np.array_equal(loaded, hu[axes]):
                 return np.ascontiguousarray(face[axes])
         raise AssertionError("the series was not loaded as it was written")
+
+
+@contextmanager
+def archive_here() -> Iterator[tuple[Peer, list[str]]]:
+    """A DICOM node on this computer: (``Peer``, UIDs of the files that it has taken)."""
+    from pynetdicom import AE, StoragePresentationContexts, evt
+
+    got: list[str] = []
+
+    def take(event: Any) -> int:
+        got.append(str(event.request.AffectedSOPInstanceUID))
+        return 0
+
+    ae = AE("CTADEFACETEST")
+    ae.supported_contexts = StoragePresentationContexts
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
+    assert server is not None
+    try:
+        yield Peer("127.0.0.1", server.server_address[1], ae.ae_title), got
+    finally:
+        server.shutdown()
+
+
+def _uid(path: Path) -> str:
+    from pydicom import dcmread
+
+    return str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
 
 
 def _ways(hu: np.ndarray, face: np.ndarray, every: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import InputError
-from .config import Tls
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files (PEM): own ``certificate`` and ``key``, and those who may sign the other side's certificate (``ca``)."""
+
+    certificate: Path
+    key: Path
+    ca: Path
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
