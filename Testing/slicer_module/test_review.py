@@ -100,19 +100,19 @@ def test_the_next_case_is_read_ahead_and_only_that_one(host, panel, monkeypatch)
     from CTADefaceLib.slicer_module import read_ahead
 
     ahead = panel.review_section.review._ahead
-    assert host.spin(lambda: ahead._future.done(), 20) and ahead._item.case == "b.nii.gz"
+    assert host.spin(lambda: ahead._reading._future.done(), 20) and ahead._item.case == "b.nii.gz"
     read = []
     monkeypatch.setattr(
         read_ahead, "read_case", lambda item, read_case=read_ahead.read_case: read.append(item.case) or read_case(item)
     )
     panel.ui.nextButton.click()
     assert panel.volume.GetName() == "b.nii.gz" and "b.nii.gz" not in read
-    host.spin(lambda: ahead._future.done(), 20)
+    host.spin(lambda: ahead._reading._future.done(), 20)
     # Back to one that was not read ahead.
     panel.ui.previousButton.click()
     assert panel.volume.GetName() == "a.nii.gz" and read == ["c.nii.gz", "a.nii.gz", "b.nii.gz"]
     panel.review_section.close()
-    assert ahead._future is None and ahead._timer is None
+    assert not ahead._reading.busy and ahead._reading._timer is None
 
 
 def test_filters_tell_warnings_from_failures_and_keep_the_place(host, panel, finished):
