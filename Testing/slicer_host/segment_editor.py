@@ -54,6 +54,41 @@ class Effect:
         self._editor.mrmlSegmentEditorNode().SetAttribute(name, str(value))
 
 
+class ThresholdEffect(Effect):
+    """The effect that looks at every voxel of a new volume; written in Python, as in Slicer: ``self()`` is that part."""
+
+    def __init__(self, name, editor):
+        super().__init__(name, editor)
+        self._scripted = ThresholdScript(self)
+
+    def self(self):
+        """The Python part."""
+        return self._scripted
+
+    def sourceVolumeImageData(self):
+        """The voxels of the editor's volume, or None."""
+        volume = self._editor.sourceVolumeNode()
+        return volume.GetImageData() if volume is not None else None
+
+
+class ThresholdScript:
+    """Python part of ``ThresholdEffect``; ``ranges`` those that it has found."""
+
+    def __init__(self, scriptedEffect):
+        self.scriptedEffect = scriptedEffect
+        self.ranges = []
+
+    def activate(self):
+        """The effect is chosen."""
+        self.sourceVolumeNodeChanged()
+
+    def sourceVolumeNodeChanged(self):
+        """The editor has another volume."""
+        image = self.scriptedEffect.sourceVolumeImageData()
+        if image:
+            self.ranges.append(image.GetScalarRange())
+
+
 class qMRMLSegmentEditorWidget(qMRMLWidget):
     """The editor's programming interface; what is called is recorded in ``_calls``."""
 
@@ -100,7 +135,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._calls = []
-        self._effects = {name: Effect(name, self) for name in EFFECTS}
+        self._effects = {name: (ThresholdEffect if name == "Threshold" else Effect)(name, self) for name in EFFECTS}
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._limit_history()
         parts = QtWidgets.QVBoxLayout(self)
@@ -144,6 +179,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         for old, new, signal in zip(before, now, signals):
             if old != new:
                 signal.emit(new)
+        if before[1] != now[1]:
+            self._effects["Threshold"].self().sourceVolumeNodeChanged()
 
     def segmentationNode(self):
         """The segmentation being edited, or None."""
@@ -161,6 +198,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
             return
         self._logic.SetSegmentationNode(node)
         self.setActiveEffect(None)
+        if node is not None:
+            role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+            self._logic.SetSourceVolumeNode(node.GetNodeReference(role))
         if not self.currentSegmentID():
             segments = node.GetSegmentation().GetSegmentIDs() if node else ()
             self._logic.SetCurrentSegmentID(segments[0] if segments else "")
@@ -212,6 +252,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         node = self.mrmlSegmentEditorNode()
         if node:
             node.SetActiveEffectName(effect.name if effect else "")
+        if isinstance(effect, ThresholdEffect):
+            effect.self().activate()
 
     def setActiveEffectByName(self, name):
         """Use the effect of that name; an unknown or empty name puts the current one away."""

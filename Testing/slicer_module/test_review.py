@@ -115,6 +115,24 @@ def test_the_next_case_is_read_ahead_and_only_that_one(host, panel, monkeypatch)
     assert not ahead._reading.busy and ahead._reading._timer is None
 
 
+def test_the_scan_is_in_the_slices_before_its_mask_is_made(panel, monkeypatch):
+    import slicer
+
+    from CTADefaceLib.slicer_module import review
+
+    drawn = []
+
+    def draw():
+        shown = {slicer.mrmlScene.GetNodeByID(c.GetBackgroundVolumeID()).GetName() for c in composites}
+        drawn.append((shown, panel.review_section.review.segmentation is not None))
+
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    monkeypatch.setattr(review, "draw_now", draw)
+    panel.ui.nextButton.click()
+    assert drawn == [({"b.nii.gz"}, False)] * 2
+    assert panel.review_section.review.segmentation is not None and not panel.review_section.review.is_edited()
+
+
 def test_filters_tell_warnings_from_failures_and_keep_the_place(host, panel, finished):
     box = panel.ui.reviewFilterComboBox
     offered = [box.itemText(row) for row in range(box.count)]

@@ -115,8 +115,8 @@ def disturbing() -> bool:
 class Later(Generic[Answer]):
     """Work in a thread while the person goes on working; one at a time.
 
-    Its answer goes to ``done``, after the end of a stroke, or is fetched by ``answer``. ``every_ms``: how often the thread gets
-    the word; the more seldom, the smoother the application runs, and the longer the work takes.
+    Its answer goes to ``done``, after the end of a stroke, or is fetched by ``answer``. ``every_ms``: how often the thread
+    gets the word; the more seldom, the smoother the application runs, and the longer the work takes.
     """
 
     def __init__(self, every_ms: int = POLL_MS) -> None:

@@ -14,10 +14,10 @@ from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import InputError, MaskError
 from ..voxels.volume import Geometry, Volume
-from .background import drawing_in_background
+from .background import draw_now, drawing_in_background
 from .export.node_export import PROPOSED_BY
 from .read_ahead import ReadAhead
-from .scene import face_segment, kept_segments, volumes
+from .scene import face_segment, kept_segments, slice_views, volumes
 from .texts import _
 
 if TYPE_CHECKING:
@@ -60,11 +60,16 @@ class Review:
         self.item = item
         hu, geometry, mask = self._ahead.take(item)
         self.volume = volumes.new_volume_node(hu, geometry, item.case)
+        slice_views.show_volume(self.volume)
+        slice_views.fit()
+        # The person looks at the scan while the rest is made.
+        draw_now()
         if mask is None:
             return
+        volumes.find_range(self.volume)
+        draw_now()
         segmentation = face_segment.new_face(self.volume)
-        face_segment.set_mask(segmentation, mask, self.volume)
-        face_segment.set_proposal(segmentation, mask, self.volume)
+        face_segment.set_proposed_mask(segmentation, mask, self.volume)
         record = record_of(item)
         model, settings = record.get("model") or {}, record.get("settings") or {}
         noted = {"model": model.get("name"), "model_sha256": model.get("sha256")} | {k: settings.get(k) for k in PROPOSED_BY}

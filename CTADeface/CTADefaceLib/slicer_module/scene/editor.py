@@ -11,6 +11,7 @@ import vtk
 
 from . import face_segment
 from .brush_views import BrushViews
+from .threshold_range import looked_up_when_chosen
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -67,9 +68,12 @@ class FaceEditor:
         """Edit the face segment of ``segmentation`` over ``volume``; None for nothing to edit."""
         self._use_node()
         self.show_list(segmentation)
-        self.widget.setSegmentationNode(segmentation)
+        with looked_up_when_chosen(self.widget):
+            # It takes over the volume that the segmentation refers to.
+            self.widget.setSegmentationNode(segmentation)
+            if segmentation is not None:
+                self.widget.setSourceVolumeNode(volume)
         if segmentation is not None:
-            self.widget.setSourceVolumeNode(volume)
             self.widget.setCurrentSegmentID(face_segment.face_segment_id(segmentation) or "")
 
     def edits(self, segmentation: SegmentationNode) -> bool:
