@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..batch.correct import open_case
+from ..batch.correct import kept_structures, open_case
 from ..batch.review_queue import Item
+from ..errors import CTADefaceError
 from ..voxels.images import mask_on_grid
+from ..voxels.kept import Structure
 from ..voxels.volume import Geometry
 from .background import Later
 
@@ -17,18 +19,29 @@ EVERY_MS = 40
 
 
 class ReadCase(NamedTuple):
-    """The original of a case, ``hu`` (k, j, i) on its ``geometry``, and its face ``mask`` on the same grid, if it has one."""
+    """The original of a case, ``hu`` (k, j, i) on its ``geometry``, and its face ``mask`` on the same grid, if it has one.
+
+    ``kept``: the structures that were kept in it, on the same grid, or the error that says why they cannot be read.
+    """
 
     hu: np.ndarray
     geometry: Geometry
     mask: np.ndarray | None
+    kept: tuple[Structure, ...] | CTADefaceError
 
 
 def read_case(item: Item) -> ReadCase:
     """Raises: InputError, MaskError, MissingPackages."""
     source, given = open_case(item)
     hu = np.ascontiguousarray(source.to_hu(source.stored))
-    return ReadCase(hu, source.geometry, None if given is None else mask_on_grid(given, source))
+    mask = None if given is None else mask_on_grid(given, source)
+    kept: tuple[Structure, ...] | CTADefaceError
+    try:
+        kept = kept_structures(item, source)
+    except CTADefaceError as error:
+        # The case can be looked at all the same.
+        kept = error
+    return ReadCase(hu, source.geometry, mask, kept)
 
 
 class ReadAhead:
