@@ -138,14 +138,32 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._effects = {name: (ThresholdEffect if name == "Threshold" else Effect)(name, self) for name in EFFECTS}
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._limit_history()
-        parts = QtWidgets.QVBoxLayout(self)
-        self._buttons = QtWidgets.QGridLayout()
-        parts.addLayout(self._buttons)
-        # The real list of segments lies in a frame of this name.
-        segments = QtWidgets.QFrame(self)
-        segments.objectName = "SegmentsTableResizableFrame"
-        parts.addWidget(segments)
+        self._build()
         self.updateEffectList()
+
+    def _build(self):
+        """Parts that lie where, and are called as, those of Slicer's form: effects to the left, list and options beside."""
+        grid = QtWidgets.QGridLayout(self)
+        beside = QtWidgets.QHBoxLayout()
+        beside.objectName = "horizontalLayout"
+        grid.addLayout(beside, 0, 0)
+        left, right = QtWidgets.QVBoxLayout(), QtWidgets.QVBoxLayout()
+        left.objectName, right.objectName = "verticalLayout_3", "verticalLayout"
+        for column in (left, right):
+            beside.addLayout(column)
+        self._buttons = QtWidgets.QGridLayout()
+        left.addLayout(self._buttons)
+        segments, options = QtWidgets.QFrame(self), QtWidgets.QGroupBox(self)
+        for part, name in ((segments, "SegmentsTableResizableFrame"), (options, "OptionsGroupBox")):
+            part.objectName = name
+            right.addWidget(part)
+        inside = QtWidgets.QVBoxLayout(options)
+        for part, name in (
+            (QtWidgets.QLabel(options), "EffectHelpBrowser"),
+            (QtWidgets.QFrame(options), "EffectsOptionsFrame"),
+        ):
+            part.objectName = name
+            inside.addWidget(part)
 
     def _record(self, name, *arguments):
         self._calls.append((name, *arguments))

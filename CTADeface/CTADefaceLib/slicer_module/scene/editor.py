@@ -11,6 +11,7 @@ import vtk
 
 from . import face_segment
 from .brush_views import BrushViews
+from .narrow_editor import make_narrow
 from .threshold_range import looked_up_when_chosen
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class FaceEditor:
         self.widget.switchToSegmentationsButtonVisible = False
         # The preview makes the surface, and only while it is looked at.
         self.widget.show3DButtonVisible = False
+        make_narrow(self.widget)
         self.widget.setEffectNameOrder(list(EFFECTS))
         self.widget.unorderedEffectsVisible = False
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
