@@ -109,6 +109,11 @@ def test_index_entry_has_what_schema_1_0_2_wants():
     assert entry["build_dependencies"] == depends.split()
 
 
+def test_the_extension_manager_finds_it_by_what_people_search_for():
+    keywords = re.search(r"EXTENSION_KEYWORDS (.*?)\)", (ROOT / "CMakeLists.txt").read_text())[1].split()
+    assert {"CT", "CTA", "defacing", "anonymization", "DICOM"} <= set(keywords)
+
+
 def test_pictures_that_cmake_shows_exist():
     text = (ROOT / "CMakeLists.txt").read_text()
     names = re.findall(r"/main/(Resources/\S+?\.png)", text)

@@ -54,6 +54,41 @@ class Effect:
         self._editor.mrmlSegmentEditorNode().SetAttribute(name, str(value))
 
 
+class ThresholdEffect(Effect):
+    """The effect that looks at every voxel of a new volume; written in Python, as in Slicer: ``self()`` is that part."""
+
+    def __init__(self, name, editor):
+        super().__init__(name, editor)
+        self._scripted = ThresholdScript(self)
+
+    def self(self):
+        """The Python part."""
+        return self._scripted
+
+    def sourceVolumeImageData(self):
+        """The voxels of the editor's volume, or None."""
+        volume = self._editor.sourceVolumeNode()
+        return volume.GetImageData() if volume is not None else None
+
+
+class ThresholdScript:
+    """Python part of ``ThresholdEffect``; ``ranges`` those that it has found."""
+
+    def __init__(self, scriptedEffect):
+        self.scriptedEffect = scriptedEffect
+        self.ranges = []
+
+    def activate(self):
+        """The effect is chosen."""
+        self.sourceVolumeNodeChanged()
+
+    def sourceVolumeNodeChanged(self):
+        """The editor has another volume."""
+        image = self.scriptedEffect.sourceVolumeImageData()
+        if image:
+            self.ranges.append(image.GetScalarRange())
+
+
 class qMRMLSegmentEditorWidget(qMRMLWidget):
     """The editor's programming interface; what is called is recorded in ``_calls``."""
 
@@ -100,17 +135,35 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._calls = []
-        self._effects = {name: Effect(name, self) for name in EFFECTS}
+        self._effects = {name: (ThresholdEffect if name == "Threshold" else Effect)(name, self) for name in EFFECTS}
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._limit_history()
-        parts = QtWidgets.QVBoxLayout(self)
-        self._buttons = QtWidgets.QGridLayout()
-        parts.addLayout(self._buttons)
-        # The real list of segments lies in a frame of this name.
-        segments = QtWidgets.QFrame(self)
-        segments.objectName = "SegmentsTableResizableFrame"
-        parts.addWidget(segments)
+        self._build()
         self.updateEffectList()
+
+    def _build(self):
+        """Parts that lie where, and are called as, those of Slicer's form: effects to the left, list and options beside."""
+        grid = QtWidgets.QGridLayout(self)
+        beside = QtWidgets.QHBoxLayout()
+        beside.objectName = "horizontalLayout"
+        grid.addLayout(beside, 0, 0)
+        left, right = QtWidgets.QVBoxLayout(), QtWidgets.QVBoxLayout()
+        left.objectName, right.objectName = "verticalLayout_3", "verticalLayout"
+        for column in (left, right):
+            beside.addLayout(column)
+        self._buttons = QtWidgets.QGridLayout()
+        left.addLayout(self._buttons)
+        segments, options = QtWidgets.QFrame(self), QtWidgets.QGroupBox(self)
+        for part, name in ((segments, "SegmentsTableResizableFrame"), (options, "OptionsGroupBox")):
+            part.objectName = name
+            right.addWidget(part)
+        inside = QtWidgets.QVBoxLayout(options)
+        for part, name in (
+            (QtWidgets.QLabel(options), "EffectHelpBrowser"),
+            (QtWidgets.QFrame(options), "EffectsOptionsFrame"),
+        ):
+            part.objectName = name
+            inside.addWidget(part)
 
     def _record(self, name, *arguments):
         self._calls.append((name, *arguments))
@@ -144,6 +197,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         for old, new, signal in zip(before, now, signals):
             if old != new:
                 signal.emit(new)
+        if before[1] != now[1]:
+            self._effects["Threshold"].self().sourceVolumeNodeChanged()
 
     def segmentationNode(self):
         """The segmentation being edited, or None."""
@@ -161,6 +216,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
             return
         self._logic.SetSegmentationNode(node)
         self.setActiveEffect(None)
+        if node is not None:
+            role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+            self._logic.SetSourceVolumeNode(node.GetNodeReference(role))
         if not self.currentSegmentID():
             segments = node.GetSegmentation().GetSegmentIDs() if node else ()
             self._logic.SetCurrentSegmentID(segments[0] if segments else "")
@@ -212,6 +270,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         node = self.mrmlSegmentEditorNode()
         if node:
             node.SetActiveEffectName(effect.name if effect else "")
+        if isinstance(effect, ThresholdEffect):
+            effect.self().activate()
 
     def setActiveEffectByName(self, name):
         """Use the effect of that name; an unknown or empty name puts the current one away."""

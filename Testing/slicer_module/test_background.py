@@ -128,7 +128,7 @@ def test_later_work_leaves_the_person_alone_and_answers_in_the_main_thread(backg
     assert host.spin(lambda: answers, 10) and not later.busy
     worker, main = answers[0]
     assert main == threading.get_ident() != worker
-    later.close()
+    later.drop()
 
 
 def test_the_answer_of_later_work_waits_for_the_end_of_a_stroke(background, host, slicer, monkeypatch):
@@ -141,7 +141,7 @@ def test_the_answer_of_later_work_waits_for_the_end_of_a_stroke(background, host
     assert answers == [] and later.busy
     pressed[0] = qt.Qt.NoButton
     assert host.spin(lambda: answers, 10)
-    later.close()
+    later.drop()
 
 
 def test_later_work_that_is_dropped_or_replaced_is_not_heard_of(background, host):
@@ -153,7 +153,19 @@ def test_later_work_that_is_dropped_or_replaced_is_not_heard_of(background, host
     later.drop()
     host.spin(0.2)
     assert answers == ["second"] and not later.busy
-    later.close()
+    later.drop()
+
+
+def test_later_work_without_a_listener_keeps_its_answer_until_it_is_fetched(background, host):
+    later, gate = background.Later(), threading.Event()
+    later.start(lambda: gate.wait(30) and threading.get_ident())
+    host.spin(0.1)
+    gate.set()
+    assert host.spin(lambda: later._timer is None, 10) and later.busy
+    assert later.answer() != threading.get_ident() and not later.busy
+    later.start(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        later.answer()
 
 
 def test_an_export_that_is_cancelled_leaves_no_file(background, person, host, logic, head, masked, tmp_path, monkeypatch):

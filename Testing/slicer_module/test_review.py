@@ -100,19 +100,37 @@ def test_the_next_case_is_read_ahead_and_only_that_one(host, panel, monkeypatch)
     from CTADefaceLib.slicer_module import read_ahead
 
     ahead = panel.review_section.review._ahead
-    assert host.spin(lambda: ahead._future.done(), 20) and ahead._item.case == "b.nii.gz"
+    assert host.spin(lambda: ahead._reading._future.done(), 20) and ahead._item.case == "b.nii.gz"
     read = []
     monkeypatch.setattr(
         read_ahead, "read_case", lambda item, read_case=read_ahead.read_case: read.append(item.case) or read_case(item)
     )
     panel.ui.nextButton.click()
     assert panel.volume.GetName() == "b.nii.gz" and "b.nii.gz" not in read
-    host.spin(lambda: ahead._future.done(), 20)
+    host.spin(lambda: ahead._reading._future.done(), 20)
     # Back to one that was not read ahead.
     panel.ui.previousButton.click()
     assert panel.volume.GetName() == "a.nii.gz" and read == ["c.nii.gz", "a.nii.gz", "b.nii.gz"]
     panel.review_section.close()
-    assert ahead._future is None and ahead._timer is None
+    assert not ahead._reading.busy and ahead._reading._timer is None
+
+
+def test_the_scan_is_in_the_slices_before_its_mask_is_made(panel, monkeypatch):
+    import slicer
+
+    from CTADefaceLib.slicer_module import review
+
+    drawn = []
+
+    def draw():
+        shown = {slicer.mrmlScene.GetNodeByID(c.GetBackgroundVolumeID()).GetName() for c in composites}
+        drawn.append((shown, panel.review_section.review.segmentation is not None))
+
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    monkeypatch.setattr(review, "draw_now", draw)
+    panel.ui.nextButton.click()
+    assert drawn == [({"b.nii.gz"}, False)] * 2
+    assert panel.review_section.review.segmentation is not None and not panel.review_section.review.is_edited()
 
 
 def test_filters_tell_warnings_from_failures_and_keep_the_place(host, panel, finished):
@@ -177,12 +195,76 @@ def test_a_warning_stops_a_correction_in_a_strict_batch_until_a_reason_is_given(
     host.close(panel)
 
 
-def keep_a_segment(panel):
+def keep_a_piece(panel, name):
+    """Keep a new segment in the middle of the mask; returns its node, and its voxels, bool (k, j, i)."""
     import slicer
 
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    node.GetSegmentation().AddEmptySegment("eye", "Eye")
+    mask = panel.logic.faceMask(panel.volume)
+    k, i = np.unravel_index(mask.sum(1).argmax(), mask.shape[::2])
+    rear = mask[k, :, i].argmax()
+    piece = np.zeros(mask.shape, bool)
+    piece[k - 1 : k + 2, rear : rear + 3, i - 1 : i + 2] = True
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Structures")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(panel.volume)
+    segment = node.GetSegmentation().AddEmptySegment("", name)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(piece.astype(np.uint8), node, segment, panel.volume)
     panel.logic.keepSegments(panel.segmentation, [node])
+    panel.update()
+    return node, piece
+
+
+def same_as_original(finished, case, number, mask):
+    before = read_volume(finished / "in" / case).stored
+    after = read_volume(finished / "out" / f"case-000{number}_defaced.nii.gz").stored
+    return np.array_equal(before[mask], after[mask])
+
+
+def test_a_correction_keeps_segments_and_they_come_back_with_the_case(host, panel, finished):
+    import slicer
+
+    node, piece = keep_a_piece(panel, "GTV")
+    panel.ui.acceptButton.click()
+    assert "what is kept was edited" in host.dialogs.pop().text and reviews(finished)["a.nii.gz"] is None
+    panel.ui.correctButton.click()
+    assert not host.dialogs and reviews(finished)["a.nii.gz"] == "corrected"
+    assert same_as_original(finished, "a.nii.gz", 1, piece) and panel.volume.GetName() == "b.nii.gz"
+    assert sorted(path.name for path in finished.rglob("*_kept-*")) == ["case-0001_facemask_kept-1.nii.gz"]
+    slicer.mrmlScene.RemoveNode(node)
+    panel.ui.previousButton.click()
+    # They are in the scene again, ticked and named, and leave it with the case.
+    assert panel.volume.GetName() == "a.nii.gz" and panel.ui.keepButton.text == "GTV"
+    (noted,) = panel.logic.keptSegments(panel.segmentation)
+    assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(*noted, panel.volume) != 0, piece)
+    assert not panel.review_section.review.is_edited()
+    panel.logic.growMask(panel.volume, panel.segmentation, 1.0)
+    panel.logic.excludeBone(panel.volume, panel.segmentation)
+    panel.ui.correctButton.click()
+    assert not host.dialogs and same_as_original(finished, "a.nii.gz", 1, piece)
+    assert len([n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if not n.GetHideFromEditors()]) == 1
+    # A person may also decide that nothing is kept any more.
+    panel.ui.previousButton.click()
+    panel.logic.keepSegments(panel.segmentation, [])
+    assert panel.review_section.review.is_edited()
+    panel.ui.correctButton.click()
+    assert not host.dialogs and not same_as_original(finished, "a.nii.gz", 1, piece)
+    assert not list(finished.rglob("*_kept-*"))
+
+
+def test_a_case_whose_kept_structures_are_gone_is_shown_but_not_corrected(host, panel, finished):
+    keep_a_piece(panel, "GTV")
+    panel.ui.correctButton.click()
+    assert not host.dialogs
+    (stored,) = finished.rglob("*_kept-*")
+    stored.unlink()
+    panel.ui.previousButton.click()
+    assert panel.volume.GetName() == "a.nii.gz" and panel.segmentation is not None and not host.dialogs
+    released = (finished / "out" / "case-0001_defaced.nii.gz").read_bytes()
+    panel.ui.correctButton.click()
+    assert "are not stored" in host.dialogs.pop().text
+    assert (finished / "out" / "case-0001_defaced.nii.gz").read_bytes() == released
+    _node, piece = keep_a_piece(panel, "GTV again")
+    panel.ui.correctButton.click()
+    assert not host.dialogs and same_as_original(finished, "a.nii.gz", 1, piece)
 
 
 def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, finished):
@@ -194,10 +276,6 @@ def test_accept_correct_and_reject_are_kept_and_change_the_files(host, panel, fi
     panel.logic.excludeBone(panel.volume, panel.segmentation)
     panel.ui.acceptButton.click()
     assert "edited" in host.dialogs.pop().text and reviews(finished)["b.nii.gz"] is None
-    keep_a_segment(panel)
-    panel.ui.correctButton.click()
-    assert "would fill the segments" in host.dialogs.pop().text and reviews(finished)["b.nii.gz"] is None
-    panel.logic.keepSegments(panel.segmentation, [])
     panel.ui.correctButton.click()
     assert not host.dialogs and reviews(finished)["b.nii.gz"] == "corrected"
     assert (out / "case-0002_defaced.nii.gz").read_bytes() != before

@@ -102,5 +102,7 @@ def arguments_of_case(case: Case, where: Places, options: Options) -> tuple[Path
         masks=str(masks),
         patients=str(where.hospital),
         thumbnail=True,
+        # A correction keeps them too.
+        store_kept=True,
     )
     return where.source / case.id, where.target / case.folder, options

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cases.options import Options
 from ..cases.result import Result
@@ -22,6 +22,7 @@ from ..files.read import read_volume, split_extension
 from ..files.write import write_new_mask
 from ..progress import Progress
 from ..voxels.images import mask_on_grid
+from ..voxels.kept import Structure
 from ..voxels.volume import Geometry, Volume
 from .case_kinds import arguments_of_case
 from .find import Case, Places, find_case, places
@@ -31,6 +32,7 @@ from .one_kind import MASK_SEG
 from .pseudonyms import options_of_batch
 from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
 from .stamp import stamp_of
+from .stored_structures import stored_structures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +51,7 @@ def correct(
     by: str | None = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    keep: Sequence[Structure] | None = None,
 ) -> Item:
     """Deface a case again, in place, with the mask of a person; returns the updated ``Item``.
 
@@ -56,8 +59,10 @@ def correct(
     was released before of a series that is not released now is deleted, because a person has found it wrong; the
     item's ``error`` names it.
     Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the
-    input's; ``override`` failed check -> reason, ``by`` whom.
-    Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, OutputError.
+    input's; ``override`` failed check -> reason, ``by`` whom; ``keep`` structures on the same grid that are not filled
+    (None: those of the case).
+    Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, also when the structures of the
+    case are not stored, OutputError.
     """
     noted = manifest_at(manifest)
     where, fill = batch_of(noted)
@@ -76,7 +81,9 @@ def correct(
         options = replace(options, masks=str(item.mask.parent))
     stamp = stamp_of(item.input)
     run = _correct_study if item.kind == "dicom" else _correct_file
-    results = run(item, source, target, options, Volume(mask, geometry), progress, warn)
+    on_grid = Volume(mask, geometry, name=item.case)
+    drawn = Drawn(on_grid, kept_structures(item, on_grid) if keep is None else keep)
+    results = run(item, source, target, options, drawn, progress, warn)
     done = [result for result in results if result.status == "defaced"]
     outputs = [Path(result.defaced) for result in done if result.defaced is not None]
     # The manifest may have been reached by a link.
@@ -87,20 +94,38 @@ def correct(
     return mark(noted.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said), stamp)
 
 
+class Drawn(NamedTuple):
+    """What a person wants: a ``mask``, and the structures to ``keep``, on its grid."""
+
+    mask: Volume
+    keep: Sequence[Structure]
+
+
 def _correct_file(
     item: Item,
     source: Path,
     target: Path,
     options: Options,
-    mask: Volume,
+    drawn: Drawn,
     progress: Progress | None,
     warn: Callable[[str], None],
 ) -> list[Result]:
     assert options.records is not None, "as arguments_of_case gives it"
     with publication(Path(options.records), release=options.release) as unfinished:
         given = unfinished.folder / "mask.nii.gz"
-        write_new_mask(mask.stored != 0, mask.geometry, given)
-        return [deface_file(source, target, replace(options, mask=str(given), **_proposal(item)), progress, warn)]
+        mask, geometry = drawn.mask.stored != 0, drawn.mask.geometry
+        write_new_mask(mask, geometry, given)
+        keep = [unfinished.folder / f"keep-{number}.nii.gz" for number in range(1, len(drawn.keep) + 1)]
+        for path, structure in zip(keep, drawn.keep):
+            write_new_mask(structure.whole(mask.shape), geometry, path)
+        options = replace(
+            options,
+            mask=str(given),
+            keep=tuple(map(str, keep)),
+            keep_names=tuple(structure.name for structure in drawn.keep),
+            **_proposal(item),
+        )
+        return [deface_file(source, target, options, progress, warn)]
 
 
 def _correct_study(
@@ -108,7 +133,7 @@ def _correct_study(
     source: Path,
     target: Path,
     options: Options,
-    mask: Volume,
+    drawn: Drawn,
     progress: Progress | None,
     warn: Callable[[str], None],
 ) -> list[Result]:
@@ -123,7 +148,7 @@ def _correct_study(
     options = replace(options, series=str(series_number(item.mask)))
 
     def given(volume: Volume) -> PersonsMask:
-        return PersonsMask(mask_on_grid(mask, volume), proposal, known["proposed_by"])
+        return PersonsMask(mask_on_grid(drawn.mask, volume), proposal, known["proposed_by"], kept=drawn.keep)
 
     return require_defaced(deface_dicom_with(given, source, target, options, progress, warn), item.case, options.override)
 
@@ -215,6 +240,11 @@ def record_of(item: Item) -> dict:
     with suppress(OSError, ValueError):
         return json.loads(item.record.read_text(encoding="utf-8"))
     return {}
+
+
+def kept_structures(item: Item, grid: Volume) -> tuple[Structure, ...]:
+    """The structures that were kept in an ``Item``, on the ``grid`` of its original. Raises: as ``stored_structures``."""
+    return stored_structures(item, record_of(item), grid)
 
 
 def batch_of(manifest: Manifest) -> tuple[Places, str | float]:

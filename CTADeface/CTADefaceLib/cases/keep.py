@@ -46,12 +46,15 @@ def labels_of(path: Path, labels: Sequence[str]) -> Iterator[tuple[str, Volume]]
         yield f"{path.name}:{label}", Volume((values == int(label)).view(np.uint8), volume.geometry, name=f"{path}:{label}")
 
 
-def kept_files(options_keep: Sequence[str], volume: Volume, with_names: bool) -> Kept | None:
-    """``Kept`` of labelmap files on the grid of a ``Volume``, None without any; ``with_names``: of the files, for the record.
+def kept_files(options_keep: Sequence[str], volume: Volume, with_names: bool, called: Sequence[str] = ()) -> Kept | None:
+    """``Kept`` of labelmap files on the grid of a ``Volume``, None without any.
+
+    The record calls the structures as in ``called``, or, ``with_names``, by their files, or by numbers.
 
     Raises: InputError, MaskError for another grid or an empty structure.
     """
     masks = [one for path, labels in keep_files(options_keep) for one in labels_of(path, labels)]
     # Named by their files as long as they may be refused.
     kept = kept_on(volume, ((mask.name, mask_on_grid(mask, volume)) for _name, mask in masks))
-    return kept and kept.renamed([name if with_names else default_name(n) for n, (name, _mask) in enumerate(masks, 1)])
+    names = called or [name if with_names else default_name(n) for n, (name, _mask) in enumerate(masks, 1)]
+    return kept and kept.renamed(names)

@@ -29,7 +29,8 @@ class Options:
     face; ``pseudonym_key`` is the file of the key for pseudonyms (None: one that is made and kept in ``patients``), and
     ``shift_dates`` moves dates by each patient's own days; ``patients`` is the folder of that key and of the table of patients
     (None: that of the records); ``mask_seg``: the mask also goes beside its file as DICOM SEG. ``keep`` names files of
-    structures that are never filled, as the shell's ``--keep`` (see ``cases.keep``).
+    structures that are never filled, as the shell's ``--keep`` (see ``cases.keep``), ``keep_names`` what the record calls
+    them, where they do not go by ``record_names``, and with ``store_kept`` they also lie beside the mask.
     """
 
     model: str | None = None
@@ -64,6 +65,8 @@ class Options:
     shift_dates: bool = False
     patients: str | None = None
     keep: tuple[str, ...] = ()
+    keep_names: tuple[str, ...] = ()
+    store_kept: bool = False
     mask_seg: bool = False
 
     def __post_init__(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from ..network.host import Networks
 from ..progress import Progress, StageProgress
 from ..release.gate import Target, Writer, release
 from ..release.outgoing import CaseMask, Outgoing, Scan
-from ..voxels.kept import Kept
+from ..voxels.kept import Kept, Structure
 from .options import Options
 from .result import MODEL, Result
 
@@ -87,6 +89,22 @@ def target_of(options: Options, path: str | Path, mask: Path | None = None) -> T
         picture=options.picture,
         thumbnail=options.thumbnail,
     )
+
+
+def structure_writers(
+    face: CaseMask, options: Options, write: Callable[[np.ndarray, Path], None]
+) -> tuple[Callable[[Path], None], ...] | None:
+    """The ``structures`` of a ``Target``; ``write`` writes a mask, bool (k, j, i), to a staged path."""
+    if not options.store_kept:
+        return None
+    kept = face.kept
+    return () if kept is None else tuple(partial(_write_whole, write, one, kept.shape) for one in kept.structures)
+
+
+def _write_whole(
+    write: Callable[[np.ndarray, Path], None], structure: Structure, shape: tuple[int, ...], staged: Path
+) -> None:
+    write(structure.whole(shape), staged)
 
 
 def with_ears(mask: np.ndarray, survey: Survey, wanted: bool) -> np.ndarray:

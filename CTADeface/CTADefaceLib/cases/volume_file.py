@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from ..checks.check import Check
 from ..checks.written import written_file
@@ -37,7 +39,17 @@ from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .keep import keep_files, kept_files
 from .options import Options
-from .prepare import FILE, mask_by_model, model_settings, opinion_of_model, prepare, release_case, target_of, with_ears
+from .prepare import (
+    FILE,
+    mask_by_model,
+    model_settings,
+    opinion_of_model,
+    prepare,
+    release_case,
+    structure_writers,
+    target_of,
+    with_ears,
+)
 from .result import Result
 
 
@@ -83,7 +95,9 @@ def deface_file(
     else:
         outgoing = prepare(scan, face, options, progress)
         progress.enter("write")
-        release_case(outgoing, target_of(options, *wanted), VolumeWriter(outgoing, progress), result)
+        writer = VolumeWriter(outgoing, progress)
+        target = replace(target_of(options, *wanted), structures=structure_writers(face, options, writer.write_on_grid))
+        release_case(outgoing, target, writer, result)
     progress.finish()
     result.stages = {stage: round(s, 3) for stage, s in progress.seconds.items()}
     result.seconds = round(time.monotonic() - started, 3)
@@ -104,7 +118,10 @@ class VolumeWriter:
         return written_file(staged, self.outgoing.volume, self.outgoing.stored)
 
     def write_mask(self, staged: Path) -> None:
-        write_mask(self.outgoing.volume, self.outgoing.mask, staged)
+        self.write_on_grid(self.outgoing.mask, staged)
+
+    def write_on_grid(self, mask: np.ndarray, staged: Path) -> None:
+        write_mask(self.outgoing.volume, mask, staged)
 
 
 def _stages(options: Options) -> tuple[str, ...]:
@@ -170,7 +187,7 @@ def _survey(volume: Volume, options: Options, progress: Progress) -> Survey:
 
 def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progress) -> CaseMask:
     volume = scan.volume
-    kept = kept_files(options.keep, volume, options.record_names)
+    kept = kept_files(options.keep, volume, options.record_names, options.keep_names)
     if options.mask is None:
         mask = face_mask(volume, networks, options.model_run, progress, scan.survey)
         require_face(mask, volume)

@@ -18,6 +18,7 @@ from ..cases.prepare import (
     opinion_of_model,
     prepare,
     release_case,
+    structure_writers,
     target_of,
     with_ears,
 )
@@ -162,15 +163,17 @@ class Run:
         face = replace(self._case_mask(series, scan, mask), kept=kept)
         result.has_mask(volume, face)
         outgoing = prepare(scan, face, self.options, progress.part(0.3, 0.5))
+        writer = SeriesWriter(self, outgoing, stack, progress)
         aim = replace(
             target_of(self.options, target, mask_file),
+            structures=structure_writers(face, self.options, writer.write_on_grid),
             records=self.hospital,
             mask_extension=MASK_EXTENSION,
             into=self.publication,
             also=((seg_file, lambda staged: write_mask_seg(stack, face, staged)),) if seg_file else (),
         )
         result.mask_seg = str(seg_file) if seg_file else None
-        release_case(outgoing, aim, SeriesWriter(self, outgoing, stack, progress), result)
+        release_case(outgoing, aim, writer, result)
 
     def _mask(self, series: Series, stack: Stack, progress: StageProgress) -> tuple[Volume, np.ndarray]:
         """(``Volume``, mask on its own grid) of a series."""
@@ -254,7 +257,10 @@ class SeriesWriter:
         )
 
     def write_mask(self, staged: Path) -> None:
-        write_mask_new(self.outgoing.mask, self.outgoing.volume.geometry, staged)
+        self.write_on_grid(self.outgoing.mask, staged)
+
+    def write_on_grid(self, mask: np.ndarray, staged: Path) -> None:
+        write_mask_new(mask, self.outgoing.volume.geometry, staged)
 
 
 def compare_series(path: Path, stored: np.ndarray, progress: StageProgress | None = None) -> tuple[Volume, int]:

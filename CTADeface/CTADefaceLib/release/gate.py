@@ -13,7 +13,15 @@ from ..errors import Cancelled, ChecksFailed, first_line
 from ..files.journal import Publication, recover
 from ..files.publish import publication, refuse_existing
 from ..files.read import split_extension
-from .hospital_folder import mask_name, new_record_path, records_folder, require_no_mask, require_outside
+from .hospital_folder import (
+    kept_path,
+    kept_paths_beside,
+    mask_name,
+    new_record_path,
+    records_folder,
+    require_no_mask,
+    require_outside,
+)
 from .outgoing import Outgoing
 from .record import BLOCKED, RELEASED, known_files, known_voxels, make_record, same_record, write_record
 from .thumbnail import thumbnail_path, write_thumbnail
@@ -42,7 +50,8 @@ class Target:
     ``hospital_folder``); ``report`` also a page with pictures beside the record, ``picture`` a PNG before and after,
     ``thumbnail`` a small one;
     ``into`` the ``Publication`` that this case is a part of; ``also``: (path, function that writes to a staged path) of what
-    else the hospital gets beside the mask of a released case.
+    else the hospital gets beside the mask of a released case; ``structures``: functions that write each structure that is kept
+    to a staged path beside the mask, in place of those that lie there (None: not asked for).
     """
 
     path: Path
@@ -56,6 +65,7 @@ class Target:
     into: Publication | None = None
     thumbnail: bool = False
     also: tuple[tuple[Path, Callable[[Path], None]], ...] = ()
+    structures: tuple[Callable[[Path], None], ...] | None = None
 
     @property
     def given_away(self) -> Path:
@@ -100,7 +110,7 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
         kept = own_name if not target.mask or (folder / own_name).exists() else target.mask.name
         with publication(folder, target.into, target.given_away) as own:
             place = _RecordAt(folder, target.name, own, outgoing if target.thumbnail else None)
-            error = _blocked(outgoing, left, place, folder / kept, writer)
+            error = _blocked(outgoing, left, place, folder / kept, writer, target)
         raise error
     with publication(folder, target.into, target.given_away) as own:
         record = make_record(outgoing, RELEASED, _written(outgoing, target, writer, own))
@@ -116,6 +126,8 @@ def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publicatio
     """
     mask = own.stage(target.mask, target.overwrite) if target.mask else None
     also = [(write, own.stage(path, target.overwrite)) for path, write in target.also]
+    if target.mask is not None:
+        also += _structures(target, target.mask, own)
     staged = own.stage(target.path, target.overwrite, public=True)
     writer.write(staged)
 
@@ -136,6 +148,18 @@ def _written(outgoing: Outgoing, target: Target, writer: Writer, own: Publicatio
         # No override can make right a file that does not hold what was meant.
         raise ChecksFailed(outgoing.volume.name, [check], outgoing.checks)
     return known
+
+
+def _structures(target: Target, mask: Path, own: Publication) -> list[tuple[Callable[[Path], None], Path]]:
+    """[(function, staged path for it)] of the structures that go beside a ``mask``; more of an earlier mask are removed."""
+    if target.structures is None:
+        return []
+    paths = [kept_path(mask, number) for number in range(1, len(target.structures) + 1)]
+    for left in kept_paths_beside(mask):
+        if left not in paths:
+            own.remove(left)
+    # Whatever lies there belonged to a mask that is replaced, or gone.
+    return [(write, own.stage(path, overwrite=True)) for write, path in zip(target.structures, paths)]
 
 
 class _RecordAt(NamedTuple):
@@ -160,11 +184,15 @@ class _RecordAt(NamedTuple):
         return path
 
 
-def _blocked(outgoing: Outgoing, left: list[Check], place: _RecordAt, mask_path: Path, writer: Writer) -> ChecksFailed:
+def _blocked(
+    outgoing: Outgoing, left: list[Check], place: _RecordAt, mask_path: Path, writer: Writer, target: Target
+) -> ChecksFailed:
     """Stage record and mask; returns the error to raise."""
     # An earlier mask stays, because a person may have corrected it.
     if not mask_path.exists():
         writer.write_mask(place.own.stage(mask_path))
+        for write, staged in _structures(target, mask_path, place.own):
+            write(staged)
     record_path = place.keep(make_record(outgoing, BLOCKED))
     return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path)
 

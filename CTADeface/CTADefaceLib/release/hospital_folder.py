@@ -5,6 +5,7 @@ What is given away is the release folder, and where that lies in a BIDS dataset,
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..files.writable import refusal
 
 SUFFIX = "-hospital-only"
 MASK = "_facemask"
+KEPT = "_kept-"
 RECORD = "_record"
 
 
@@ -52,6 +54,18 @@ def mask_name(defaced: str | Path, extension: str | None = None) -> str:
     """File name of the mask of a defaced volume, a file, or a folder whose mask has the ``extension``."""
     stem, own = (Path(defaced).name, extension) if extension else split_extension(defaced)
     return stem.removesuffix("_defaced").removesuffix(MASK) + MASK + own
+
+
+def kept_path(mask: Path, number: int) -> Path:
+    """The path of the structure ``number`` (from 1) that is kept in a case, beside its mask."""
+    stem, extension = split_extension(mask)
+    return mask.with_name(f"{stem}{KEPT}{number}{extension}")
+
+
+def kept_paths_beside(mask: Path) -> list[Path]:
+    """The paths of all structures that lie beside a mask."""
+    stem, extension = split_extension(mask)
+    return sorted(mask.parent.glob(glob.escape(stem + KEPT) + "[0-9]*" + glob.escape(extension)))
 
 
 def require_outside(folder: str | Path, release: str | Path, what: str) -> None:

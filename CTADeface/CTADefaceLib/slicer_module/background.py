@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import slicer
 
@@ -15,6 +15,9 @@ from ..rendering.elsewhere import drawn_elsewhere
 from .cancel_window import CancelWindow
 from .scene.application import application
 from .shared_worker import child_environment, process_events, python_executable, redraw
+
+if TYPE_CHECKING:
+    from qt import QTimer
 
 REDRAW_S = 0.02
 # How long windows have to begin to draw.
@@ -110,48 +113,67 @@ def disturbing() -> bool:
 
 
 class Later(Generic[Answer]):
-    """Work in a thread while the person goes on working; one at a time. Its answer waits for the end of a stroke."""
+    """Work in a thread while the person goes on working; one at a time.
 
-    def __init__(self) -> None:
-        import qt
+    Its answer goes to ``done``, after the end of a stroke, or is fetched by ``answer``. ``every_ms``: how often the thread
+    gets the word; the more seldom, the smoother the application runs, and the longer the work takes.
+    """
 
+    def __init__(self, every_ms: int = POLL_MS) -> None:
         self._future: Future[Answer] | None = None
         self._done: Callable[[Answer], object] | None = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
-        self._timer.connect("timeout()", self._poll)
+        self._every_ms = every_ms
+        self._timer: QTimer | None = None
 
     @property
     def busy(self) -> bool:
         """Is there work whose answer is still wanted?"""
         return self._future is not None
 
-    def start(self, work: Callable[[], Answer], done: Callable[[Answer], object]) -> None:
+    def start(self, work: Callable[[], Answer], done: Callable[[Answer], object] | None = None) -> None:
         """Do ``work``, pure numpy, and call ``done`` with its answer in the main thread; earlier work is dropped. An error
-        of ``work`` comes out of the timer, as errors of other slots do."""
+        of ``work`` comes out of the timer, as errors of other slots do, or out of ``answer``."""
+        self.drop()
         pool = ThreadPoolExecutor(1)
         self._future, self._done = pool.submit(work), done
         pool.shutdown(wait=False)
-        self._timer.start()
+        # Without an application other threads run anyway.
+        if application() is not None:
+            import qt
+
+            self._timer = qt.QTimer()
+            self._timer.setInterval(self._every_ms)
+            self._timer.connect("timeout()", self._poll)
+            self._timer.start()
+
+    def answer(self) -> Answer:
+        """What the work returned or raised, waited for as in ``in_background``. Raises: also Cancelled."""
+        future = self._future
+        assert future is not None, "Nothing was started, or it was dropped."
+        self.drop()
+        return in_background(future.result)
 
     def drop(self) -> None:
         """Let work that is under way end by itself, unheeded."""
         self._future = self._done = None
-        self._timer.stop()
+        self._stop_timer()
 
-    def close(self) -> None:
-        """The panel is destroyed."""
-        self.drop()
-        self._timer.disconnect("timeout()", self._poll)
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.disconnect("timeout()", self._poll)
+            self._timer = None
 
     def _poll(self) -> None:
-        # Waiting here lets the other thread run, as in ``stoppable_in_background``.
-        if self._future is None or not wait([self._future], WORD_S).done or disturbing():
+        # Waiting here lets the other thread run, as ``stoppable_in_background`` does by itself.
+        if self._future is None or at_work() or not wait([self._future], WORD_S).done:
             return
-        future, done = self._future, self._done
-        self.drop()
-        assert done is not None
-        done(future.result())
+        if self._done is None:
+            self._stop_timer()
+        elif not disturbing():
+            future, done = self._future, self._done
+            self.drop()
+            done(future.result())
 
 
 class _Watched(Progress):

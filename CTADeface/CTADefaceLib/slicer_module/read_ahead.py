@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..batch.correct import open_case
+from ..batch.correct import kept_structures, open_case
 from ..batch.review_queue import Item
+from ..errors import CTADefaceError
 from ..voxels.images import mask_on_grid
+from ..voxels.kept import Structure
 from ..voxels.volume import Geometry
-from .background import at_work, in_background
-from .scene.application import application
+from .background import Later
 
-if TYPE_CHECKING:
-    from qt import QTimer
-
-# Slicer keeps Python to its main thread while it handles events, so the reading thread runs only while that one waits.
-GIVEN_MS, EVERY_MS = 15, 40
+# Seldom, as a person scrolls through the present case meanwhile.
+EVERY_MS = 40
 
 
 class ReadCase(NamedTuple):
-    """The original of a case, ``hu`` (k, j, i) on its ``geometry``, and its face ``mask`` on the same grid, if it has one."""
+    """The original of a case, ``hu`` (k, j, i) on its ``geometry``, and its face ``mask`` on the same grid, if it has one.
+
+    ``kept``: the structures that were kept in it, on the same grid, or the error that says why they cannot be read.
+    """
 
     hu: np.ndarray
     geometry: Geometry
     mask: np.ndarray | None
+    kept: tuple[Structure, ...] | CTADefaceError
 
 
 def read_case(item: Item) -> ReadCase:
     """Raises: InputError, MaskError, MissingPackages."""
     source, given = open_case(item)
     hu = np.ascontiguousarray(source.to_hu(source.stored))
-    return ReadCase(hu, source.geometry, None if given is None else mask_on_grid(given, source))
+    mask = None if given is None else mask_on_grid(given, source)
+    kept: tuple[Structure, ...] | CTADefaceError
+    try:
+        kept = kept_structures(item, source)
+    except CTADefaceError as error:
+        # The case can be looked at all the same.
+        kept = error
+    return ReadCase(hu, source.geometry, mask, kept)
 
 
 class ReadAhead:
@@ -41,46 +49,25 @@ class ReadAhead:
 
     def __init__(self) -> None:
         self._item: Item | None = None
-        self._future: Future[ReadCase] | None = None
-        self._timer: QTimer | None = None
+        self._reading = Later[ReadCase](EVERY_MS)
 
     def begin(self, item: Item | None) -> None:
         """Read ``item`` in place of what was read ahead before; None: nothing."""
         if item is not None and item == self._item:
             return
         self.forget()
-        if item is None:
-            return
-        pool = ThreadPoolExecutor(1)
-        self._item, self._future = item, pool.submit(read_case, item)
-        pool.shutdown(wait=False)
-        if application() is not None:
-            import qt
-
-            timer = self._timer = qt.QTimer()
-            timer.setInterval(EVERY_MS)
-            timer.connect("timeout()", self._let_it_run)
-            timer.start()
+        if item is not None:
+            self._item = item
+            self._reading.start(lambda: read_case(item))
 
     def take(self, item: Item) -> ReadCase:
-        """What was read ahead of ``item``, or, if that was not, the case read now. Raises: as ``read_case``."""
-        future = self._future if item == self._item else None
-        self.forget()
-        return in_background(future.result if future is not None else lambda: read_case(item))
+        """What was read ahead of ``item``, or, if that was not, the case read now. Raises: as ``read_case``; Cancelled."""
+        if item != self._item:
+            self.begin(item)
+        self._item = None
+        return self._reading.answer()
 
     def forget(self) -> None:
         """Let go of the voxels; a file that is being read is read to its end first."""
-        self._item = self._future = None
-        self._stop_timer()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.disconnect("timeout()", self._let_it_run)
-            self._timer = None
-
-    def _let_it_run(self) -> None:
-        if self._future is None or self._future.done():
-            self._stop_timer()
-        elif not at_work():
-            wait([self._future], GIVEN_MS / 1000)
+        self._item = None
+        self._reading.drop()

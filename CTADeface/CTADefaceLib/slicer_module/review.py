@@ -12,15 +12,18 @@ import slicer
 from ..batch.correct import batch_of, correct, is_strict, record_of, reject
 from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
-from ..errors import InputError, MaskError
+from ..errors import CTADefaceError, InputError, MaskError
+from ..progress import Progress
+from ..voxels.kept import Structure
 from ..voxels.volume import Geometry, Volume
-from .background import drawing_in_background
+from .background import draw_now, drawing_in_background
 from .export.node_export import PROPOSED_BY
 from .read_ahead import ReadAhead
-from .scene import face_segment, kept_segments, volumes
+from .scene import face_segment, kept_segments, slice_views, volumes
 from .texts import _
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLNode as Node
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
 
@@ -40,6 +43,10 @@ class Review:
         self.volume: VolumeNode | None = None
         self.queue: list[Item] = []
         self._ahead = ReadAhead()
+        # The structures that were kept in the present case, how they were when it was shown, or why they cannot be had.
+        self._kept: SegmentationNode | None = None
+        self._kept_state = ""
+        self._not_stored: CTADefaceError | None = None
 
     @property
     def segmentation(self) -> SegmentationNode | None:
@@ -58,19 +65,34 @@ class Review:
         """Bring a case into the scene in place of the previous one. Raises: InputError, MaskError."""
         self.clear()
         self.item = item
-        hu, geometry, mask = self._ahead.take(item)
+        hu, geometry, mask, kept = self._ahead.take(item)
         self.volume = volumes.new_volume_node(hu, geometry, item.case)
+        slice_views.show_volume(self.volume)
+        slice_views.fit()
+        # The person looks at the scan while the rest is made.
+        draw_now()
         if mask is None:
+            self._show_kept(self.volume, kept)
             return
+        volumes.find_range(self.volume)
+        draw_now()
         segmentation = face_segment.new_face(self.volume)
-        face_segment.set_mask(segmentation, mask, self.volume)
-        face_segment.set_proposal(segmentation, mask, self.volume)
+        face_segment.set_proposed_mask(segmentation, mask, self.volume)
+        self._show_kept(segmentation, kept)
         record = record_of(item)
         model, settings = record.get("model") or {}, record.get("settings") or {}
         noted = {"model": model.get("name"), "model_sha256": model.get("sha256")} | {k: settings.get(k) for k in PROPOSED_BY}
         for key, value in noted.items():
             if model and value is not None:
                 segmentation.SetAttribute("CTADeface." + key, str(value))
+
+    def _show_kept(self, owner: Node, kept: tuple[Structure, ...] | CTADefaceError) -> None:
+        """Bring the structures that were kept into the scene, and note that on the face segmentation, or else the volume."""
+        self._not_stored = kept if isinstance(kept, CTADefaceError) else None
+        if not isinstance(kept, CTADefaceError) and kept:
+            self._kept = kept_segments.new_structures(kept, self.volume, self._present.case + " " + _("kept structures"))
+            kept_segments.note_kept(owner, [self._kept])
+        self._kept_state = kept_segments.kept_state(owner)
 
     def read_ahead(self, item: Item | None) -> None:
         """Read ``item``, which is likely to be shown next, while a person looks at the present one; None: nothing."""
@@ -81,34 +103,40 @@ class Review:
         return [Check.from_dict(check) for check in record_of(self._present).get("checks", ())]
 
     def is_edited(self) -> bool:
-        """Has a person changed the mask since the case was shown?"""
+        """Has a person changed the mask, or what is kept, since the case was shown?"""
         segmentation = self.segmentation
-        return segmentation is not None and face_segment.is_edited(segmentation, self.volume)
+        if segmentation is None:
+            return False
+        other = self._kept_state != kept_segments.kept_state(segmentation)
+        return other or face_segment.is_edited(segmentation, self.volume)
 
     def accept(self, by: str | None = None) -> None:
         """Note that the case may leave as it is. Raises: InputError when nothing of it was written, or the mask was edited."""
         if self.is_edited():
             raise InputError(
-                _("{case}: its mask was edited; save the correction, or restore the model's mask.").format(
+                _("{case}: its mask or what is kept was edited; save the correction, or undo the edits.").format(
                     case=self._present.case
                 )
             )
         self._decided(mark(self._opened, self._present, ACCEPTED, by))
 
     def correct(self, overrides: dict[str, str] | None = None, by: str | None = None) -> None:
-        """Deface the case again with the mask as it is now, by the options of the batch. Raises: ChecksFailed, MaskError,
-        OutputError, Cancelled, and InputError also when segments are to be kept, which a batch cannot."""
+        """Deface the case again with the mask, and what is kept, as they are now, by the options of the batch.
+
+        Raises: ChecksFailed, MaskError, OutputError, Cancelled, and InputError also when structures were kept in the case
+        that are not stored, unless segments are to be kept in their place.
+        """
         mask, geometry = self._mask()
-        if self.segmentation is not None and kept_segments.noted_segments(self.segmentation):
-            raise InputError(
-                _(
-                    "{case}: a correction would fill the segments that are to be kept; keep nothing, or export the case by "
-                    "itself."
-                ).format(case=self._present.case)
-            )
+        kept = kept_segments.kept_in(self.segmentation, self.volume)
+        if kept is None and self._not_stored is not None:
+            raise self._not_stored
+        keep = () if kept is None else kept.structures
         opened, item = self._opened, self._present
 
-        self._decided(drawing_in_background(lambda progress: correct(opened, item, mask, geometry, overrides, by, progress)))
+        def work(progress: Progress) -> Item:
+            return correct(opened, item, mask, geometry, overrides, by, progress, keep=keep)
+
+        self._decided(drawing_in_background(work))
 
     def reject(self, by: str | None = None) -> None:
         """Note that the case must not leave, and delete its released files; the original is not touched."""
@@ -128,16 +156,17 @@ class Review:
 
     def clear(self) -> None:
         """Remove the present case from the scene."""
-        volume, face = self.volume, self.segmentation
+        volume, face, kept = self.volume, self.segmentation, self._kept
         self.forget()
         nodes = [face and face.GetNodeReference(role) for role in (face_segment.DEFACED, face_segment.PROPOSAL)]
-        for node in (*nodes, face, volume):
+        for node in (*nodes, face, kept, volume):
             if node is not None and slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
 
     def forget(self) -> None:
         """The scene is closed: no case is present any more."""
-        self.item = self.volume = None
+        self.item = self.volume = self._kept = self._not_stored = None
+        self._kept_state = ""
 
     def close(self) -> None:
         """Let go of what was read ahead."""
@@ -166,3 +195,4 @@ class Review:
         segmentation = self.segmentation
         if item.review == "corrected":
             face_segment.set_proposal(segmentation, face_segment.get_mask(segmentation, self.volume), self.volume)
+            self._kept_state = kept_segments.kept_state(segmentation)

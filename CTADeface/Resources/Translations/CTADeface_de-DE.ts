@@ -1488,12 +1488,12 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Es gibt noch keine Gesichtsmaske; segmentieren oder zeichnen Sie zuerst das Gesicht.</translation>
     </message>
     <message>
-        <source>{case}: a correction would fill the segments that are to be kept; keep nothing, or export the case by itself.</source>
-        <translation>{case}: Eine Korrektur würde die Segmente füllen, die erhalten bleiben sollen; erhalten Sie nichts, oder exportieren Sie den Fall für sich.</translation>
+        <source>kept structures</source>
+        <translation>erhaltene Strukturen</translation>
     </message>
     <message>
-        <source>{case}: its mask was edited; save the correction, or restore the model's mask.</source>
-        <translation>{case}: Die Maske wurde bearbeitet; speichern Sie die Korrektur, oder stellen Sie die Maske des Modells wieder her.</translation>
+        <source>{case}: its mask or what is kept was edited; save the correction, or undo the edits.</source>
+        <translation>{case}: Die Maske oder das, was erhalten bleibt, wurde bearbeitet; speichern Sie die Korrektur, oder machen Sie die Änderungen rückgängig.</translation>
     </message>
 </context>
 </TS>

@@ -121,7 +121,7 @@ class PreviewSection:
     def close(self):
         self._delay.stop()
         self._delay.disconnect("timeout()", self._follow)
-        self._renewing.close()
+        self._renewing.drop()
 
     def _show(self, state):
         self._renewing.drop()

@@ -16,7 +16,6 @@ from ...batch.review_queue import (
 from ...errors import ChecksFailed
 from ...filling.fill import FILLS
 from ..review import Review
-from ..scene import slice_views
 from ..texts import _
 from .case_steps import CHECK
 from .check_titles import TITLES
@@ -209,8 +208,6 @@ class ReviewSection:
             self.panel.parameters.inputVolume = self.review.volume
             self.panel.update()
             self.review.read_ahead(self._neighbour(next_item) or self._neighbour(next_open))
-        slice_views.show_volume(self.review.volume)
-        slice_views.fit()
         checks = self.review.checks()
         if checks and self.review.segmentation is not None:
             self.panel.checks_section.show(checks, chosen_fill(self.panel.parameters))

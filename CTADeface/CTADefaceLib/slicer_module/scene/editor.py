@@ -11,6 +11,8 @@ import vtk
 
 from . import face_segment
 from .brush_views import BrushViews
+from .narrow_editor import make_narrow
+from .threshold_range import looked_up_when_chosen
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -41,6 +43,7 @@ class FaceEditor:
         self.widget.switchToSegmentationsButtonVisible = False
         # The preview makes the surface, and only while it is looked at.
         self.widget.show3DButtonVisible = False
+        make_narrow(self.widget)
         self.widget.setEffectNameOrder(list(EFFECTS))
         self.widget.unorderedEffectsVisible = False
         # The node is set before the scene: the node keeps what the widget selects when it gets the scene.
@@ -67,9 +70,12 @@ class FaceEditor:
         """Edit the face segment of ``segmentation`` over ``volume``; None for nothing to edit."""
         self._use_node()
         self.show_list(segmentation)
-        self.widget.setSegmentationNode(segmentation)
+        with looked_up_when_chosen(self.widget):
+            # It takes over the volume that the segmentation refers to.
+            self.widget.setSegmentationNode(segmentation)
+            if segmentation is not None:
+                self.widget.setSourceVolumeNode(volume)
         if segmentation is not None:
-            self.widget.setSourceVolumeNode(volume)
             self.widget.setCurrentSegmentID(face_segment.face_segment_id(segmentation) or "")
 
     def edits(self, segmentation: SegmentationNode) -> bool:

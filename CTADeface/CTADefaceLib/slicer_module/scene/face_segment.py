@@ -106,20 +106,32 @@ def _put_proposal(segmentation: SegmentationNode, labelmap: Labelmap, volume: Vo
 
 
 def _write(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
-    """Make what ``_boxed`` gave the face segment's labelmap: Slicer then copies and draws no more than that.
+    """Make what ``_boxed`` gave the face segment's labelmap. Raises: as ``_import``."""
+    _import(segmentation, _segment_on_grid(segmentation, volume), labelmap)
+
+
+def write_box(
+    segmentation: SegmentationNode, segment_id: str, box: Sequence[slice], part: np.ndarray, volume: VolumeNode
+) -> None:
+    """Make ``part``, the ``box`` (three slices) of a bool array (k, j, i) on the grid of ``volume``, the voxels of a segment.
+    Raises: RuntimeError when Slicer refuses them."""
+    _import(segmentation, segment_id, _labelmap(box, part, volume))
+
+
+def _import(segmentation: SegmentationNode, segment_id: str, labelmap: Labelmap) -> None:
+    """Make a labelmap that of a segment: Slicer then copies and draws no more than its box.
 
     Not ``updateSegmentBinaryLabelmapFromArray``, which passes the whole volume through a node of its own, in seconds.
     Raises: RuntimeError when Slicer refuses the labelmap.
     """
     segments = vtk.vtkStringArray()
-    segments.InsertNextValue(_segment_on_grid(segmentation, volume))
+    segments.InsertNextValue(segment_id)
     if not slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labelmap, segmentation, segments):
         raise RuntimeError(_("{name}: the mask cannot be written.").format(name=segmentation.GetName()))
 
 
 def _boxed(mask: np.ndarray, volume: VolumeNode) -> Labelmap:
     """The labelmap of the box around ``mask``, bool (k, j, i) on the grid of ``volume``; of an empty one, a voxel."""
-    from vtk.util.numpy_support import numpy_to_vtk
 
     def found() -> tuple[slice, ...]:
         # SciPy, which Slicer need not wait for when it starts.
@@ -128,10 +140,16 @@ def _boxed(mask: np.ndarray, volume: VolumeNode) -> Labelmap:
         return bounding_box(mask) or (slice(0, 1),) * 3
 
     box = in_background(found)
+    return _labelmap(box, mask[box], volume)
+
+
+def _labelmap(box: Sequence[slice], part: np.ndarray, volume: VolumeNode) -> Labelmap:
+    from vtk.util.numpy_support import numpy_to_vtk
+
     labelmap = slicer.vtkOrientedImageData()
     labelmap.SetExtent(*(bound for axis in box[::-1] for bound in (axis.start, axis.stop - 1)))
     labelmap.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(grid_to_ras(volume)))
-    voxels = np.ascontiguousarray(mask[box]).view(np.uint8)
+    voxels = np.ascontiguousarray(part).view(np.uint8)
     labelmap.GetPointData().SetScalars(numpy_to_vtk(voxels.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
     return labelmap
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import slicer
 
 from ...errors import MaskError
-from ...voxels.kept import Kept, kept_on
+from ...voxels.kept import Kept, Structure, kept_on
 from ..texts import _
-from .face_segment import face_segment_id, is_face, mask_stamp, reference_volume, segment_mask
-from .volumes import engine_volume
+from .face_segment import face_segment_id, is_face, mask_stamp, reference_volume, segment_mask, write_box
+from .volumes import engine_volume, move_in_hierarchy
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode as Node
@@ -33,6 +33,21 @@ def note_kept(owner: Node, keep: Iterable[KeptSegment]) -> None:
     found = [one for item in keep for one in _segments(item)]
     names = [node.GetSegmentation().GetSegment(segment).GetName() for node, segment in found]
     _note(owner, [(node.GetID(), segment, name) for (node, segment), name in zip(found, names)])
+
+
+def new_structures(kept: Sequence[Structure], volume: VolumeNode, name: str) -> SegmentationNode:
+    """A new segmentation node with a segment for each structure on the grid of ``volume``, outlined in slices."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    # The transform comes first: the geometry is copied relative to it.
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetVisibility2DFill(False)
+    for structure in kept:
+        segment = node.GetSegmentation().AddEmptySegment("", structure.name)
+        write_box(node, segment, structure.box, structure.part, volume)
+    move_in_hierarchy(node, volume)
+    return node
 
 
 def take_over(volume: VolumeNode, face: SegmentationNode) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import slicer
 import vtk
 
+from .application import layout_manager
+
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
     from slicer import vtkMRMLSegmentationNode as SegmentationNode
@@ -21,8 +23,7 @@ def show_volume(volume: VolumeNode) -> None:
 
 def fit() -> None:
     """Show the whole background volume in all slice views, where there are views."""
-    manager = slicer.app.layoutManager()
-    if manager is not None:
+    if layout_manager() is not None:
         slicer.util.resetSliceViews()
 
 

@@ -112,6 +112,15 @@ def new_volume_node(hu: np.ndarray, geometry: Geometry, name: str) -> VolumeNode
     return node
 
 
+def find_range(node: VolumeNode) -> None:
+    """Let VTK look for the darkest and the brightest voxel of a new volume node, of which it keeps a note.
+
+    That takes the main thread as long as all the rest of showing a volume, so that it is done by itself: Segment Editor
+    would otherwise have it done together with its own work.
+    """
+    node.GetImageData().GetScalarRange()
+
+
 def update_defaced_node(node: VolumeNode, source: VolumeNode, array: np.ndarray, grid: np.ndarray | None = None) -> None:
     """Put ``array`` on the grid of ``source``, or another ``grid`` (4x4, as ``grid_to_ras``), into ``node`` and move it under
     the transform of ``source``."""
