@@ -66,11 +66,19 @@ class OpenSections:
 
     def _scroll(self):
         """Bring the present section into view in the scroll area that holds the panel."""
-        section = self._sections[self._step] if self._step else None
-        area = section
-        while area is not None and area.className() != "QScrollArea":
-            area = area.parentWidget()
-        if area is not None:
-            area.ensureWidgetVisible(section)
-            # Of one that is higher than the area, the upper part.
-            area.ensureVisible(0, section.y, 0, 0)
+        if self._step:
+            section = self._sections[self._step]
+            area = scroll_to(section)
+            if area is not None:
+                # Of one that is higher than the area, the upper part.
+                area.ensureVisible(0, section.y, 0, 0)
+
+
+def scroll_to(widget):
+    """Bring a ``widget`` into view in the scroll area that holds it; returns the area, None when there is none."""
+    area = widget
+    while area is not None and area.className() != "QScrollArea":
+        area = area.parentWidget()
+    if area is not None:
+        area.ensureWidgetVisible(widget)
+    return area

@@ -1,7 +1,11 @@
 """The Segment Editor on the face mask, and quick actions that the editor can undo."""
 
+import qt
+
 from ..scene.editor import FaceEditor
+from ..scene.narrow_editor import options_of
 from ..texts import _
+from .open_sections import scroll_to
 from .section import errors_shown, no_mask, switch
 
 
@@ -10,7 +14,11 @@ class RefineSection:
 
     def __init__(self, panel):
         self.panel = panel
-        self.editor = FaceEditor()
+        # The options have their height only after the editor has laid them out.
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.connect("timeout()", self._show_options)
+        self.editor = FaceEditor(effect_chosen=self._later.start)
         panel.ui.editorPlace.layout().addWidget(self.editor.widget)
         logic = panel.logic
         self._actions = {
@@ -40,6 +48,18 @@ class RefineSection:
         """Offer them again if the editor has let go of them or of the segment; a segment that is chosen in it stays."""
         if segmentation is not None and not self.editor.edits(segmentation):
             self.editor.edit(segmentation, volume)
+
+    def close(self):
+        """The panel is destroyed."""
+        self._later.stop()
+        self._later.disconnect("timeout()", self._show_options)
+        self.editor.close()
+
+    def _show_options(self):
+        """On a small screen the options of an effect lie below what is in view."""
+        options = options_of(self.editor.widget)
+        if options is not None:
+            scroll_to(options)
 
     def _do(self, action):
         with errors_shown(self.panel):

@@ -87,7 +87,7 @@ class FaceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.keep_row.close()
             self.steps_row.close()
             self.setParameterNode(None)
-            self.refine_section.editor.close()
+            self.refine_section.close()
         self.removeObservers()
         stop_worker()
 

@@ -3,6 +3,7 @@ disturb each other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import qt
@@ -29,9 +30,13 @@ LIST_LINES = 6
 
 
 class FaceEditor:
-    """Wraps the embedded qMRMLSegmentEditorWidget ``widget``; ``brush_views`` are told when the preview is shown."""
+    """Wraps the embedded qMRMLSegmentEditorWidget ``widget``; ``brush_views`` are told when the preview is shown.
 
-    def __init__(self) -> None:
+    ``effect_chosen`` is called when a person has chosen an effect.
+    """
+
+    def __init__(self, effect_chosen: Callable[[], None]) -> None:
+        self._effect_chosen, self._effect = effect_chosen, ""
         self.widget = slicer.qMRMLSegmentEditorWidget()
         self.brush_views = BrushViews(self.widget)
         self._observed: EditorNode | None = None
@@ -137,3 +142,6 @@ class FaceEditor:
     def _on_choice(self, node: EditorNode) -> None:
         self.brush_views.update()
         self.show_list(node.GetSegmentationNode())
+        before, self._effect = self._effect, node.GetActiveEffectName() or ""
+        if self._effect and self._effect != before:
+            self._effect_chosen()

@@ -30,7 +30,12 @@ def make_narrow(widget: EditorWidget) -> None:
         layout = widget.findChild(qt.QBoxLayout, name)
         if layout is not None:
             layout.setDirection(direction)
-    options, help_text = (widget.findChild(qt.QWidget, name) for name in (OPTIONS, HELP))
+    options, help_text = options_of(widget), widget.findChild(qt.QWidget, HELP)
     if options is not None and help_text is not None:
         options.layout().removeWidget(help_text)
         options.layout().addWidget(help_text)
+
+
+def options_of(widget: EditorWidget) -> qt.QWidget | None:
+    """The box that holds the options of the chosen effect."""
+    return widget.findChild(qt.QWidget, OPTIONS)
