@@ -165,7 +165,17 @@ def state(base, scenario):
             parts = path.relative_to(base).parts
             if path.is_file() and not any(part.startswith(".") for part in parts) and path.suffix != ".lock":
                 found["/".join(parts)] = _content(path)
-    return {name: content for name, content in found.items() if content is not None}
+    return _last_records({name: content for name, content in found.items() if content is not None})
+
+
+def _last_records(found):
+    """``found`` with the last record of each DICOM series alone: a series gets new UIDs, and so a new record, in each run."""
+    series = [
+        name for name, content in found.items() if isinstance(content, dict) and "files_sha256" in content.get("output", ())
+    ]
+    last = {name.rsplit("_record", 1)[0]: name for name in sorted(series, key=lambda name: (len(name), name))}
+    others = {name: content for name, content in found.items() if name not in series}
+    return others | {f"{stem}, last record": found[name] for stem, name in last.items()}
 
 
 def _content(path):
@@ -179,7 +189,7 @@ def _content(path):
     if path.name == "batch.jsonl":
         return _last_statuses(path)
     if path.suffix == ".json":
-        return _timeless(json.loads(path.read_text()))
+        return _timeless(path, json.loads(path.read_text()))
     if path.suffix == ".csv":
         with open(path, newline="", encoding="utf-8") as table:
             return [{key: row[key] for key in row if key not in ("seconds", "time")} for row in csv.DictReader(table)]
@@ -191,8 +201,24 @@ def _content(path):
     return hashlib.sha256(content).hexdigest()
 
 
-def _timeless(record):
-    return {key: value for key, value in record.items() if key not in ("created", "seconds")}
+def _timeless(path, record):
+    known = {key: value for key, value in record.items() if key not in ("created", "seconds")}
+    if "files_sha256" in known.get("output", {}):
+        known["output"] = known["output"] | {"files_sha256": _is_of_its_files(path, known["output"]["files_sha256"])}
+    return known
+
+
+def _is_of_its_files(path, digest):
+    """Do the files of a series have the hash that its record, at ``path``, gives? UIDs differ from run to run."""
+    from CTADefaceLib.release.hospital_folder import SUFFIX
+    from CTADefaceLib.release.record import file_digests, files_sha256
+
+    for hospital in path.parents:
+        if hospital.name.endswith(SUFFIX):
+            release = hospital.with_name(hospital.name.removesuffix(SUFFIX))
+            series = (release / path.relative_to(hospital)).with_name(path.name.split("_record")[0])
+            return series.is_dir() and files_sha256(file_digests(series)) == digest
+    return False
 
 
 def _last_statuses(path):

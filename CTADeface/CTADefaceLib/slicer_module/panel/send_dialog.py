@@ -42,7 +42,7 @@ class SendDialog:
         try:
             agreed = self.window.exec_()
         finally:
-            self._later.close()
+            self._later.drop()
         peer = self._peer() if agreed and not self._why_off() else None
         if peer is not None:
             self._remember(peer)
