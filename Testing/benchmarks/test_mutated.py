@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux tells it")
 # One in so many of the benchmark's inputs.
-EVERY = 29
+EVERY = 53
 
 
 def test_some_of_the_mutated_inputs(tmp_path):
