@@ -117,7 +117,8 @@ def test_other_fills_take_the_mask_alone(fill):
 def test_without_bone_nothing_more_goes():
     volume, mask, _ = jaw(20.0)
     soft = Volume(np.minimum(volume.stored, 100), volume.geometry)
-    assert not before_bone(FaceLines(soft, mask), ras_view(mask, soft.geometry)).hit.any()
+    lines, face = FaceLines(soft, mask), ras_view(mask, soft.geometry)
+    assert not before_bone(lines, face, lines.planes(face)).hit.any()
 
 
 def test_skin_right_below_the_mask_goes_too_and_none_below_the_lowest_plane():

@@ -84,16 +84,17 @@ class _Work:
             self.ended.set()
 
     def _run(self) -> None:
-        with associated(self._peer, contexts_of(self._files)) as association:
-            self.association = association
-            try:
+        try:
+            with associated(self._peer, contexts_of(self._files)) as association:
+                self.association = association
                 for file in self._files:
                     if self._stopped:
                         raise Cancelled()
                     self._send(file)
-            except NotSent as error:
-                self._broke = str(error)
-                association.abort()
+        except NotSent as error:
+            if self.association is None:
+                raise
+            self._broke = str(error)
 
     def _send(self, file: ReleasedFile) -> None:
         assert self.association is not None

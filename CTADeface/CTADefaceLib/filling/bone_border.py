@@ -58,9 +58,9 @@ class BeforeBone:
         kept[theirs] &= ~(hit & (hu[theirs] <= BONE_HU))
 
 
-def before_bone(lines: FaceLines, face: np.ndarray) -> BeforeBone:
-    """``BeforeBone`` of a mask ``face``, bool (S, A, R) in the view of its ``FaceLines``, not empty."""
-    box = _lower_part(lines, face)
+def before_bone(lines: FaceLines, face: np.ndarray, planes: Planes) -> BeforeBone:
+    """``BeforeBone`` of a mask ``face``, bool (S, A, R) in the view of its ``FaceLines``, not empty, with its ``Planes``."""
+    box = _lower_part(lines, face, planes)
     view, inside = lines.view(lines.volume.stored)[box], face[box]
     cells = Cells(view.shape, lines.spacing, GRID_MM)
     bone, mask = np.empty(cells.shape, np.uint16), np.empty(cells.shape, bool)
@@ -87,10 +87,10 @@ def _allowed(lines: FaceLines, mask: np.ndarray, places: Sequence[slice]) -> np.
     return allowed & (depth >= rear + (1 + int(REAR_MM / (back * lines.spacing[1]))) * back)
 
 
-def _lower_part(lines: FaceLines, face: np.ndarray) -> tuple[slice, ...]:
+def _lower_part(lines: FaceLines, face: np.ndarray, planes: Planes) -> tuple[slice, ...]:
     """Three slices around the lower part of the mask, with a margin."""
     margin = [int(np.ceil(MARGIN_MM / s)) for s in lines.spacing]
-    box, planes = bounding_box(face, margin), lines.planes(face)
+    box = bounding_box(face, margin)
     assert box is not None
     above = planes.low + (BELOW_MM + HIGHEST_MM + MARGIN_MM) / lines.spacing[0]
     reach = lines.box(Planes(planes.low - margin[0], above, planes.rear - margin[1]))

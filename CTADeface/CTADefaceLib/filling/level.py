@@ -47,7 +47,7 @@ def levelled_region(volume: Volume, mask: np.ndarray, lines: FaceLines | None = 
     view, region = lines.view(volume.stored)[box], face[box].copy()
     cells, inside = Cells(view.shape, spacing, GRID_MM), lines.within(box)
     with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(before_bone, lines, face)
+        found = pool.submit(before_bone, lines, face, beyond)
         body = _kept_body(volume, view, region, cells)
         soft = found.result()
     kept, counts = np.empty(region.shape, bool), np.zeros((3, len(region)), int)

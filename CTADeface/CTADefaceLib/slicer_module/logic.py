@@ -123,7 +123,7 @@ class FaceLogic(Exports):
 
         Raises: InputError for a bad volume, MaskError when there is no mask or it is empty.
         """
-        return face_segment.mask_to_fill(face_segment.require_face(volumeNode, segmentationNode), volumeNode)
+        return face_segment.required_mask(volumeNode, segmentationNode)
 
     def isEdited(self, volumeNode: VolumeNode, segmentationNode: SegmentationNode | None = None) -> bool:
         """Has a person changed the mask since the model proposed it?"""

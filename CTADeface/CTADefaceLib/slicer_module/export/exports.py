@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import slicer
 
 from ...cases.options import Options
@@ -53,14 +53,7 @@ class Exports:
         ``overwrite``, MissingPackages when the report could not be drawn.
         """
         file_export.require_extension(path)
-        options = Options(
-            overwrite=overwrite,
-            override=overrides or {},
-            by=by,
-            report=report,
-            identity=identity,
-            records=None if records is None else str(records),
-        )
+        options = _options(overwrite, overrides, by, records, report, identity)
         options.require_sound()
         mask_path = file_export.mask_path(path, masks, records) if mask else None
         return file_export.write_checked(volumeNode, path, options, mask_path, warn)
@@ -101,14 +94,9 @@ class Exports:
         from . import dicom_export
 
         source, segmentation, fill = node_export.origin(volumeNode)
-        options = Options(
+        options = replace(
+            _options(overwrite, overrides, by, records, report, identity),
             fill=fill,
-            overwrite=overwrite,
-            override=overrides or {},
-            by=by,
-            report=report,
-            identity=identity,
-            records=None if records is None else str(records),
             deidentify_headers=deidentifyHeaders,
             pseudonym_key=None if pseudonymKey is None else str(pseudonymKey),
             shift_dates=shiftDates,
@@ -120,7 +108,7 @@ class Exports:
             options.require_sound()
             case = node_export.prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
             return [dicom_export.export_new_series(case, folder, options)]
-        mask = _mask(source, segmentation)
+        mask = face_segment.required_mask(source, segmentation)
         return dicom_export.export_instances(source, segmentation, mask, folder, options, wholeStudy, warn)
 
     def sendDicom(
@@ -167,11 +155,26 @@ class Exports:
         ``masks`` inside the folder of ``path``; OutputError, MaskError.
         """
         file_export.require_extension(path)
-        mask, target = _mask(volumeNode, segmentationNode), file_export.mask_path(path, masks, records)
+        mask = face_segment.required_mask(volumeNode, segmentationNode)
+        target = file_export.mask_path(path, masks, records)
         file_export.write_mask(volumeNode, mask, target, Path(path).parent, overwrite)
         return target
 
 
-def _mask(volume: VolumeNode, segmentation: SegmentationNode | None) -> np.ndarray:
-    """The face mask, bool (k, j, i). Raises: InputError, MaskError."""
-    return face_segment.mask_to_fill(face_segment.require_face(volume, segmentation), volume)
+def _options(
+    overwrite: bool,
+    overrides: dict[str, str] | None,
+    by: str | None,
+    records: str | Path | None,
+    report: bool,
+    identity: bool,
+) -> Options:
+    """The ``Options`` that all exports have in common."""
+    return Options(
+        overwrite=overwrite,
+        override=overrides or {},
+        by=by,
+        report=report,
+        identity=identity,
+        records=None if records is None else str(records),
+    )

@@ -216,6 +216,11 @@ def mask_to_fill(segmentation: SegmentationNode, volume: VolumeNode) -> np.ndarr
     return reading_to_fill(segmentation, volume)()
 
 
+def required_mask(volume: VolumeNode, segmentation: SegmentationNode | None) -> np.ndarray:
+    """``mask_to_fill`` of the segmentation node given, or the volume's own. Raises: also as ``require_face``."""
+    return mask_to_fill(require_face(volume, segmentation), volume)
+
+
 def segment_mask(segmentation: SegmentationNode, segment_id: str, volume: VolumeNode) -> np.ndarray:
     """Any segment on the volume's grid, bool (k, j, i); empty when it holds nothing.
 
