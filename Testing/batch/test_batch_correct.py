@@ -15,6 +15,7 @@ from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import ChecksFailed, InputError, MaskError
 from CTADefaceLib.face.edit import grown, without_bone
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.files.write import write_new_mask
 from helpers import phantom
 
 
@@ -92,6 +93,25 @@ def test_a_correction_of_a_strict_batch_is_stopped_by_a_warning_too(parts, tmp_p
     assert "field_of_view" in reasons and not list((tmp_path / "out").glob("*"))
     fixed = correct(tmp_path / "out-hospital-only", item, mask.stored > 0, mask.geometry, reasons)
     assert fixed.outputs[0].exists() and record_of(fixed)["settings"]["strict"] is True
+
+
+def test_a_correction_of_a_mask_from_elsewhere_is_held_against_the_models(small_cranium, manifest, tmp_path):
+    """The batch took a mask that leaves the forehead, and so does the correction: the mask of the batch proves nothing."""
+    model = read_volume(item_of(manifest, "a/head.nii.gz").mask.with_name("case-0001_facemask_model.nii.gz"))
+    mask = model.stored > 0
+    mask[np.flatnonzero(mask.any((1, 2))).max() - 6 :] = False
+    (tmp_path / "in").mkdir()
+    sitk.WriteImage(small_cranium, str(tmp_path / "in" / "head.nii.gz"))
+    write_new_mask(mask, model.geometry, tmp_path / "mask.nii.gz")
+    given = Options(mask=str(tmp_path / "mask.nii.gz"), second_opinion=False)
+    assert run_batch(tmp_path / "in", tmp_path / "out", given).complete
+    (item,) = load_queue(tmp_path / "out-hospital-only")
+    with pytest.raises(ChecksFailed) as blocked:
+        correct(tmp_path / "out-hospital-only", item, mask, model.geometry)
+    assert [check.name for check in blocked.value.checks] == ["model_face"]
+    # Where the packages of the model are missing, a person can still correct.
+    fixed = correct(tmp_path / "out-hospital-only", item, mask, model.geometry, networks=None)
+    assert fixed.review == "corrected" and record_of(fixed)["model"] is None
 
 
 def test_a_correction_of_a_case_with_the_identity_check_runs_it_too(manifest):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import phantom
-from helpers.slicer_scene import TURNED, add_transform, add_volume, face_by_hand
+from helpers.slicer_scene import TURNED, add_scan, add_transform, add_volume, face_by_hand
 
 
 @pytest.mark.parametrize("name", ["out.nii.gz", "out.nii", "out.nrrd", "out.mha"])
@@ -46,6 +46,36 @@ def test_export_writes_voxels_and_grid_and_never_replaces_silently(slicer, logic
     assert [p.name for p in path.parent.iterdir()] == [name]
     assert record == tmp_path / "release-hospital-only" / "out_record.json"
     assert "Miller" not in record.read_text() and "1.2.3" not in record.read_text()
+
+
+def test_the_gate_asks_the_model_about_a_mask_that_it_did_not_propose(slicer, logic, small_cranium, monkeypatch):
+    """A forehead that is left where faces end in some heads: only the model says that it is this face's."""
+    from CTADefaceLib.slicer_module import shared_worker
+    from CTADefaceLib.slicer_module.export import node_export
+    from CTADefaceLib.slicer_module.scene import face_segment
+    from CTADefaceLib.voxels.images import to_volume
+
+    scan = to_volume(small_cranium)
+    head, drawn = add_scan(scan, "Segmented"), add_scan(scan, "Drawn")
+    whole = logic.faceMask(head, logic.segmentFace(head))
+    without_brow = whole.copy()
+    top = np.flatnonzero(whole.any((1, 2))).max()
+    without_brow[top - 6 :] = False
+    node = face_by_hand(slicer, drawn, without_brow)
+    checks = {check.name: check for check in logic.runChecks(drawn, node)}
+    assert {name for name, check in checks.items() if check.verdict == "fail"} == {"model_face"}
+    # Asked once for each volume, and not about what began as the model's own mask.
+    monkeypatch.setattr(node_export, "opinion_of_model", lambda *_: pytest.fail("asked again"))
+    face_segment.set_mask(node, whole, drawn)
+    logic.growMask(drawn, node, 1.0)
+    checks = {check.name: check for check in logic.runChecks(drawn, node)}
+    assert checks["model_face"].verdict == "pass"
+    own = {check.name: check for check in logic.runChecks(head)}
+    assert own["model_face"].text == "The mask is the model's own."
+    # A person can draw a face and export it before any package is installed.
+    monkeypatch.setattr(shared_worker, "missing", lambda: ["torch"])
+    checks = {check.name: check for check in logic.runChecks(drawn, node)}
+    assert checks["model_face"].verdict == "not applicable"
 
 
 def test_export_records_the_model_and_what_a_person_changed(slicer, logic, head, parts, tmp_path):

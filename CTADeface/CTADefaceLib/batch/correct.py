@@ -20,6 +20,7 @@ from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
 from ..files.write import write_new_mask
+from ..network.host import Networks, NetworksHere
 from ..progress import Progress
 from ..voxels.images import mask_on_grid
 from ..voxels.kept import Structure
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ..dicom.deface_series import PersonsMask
 
 MODELS_OWN = "_model"
+_networks = NetworksHere()
 
 
 def correct(
@@ -52,6 +54,7 @@ def correct(
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
     keep: Sequence[Structure] | None = None,
+    networks: Networks | None = _networks,
 ) -> Item:
     """Deface a case again, in place, with the mask of a person; returns the updated ``Item``.
 
@@ -60,7 +63,8 @@ def correct(
     item's ``error`` names it.
     Parameters: ``manifest`` the file, or its folder; ``mask`` bool (k, j, i) on ``geometry``, which must be the
     input's; ``override`` failed check -> reason, ``by`` whom; ``keep`` structures on the same grid that are not filled
-    (None: those of the case).
+    (None: those of the case); ``networks`` the models that are asked about a mask that did not begin with a model's (None:
+    nobody is asked).
     Raises: ChecksFailed (the case is then as before), MaskError for another grid, InputError, also when the structures of the
     case are not stored, OutputError.
     """
@@ -71,6 +75,7 @@ def correct(
         override=override or {},
         by=by,
         overwrite=True,
+        second_opinion=networks is not None,
         **_as_before(item, noted),
         **(_headers_as_before(item, noted, where) if item.kind == "dicom" else {}),
     )
@@ -83,7 +88,7 @@ def correct(
     run = _correct_study if item.kind == "dicom" else _correct_file
     on_grid = Volume(mask, geometry, name=item.case)
     drawn = Drawn(on_grid, kept_structures(item, on_grid) if keep is None else keep)
-    results = run(item, source, target, options, drawn, progress, warn)
+    results = run(item, source, target, options, drawn, Run(progress, warn, networks))
     done = [result for result in results if result.status == "defaced"]
     outputs = [Path(result.defaced) for result in done if result.defaced is not None]
     # The manifest may have been reached by a link.
@@ -94,6 +99,14 @@ def correct(
     return mark(noted.path, item, CORRECTED, by, outputs, done[0].mask, done[0].record, " ".join(said), stamp)
 
 
+class Run(NamedTuple):
+    """What ``deface_file`` and ``deface_dicom_with`` take last."""
+
+    progress: Progress | None
+    warn: Callable[[str], None]
+    networks: Networks | None
+
+
 class Drawn(NamedTuple):
     """What a person wants: a ``mask``, and the structures to ``keep``, on its grid."""
 
@@ -101,15 +114,7 @@ class Drawn(NamedTuple):
     keep: Sequence[Structure]
 
 
-def _correct_file(
-    item: Item,
-    source: Path,
-    target: Path,
-    options: Options,
-    drawn: Drawn,
-    progress: Progress | None,
-    warn: Callable[[str], None],
-) -> list[Result]:
+def _correct_file(item: Item, source: Path, target: Path, options: Options, drawn: Drawn, run: Run) -> list[Result]:
     assert options.records is not None, "as arguments_of_case gives it"
     with publication(Path(options.records), release=options.release) as unfinished:
         given = unfinished.folder / "mask.nii.gz"
@@ -125,18 +130,10 @@ def _correct_file(
             keep_names=tuple(structure.name for structure in drawn.keep),
             **_proposal(item),
         )
-        return [deface_file(source, target, options, progress, warn)]
+        return [deface_file(source, target, options, *run)]
 
 
-def _correct_study(
-    item: Item,
-    source: Path,
-    target: Path,
-    options: Options,
-    drawn: Drawn,
-    progress: Progress | None,
-    warn: Callable[[str], None],
-) -> list[Result]:
+def _correct_study(item: Item, source: Path, target: Path, options: Options, drawn: Drawn, run: Run) -> list[Result]:
     """All series of the frame of reference, with the mask of the one that the person looked at."""
     from ..dicom.deface_series import PersonsMask
     from ..dicom.deface_study import deface_dicom_with, require_defaced
@@ -150,7 +147,7 @@ def _correct_study(
     def given(volume: Volume) -> PersonsMask:
         return PersonsMask(mask_on_grid(drawn.mask, volume), proposal, known["proposed_by"], kept=drawn.keep)
 
-    return require_defaced(deface_dicom_with(given, source, target, options, progress, warn), item.case, options.override)
+    return require_defaced(deface_dicom_with(given, source, target, options, *run), item.case, options.override)
 
 
 def is_strict(manifest: Manifest) -> bool:
@@ -271,7 +268,8 @@ def take_out(manifest: Manifest, paths: Iterable[Path]) -> None:
 
 
 def _proposal(item: Item) -> dict:
-    """Options for the mask that the model proposed, of which the first correction keeps a copy."""
+    """Options for the mask that the person started from, of which the first correction keeps a copy, and for the model that
+    proposed it, if one did."""
     if item.mask is None or not item.mask.is_file():
         return {}
     stem, extension = split_extension(item.mask)

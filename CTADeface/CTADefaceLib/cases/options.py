@@ -23,14 +23,15 @@ class Options:
     and a PNG before and after, beside the record; ``record_names`` puts the files' names into the record; ``naming``
     and ``called`` as for ``output_paths``; ``thumbnail``: a small picture before and after lies beside the record;
     ``release`` is the folder that is given away, when results go to a folder inside of it.
-    ``proposal`` is the file of the model's own mask that a person made ``mask`` from, and ``proposed_by`` its model's name
-    and checksum, for the record. For DICOM only: ``series`` (a UID, or the number in the listing) is the one that the mask
-    is made on, ``deidentify_headers`` also cleans the headers, ``keep_private`` keeps private elements, which may show the
-    face; ``pseudonym_key`` is the file of the key for pseudonyms (None: one that is made and kept in ``patients``), and
-    ``shift_dates`` moves dates by each patient's own days; ``patients`` is the folder of that key and of the table of patients
-    (None: that of the records); ``mask_seg``: the mask also goes beside its file as DICOM SEG. ``keep`` names files of
-    structures that are never filled, as the shell's ``--keep`` (see ``cases.keep``), ``keep_names`` what the record calls
-    them, where they do not go by ``record_names``, and with ``store_kept`` they also lie beside the mask.
+    ``proposal`` is the file of the mask that a person made ``mask`` from, and ``proposed_by`` name and checksum of the model
+    that made it, for the record; None where no model did, and then the model is asked all the same. For DICOM only:
+    ``series`` (a UID, or the number in the listing) is the one that the mask is made on, ``deidentify_headers`` also cleans
+    the headers, ``keep_private`` keeps private elements, which may show the face; ``pseudonym_key`` is the file of the key
+    for pseudonyms (None: one that is made and kept in ``patients``), and ``shift_dates`` moves dates by each patient's own
+    days; ``patients`` is the folder of that key and of the table of patients (None: that of the records); ``mask_seg``: the
+    mask also goes beside its file as DICOM SEG. ``keep`` names files of structures that are never filled, as the shell's
+    ``--keep`` (see ``cases.keep``), ``keep_names`` what the record calls them, where they do not go by ``record_names``, and
+    with ``store_kept`` they also lie beside the mask.
     """
 
     model: str | None = None

@@ -136,8 +136,8 @@ def model_facts(networks: Networks, name: str | None) -> dict:
     return {"name": info.name, "sha256": checksum(info)}
 
 
-def opinion_of_model(scan: Scan, networks: Networks, options: Options) -> np.ndarray | None:
+def opinion_of_model(scan: Scan, networks: Networks, options: Options, progress: Progress | None = None) -> np.ndarray | None:
     """What the model calls face, bool (k, j, i), in a scan whose mask came from elsewhere; None if not asked for."""
     if not options.second_opinion:
         return None
-    return face_mask(scan.volume, networks, options.model_run, None, scan.survey)
+    return face_mask(scan.volume, networks, options.model_run, progress, scan.survey)

@@ -196,9 +196,7 @@ def _find_mask(scan: Scan, options: Options, networks: Networks, progress: Progr
     mask = with_ears(mask_on_grid(read_volume(options.mask), volume), scan.survey, options.ears)
     if options.mask_only:
         return CaseMask(mask, FILE)
-    proposal = opinion = None
-    if options.proposal is not None:
-        proposal = mask_on_grid(read_volume(options.proposal), volume)
-    else:
-        opinion = opinion_of_model(scan, networks, options)
+    proposal = None if options.proposal is None else mask_on_grid(read_volume(options.proposal), volume)
+    # A mask that another person made tells the edits, but is nothing to hold a mask against.
+    opinion = opinion_of_model(scan, networks, options) if options.proposed_by is None else None
     return CaseMask(mask, FILE, options.proposed_by, proposal, opinion, model_settings(options), options.ears, kept)

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..cases.options import Options
 from ..cases.prepare import (
-    FILE,
     SEGMENTATION,
     mask_by_model,
     model_settings,
@@ -220,7 +219,7 @@ class Run:
             source,
             face.model,
             face.proposal if own else None,
-            opinion_of_model(scan, self.networks, options) if face.source == FILE else None,
+            opinion_of_model(scan, self.networks, options) if face.model is None else None,
             settings,
             options.ears,
         )

@@ -87,9 +87,10 @@ def deface_dicom_with(
     options: Options,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    networks: Networks | None = None,
 ) -> list[Result]:
     """As ``deface_dicom``, with the ``PersonsMask`` that ``given`` returns for the ``Volume`` of the chosen series."""
-    return _Study(source, Path(folder), options, progress or Progress(), warn).deface(NetworksHere(), given)
+    return _Study(source, Path(folder), options, progress or Progress(), warn).deface(networks or NetworksHere(), given)
 
 
 @dataclass(frozen=True)

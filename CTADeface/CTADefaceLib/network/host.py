@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -124,11 +125,17 @@ class NetworksApart:
     the process ends. It also ends whenever ours does, because its pipe then closes.
 
     Parameters: ``volumes_to_come``: after so many volumes the process ends to free its memory; a later request starts it
-    again.
+    again; ``python`` its interpreter, and ``environment`` its variables (None: ours).
     """
 
-    def __init__(self, volumes_to_come: int = 1) -> None:
+    def __init__(
+        self,
+        volumes_to_come: int = 1,
+        python: str | os.PathLike[str] = sys.executable,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.volumes_to_come = volumes_to_come
+        self._python, self._environment = python, environment
         self._child: Child | None = None
         self._known: dict[tuple[object, ...], Any] = {}
 
@@ -184,7 +191,9 @@ class NetworksApart:
     def _running_child(self, name: str | None) -> Child:
         if self._child is None:
             try:
-                self._child = start_child("CTADefaceLib.network.process:serve")
+                self._child = start_child(
+                    "CTADefaceLib.network.process:serve", python=self._python, environment=self._environment
+                )
             except OSError as error:
                 raise WorkerDied(
                     f"The process of the network cannot be started ({error.strerror or error}); close other programs."

@@ -44,9 +44,9 @@ class CaseMask:
     """A face mask, bool (k, j, i) on the grid of its scan, and where it comes from.
 
     ``source`` 'model', 'file' or 'segmentation' (a person's), with ', of another series' where it was made on one;
-    ``model`` {"name", "sha256"} of the model that made or proposed it; ``proposal`` that model's own mask, to measure a
-    person's edits; ``opinion`` what a model calls face, where the mask was not made from its proposal; ``settings`` what
-    else the record's settings say: device, mirroring and step size of the model's run, as far as they are known;
+    ``model`` {"name", "sha256"} of the model that made or proposed it; ``proposal`` the mask that a person
+    started from, to measure the edits; ``opinion`` what a model calls face, where no model made that; ``settings`` what else
+    the record's settings say: device, mirroring and step size of the model's run, as far as they are known;
     ``ears``: it holds both ears too; ``kept``: the structures that are not filled, None without any. ``mask`` is the whole
     face, also where it is kept, because the fill goes by it.
     """
@@ -111,7 +111,8 @@ class Outgoing:
         from ..checks.every import Filled, run_checks
 
         ears = self.scan.ears_in(self.face)
-        known = self.face.proposal if self.face.opinion is None else self.face.opinion
+        face = self.face
+        known = face.proposal if face.opinion is None and face.model is not None else face.opinion
         after = Filled(self.stored, self.value, self.face.kept)
         return run_checks(self.volume, self.mask, after, self.scan.survey, known, ears)
 

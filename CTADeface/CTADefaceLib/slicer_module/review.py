@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 
 from ..batch.correct import batch_of, correct, is_strict, record_of, reject
-from ..batch.review_queue import ACCEPTED, Item, load_queue, manifest_at, mark
+from ..batch.review_queue import ACCEPTED, CORRECTED, Item, load_queue, manifest_at, mark
 from ..checks.check import Check
 from ..errors import CTADefaceError, InputError, MaskError
 from ..progress import Progress
@@ -20,6 +20,7 @@ from .background import draw_now, drawing_in_background
 from .export.node_export import PROPOSED_BY
 from .read_ahead import ReadAhead
 from .scene import face_segment, kept_segments, slice_views, volumes
+from .shared_worker import networks_to_ask
 from .texts import _
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Review:
         self._kept: SegmentationNode | None = None
         self._kept_state = ""
         self._not_stored: CTADefaceError | None = None
+        # The mask of the present case as it was shown or saved last, in bits.
+        self._mask_bits: np.ndarray | None = None
 
     @property
     def segmentation(self) -> SegmentationNode | None:
@@ -77,14 +80,15 @@ class Review:
         volumes.find_range(self.volume)
         draw_now()
         segmentation = face_segment.new_face(self.volume)
-        face_segment.set_proposed_mask(segmentation, mask, self.volume)
-        self._show_kept(segmentation, kept)
         record = record_of(item)
-        model, settings = record.get("model") or {}, record.get("settings") or {}
-        noted = {"model": model.get("name"), "model_sha256": model.get("sha256")} | {k: settings.get(k) for k in PROPOSED_BY}
-        for key, value in noted.items():
-            if model and value is not None:
-                segmentation.SetAttribute("CTADeface." + key, str(value))
+        if record.get("model") and item.review != CORRECTED:
+            face_segment.set_proposed_mask(segmentation, mask, self.volume)
+            _note_model(segmentation, record)
+        else:
+            # A person's mask is no proposal against which another could be held.
+            face_segment.set_mask(segmentation, mask, self.volume)
+        self._mask_bits = np.packbits(mask)
+        self._show_kept(segmentation, kept)
 
     def _show_kept(self, owner: Node, kept: tuple[Structure, ...] | CTADefaceError) -> None:
         """Bring the structures that were kept into the scene, and note that on the face segmentation, or else the volume."""
@@ -107,8 +111,13 @@ class Review:
         segmentation = self.segmentation
         if segmentation is None:
             return False
-        other = self._kept_state != kept_segments.kept_state(segmentation)
-        return other or face_segment.is_edited(segmentation, self.volume)
+        if self._kept_state != kept_segments.kept_state(segmentation):
+            return True
+        try:
+            bits = np.packbits(face_segment.get_mask(segmentation, self.volume))
+        except MaskError:
+            return True
+        return bool(bits.any()) if self._mask_bits is None else not np.array_equal(bits, self._mask_bits)
 
     def accept(self, by: str | None = None) -> None:
         """Note that the case may leave as it is. Raises: InputError when nothing of it was written, or the mask was edited."""
@@ -131,10 +140,10 @@ class Review:
         if kept is None and self._not_stored is not None:
             raise self._not_stored
         keep = () if kept is None else kept.structures
-        opened, item = self._opened, self._present
+        opened, item, networks = self._opened, self._present, networks_to_ask()
 
         def work(progress: Progress) -> Item:
-            return correct(opened, item, mask, geometry, overrides, by, progress, keep=keep)
+            return correct(opened, item, mask, geometry, overrides, by, progress, keep=keep, networks=networks)
 
         self._decided(drawing_in_background(work))
 
@@ -165,7 +174,7 @@ class Review:
 
     def forget(self) -> None:
         """The scene is closed: no case is present any more."""
-        self.item = self.volume = self._kept = self._not_stored = None
+        self.item = self.volume = self._kept = self._not_stored = self._mask_bits = None
         self._kept_state = ""
 
     def close(self) -> None:
@@ -193,6 +202,15 @@ class Review:
             self.queue[self.queue.index(self._present)] = item
         self.item = item
         segmentation = self.segmentation
-        if item.review == "corrected":
-            face_segment.set_proposal(segmentation, face_segment.get_mask(segmentation, self.volume), self.volume)
+        if item.review == CORRECTED:
+            self._mask_bits = np.packbits(face_segment.get_mask(segmentation, self.volume))
             self._kept_state = kept_segments.kept_state(segmentation)
+
+
+def _note_model(segmentation: SegmentationNode, record: dict) -> None:
+    """Note on a face segmentation what the record of its case says of the model that proposed its mask."""
+    model, settings = record["model"], record.get("settings") or {}
+    noted = {"model": model.get("name"), "model_sha256": model.get("sha256")} | {k: settings.get(k) for k in PROPOSED_BY}
+    for key, value in noted.items():
+        if value is not None:
+            segmentation.SetAttribute("CTADeface." + key, str(value))

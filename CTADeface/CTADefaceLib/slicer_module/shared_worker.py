@@ -8,7 +8,9 @@ import sys
 
 import slicer
 
+from ..network.host import NetworksApart
 from ..worker.client import Worker
+from .packages.installed import missing
 from .scene.application import application
 
 PASSED_ON = ("CTADEFACE_MODELS",)
@@ -36,6 +38,12 @@ def stop_worker() -> None:
             running.disconnect("aboutToQuit()", _worker.close)
         _worker.close()
         _worker = None
+
+
+def networks_to_ask() -> NetworksApart | None:
+    """The networks for one case, in a process of PythonSlicer that ends with it: torch stays out of the application. None
+    where their packages are missing."""
+    return None if missing() else NetworksApart(1, python_executable(), child_environment())
 
 
 def process_events() -> None:

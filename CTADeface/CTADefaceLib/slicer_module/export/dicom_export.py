@@ -30,7 +30,7 @@ from ..background import drawing_in_background
 from ..scene.volumes import INSTANCES
 from ..texts import _
 from .file_export import released
-from .node_export import mask_of
+from .node_export import mask_of, networks_about
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
@@ -112,11 +112,13 @@ def export_instances(
     """
     files, series = source_files(source, whole_study)
     face, hu, name = mask_of(segmentation, source, mask), slicer.util.arrayFromVolume(source), source.GetName()
+    networks = networks_about(face)
+    options = replace(options, series=series, second_opinion=networks is not None)
     said: list[str] = []
 
     def work(progress: Progress) -> list[Result]:
         given = partial(persons_mask, hu, name, face)
-        return deface_dicom_with(given, files, folder, replace(options, series=series), progress, said.append)
+        return deface_dicom_with(given, files, folder, options, progress, said.append, networks)
 
     try:
         results = drawing_in_background(work)

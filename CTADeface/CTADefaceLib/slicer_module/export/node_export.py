@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import slicer
 
 from ...cases.options import Options
-from ...cases.prepare import SEGMENTATION, fill_scan, prepare
+from ...cases.prepare import SEGMENTATION, fill_scan, opinion_of_model, prepare
 from ...errors import InputError
+from ...face.survey import Survey
 from ...filling.fill import parse_fill
-from ...progress import Progress
+from ...network.host import NetworksApart
+from ...progress import MODEL_STAGES, Progress
 from ...release.outgoing import CaseMask, Outgoing, Scan
 from ..background import drawing_in_background, in_background
 from ..scene import face_segment, kept_segments, volumes
+from ..shared_worker import networks_to_ask
 from ..texts import _
 
 if TYPE_CHECKING:
@@ -34,6 +39,8 @@ PROPOSED_BY: dict[str, Callable[[str], str | bool | float]] = {
     "step_size": float,
     "ears": lambda text: text == "True",
 }
+# What the model said of a volume whose mask it had not proposed, bool (k, j, i), as long as its survey is held.
+_opinions: WeakKeyDictionary[Survey, np.ndarray | None] = WeakKeyDictionary()
 
 
 def mark(node: VolumeNode, fill: str | float, segmentation: SegmentationNode) -> None:
@@ -122,13 +129,22 @@ def prepared(
     """The checked case of a volume node and its face segmentation; ``stored`` voxels that were filled already (None: fill
     them). Raises: MaskError, InputError, Cancelled, and what the identity check raises."""
     face = mask_of(segmentation, source, face_segment.mask_to_fill(segmentation, source))
-    scan = scan_of(source)
+    scan, networks = scan_of(source), networks_about(face)
+    asks = networks is not None and scan.survey not in _opinions
 
     def work(progress: Progress) -> Outgoing:
-        progress.begin("fill", "check", *(["identity"] if options.identity else []))
-        return prepare(scan, face, options, progress, stored)
+        progress.begin(*(MODEL_STAGES if asks else ()), "fill", "check", *(["identity"] if options.identity else []))
+        if networks is not None and asks:
+            _opinions[scan.survey] = opinion_of_model(scan, networks, options, progress)
+        opinion = None if networks is None else _opinions[scan.survey]
+        return prepare(scan, replace(face, opinion=opinion), options, progress, stored)
 
     return drawing_in_background(work, writes=False)
+
+
+def networks_about(face: CaseMask) -> NetworksApart | None:
+    """Who is asked about a mask: nobody about what began as a model's own proposal, or where packages are missing."""
+    return networks_to_ask() if face.proposal is None else None
 
 
 def filled(source: VolumeNode, segmentation: SegmentationNode, fill: str | float) -> np.ndarray:
