@@ -3,7 +3,9 @@
 An output counts as showing the face when at least 3 cm2 of connected facial skin are left by the reference mask, whatever
 the kind of sabotage. It is stopped when the fill refuses the mask or a check fails. Good masks are the reference and the
 engine's own. As in the shell, the model is asked about every mask that is given; how many would have passed without that is
-told apart. Exit code 1 when a bar is missed.
+told apart, and so is in how many of those that passed a person would see 3 cm2 of the old face (``sabotage.seen_cm2``).
+``--spoil own`` spoils the engine's own mask of the turned head in place of the reference, so that where these two end in
+different places does not count. Exit code 1 when a bar is missed.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from common import (
     write_csv,
     write_json,
 )
-from sabotage import KINDS, TURNS, FaceOf, shown_cm2, turned
+from sabotage import KINDS, TURNS, FaceOf, outer_skin, seen_cm2, shown_cm2, turned
 
 LEAST_SHOWN_CM2 = 3.0
 MOST_PASSED, MOST_ALARMS = 0.01, 0.05
@@ -91,29 +93,34 @@ def defaced_again(volume, after, frame):
     return already_defaced(HeadView(Volume(after, volume.geometry), frame)).verdict if frame else None
 
 
-def examine(turns, kinds, case):
+def examine(turns, kinds, spoil_own, case):
     """Rows of one head."""
     hu, mask, spacing = upright(case)
-    face, rows = FaceOf(hu, mask, spacing), []
+    face, outer, rows = FaceOf(hu, mask, spacing), outer_skin(hu, spacing), []
     for number, turn in enumerate(turns):
         # Each kind in every n-th turn, another one for each head.
         random = np.random.default_rng(zlib.crc32(f"{case.name} {turn}".encode()))
         chosen = [k for n, k in enumerate(kinds) if (n + number + zlib.crc32(case.name.encode())) % len(turns) < 2]
-        spoilt = {kind: KINDS[kind][0](face, random) & np.ones(mask.shape, bool) for kind in chosen}
+        spoilt = {} if spoil_own else {kind: spoil(kind, face, random) for kind in chosen}
         arrays = turned(
-            [hu, mask.view(np.uint8), *(m.view(np.uint8) for m in spoilt.values())],
-            [1, *[0] * (1 + len(spoilt))],
-            [AIR_HU, *[0] * (1 + len(spoilt))],
+            [hu, outer.view(np.uint8), mask.view(np.uint8), *(m.view(np.uint8) for m in spoilt.values())],
+            [1, *[0] * (2 + len(spoilt))],
+            [AIR_HU, *[0] * (2 + len(spoilt))],
             spacing,
             TURNS[turn],
         )
-        judge, whole = Judge(arrays[0], spacing), FaceOf(arrays[0], arrays[1] > 0, spacing)
+        judge, skin, reference = Judge(arrays[0], spacing), arrays[1] > 0, arrays[2] > 0
+        whole = FaceOf(arrays[0], judge.own if spoil_own else reference, spacing)
         there = whole.cropped(whole.box)
-        masks = {"reference": (whole.mask, "levelled"), "own": (judge.own, "levelled")}
-        masks |= {kind: (array > 0, KINDS[kind][1]) for kind, array in zip(spoilt, arrays[2:])}
+        masks = {"reference": (reference, "levelled"), "own": (judge.own, "levelled")}
+        if spoil_own:
+            masks |= {kind: (spoil(kind, whole, random), KINDS[kind][1]) for kind in chosen}
+        masks |= {kind: (array > 0, KINDS[kind][1]) for kind, array in zip(spoilt, arrays[3:])}
         for kind, (given, fill) in masks.items():
             stops, after, patch = judge.verdict(given, fill)
-            shown = shown_cm2(there, after[whole.box]) if after is not None else 0.0
+            left = None if after is None else after[whole.box]
+            shown = 0.0 if left is None else shown_cm2(there, left)
+            seen = shown and seen_cm2(there, left, skin[whole.box])
             frame = judge.survey.frame
             again = defaced_again(judge.volume, after, frame) if kind in GOOD and after is not None else None
             rows.append(
@@ -122,6 +129,7 @@ def examine(turns, kinds, case):
                     "turn": turn,
                     "kind": kind,
                     "shown_cm2": round(shown, 2),
+                    "seen_cm2": round(seen, 2),
                     "patch_cm2": patch and round(patch, 2),
                     "stopped": bool(stops),
                     "by": " ".join(stops),
@@ -130,6 +138,11 @@ def examine(turns, kinds, case):
                 }
             )
     return rows
+
+
+def spoil(kind, face, random):
+    """The mask of a ``FaceOf``, spoilt as ``kind`` says, bool (S, A, R)."""
+    return KINDS[kind][0](face, random) & np.ones(face.mask.shape, bool)
 
 
 def wilson_upper(count, n):
@@ -184,6 +197,7 @@ def main(argv=None):
     add_run_options(parser)
     parser.add_argument("--turns", nargs="+", choices=TURNS, default=list(TURNS)[:7])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--spoil", choices=("reference", "own"), default="reference", help="default: %(default)s")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th head")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="of those, beginning with head N (0: the first)")
     parser.add_argument("--count", type=int, metavar="N", help="at most N heads")
@@ -192,7 +206,7 @@ def main(argv=None):
     rows, started = [], time.monotonic()
     cases = find_cases(args.data, args.cases)[args.first :: args.every][: args.count]
     with ProcessPoolExecutor(args.processes) as pool:
-        for case, found in zip(cases, pool.map(partial(examine, args.turns, args.kinds), cases)):
+        for case, found in zip(cases, pool.map(partial(examine, args.turns, args.kinds, args.spoil == "own"), cases)):
             rows += found
             print(f"{case.name}: {len(rows)} outputs, {time.monotonic() - started:.0f} s", flush=True)
     bad, passed, good, alarms = summary(rows)
@@ -203,7 +217,8 @@ def main(argv=None):
         Bar("outputs", len(rows), ">=", 600),
     ]
     print(
-        f"\n{len(passed)} of {len(bad)} outputs that show a face passed ({len(_alone(bad))} without asking the model); "
+        f"\n{len(passed)} of {len(bad)} outputs that show a face passed ({len(_alone(bad))} without asking the model; in "
+        f"{sum(row['seen_cm2'] >= LEAST_SHOWN_CM2 for row in passed)} of them a person would see it); "
         f"{len(alarms)} of {len(good)} good masks were stopped: " + ", ".join(_alarms(good, kind) for kind in GOOD)
     )
     code = report_bars(bars)

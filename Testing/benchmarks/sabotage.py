@@ -9,12 +9,18 @@ from functools import cached_property
 
 import numpy as np
 from scipy import ndimage as ndi
+from scipy.signal import fftconvolve
 
 TISSUE_HU = -300.0
 # Tissue of the face so close behind its old skin shows the same face.
 SHOWS_MM = 3.0
 # Where the reference takes so much, tissue left within the second distance is a shaved face.
 THICK_MM, SHAVED_MM = 14.0, 8.0
+# A person sees the old face where this share of the tissue that the reference takes is left within the distance; less is a
+# film over bone, which shows the bone.
+SEEN_SHARE, AROUND_MM = 0.5, 6.0
+# Nostrils, the mouth and ear canals, narrower than twice this, are no skin that is seen.
+OPENING_MM = 4.0
 CUBE = np.ones((3, 3, 3))
 
 
@@ -74,9 +80,9 @@ class FaceOf:
 
     @cached_property
     def thickness(self):
-        """mm of mask behind the skin, by the largest depth of the mask within 12 mm."""
+        """mm of mask behind the skin, by the largest depth of the mask within 20 mm: what lies nearer could not tell 14 mm."""
         depth = np.where(self.mask, self.below_skin, 0)
-        size = [2 * round(12 / s) + 1 for s in self.spacing]
+        size = [2 * round(20 / s) + 1 for s in self.spacing]
         return ndi.maximum_filter(depth, size)
 
     def near(self, up, forward, right, radius):
@@ -305,16 +311,51 @@ def shown_cm2(face, after):
     Parameters: ``face`` a ``FaceOf``; ``after`` its HU (S, A, R) after a fill. A voxel of the skin shows when tissue that
     the reference takes lies within 3 mm behind it, or within 8 mm where the reference takes 14 mm and more.
     """
+    return _largest_cm2(face, _shows(face, after))
+
+
+def seen_cm2(face, after, outer):
+    """As ``shown_cm2``, of what a person would see: skin of ``outer`` (bool, see ``outer_skin``) around which at least half
+    of the tissue is left."""
+    tissue = face.mask & (face.hu > TISSUE_HU)
+    reach = [int(AROUND_MM / mm) for mm in face.spacing]
+    steps = np.meshgrid(*(np.arange(-n, n + 1) * mm for n, mm in zip(reach, face.spacing)), indexing="ij")
+    ball = (sum(step**2 for step in steps) <= AROUND_MM**2).astype(np.float32)
+    left, there = (fftconvolve(part.astype(np.float32), ball, mode="same") for part in (tissue & (after > TISSUE_HU), tissue))
+    # Turning by the nearest voxel moves skin by up to one.
+    at_skin = ndi.binary_dilation(outer, CUBE)
+    return _largest_cm2(face, _shows(face, after) & at_skin & (left >= SEEN_SHARE * np.maximum(there, 0.5)))
+
+
+def _shows(face, after):
     left = face.mask & (after > TISSUE_HU)
     if not left.any():
-        return 0.0
+        return left
     away = ndi.distance_transform_edt(~left, face.spacing)
-    shows = face.skin & (away <= SHOWS_MM)
-    shows |= face.skin & (away <= SHAVED_MM) & (face.thickness >= THICK_MM)
+    return face.skin & ((away <= SHOWS_MM) | ((away <= SHAVED_MM) & (face.thickness >= THICK_MM)))
+
+
+def _largest_cm2(face, shows):
     labels, count = ndi.label(shows, CUBE)
-    if count == 0:
-        return 0.0
-    return float(np.bincount(labels[shows], skin_area_cm2(face)[shows]).max())
+    return float(np.bincount(labels[shows], skin_area_cm2(face)[shows]).max()) if count else 0.0
+
+
+def outer_skin(hu, spacing):
+    """Bool (S, A, R): skin of a head that is not turned: the outside of its largest piece of tissue, its openings closed.
+    Where the image ends there is none."""
+    labels, _ = ndi.label(hu > TISSUE_HU)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    body = labels == sizes.argmax()
+    margin = [int(OPENING_MM / mm) + 2 for mm in spacing]
+    padded = np.pad(body, [(n, n) for n in margin], mode="edge")
+    near = ndi.distance_transform_edt(~padded, spacing) <= OPENING_MM
+    closed = ndi.distance_transform_edt(near, spacing) > OPENING_MM
+    closed = closed[tuple(slice(n, -n) for n in margin)] | body
+    labels, _ = ndi.label(~closed)
+    front = np.bincount(labels[:, -1].ravel())
+    front[0] = 0
+    return body & ndi.binary_dilation(labels == front.argmax())
 
 
 def skin_area_cm2(face):
