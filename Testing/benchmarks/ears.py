@@ -4,8 +4,9 @@ The reference knows nothing of the engine's surface: each axial and each coronal
 closed, is opened with a disc of 25 mm, which cannot enter an ear; the axial slices of 25 mm agree about the head's border.
 What stands out of it by more than 2 mm where an ear can stand, in pieces of 0.2 ml and more, is pinna; the opened head is
 what both keep. Tissue within the opened head is other tissue. Between the two lies a layer of 2 mm in which two good
-contours of one head differ; what goes of it is told too. An ear is judged when nine tenths of its place lie in the image and it has 1 ml at least. ``--pictures FOLDER`` draws
-the slices: they show the head, so never inside of the repository. Exit code 1 when a bar is missed.
+contours of one head differ; what goes of it is told too. An ear is judged when nine tenths of its place lie in the image and
+it has 1 ml at least. ``--pictures FOLDER`` draws the slices: they show the head, so never inside of the repository. Exit
+code 1 when a bar is missed.
 """
 
 import argparse
