@@ -1,11 +1,12 @@
 """How much of the ears goes with "ears too", and how much else: heads upright and turned.
 
 The reference knows nothing of the engine's surface: each axial and each coronal slice of 1 mm of the head, with its gaps
-closed, is opened with a disc of 25 mm, which cannot enter an ear. What stands out of axial slices by more than 2 mm where an
-ear can stand, in pieces of 0.2 ml and more, is pinna; the opened head is what both keep. Tissue within the opened head is
-other tissue. Between the two lies a layer of 2 mm in which two good contours of one head differ; what goes of it is told
-too. An ear is judged when nine tenths of its place lie in the image and it has 1 ml at least. ``--pictures FOLDER`` draws
-the slices: they show the head, so never inside of the repository. Exit code 1 when a bar is missed.
+closed, is opened with a disc of 25 mm, which cannot enter an ear; the axial slices of 25 mm agree about the head's border.
+What stands out of it by more than 2 mm where an ear can stand, in pieces of 0.2 ml and more, is pinna; the opened head is
+what both keep. Tissue within the opened head is other tissue. Between the two lies a layer of 2 mm in which two good
+contours of one head differ; what goes of it is told too. An ear is judged when nine tenths of its place lie in the image and
+it has 1 ml at least. ``--pictures FOLDER`` draws the slices: they show the head, so never inside of the repository. Exit
+code 1 when a bar is missed.
 """
 
 import argparse
@@ -26,6 +27,8 @@ LEAST_REMOVED, MOST_OTHER_ML = 0.99, 2.0
 LOW, HIGH = np.array([-42, -205, 0]), np.array([62, -45, 119])
 DISC_MM, CLOSING_MM, STANDS_OUT_MM = 25.0, 8.0, 2.0
 HANGS_MM = 8.0
+# Slices of this much of the head are asked together: as far as the disc reaches.
+AGREE_MM = 25
 LEAST_PIECE_ML, LEAST_EAR_ML, LEAST_IN_VIEW = 0.2, 1.0, 0.9
 # Where an ear can stand.
 PLACE = np.array([-40, -170, 45]), np.array([58, -102, 119])
@@ -51,10 +54,10 @@ class Reference:
         self.hu = ndi.map_coordinates(hu, index, order=1, mode="constant", cval=-1000)
         self.inside = np.all([(at >= 0) & (at <= n - 1) for at, n in zip(index, hu.shape)], 0)
         tissue = self.hu > TISSUE_HU
-        across, along = (
-            np.stack([outside_mm(plane, known) for plane, known in zip(a, b)], axis)
-            for a, b, axis in ((tissue, self.inside, 0), (tissue.swapaxes(0, 1), self.inside.swapaxes(0, 1), 1))
-        )
+        known = self.inside
+        across = agreed_mm(np.stack([outside_mm(*plane) for plane in zip(tissue, known)]), known.any((1, 2)))
+        tissue_along, known_along = tissue.swapaxes(0, 1), known.swapaxes(0, 1)
+        along = np.stack([outside_mm(*plane) for plane in zip(tissue_along, known_along)], 1)
         self.distance = np.maximum(across, along)
         place = np.all([(p >= low) & (p <= high) for p, low, high in zip(points, *PLACE)], 0)
         # The ear leans back: low behind it lies the corner of the neck, low before it the angle of the jaw.
@@ -96,6 +99,18 @@ def outside_mm(tissue, known):
     inner = ndi.distance_transform_edt(body) > DISC_MM
     away = ndi.distance_transform_edt(~inner) - DISC_MM if inner.any() else np.zeros(body.shape)
     return np.maximum(away, 0)[margin:-margin, margin:-margin]
+
+
+def agreed_mm(across, known):
+    """mm from each point (S, A, L) to the head that most slices nearby agree about, where ``known`` (S).
+
+    One slice alone takes the ear's root for the head where it fills the hollow behind it, and cuts the cheek's corner in the
+    slice above, where the hollow is open.
+    """
+    weights = ndi.uniform_filter1d(known.astype(float), AGREE_MM, mode="constant")[:, None, None]
+    within = ndi.uniform_filter1d((across == 0) * known[:, None, None].astype(float), AGREE_MM, axis=0, mode="constant")
+    head = np.where(weights > 0, within > weights / 2, True)
+    return np.stack([ndi.distance_transform_edt(~plane) for plane in head])
 
 
 def nearest_known(body, known):

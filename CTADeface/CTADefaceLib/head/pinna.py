@@ -2,9 +2,9 @@
 
 Everything is seen on a grid of 2 mm around one ear in the head's own frame: arrays (S, A, L), L growing to lateral, and
 maps (S, A) of a height, the head mm from the middle of the head to lateral. A height map of the outermost tissue alone would
-not do: the pinna hangs over air behind it. So the surface is the border of the region that a ball reaches when it rolls within
-the head; the ball does not fit into an ear. Around the ear the surface meets the skin: the first air on the way out of the
-bone.
+not do: the pinna hangs over air behind it. So the surface is the border of the region that one of two balls reaches when it
+rolls within the head; they do not fit into an ear. Around the ear the surface meets the skin: the first air on the way out of
+the bone.
 """
 
 from __future__ import annotations
@@ -20,21 +20,25 @@ from ..voxels.hu import BONE_HU, TISSUE_HU
 
 GRID_MM = 2.0
 # Head mm (superior, anterior, lateral): what is looked at around one ear.
-LOW_MM, HIGH_MM = np.array([-50.0, -178.0, 30.0]), np.array([76.0, -76.0, 116.0])
+LOW_MM, HIGH_MM = np.array([-50.0, -182.0, 30.0]), np.array([76.0, -76.0, 116.0])
 # Ellipses (S, A) around the middle of an ear: where it may stand; where its parts may reach and all is levelled.
 MIDDLE_MM = np.array([8.0, -132.0])
-CORE_MM, REACH_MM = np.array([46.0, 33.0]), np.array([52.0, 42.0])
+CORE_MM, REACH_MM = np.array([46.0, 33.0]), np.array([56.0, 46.0])
 # No pinna begins in front of this: that is cheek.
 FRONT_MM = -100.0
-# An ear stands out by more than this; skin is smooth to this.
-STANDS_OUT_MM = 1.5
+# Skin is smooth to this: what stands out farther belongs to an ear when it hangs together with a piece that stands out by
+# ``EAR_MM`` somewhere.
+STANDS_OUT_MM, EAR_MM = 2.0, 4.0
+# The helix is thinner than coarse voxels: between them it has no more than this.
+THIN_HU = -700
 # Tissue farther out from the head's side is a pillow or a head holder.
 FARTHEST_MM = 45.0
 # Skin is known where the outermost tissue of a line lies no farther than this from its first air.
 GAP_MM = 2.5
 BESIDE_CELLS = 2
-# Radius of a ball that does not fit into an ear; gaps that are closed before it rolls: ear canal, hollows, air behind the ear.
-BALL_MM, GAPS_MM = 20.0, 6.0
+# Radii of balls that do not fit into an ear, and gaps that are closed before each rolls: ear canal, hollows, air behind it.
+# The wide one alone rounds off the cheek's corner before the ear, the narrow one alone falls into hollows that stay open.
+BALLS_MM = ((25.0, 6.0), (20.0, 5.0))
 PAD_CELLS = 8
 # Parts that hang from the ear below the surface lie farther than this from where the ball reaches, and no deeper.
 UNDERCUT_MM, DEEPEST_MM = 2.0, 14.0
@@ -86,10 +90,10 @@ def head_side(hu: np.ndarray, inside: np.ndarray) -> HeadSide | None:
     known &= (np.abs(skin - rolled) < SKIN_MM) & ~core
     height = np.maximum(rolled + _spread(np.where(known, skin - rolled, 0), known), bone + OVER_BONE_MM)
     # In pieces too: thin cartilage between coarse voxels does not hang together.
-    near = tissue & (lateral < height[..., None] + FARTHEST_MM)
-    out = _outermost(near, lateral) > height + STANDS_OUT_MM
-    labels, _ = ndi.label(out & reach)
-    pieces = np.unique(labels[core & out])
+    near = (hu > THIN_HU) & inside & (lateral < height[..., None] + FARTHEST_MM)
+    by = _outermost(near, lateral) - height
+    labels, _ = ndi.label((by > STANDS_OUT_MM) & reach)
+    pieces = np.unique(labels[core & (by > EAR_MM)])
     foot = np.isin(labels, pieces[pieces > 0])
     foot = ndi.binary_dilation(foot, iterations=BESIDE_CELLS) & reach
     below = height[..., None] - lateral
@@ -119,9 +123,11 @@ def away_from_ball(body: np.ndarray, radius: float) -> np.ndarray | None:
 
 
 def _away(body: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
-    """``away_from_ball`` of a ball of ``BALL_MM`` and the body with its gaps closed."""
-    closed = ndi.distance_transform_edt(~_pad(body, inside), GRID_MM) <= GAPS_MM
-    return away_from_ball(ndi.distance_transform_edt(closed, GRID_MM) > GAPS_MM, BALL_MM)
+    """(S, A, L) mm from the region that one of ``BALLS_MM`` reaches; None without room for either."""
+    outside = ndi.distance_transform_edt(~_pad(body, inside), GRID_MM)
+    reached = [away_from_ball(ndi.distance_transform_edt(outside <= gap, GRID_MM) > gap, radius) for radius, gap in BALLS_MM]
+    found = [away for away in reached if away is not None]
+    return np.minimum.reduce(found) if found else None
 
 
 def _outer_surface(away: np.ndarray, lateral: np.ndarray) -> np.ndarray:
