@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from CTADefaceLib.validation import skin_attack
 from CTADefaceLib.validation.face_frame import ZONES, face_frame
 from CTADefaceLib.validation.rays import AZIMUTH, ELEVATION, Rays, Surface, cast
+from CTADefaceLib.voxels.hu import BONE_HU
 from helpers.paths import CHECK_DATA
 
 SHAPE = ELEVATION.size, AZIMUTH.size
@@ -15,7 +17,7 @@ SHAPE = ELEVATION.size, AZIMUTH.size
 
 def heads(count, telling, seed=0):
     """Made heads whose skin lies 15 +- 4 mm, smoothly, over a bone of their own; ``telling``: what is left follows the
-    skin at 8 mm, otherwise the bone at 4 mm."""
+    skin at 8 mm, otherwise the bone at 4 mm. Hulls of bone tell nothing."""
     random = np.random.default_rng(seed)
     waves = [np.cos(n * ELEVATION[:, None] + m * AZIMUTH) for n in range(3) for m in range(3)]
     made = []
@@ -27,11 +29,17 @@ def heads(count, telling, seed=0):
         removed[15:-15, 15:-15] = True
         zone = np.broadcast_to(np.arange(SHAPE[1]) % len(ZONES), SHAPE)
         file, skull = (Surface(shown, shown, np.zeros((3, *SHAPE))) for shown in (left + random.normal(0, 0.3, SHAPE), bone))
-        made.append(Rays(np.where(removed, skin, np.nan), removed, zone, bone, file, skull, np.zeros(2)))
+        hulls = np.stack([bone, bone])
+        made.append(Rays(np.where(removed, skin, np.nan), removed, zone, bone, hulls, file, skull, np.zeros(2)))
     return made
 
 
-def median_errors(telling):
+def rolled_heads(count, telling, seed=0):
+    """As ``heads`` with ``telling``, but bone's hulls lie at that same border."""
+    return [replace(h, hulls=np.stack([h.bone, np.where(h.removed, h.skin - 8, h.bone)])) for h in heads(count, telling, seed)]
+
+
+def median_errors(telling, heads=heads):
     """(attacker, source) -> median |error| in mm on heads of which none was learnt from."""
     learnt = heads(12, telling)
     made = {source: skin_attack.Attacker(source, wide=False).fit(learnt) for source in (skin_attack.SKULL, skin_attack.FILE)}
@@ -48,6 +56,12 @@ def test_a_border_at_constant_depth_below_the_skin_gives_it_back():
 
 def test_a_border_that_follows_bone_adds_nothing():
     found = median_errors(telling=False)
+    for name in ("ray", "depth map"):
+        assert abs(found[name, "skull"] - found[name, "file"]) < 0.5
+
+
+def test_a_border_that_follows_a_ball_rolled_over_bone_adds_nothing():
+    found = median_errors(True, rolled_heads)
     for name in ("ray", "depth map"):
         assert abs(found[name, "skull"] - found[name, "file"]) < 0.5
 
@@ -125,3 +139,22 @@ def test_rays_of_a_real_head_see_its_skin_and_nothing_of_it_afterwards():
     assert np.nanmin(depth[seen]) >= 1 and seen.sum() > 0.7 * rays.removed.sum()
     forehead, cheek = (np.nanmedian(depth[seen & (rays.zone == ZONES.index(z))]) for z in ("forehead", "right cheek"))
     assert 2 < forehead < cheek < 25
+
+
+@pytest.mark.skipif(not CHECK_DATA.exists(), reason="the check heads are not beside the repository and may not be in it")
+def test_hulls_of_a_real_head_follow_bone_and_nothing_of_its_skin():
+    from CTADefaceLib.validation.heads import find_cases, read_case
+
+    volume, mask = read_case(find_cases(CHECK_DATA, ["pt_004"])[0])
+    frame = face_frame(volume, mask)
+    plain = cast(volume, mask, volume.stored, frame)
+    # Without a face, and with a mask that ends earlier.
+    bare = replace(volume, stored=np.where(volume.to_hu(volume.stored) > BONE_HU, volume.stored, volume.from_hu(-1000)))
+    thin = mask & ndi.binary_dilation(volume.to_hu(volume.stored) > BONE_HU, iterations=1)
+    other = cast(bare, thin, bare.stored, frame)
+    assert (np.nan_to_num(plain.file.left) > np.nan_to_num(other.file.left) + 3).mean() > 0.2
+    near = np.abs(plain.hulls - other.hulls)
+    assert np.nanmedian(near) == 0 and np.nanmean(near > 1) < 0.02
+    # The smaller ball goes deeper, and neither goes behind bone.
+    assert np.nanmean(plain.hulls[0] > plain.hulls[1] + 0.5) < 0.02
+    assert np.nanmean(plain.bone > plain.hulls[0] + 4) < 0.02

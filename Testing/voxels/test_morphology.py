@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib.voxels.morphology import beside, bounding_box, near, opened, widened, within
+from CTADefaceLib.voxels.morphology import beside, bounding_box, depth_below_ball, near, opened, widened, within
 from CTADefaceLib.voxels.volume import foremost, in_front
 
 SHAPES = [(9, 14, 11), (1, 6, 5), (4, 2, 3)]
@@ -61,3 +61,15 @@ def test_what_lies_in_front_of_the_foremost_voxel_is_empty(mask):
     # Wherever a line holds a voxel, all that is not in front reaches up to that voxel.
     lines = mask.any(1)
     assert np.array_equal((~front).sum(1)[lines], foremost(mask)[lines] + 1) and front.all(1)[~lines].all()
+
+
+def test_a_ball_rests_on_two_walls_and_does_not_reach_the_ground_between_them():
+    there = np.zeros((40, 60, 5), bool)
+    there[:10] = True
+    there[:20, 20:24] = there[:20, 36:40] = True
+    depth = depth_below_ball(there, 15.0, (1.0, 1.0, 1.0))
+    covered = depth > 15
+    assert covered[there].all() and not covered[21:].any()
+    # Over a gap 12 mm wide a ball of 15 mm sags by 15 - sqrt(15 ** 2 - 6.5 ** 2) mm.
+    assert covered[:18, 30, 2].all() and not covered[19:, 30, 2].any()
+    assert not covered[16:, 10].any() and np.isinf(depth_below_ball(np.ones((4, 4, 4), bool), 9.0, (1, 1, 1))).all()

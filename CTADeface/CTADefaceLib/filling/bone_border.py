@@ -16,7 +16,7 @@ from scipy import ndimage as ndi
 from ..head.face_lines import BELOW_MM, FaceLines, Planes
 from ..voxels.cells import Cells
 from ..voxels.hu import BONE_HU
-from ..voxels.morphology import bounding_box
+from ..voxels.morphology import bounding_box, depth_below_ball
 
 GRID_MM = 4.0
 # Between the halves of the jaw, some 60 mm apart, a ball of this radius rises 10 mm above its lower border.
@@ -107,12 +107,5 @@ def _large(counts: np.ndarray, cells: Cells) -> np.ndarray:
 
 
 def _rolled_over(bone: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """Closing of ``bone`` by the ball; beyond the border of the array bone goes on as it is there."""
-    margin = [(int(BALL_MM / s) + 1,) * 2 for s in spacing]
-    if not bone.any():
-        return np.ones_like(bone)
-    near = ndi.distance_transform_edt(~np.pad(bone, margin, mode="edge"), spacing) <= BALL_MM
-    if near.all():
-        return np.ones_like(bone)
-    inner = ndi.distance_transform_edt(near, spacing) > BALL_MM
-    return inner[tuple(slice(m[0], -m[1]) for m in margin)] | bone
+    """Closing of ``bone`` by the ball; without bone everything counts as behind it."""
+    return depth_below_ball(bone, BALL_MM, spacing) > BALL_MM if bone.any() else np.ones_like(bone)

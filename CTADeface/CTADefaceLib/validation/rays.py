@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..voxels.cells import Cells
 from ..voxels.hu import AIR_HU, BONE_HU, MORE_AIR_THAN_TISSUE_HU, MUSCLE_HU, TISSUE_HU
+from ..voxels.morphology import depth_below_ball
 from ..voxels.volume import Geometry, Volume, ras_view
 from .face_frame import FaceFrame
 
@@ -25,6 +27,10 @@ SKIN_WITHIN_MM, AIR_MM = 8, (3, 8)
 SHOWN_MM = 1.0
 # Layers behind the border, mm from it.
 BEHIND_MM = ((0, 4), (4, 9), (9, 16))
+# Balls that are rolled over the skull: the first enters orbits and cheeks, the second bridges them.
+BALLS_MM = (22.0, 50.0)
+# Bone is seen in cells of this size, this far below, behind and beside the frame's origin and above, before and beside it.
+HULL_GRID_MM, HULL_LOW_MM, HULL_HIGH_MM = 3.0, (-110.0, -80.0, -95.0), (95.0, 110.0, 95.0)
 
 
 @dataclass(frozen=True)
@@ -47,15 +53,17 @@ class Rays:
     """Maps (elevation, azimuth) of one defaced head.
 
     ``skin``: where the removed skin was, NaN on rays without; ``removed``: bool, the ray passes the mask; ``zone``: index
-    into ``face_frame.ZONES``; ``bone``: outermost bone; ``file``: what the released file shows; ``skull``: what it would
-    show if it had nothing but bone; ``planes``: mm from the origin, upwards and forwards in the image, of the mask's
-    lowest slice and its rearmost plane, which the levelled region shows.
+    into ``face_frame.ZONES``; ``bone``: outermost bone; ``hulls``: (2, ...) bone as balls of ``BALLS_MM`` feel it;
+    ``file``: what the released file shows; ``skull``: what it would show if it had nothing but bone; ``planes``: mm from
+    the origin, upwards and forwards in the image, of the mask's lowest slice and its
+    rearmost plane, which the levelled region shows.
     """
 
     skin: np.ndarray
     removed: np.ndarray
     zone: np.ndarray
     bone: np.ndarray
+    hulls: np.ndarray
     file: Surface
     skull: Surface
     planes: np.ndarray
@@ -84,7 +92,8 @@ def cast(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, frame: Face
     spacing = volume.geometry.ras_spacing()
     used = np.argwhere(ras_view(mask, volume.geometry)).min(0)
     planes = np.array([used[0] * spacing[0] - frame.origin[0], used[1] * spacing[1] - frame.origin[1]])
-    return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), file, Surface.of(skull), planes)
+    hulls = _hulls(ras_view((hu > BONE_HU) & ~mask, volume.geometry), spacing, frame, points)
+    return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), hulls, file, Surface.of(skull), planes)
 
 
 def outermost(hu: np.ndarray, threshold: float) -> np.ndarray:
@@ -115,6 +124,23 @@ def _along(array: np.ndarray, geometry: Geometry, points: np.ndarray, order: int
     """Values of an array (k, j, i) at ``points``, air (0 for ``order`` 0) outside of it."""
     outside = 0 if order == 0 else AIR_HU
     return ndi.map_coordinates(ras_view(array, geometry), points, np.float32, order, mode="constant", cval=outside)
+
+
+def _hulls(bone: np.ndarray, spacing: Sequence[float], frame: FaceFrame, points: np.ndarray) -> np.ndarray:
+    """(2, elevation, azimuth) mm of the surface of ``bone``, bool (S, A, R), that balls of ``BALLS_MM`` cannot pass.
+
+    Nothing but bone and the frame tells of it: it lies where it lies whether or not the mask ends before it.
+    """
+    low, high = ((frame.origin + mm) / spacing for mm in (HULL_LOW_MM, HULL_HIGH_MM))
+    box = tuple(slice(max(int(a), 0), min(int(b) + 1, n)) for a, b, n in zip(low, high, bone.shape))
+    part = np.ascontiguousarray(bone[box])
+    cells = Cells(part.shape, spacing, HULL_GRID_MM)
+    there = cells.any(part)
+    if not there.any():
+        return np.full((len(BALLS_MM), *points.shape[1:3]), np.nan)
+    places = [(p - b.start + 0.5) / n - 0.5 for p, b, n in zip(points, box, cells.steps)]
+    depths = [(depth_below_ball(there, mm, cells.spacing), mm) for mm in BALLS_MM]
+    return np.stack([outermost(ndi.map_coordinates(depth, places, np.float32, 1, cval=0.0), mm) for depth, mm in depths])
 
 
 def _skin(hu: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 Each attacker learns on other heads that were defaced in the same way, and knows the head's frame. ``depth map``: the
 mean depth of skin over the file's border, or over its bone, for each direction. ``ray``: gradient boosting on what each
-ray and its neighbours up to 16 degrees off meet: position, bone, the tissue left, the curvature of both, and the HU behind
-the border. ``wide``: the same with wider means around the ray, the skin that stays, and the shape of the whole head.
+ray and its neighbours up to 16 degrees off meet: position, bone, its hulls, the tissue left, the curvature of them all,
+and the HU behind the border. ``wide``: the same with wider means around the ray, the skin that stays, and the shape of
+the whole head.
 
-Every file keeps what bone tells; the gain is what the rest of the file adds to it. Every source has the same attacker with as
-many features, so that none guesses better by its means alone: ``SKULL`` sees a file in which only bone is left. The skin that
-stays around the face tells of the face too, whatever the fill: ``AROUND`` sees that skin, and bone where the face was.
+Every file keeps what bone tells; the gain is what the rest of the file adds to it. Bone tells also from afar, where a ray
+meets none: all attackers know the surfaces that balls rolled over the skull cannot pass (``Rays.hulls``), so that a border
+made of bone alone adds nothing. Every source has the same attacker with as many features, so that none guesses better by
+its means alone: ``SKULL`` sees a file in which only bone is left. The skin that stays around the face tells of the face
+too, whatever the fill: ``AROUND`` sees that skin, and bone where the face was.
 """
 
 from __future__ import annotations
@@ -95,6 +98,7 @@ class Seen:
 
     skin: np.ndarray
     bone: np.ndarray
+    hulls: np.ndarray
     left: np.ndarray
     muscle: np.ndarray
     behind: np.ndarray
@@ -106,12 +110,12 @@ class Seen:
         """What ``source`` (``SKULL``, ``AROUND`` or ``FILE``) shows of ``head``."""
         shows, of_bone = vars(head.file), vars(head.skull)
         if source == SKULL:
-            return cls(head.skin, head.bone, **of_bone, around=np.zeros(head.bone.shape), planes=np.zeros(2))
+            return cls(head.skin, head.bone, head.hulls, **of_bone, around=np.zeros(head.bone.shape), planes=np.zeros(2))
         around = smoothed(np.where(head.removed, np.nan, head.file.left), SMOOTH[0])
         if source == FILE:
-            return cls(head.skin, head.bone, **shows, around=around, planes=head.planes)
+            return cls(head.skin, head.bone, head.hulls, **shows, around=around, planes=head.planes)
         mixed = {name: np.where(head.removed, of_bone[name], shows[name]) for name in shows}
-        return cls(head.skin, head.bone, **mixed, around=around, planes=np.zeros(2))
+        return cls(head.skin, head.bone, head.hulls, **mixed, around=around, planes=np.zeros(2))
 
 
 class Attacker:
@@ -153,8 +157,9 @@ class Attacker:
         return np.take_along_axis(self._borders(self._seen(head)) + self._depths, self._best[None], 0)[0]
 
     def _borders(self, head: Seen) -> np.ndarray:
-        """Maps from which the depth may be counted, (n, elevation, azimuth): bone at three scales, the origin, tissue left."""
-        bone = [smoothed(head.bone, sigma) for sigma in SMOOTH]
+        """Maps from which the depth may be counted, (n, elevation, azimuth): bone at three scales, its hulls, the origin,
+        tissue left."""
+        bone = [smoothed(head.bone, sigma) for sigma in SMOOTH] + [smoothed(hull, SMOOTH[0]) for hull in head.hulls]
         return np.stack([*bone, np.zeros(head.bone.shape), smoothed(head.left, SMOOTH[0])])
 
     def _learn_depths(self, heads: Sequence[Seen]) -> None:
@@ -177,8 +182,10 @@ class Attacker:
             np.broadcast_to(np.abs(AZIMUTH), shape),
             *_surroundings(head.bone, self.wide),
             smoothed(np.isfinite(head.bone).astype(float), 4.0),
+            *(feature for hull in head.hulls for feature in _surroundings(hull, self.wide)),
             *_surroundings(head.left, self.wide),
             head.left - smoothed(head.bone, SMOOTH[1]),
+            *(head.left - smoothed(hull, SMOOTH[0]) for hull in head.hulls),
             head.muscle - head.left,
             *head.behind,
             smoothed(head.left - head.muscle, 4.0),

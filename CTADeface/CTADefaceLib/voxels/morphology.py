@@ -49,6 +49,20 @@ def within(mask: np.ndarray, distance_mm: float, spacing: Sequence[float]) -> np
     return result
 
 
+def depth_below_ball(mask: np.ndarray, ball_mm: float, spacing: Sequence[float]) -> np.ndarray:
+    """mm from each voxel to the nearest centre of a ball that is rolled over ``mask``, not empty, from outside.
+
+    Voxels with more than ``ball_mm`` are those that the ball does not reach: the closing of ``mask``. Beyond the array's
+    border the mask goes on as it is there; ``spacing`` in mm. Infinite where there is no room for a ball at all.
+    """
+    margin = [(int(ball_mm / s) + 1,) * 2 for s in spacing]
+    near = ndi.distance_transform_edt(~np.pad(mask, margin, mode="edge"), spacing) <= ball_mm
+    if near.all():
+        return np.full(mask.shape, np.inf)
+    depth: np.ndarray = ndi.distance_transform_edt(near, spacing)
+    return depth[tuple(slice(m[0], -m[1]) for m in margin)]
+
+
 def bounding_box(mask: np.ndarray, margin: int | Sequence[int] = 0) -> tuple[slice, ...] | None:
     """Three slices around the True voxels of ``mask``, wider by ``margin`` voxels (or one number per axis), or None."""
     margins, box = np.broadcast_to(margin, 3), []
