@@ -55,8 +55,7 @@ def put_mask(panel, mask=None):
     if mask is None:
         mask = dicom_maker.phantom_at(points(volume, slicer.util.arrayFromVolume(volume).shape), 1) > 0
     node = face_segment.new_face(volume)
-    face_segment.set_mask(node, mask, volume)
-    face_segment.set_proposal(node, mask, volume)
+    face_segment.set_proposed_mask(node, mask, volume)
     panel.update()
     return node, mask
 

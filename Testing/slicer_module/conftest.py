@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.slicer_scene import MODULE, add_volume, face_by_hand
+from helpers.slicer_scene import MODULE, add_volume
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,6 @@ def masked(slicer, head, parts):
     """A face segmentation with the true mask, as if a model had proposed it, so that the checks need not ask one."""
     from CTADefaceLib.slicer_module.scene import face_segment
 
-    node = face_by_hand(slicer, head, parts[1])
-    face_segment.set_proposal(node, parts[1], head)
+    node = face_segment.new_face(head)
+    face_segment.set_proposed_mask(node, parts[1], head)
     return node

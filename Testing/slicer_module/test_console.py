@@ -53,10 +53,9 @@ def test_a_mask_a_proposal_and_a_preview_come_and_go_in_silence(slicer, logic, l
 
     head = add_volume(parts[0])
     mask = face_segment.new_face(head)
-    face_segment.set_mask(mask, parts[1], head)
-    face_segment.set_proposal(mask, parts[1], head)
+    face_segment.set_proposed_mask(mask, parts[1], head)
     logic.growMask(head, mask, 2.0)
-    face_segment.set_proposal(mask, logic.faceMask(head), head)
+    face_segment.set_proposed_mask(mask, logic.faceMask(head), head)
     for state in ("mask", "defaced"):
         logic.showPreview(head, state=state)
     logic.hidePreview()
@@ -68,8 +67,7 @@ def test_the_proposal_has_a_place_in_the_hierarchy_and_goes_with_it(slicer, logi
 
     head = add_volume(parts[0])
     mask = face_segment.new_face(head)
-    face_segment.set_mask(mask, parts[1], head)
-    face_segment.set_proposal(mask, parts[1], head)
+    face_segment.set_proposed_mask(mask, parts[1], head)
     proposal = mask.GetNodeReference(face_segment.PROPOSAL)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     # Slicer's tree leaves out nodes that are hidden from editors.

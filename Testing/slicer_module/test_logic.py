@@ -49,7 +49,7 @@ def test_mask_lies_beside_the_volume_in_the_subject_hierarchy(slicer, head, mask
 def test_models_proposal_is_kept_out_of_sight(slicer, head, masked, parts):
     from CTADefaceLib.slicer_module.scene import face_segment
 
-    face_segment.set_proposal(masked, parts[1], head)
+    face_segment.set_proposed_mask(masked, parts[1], head)
     proposal = masked.GetNodeReference(face_segment.PROPOSAL)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     assert proposal.GetHideFromEditors() and not proposal.GetDisplayVisibility()
@@ -108,8 +108,8 @@ def test_mask_comes_back_bit_by_bit(slicer, logic, dtype, parts):
 def test_quick_actions_change_the_mask_and_restore_brings_it_back(slicer, logic, head, parts):
     from CTADefaceLib.slicer_module.scene import face_segment
 
-    node = face_by_hand(slicer, head, parts[1])
-    face_segment.set_proposal(node, parts[1], head)
+    node = face_segment.new_face(head)
+    face_segment.set_proposed_mask(node, parts[1], head)
     assert not logic.isEdited(head, node)
     logic.growMask(head, node, 3.0)
     grown = logic.faceMask(head, node)
@@ -264,8 +264,8 @@ def test_bad_input_is_named_and_leaves_the_scene_as_it_was(slicer, logic, parts)
 def test_scene_keeps_masks_and_proposals_when_saved_and_loaded(slicer, logic, head, parts, tmp_path):
     from CTADefaceLib.slicer_module.scene import face_segment
 
-    node = face_by_hand(slicer, head, parts[1])
-    face_segment.set_proposal(node, parts[1], head)
+    node = face_segment.new_face(head)
+    face_segment.set_proposed_mask(node, parts[1], head)
     logic.growMask(head, node, 3.0)
     edited = logic.faceMask(head, node)
     save_and_load(slicer, [head, node, node.GetNodeReference(face_segment.PROPOSAL)], tmp_path)

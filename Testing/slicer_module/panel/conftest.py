@@ -32,7 +32,6 @@ def masked(host, panel, head, parts):
     from CTADefaceLib.slicer_module.scene import face_segment
 
     node = face_segment.new_face(head)
-    face_segment.set_mask(node, parts[1], head)
-    face_segment.set_proposal(node, parts[1], head)
+    face_segment.set_proposed_mask(node, parts[1], head)
     panel.update()
     return node

@@ -75,16 +75,12 @@ def set_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNod
 
 
 def set_proposed_mask(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
-    """Make ``mask`` (bool (k, j, i)) of a model the face mask of ``volume``, and the proposal that is kept of it."""
+    """Make ``mask`` (bool (k, j, i)) of a model the face mask of ``volume``, and keep it, hidden, as its proposal, which can
+    be restored and tells edits."""
     segmentation.SetAttribute(FACE_MASK, "mask")
     labelmap = _boxed(mask, volume)
     _put(segmentation, labelmap, volume)
     _put_proposal(segmentation, labelmap, volume)
-
-
-def set_proposal(segmentation: SegmentationNode, mask: np.ndarray, volume: VolumeNode) -> None:
-    """Keep the model's mask (bool (k, j, i)), hidden, so that it can be restored and edits can be measured."""
-    _put_proposal(segmentation, _boxed(mask, volume), volume)
 
 
 def _put(segmentation: SegmentationNode, labelmap: Labelmap, volume: VolumeNode) -> None:
