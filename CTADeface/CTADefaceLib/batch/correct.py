@@ -85,10 +85,10 @@ def correct(
     if item.mask is not None:
         options = replace(options, masks=str(item.mask.parent))
     stamp = stamp_of(item.input)
-    run = _correct_study if item.kind == "dicom" else _correct_file
+    correct_case = _correct_study if item.kind == "dicom" else _correct_file
     on_grid = Volume(mask, geometry, name=item.case)
     drawn = Drawn(on_grid, kept_structures(item, on_grid) if keep is None else keep)
-    results = run(item, source, target, options, drawn, Run(progress, warn, networks))
+    results = correct_case(item, source, target, options, drawn, Run(progress, warn, networks))
     done = [result for result in results if result.status == "defaced"]
     outputs = [Path(result.defaced) for result in done if result.defaced is not None]
     # The manifest may have been reached by a link.

@@ -55,8 +55,8 @@ class Rays:
     ``skin``: where the removed skin was, NaN on rays without; ``removed``: bool, the ray passes the mask; ``zone``: index
     into ``face_frame.ZONES``; ``bone``: outermost bone; ``hulls``: (2, ...) bone as balls of ``BALLS_MM`` feel it;
     ``file``: what the released file shows; ``skull``: what it would show if it had nothing but bone; ``planes``: mm from
-    the origin, upwards and forwards in the image, of the mask's lowest slice and its
-    rearmost plane, which the levelled region shows.
+    the origin, upwards and forwards in the image, of the mask's lowest slice and its rearmost plane, which the levelled
+    region shows.
     """
 
     skin: np.ndarray
@@ -74,7 +74,8 @@ def cast(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, frame: Face
     points = _points(frame, volume.geometry.ras_spacing())
     hu = volume.to_hu(volume.stored)
     before = _along(hu, volume.geometry, points)
-    skull = _along(np.where((hu > BONE_HU) & ~mask, hu, AIR_HU), volume.geometry, points)
+    bone_kept = (hu > BONE_HU) & ~mask
+    skull = _along(np.where(bone_kept, hu, AIR_HU), volume.geometry, points)
     released = Volume(stored_after, volume.geometry, volume.slope, volume.intercept)
     after = _along(released.to_hu(stored_after), volume.geometry, points)
     inside = _along(mask.astype(np.uint8), volume.geometry, points, order=0) > 0
@@ -92,7 +93,7 @@ def cast(volume: Volume, mask: np.ndarray, stored_after: np.ndarray, frame: Face
     spacing = volume.geometry.ras_spacing()
     used = np.argwhere(ras_view(mask, volume.geometry)).min(0)
     planes = np.array([used[0] * spacing[0] - frame.origin[0], used[1] * spacing[1] - frame.origin[1]])
-    hulls = _hulls(ras_view((hu > BONE_HU) & ~mask, volume.geometry), spacing, frame, points)
+    hulls = _hulls(ras_view(bone_kept, volume.geometry), spacing, frame, points)
     return Rays(skin, end >= 0, zone, outermost(bone, BONE_HU), hulls, file, Surface.of(skull), planes)
 
 
