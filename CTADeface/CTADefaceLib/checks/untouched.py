@@ -151,16 +151,18 @@ class _Comparison:
 
     def _foremost_tissue(self) -> np.ndarray:
         """The row of the foremost tissue that stays on each slanted line, -1 without any."""
-        found: np.ndarray = np.empty(self.before.shape, bool)
-        rows, columns = (slice(0, n) for n in found.shape[1:])
+        box = self._lines.box(self._beyond)
+        found: np.ndarray = np.empty([part.stop - part.start for part in box], bool)
 
         def look(planes: slice) -> None:
-            found[planes] = self._stays(self._hu(planes), self.before[planes] != self.after[planes], planes)
+            part = (slice(box[0].start + planes.start, box[0].start + planes.stop), *box[1:])
+            found[planes] = self._stays(self._hu(part), self.before[part] != self.after[part], part)
             # In whole voxels a line may leave the planes for a step, and what lies there is not levelled.
-            found[planes] &= self._lines.between(self._beyond, (planes, rows, columns))
+            found[planes] &= self._lines.between(self._beyond, part)
 
         for_slabs(look, len(found))
-        return self._lines.within((slice(0, len(found)), rows, columns)).foremost(found)
+        place = self._lines.within(box).foremost(found)
+        return np.where(place < 0, place, place + box[1].start)
 
 
 def _beside(face: np.ndarray, planes: slice) -> np.ndarray:
