@@ -46,9 +46,10 @@ class InputOutputManager:
         if kind == "SceneFile":
             return bool(slicer.mrmlScene.Commit(path))
         node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
-        storage = slicer.mrmlScene.CreateNodeByClass(_STORAGE[kind])
-        storage.UnRegister(None)
+        # As in Slicer, the node then knows its file.
+        storage = slicer.mrmlScene.AddNewNodeByClass(_STORAGE[kind])
         storage.SetFileName(path)
+        node.SetAndObserveStorageNodeID(storage.GetID())
         return bool(storage.WriteData(node))
 
 

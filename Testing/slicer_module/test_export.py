@@ -208,3 +208,20 @@ def test_of_a_mask_that_was_drawn_nothing_is_claimed(logic, masked, head, tmp_pa
 
     record = json.loads(logic.exportVolume(logic.applyFill(head, masked), tmp_path / "out" / "a.nrrd").read_text())
     assert [record["settings"][key] for key in ("device", "mirroring", "step_size")] == [None] * 3
+
+
+@pytest.mark.parametrize("which", ["volume", "segmentation"])
+def test_nothing_is_exported_beside_the_file_of_the_original_or_of_its_mask(slicer, logic, head, masked, tmp_path, which):
+    from CTADefaceLib.errors import PlaceError
+
+    output = logic.applyFill(head, masked)
+    node, name = (head, "head.nrrd") if which == "volume" else (masked, "head.seg.nrrd")
+    (tmp_path / "scans").mkdir()
+    assert slicer.util.saveNode(node, str(tmp_path / "scans" / name))
+    for path in (tmp_path / "scans" / "head_defaced.nrrd", tmp_path / "head_defaced.nrrd"):
+        with pytest.raises(PlaceError, match=rf"{name}, which shows the face"):
+            logic.exportVolume(output, path)
+    with pytest.raises(PlaceError, match="shows the face"):
+        logic.exportDicom(output, tmp_path / "scans", newSeries=True)
+    assert [path.name for path in (tmp_path / "scans").iterdir()] == [name]
+    assert [path.name for path in tmp_path.iterdir()] == ["scans"]

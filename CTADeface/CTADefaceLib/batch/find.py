@@ -13,7 +13,8 @@ from pathlib import Path
 from ..errors import InputError, OutputError, PlaceError
 from ..files.bids import DESCRIPTION, is_bids
 from ..files.read import EXTENSIONS, split_extension
-from ..release.hospital_folder import masks_folder, records_folder
+from ..release.hospital_folder import masks_folder, records_folder, require_clean
+from ..release.known_folders import lies_in
 
 BIDS_CT = re.compile(r"sub-[^/]+_cta?", re.IGNORECASE)
 CODE = "https://github.com/CTADeface/SlicerCTADeface"
@@ -56,11 +57,12 @@ def places(
     source, target = Path(source).resolve(), Path(target).resolve()
     if not source.is_dir():
         raise InputError(f"{source}: is not a folder; give the folder of the cases, or use 'run' for single files.")
-    if source == target or target in source.parents:
+    if lies_in(source, target):
         raise PlaceError(
             f"{target}: the output folder must not be or hold the input folder, because it is given away; choose another one."
         )
     masks_folder(target, masks, records)
+    require_clean(target)
     return Places(source, target, records_folder(target, records).resolve())
 
 

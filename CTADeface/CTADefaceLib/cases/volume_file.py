@@ -28,8 +28,9 @@ from ..release.hospital_folder import (
     new_mask_path,
     records_folder,
     require_apart,
+    require_clean,
     require_hospital_writable,
-    require_no_mask,
+    require_no_release,
     require_writable,
 )
 from ..release.outgoing import CaseMask, Outgoing, Scan
@@ -136,14 +137,15 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
     defaced, mask = output_paths(path, folder, options.naming, options.called)
     if options.mask_only:
         mask = mask if options.masks is None else Path(options.masks) / mask.name
+        require_no_release(mask.parent, "Masks")
         require_writable(mask.parent)
         return [mask]
     # A wrong folder is refused before the computation, not after it.
     release = options.release or defaced.parent
     records = records_folder(release, options.records)
     masks = masks_folder(release, options.masks, options.records)
-    require_no_mask(mask)
-    require_apart([path, options.mask, options.proposal], release)
+    require_clean(defaced.parent)
+    require_apart([path, options.mask, options.proposal, *(path for path, _ in keep_files(options.keep))], release)
     if options.release is None:
         # A batch has asked for all of its cases.
         require_writable(release)

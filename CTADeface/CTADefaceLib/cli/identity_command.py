@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, OutputError, PlaceError, UsageError
+from ..errors import InputError, OutputError, UsageError
 from ..files.private import private_folder
+from ..release.hospital_folder import require_outside
 from .exit_codes import CHECKS, DONE, IDENTITY_EPILOG, NOT_POSSIBLE, WARNED
 from .shared import ProgressBar
 
@@ -66,15 +67,12 @@ def identity_command(args: argparse.Namespace) -> int:
 
 
 def picture_folder(folder: str | Path, after: str | Path) -> Path:
-    """``folder`` as a path; ``PlaceError`` when it lies in the folder of the defaced file ``after``."""
-    pictures = Path(folder).resolve()
+    """``folder`` as a path; ``PlaceError`` when it lies in the folder of the defaced file ``after``, or in another release
+    folder."""
     # The file may be a link: both the link's folder and that of the file itself are given away.
-    if any(pictures.is_relative_to(release) for release in (Path(after).parent.resolve(), Path(after).resolve().parent)):
-        raise PlaceError(
-            f"{pictures}: lies in the folder of the defaced volume, which is given away, and the pictures "
-            "show the original face; choose a folder outside it."
-        )
-    return pictures
+    for release in (Path(after).parent, Path(after).resolve().parent):
+        require_outside(folder, release, "Pictures")
+    return Path(folder).resolve()
 
 
 def _refuse_pictures(folder: Path) -> None:

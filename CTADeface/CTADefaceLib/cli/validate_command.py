@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..release.hospital_folder import require_no_release
 from .shared import require_room
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def validate_command(args: argparse.Namespace) -> int:
     if args.heads is not None and args.heads < 1:
         raise InputError(f"--heads {args.heads}: give 1 or more.")
     protocol, cases = read_protocol(args.protocol), find_cases(args.data)[: args.heads]
+    require_no_release(args.report, "The report and the results")
     require_packages()
     out, key = Path(args.report), run_key(protocol, args.model)
     store = Store(out / "work", key)

@@ -20,12 +20,12 @@ from ..files.read import read_volume
 from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress
 from ..release.hospital_folder import (
-    MASK,
     masks_folder,
     records_folder,
     require_apart,
+    require_clean,
     require_hospital_writable,
-    require_no_mask,
+    require_no_release,
     require_writable,
 )
 from ..voxels.memory import warn_of_memory
@@ -33,9 +33,9 @@ from ..voxels.volume import Volume
 from .deface_series import Face, PersonsMask, Run
 from .deidentify import BasicProfile
 from .dicom_packages import need_highdicom, no_values_in_warnings
-from .folders import MASK_EXTENSION, refuse_nested
+from .folders import refuse_nested
 from .grid import even_mask, mask_on_stack, upright
-from .input_files import Source
+from .input_files import Source, files_and_folders
 from .kept_structures import structure_on_series, structures_of_files
 from .patient import patient_of
 from .patient_table import add_row, row_of
@@ -205,14 +205,15 @@ def _hospital_folder(source: Source, folder: Path, options: Options) -> Path:
     hospital = records_folder(folder, options.records)
     if not options.mask_only:
         masks = masks_folder(folder, options.masks, options.records)
-        require_apart([options.mask], options.release or folder)
+        release, kept = options.release or folder, [path for path, _ in keep_files(options.keep)]
+        require_apart([*files_and_folders(source), options.mask, *kept], release)
+        require_clean(folder)
         if options.release is None:
             # A batch has asked for all of its cases.
             require_writable(folder)
             require_hospital_writable([hospital, masks])
-        for left in Path(folder).glob(f"*{MASK}*{MASK_EXTENSION}"):
-            require_no_mask(left)
     else:
+        require_no_release(options.masks or folder, "Masks")
         require_writable(options.masks or folder)
     refuse_nested(source, [folder, hospital, options.masks])
     return hospital

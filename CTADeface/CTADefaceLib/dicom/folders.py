@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError, PlaceError
 from ..release.hospital_folder import mask_name, new_mask_path
-from .input_files import Source, folder_and_study
+from ..release.known_folders import lies_in
+from .input_files import Source, files_and_folders
 
 if TYPE_CHECKING:
     from .series import Series
@@ -40,13 +41,13 @@ def series_number(mask: str | Path) -> int:
 
 
 def refuse_nested(source: Source, folders: Iterable[str | Path | None]) -> None:
-    """Raise ``InputError`` when one of ``folders`` lies in the source's folder or around it."""
-    sources = source if isinstance(source, (list, tuple)) else [source]
-    for original in (folder_and_study(path)[0].resolve() for path in sources):
+    """Raise ``PlaceError`` when one of ``folders`` lies in the source's folder or around the source."""
+    # Of thousands of files in one folder, the folder is asked about once; results may lie in a folder beside them.
+    originals = {(path, True) if path.is_dir() else (path.parent, False) for path in files_and_folders(source)}
+    for original, whole in sorted((path.resolve(), whole) for path, whole in originals):
         for folder in (Path(path).resolve() for path in folders if path is not None):
-            inside = original in folder.parents
-            around = folder in original.parents
-            if folder == original or inside or around:
+            around = lies_in(original, folder)
+            if around or (whole and lies_in(folder, original)):
                 raise PlaceError(
                     f"{folder}: lies {'around' if around else 'in'} the folder of the originals "
                     f"({original}), which must never mix with results; choose a folder apart from it."

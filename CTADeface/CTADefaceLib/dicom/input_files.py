@@ -47,6 +47,11 @@ def folder_and_study(source: str | Path) -> tuple[Path, str | None]:
     return path, None
 
 
+def files_and_folders(source: Source) -> list[Path]:
+    """The files or folders that a source names."""
+    return [folder_and_study(path)[0] for path in (source if isinstance(source, (list, tuple)) else [source])]
+
+
 def study_uid(path: str | Path) -> str:
     """UID of the study of a DICOM file, '' when it has none or cannot be read. Raises: MissingPackages."""
     try:

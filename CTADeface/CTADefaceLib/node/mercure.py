@@ -18,6 +18,7 @@ from ..errors import CTADefaceError, InputError, UsageError
 from ..files.moves import flush
 from ..files.private import private_folder
 from ..files.temporary import temporary_folder
+from ..release.hospital_folder import require_outside
 from .config import options_in
 from .config_table import Table
 
@@ -37,7 +38,10 @@ def run_module(source: Path, target: Path, warn: Callable[[str], None]) -> list[
     if str(process.get("retain_input_images", "")).lower() == "true":
         raise UsageError(f"{source / TASK}: retain_input_images sends the originals too; switch it off in the rule.")
     settings = Table(source / TASK, dict(process.get("settings") or {}), "process.settings")
-    hospital = private_folder(settings.path("hospital")) / _name(task)
+    hospital = settings.path("hospital")
+    for folder in (source, target):
+        require_outside(hospital, folder, "Masks and records")
+    hospital = private_folder(hospital) / _name(task)
     options = options_in(settings)
     settings.end()
     with temporary_folder(hospital.parent, RELEASE) as release:

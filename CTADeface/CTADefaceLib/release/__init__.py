@@ -1,1 +1,1 @@
-"""What the hospital keeps of each case: a record, and a report with pictures. Nothing of it enters a release folder."""
+"""How a case leaves: the gate, the folder that is given away, and what stays in the hospital: masks, records, reports."""

@@ -19,7 +19,7 @@ from .hospital_folder import (
     mask_name,
     new_record_path,
     records_folder,
-    require_no_mask,
+    require_clean,
     require_outside,
 )
 from .outgoing import Outgoing
@@ -100,7 +100,7 @@ def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     folder, own_name = records_folder(target.given_away, target.records), mask_name(target.path, target.mask_extension)
     for path in wanted[:-1]:
         require_outside(path.parent, target.given_away, "Masks")
-    require_no_mask(target.path.with_name(own_name))
+    require_clean(target.path.parent)
     if target.into is None:
         recover(folder)
     refuse_existing(wanted, target.overwrite)

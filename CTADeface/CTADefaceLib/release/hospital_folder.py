@@ -1,12 +1,11 @@
 """Where records and masks lie: they show the face or name the patient, and stay outside of what is given away.
 
-What is given away is the release folder, and where that lies in a BIDS dataset, the whole dataset.
+What is given away is the release folder, and where that lies in a BIDS dataset or in a larger release folder, all of that.
 """
 
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,22 +13,21 @@ from ..errors import HospitalFolderError, OutputError, PlaceError
 from ..files.bids import dataset_around
 from ..files.read import split_extension
 from ..files.writable import refusal
+from .known_folders import DEFACED, MASK, RECORD, SUFFIX, for_hospital_in, lies_in, release_around
 
-SUFFIX = "-hospital-only"
-MASK = "_facemask"
 KEPT = "_kept-"
-RECORD = "_record"
 
 
 def records_folder(release: str | Path, chosen: str | Path | None = None) -> Path:
     """The folder of records for a release folder: ``chosen``, or its neighbour "<release>-hospital-only".
 
-    Where the release folder lies in a BIDS dataset, the neighbour of the dataset, and in that the same path.
-    Raises: PlaceError when ``chosen`` is the release folder, or lies in it or in its dataset.
+    Where the release folder lies in a BIDS dataset, or in the release folder of an earlier run, the neighbour of that,
+    and in it the same path.
+    Raises: PlaceError when ``chosen`` is a release folder, or lies in one or in a dataset of results.
     """
     release = Path(release).resolve()
     if chosen is None:
-        whole = dataset_around(release) or release
+        whole = _given_away(release)
         if not whole.name:
             raise PlaceError(
                 f"{release}: is the whole disk, which cannot be given away; choose a folder of its own for the results."
@@ -42,7 +40,7 @@ def records_folder(release: str | Path, chosen: str | Path | None = None) -> Pat
 def masks_folder(release: str | Path, chosen: str | Path | None = None, records: str | Path | None = None) -> Path:
     """The folder of masks for a release folder: ``chosen``, or that of the records (see ``records_folder``).
 
-    Raises: PlaceError when it is the release folder, or lies in it or in its dataset.
+    Raises: as ``records_folder``.
     """
     if chosen is None:
         return records_folder(release, records)
@@ -53,7 +51,7 @@ def masks_folder(release: str | Path, chosen: str | Path | None = None, records:
 def mask_name(defaced: str | Path, extension: str | None = None) -> str:
     """File name of the mask of a defaced volume, a file, or a folder whose mask has the ``extension``."""
     stem, own = (Path(defaced).name, extension) if extension else split_extension(defaced)
-    return stem.removesuffix("_defaced").removesuffix(MASK) + MASK + own
+    return stem.removesuffix(DEFACED).removesuffix(MASK) + MASK + own
 
 
 def kept_path(mask: Path, number: int) -> Path:
@@ -69,25 +67,62 @@ def kept_paths_beside(mask: Path) -> list[Path]:
 
 
 def require_outside(folder: str | Path, release: str | Path, what: str) -> None:
-    """Raise ``PlaceError`` when ``folder`` is the folder ``release``, or lies in it or in its BIDS dataset."""
-    folder, release = Path(folder).resolve(), Path(release).resolve()
-    for whole, name in ((release, "release folder"), (dataset_around(release), "BIDS dataset of the results")):
-        if whole is not None and _lies_in(folder, whole):
-            raise PlaceError(
-                f"{folder}: {what.lower()} must not lie in the {name}, because they are for the hospital "
-                "only; choose a folder outside of it."
-            )
+    """Raise ``PlaceError`` when ``folder`` is the folder ``release``, or lies in it or in its BIDS dataset, itself or as a
+    link, or in the release folder of an earlier run."""
+    for whole, name in ((release, "release folder"), (dataset_around(Path(release).resolve()), "BIDS dataset of the results")):
+        if whole is not None and lies_in(folder, whole):
+            raise _must_not_lie(folder, what, f"in the {name}")
+    require_no_release(folder, what)
+
+
+def require_no_release(folder: str | Path, what: str) -> None:
+    """Raise ``PlaceError`` when ``folder``, for ``what`` shows the face, is or lies in a release folder of an earlier run."""
+    around = release_around(folder)
+    if around is not None:
+        raise _must_not_lie(folder, what, f"in {around}, the release folder of an earlier run")
 
 
 def require_apart(originals: Iterable[str | Path | None], release: str | Path) -> None:
-    """Raise ``PlaceError`` when one of the files that show the face lies in the folder ``release``, itself or as a link."""
-    release = Path(release).resolve()
-    for original in (Path(path).absolute() for path in originals if path is not None):
-        if any(_lies_in(place, release) for place in (original.parent.resolve(), original.resolve().parent)):
-            raise PlaceError(
-                f"{release}: is given away, and holds {original}, which shows the face; choose a folder of its own "
-                "for the results."
-            )
+    """Raise ``PlaceError`` when one of the files or folders that show the face lies in the folder ``release``, itself or as
+    a link."""
+    given = [Path(path).absolute() for path in originals if path is not None]
+    # Of thousands of files in one folder, the folder is asked about once.
+    for place, original in {path.parent: path for path in given if not path.is_symlink()}.items():
+        if lies_in(place, release):
+            raise _holds_original(original, release)
+    for original in given:
+        if original.is_symlink() and (lies_in(original, release) or lies_in(original.resolve().parent, release)):
+            raise _holds_original(original, release)
+
+
+def require_clean(release: str | Path) -> None:
+    """Raise ``PlaceError`` when masks, records or keys lie in ``release``: an earlier run has written them there."""
+    found = for_hospital_in(release)
+    if found is not None:
+        raise PlaceError(
+            f"{found}: is for the hospital only, because it shows the face or tells who the patient is, and lies in the "
+            "release folder; move it out of there, or choose another folder."
+        )
+
+
+def _given_away(release: Path) -> Path:
+    """The folder that is given away with the resolved folder ``release``: the outermost one around it, or itself."""
+    around = [place for place in (dataset_around(release), release_around(release), release) if place is not None]
+    return min(around, key=lambda place: len(place.parts))
+
+
+def _must_not_lie(folder: str | Path, what: str, where: str) -> PlaceError:
+    return PlaceError(
+        f"{Path(folder).resolve()}: {what.lower()} must not lie {where}, because they are for the hospital "
+        "only; choose a folder outside of it."
+    )
+
+
+def _holds_original(original: Path, release: str | Path) -> PlaceError:
+    return PlaceError(
+        f"{Path(release).resolve()}: is given away, and holds {original}, which shows the face; choose a folder of its own "
+        "for the results."
+    )
 
 
 def require_writable(folder: str | Path) -> None:
@@ -105,15 +140,6 @@ def require_hospital_writable(folders: Iterable[str | Path]) -> None:
             raise HospitalFolderError(
                 f"{folder}: {why}; choose another folder for the masks and records, which stay in the hospital."
             )
-
-
-def require_no_mask(path: Path) -> None:
-    """Raise ``PlaceError`` when ``path``, a mask's name in a release folder, exists: an earlier run has written it there."""
-    if path.exists():
-        raise PlaceError(
-            f"{path}: is a face mask, which shows the shape of the face, and lies in the release folder; move "
-            "it out of there, or choose another folder."
-        )
 
 
 def new_record_path(folder: str | Path, name: str) -> Path:
@@ -143,16 +169,3 @@ def _last_and_unused(folder: str | Path, name: str, extension: str) -> tuple[Pat
         number += 1
         last, path = path, Path(folder) / f"{name}_{number}{extension}"
     return last, path
-
-
-def _lies_in(folder: Path, whole: Path) -> bool:
-    """Is a resolved folder ``whole``, or does it lie in that?"""
-    return any(_same(place, whole) for place in (folder, *folder.parents))
-
-
-def _same(place: Path, release: Path) -> bool:
-    """Are two paths one folder? Also on file systems that ignore the case of letters."""
-    try:
-        return place == release or os.path.samefile(place, release)
-    except OSError:
-        return False

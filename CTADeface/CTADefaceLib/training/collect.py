@@ -14,6 +14,7 @@ from ..files.private import open_private, private_file
 from ..files.publish import publication
 from ..files.read import read_volume
 from ..files.write import write_new, write_new_mask
+from ..release.hospital_folder import require_no_release
 from ..release.record import voxels_sha256
 from ..voxels.ct_check import check_ct
 from ..voxels.images import mask_on_grid
@@ -40,8 +41,9 @@ def add_case(image: str | Path | Volume, mask: str | Path | Volume, folder: str 
 
     Parameters: ``image`` and ``mask`` paths of volume files or ``Volume``s on one grid; ``overwrite`` lets a new mask
     replace that of a scan that is in the dataset already.
-    Raises: InputError, MaskError (other grid, or empty), OutputError.
+    Raises: InputError, also for a release folder, MaskError (other grid, or empty), OutputError.
     """
+    require_no_release(folder, "Scans for training")
     scan, drawn = (read_volume(given) if isinstance(given, (str, Path)) else given for given in (image, mask))
     check_ct(scan)
     face = mask_on_grid(drawn, scan)

@@ -15,7 +15,8 @@ from ...cases.result import Result
 from ...dicom.association import OWN_TITLE, Peer
 from ...dicom.sending import Sent
 from ...dicom.tls import Tls
-from ..scene import face_segment
+from ...release.hospital_folder import require_apart
+from ..scene import face_segment, volumes
 from . import dicom_send, file_export, node_export
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ class Exports:
         folder of the record (None: "<folder>-hospital-only" beside the folder of ``path``); ``report`` also a page with
         pictures of the original face beside the record; ``identity`` as for ``runChecks``; ``mask`` also the face mask,
         as ``exportMask`` does; ``warn`` is called with a sentence when the report or the mask could not be made.
-        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, and for a
-        folder of records or masks inside the folder of ``path``, OutputError for an existing file without
-        ``overwrite``, MissingPackages when the report could not be drawn.
+        Returns: the path of the record. Raises: ChecksFailed, InputError for another volume or extension, for a folder of
+        records or masks inside the folder of ``path``, and where that holds the file of the original or of its mask;
+        OutputError for an existing file without ``overwrite``, MissingPackages when the report could not be drawn.
         """
         file_export.require_extension(path)
         options = _options(overwrite, overrides, by, records, report, identity)
@@ -106,6 +107,7 @@ class Exports:
         )
         if newSeries:
             options.require_sound()
+            require_apart([*volumes.files_of(source), *volumes.files_of(segmentation)], folder)
             case = node_export.prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
             return [dicom_export.export_new_series(case, folder, options)]
         mask = face_segment.required_mask(source, segmentation)

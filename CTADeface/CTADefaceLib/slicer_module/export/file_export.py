@@ -21,7 +21,7 @@ from ...files.read import compare_with_itk
 from ...files.write import write_new, write_new_mask
 from ...progress import Progress
 from ...release.gate import Target, Writer
-from ...release.hospital_folder import mask_name, masks_folder
+from ...release.hospital_folder import mask_name, masks_folder, require_apart
 from ...release.outgoing import Outgoing
 from ..background import drawing_in_background
 from ..scene import volumes
@@ -55,6 +55,7 @@ def write_checked(
     """Check a defaced volume node and write it, and its mask to the path ``mask`` (None: nowhere); returns the path of the
     record. Raises: as ``FaceLogic.exportVolume``."""
     source, segmentation, fill = origin(node)
+    require_apart([*volumes.files_of(source), *volumes.files_of(segmentation)], Path(path).parent)
     case = prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(node))
     target, result = target_of(options, path, mask), Result(node.GetName())
     result = released(case, target, lambda progress: NodeWriter(case, progress), result)

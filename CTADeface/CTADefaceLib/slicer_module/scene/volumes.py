@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ from .application import application
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode as Node
     from slicer import vtkMRMLScalarVolumeNode as VolumeNode
+    from slicer import vtkMRMLSegmentationNode as SegmentationNode
+    from slicer import vtkMRMLStorageNode as StorageNode
 
 # Attribute of volume nodes, set by Slicer's DICOM import.
 INSTANCES = "DICOM.instanceUIDs"
@@ -81,6 +84,18 @@ def grid_to_patient(node: VolumeNode) -> np.ndarray:
     to_world = vtk.vtkMatrix4x4()
     parent.GetMatrixTransformToWorld(to_world)
     return slicer.util.arrayFromVTKMatrix(to_world) @ matrix
+
+
+def files_of(node: VolumeNode | SegmentationNode) -> list[str]:
+    """Full paths of the files that a node was read from, or that Slicer has saved it to; files that are gone are left out."""
+    storages = [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    paths = [path for storage in storages if storage is not None for path in _files_of_storage(storage)]
+    return [path for path in dict.fromkeys(paths) if path and Path(path).is_file()]
+
+
+def _files_of_storage(storage: StorageNode) -> list[str]:
+    more = range(storage.GetNumberOfFileNames())
+    return [storage.GetFullNameFromFileName(), *(storage.GetFullNameFromNthFileName(n) for n in more)]
 
 
 def spacing_kji(node: VolumeNode) -> tuple[float, float, float]:
