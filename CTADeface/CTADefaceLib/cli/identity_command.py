@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError, OutputError, UsageError
 from ..files.private import private_folder
-from ..release.hospital_folder import require_outside
 from .exit_codes import CHECKS, DONE, IDENTITY_EPILOG, NOT_POSSIBLE, WARNED
 from .shared import ProgressBar
 
@@ -69,6 +68,8 @@ def identity_command(args: argparse.Namespace) -> int:
 def picture_folder(folder: str | Path, after: str | Path) -> Path:
     """``folder`` as a path; ``PlaceError`` when it lies in the folder of the defaced file ``after``, or in another release
     folder."""
+    from ..release.hospital_folder import require_outside
+
     # The file may be a link: both the link's folder and that of the file itself are given away.
     for release in (Path(after).parent, Path(after).resolve().parent):
         require_outside(folder, release, "Pictures")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..release.hospital_folder import require_no_release
 from .shared import require_room
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def add_validate(commands: argparse._SubParsersAction) -> None:
 def validate_command(args: argparse.Namespace) -> int:
     """Exit code 0 when the report was written; failures of single heads are in it."""
     require_room("validation", "validate")
+    from ..release.hospital_folder import require_no_release
     from ..validation.heads import find_cases
     from ..validation.protocol import read_protocol
     from ..validation.results_store import Store, run_key

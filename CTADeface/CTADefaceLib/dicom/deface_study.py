@@ -203,6 +203,7 @@ def require_defaced(results: list[Result], name: str, overrides: dict[str, str] 
 def _hospital_folder(source: Source, folder: Path, options: Options) -> Path:
     """Folder of masks and records, outside of the release folder and of the originals."""
     hospital = records_folder(folder, options.records)
+    refuse_nested(source, [folder, hospital, options.masks])
     if not options.mask_only:
         masks = masks_folder(folder, options.masks, options.records)
         release, kept = options.release or folder, [path for path, _ in keep_files(options.keep)]
@@ -215,7 +216,6 @@ def _hospital_folder(source: Source, folder: Path, options: Options) -> Path:
     else:
         require_no_release(options.masks or folder, "Masks")
         require_writable(options.masks or folder)
-    refuse_nested(source, [folder, hospital, options.masks])
     return hospital
 
 

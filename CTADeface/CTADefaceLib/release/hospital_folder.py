@@ -87,12 +87,15 @@ def require_apart(originals: Iterable[str | Path | None], release: str | Path) -
     a link."""
     given = [Path(path).absolute() for path in originals if path is not None]
     # Of thousands of files in one folder, the folder is asked about once.
-    for place, original in {path.parent: path for path in given if not path.is_symlink()}.items():
-        if lies_in(place, release):
-            raise _holds_original(original, release)
+    apart = set[Path]()
     for original in given:
-        if original.is_symlink() and (lies_in(original, release) or lies_in(original.resolve().parent, release)):
-            raise _holds_original(original, release)
+        for place in (original.parent, original.resolve().parent):
+            if place not in apart and lies_in(place, release):
+                raise PlaceError(
+                    f"{Path(release).resolve()}: is given away, and holds {original}, which shows the face; choose a folder "
+                    "of its own for the results."
+                )
+            apart.add(place)
 
 
 def require_clean(release: str | Path) -> None:
@@ -115,13 +118,6 @@ def _must_not_lie(folder: str | Path, what: str, where: str) -> PlaceError:
     return PlaceError(
         f"{Path(folder).resolve()}: {what.lower()} must not lie {where}, because they are for the hospital "
         "only; choose a folder outside of it."
-    )
-
-
-def _holds_original(original: Path, release: str | Path) -> PlaceError:
-    return PlaceError(
-        f"{Path(release).resolve()}: is given away, and holds {original}, which shows the face; choose a folder of its own "
-        "for the results."
     )
 
 
