@@ -251,8 +251,11 @@ def circle(rows, columns):
     return np.hypot(r[:, None], c) > rows / 2
 
 
-def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, -1024.0)):
-    """Write one enhanced multi-frame CT file, frames in reverse order; returns the stored values, lowest slice first."""
+def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, -1024.0), change=None, syntax="explicit"):
+    """Write one enhanced multi-frame CT file, frames in reverse order; returns the stored values, lowest slice first.
+
+    ``change(dataset)``, ``syntax`` as for ``write_series``.
+    """
     shape, study = shape or upright(), study or Study()
     path.parent.mkdir(parents=True, exist_ok=True)
     hu = phantom_at(shape.points())
@@ -270,7 +273,9 @@ def write_enhanced(path, shape=None, study=None, bits=(16, True), rescale=(1.0, 
         for position in shape.positions[::-1]
     ]
     put_pixels(dataset, stored[::-1], bits)
-    save(dataset, path)
+    if change:
+        change(dataset)
+    save(dataset, path, syntax)
     return stored
 
 

@@ -12,8 +12,8 @@ from ..errors import CTADefaceError, OutputError, first_line
 from ..progress import StageProgress
 from .deidentify import BasicProfile
 from .headers import mark_defaced
-from .pixels import read_dataset, read_words, stored_limits, to_words
-from .read_series import each_file
+from .pixels import stored_limits, to_words
+from .read_series import each_file, read_frames
 from .stack import Plane, Stack
 from .uids import NewUids
 from .vouched import remove_unvouched
@@ -57,8 +57,7 @@ def write_defaced(
     for number, (path, indices) in enumerate(files, 1):
         if progress is not None:
             progress.update(number / len(files))
-        dataset = read_dataset(path)
-        words = read_words(dataset, path.name)
+        dataset, words = read_frames(stack, path, indices)
         for index in indices:
             plane = stack.planes[index]
             words[plane.frame][changed[index]] = to_words(stored_value(plane, hu))

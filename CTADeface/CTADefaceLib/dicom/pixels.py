@@ -49,6 +49,10 @@ def read_words(dataset: Dataset, name: str) -> np.ndarray:
     shape = int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns)
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         words = _decoded(dataset, name)
+        if words.size != np.prod(shape, dtype=object):
+            raise InputError(
+                f"{name}: its compressed pixels are not the {shape[0]} frames of its header; export it again, uncompressed."
+            )
     else:
         content, announced = dataset.PixelData, 2 * int(np.prod(shape, dtype=object))
         if len(content) < announced:

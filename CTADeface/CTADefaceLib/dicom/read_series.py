@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ..progress import StageProgress
 from ..voxels.volume import Volume
 from .pixels import read_dataset, read_words, stored_limits, values_of
 from .stack import Stack
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 INT16 = np.iinfo(np.int16)
 
@@ -22,6 +26,23 @@ def each_file(stack: Stack) -> Collection[tuple[Path, list[int]]]:
     for index, plane in enumerate(stack.planes):
         files.setdefault(plane.path, []).append(index)
     return files.items()
+
+
+def read_frames(stack: Stack, path: Path, indices: list[int]) -> tuple[Dataset, np.ndarray]:
+    """(``pydicom.Dataset``, uint16 words (frames, rows, columns)) of the file whose planes in the stack are ``indices``.
+
+    Raises: InputError unless they are all of the file's frames: one that is no slice of the volume would keep its face.
+    """
+    dataset = read_dataset(path)
+    words = read_words(dataset, path.name)
+    frames = sorted(stack.planes[index].frame for index in indices)
+    if words.shape[1:] != (stack.rows, stack.columns):
+        raise InputError(f"{path.name}: its size changed while it was read; try again.")
+    if frames != list(range(len(words))):
+        raise InputError(
+            f"{path.name}: holds {len(words)} frames, which are not the {len(frames)} slices of its volume; export it again."
+        )
+    return dataset, words
 
 
 def read_stack(
@@ -39,9 +60,7 @@ def read_stack(
     if begun is not None:
         begun(Volume(words, stack.geometry, name=name))
     for path, indices in each_file(stack):
-        frames = read_words(read_dataset(path), path.name)
-        if frames.shape[1:] != words.shape[1:]:
-            raise InputError(f"{path.name}: its size changed while it was read; try again.")
+        _dataset, frames = read_frames(stack, path, indices)
         for index in indices:
             words[index] = frames[stack.planes[index].frame]
         done += len(indices)

@@ -187,11 +187,12 @@ def planes_of(instance: Instance) -> list[Plane]:
     if not (1 <= bits[0] <= 16 and bits[1] in (0, 1)):
         raise InputError(f"its pixels have {bits[0]} bits and the representation {bits[1]}; export it again as CT")
     require_room(instance.path, header)
-    if header.get("PerFrameFunctionalGroupsSequence"):
-        return [
-            _frame_plane(instance.path, header, number, bits) for number in range(len(header.PerFrameFunctionalGroupsSequence))
-        ]
-    if int(header.get("NumberOfFrames") or 1) > 1:
+    frames, groups = int(header.get("NumberOfFrames") or 1), header.get("PerFrameFunctionalGroupsSequence")
+    if groups:
+        if len(groups) != frames:
+            raise InputError(f"has {frames} frames and positions of {len(groups)}; export it again")
+        return [_frame_plane(instance.path, header, number, bits) for number in range(frames)]
+    if frames > 1:
         raise InputError("has several frames without their positions; export it as CT")
     if header.get("ModalityLUTSequence"):
         raise InputError("its HU are given by a look-up table; export it with slope and intercept")
