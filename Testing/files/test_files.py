@@ -221,12 +221,32 @@ def test_dicom_tags_in_a_header_are_not_written_and_other_text_is_told(tmp_path,
     volume = read_volume(source)
     warning = f"{source}: the header's text is kept (comment); make sure that it names nobody."
     assert text_warning(source, volume.source) == warning
-    for name, write in (
-        ("b", lambda path: write_like(volume, volume.stored, path)),
-        ("m", lambda path: write_mask(volume, volume.stored == 0, path)),
-    ):
-        write(tmp_path / f"{name}.{extension}")
-        assert (tmp_path / f"{name}.{extension}").read_bytes().count(b"Secret") == 1
+    write_like(volume, volume.stored, tmp_path / f"b.{extension}")
+    write_mask(volume, volume.stored == 0, tmp_path / f"m.{extension}")
+    assert [(tmp_path / f"{name}.{extension}").read_bytes().count(b"Secret") for name in "bm"] == [1, 0]
+
+
+# By the definitions of nifti1.h and nifti2.h: {name of a field: (its first byte, its bytes)}.
+TEXTS = {
+    348: {"data_type": (4, 10), "db_name": (14, 18), "descrip": (148, 80), "aux_file": (228, 24), "intent_name": (328, 16)},
+    540: {"descrip": (240, 80), "aux_file": (320, 24), "intent_name": (508, 16), "unused_str": (525, 15)},
+}
+
+
+@pytest.mark.parametrize("size, field", [(size, field) for size in TEXTS for field in TEXTS[size]])
+def test_every_text_that_the_nifti_formats_have_is_told_and_not_in_the_mask(tmp_path, array, size, field):
+    kind = nibabel.Nifti1Image if size == 348 else nibabel.Nifti2Image
+    nibabel.save(kind(array, np.eye(4)), tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    start, length = TEXTS[size][field]
+    # Behind a zero, where programs that show the header end.
+    content[start : start + length] = b"\0" * (length - 4) + b"Jane"
+    (tmp_path / "a.nii").write_bytes(content)
+    volume = read_volume(tmp_path / "a.nii")
+    assert kept_text(volume.source) == [field] and f"({field})" in text_warning("a.nii", volume.source)
+    write_like(volume, volume.stored, tmp_path / "b.nii")
+    write_mask(volume, array > 0, tmp_path / "m.nii")
+    assert [(tmp_path / name).read_bytes().count(b"Jane") for name in ("b.nii", "m.nii")] == [1, 0]
 
 
 def test_text_of_a_nifti_header_is_told_and_not_in_the_mask(tmp_path, array):

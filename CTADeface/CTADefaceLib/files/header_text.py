@@ -5,20 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..voxels.volume import FileHeader
 from .nifti import NiftiHeader
 from .text_header import ItkHeader
 
+if TYPE_CHECKING:
+    from nibabel import Nifti1Header
+
 # The form in which ITK keeps DICOM tags.
 DICOM_TAG = re.compile(r"(DICOM_)?[0-9a-f]{4}[|,_][0-9a-f]{4}", re.IGNORECASE)
 TECHNICAL = ("NRRD_kinds", "NRRD_centerings", "NRRD_space", "ITK_", "Modality")
-NIFTI_TEXT = ("descrip", "aux_file", "db_name", "intent_name")
+# They say which format it is; all other texts are people's and programs' own.
+NIFTI_OWN = ("magic", "regular")
 
 
 def without_dicom(metadata: Mapping[str, str]) -> dict[str, str]:
     """The metadata of an ITK image without its DICOM tags, which name the patient."""
     return {key: value for key, value in metadata.items() if not DICOM_TAG.fullmatch(key)}
+
+
+def nifti_texts(header: Nifti1Header) -> list[str]:
+    """Names of the fields of a NIfTI-1 or NIfTI-2 header that may hold any text."""
+    fields = header.structarr.dtype
+    return [name for name in fields.names if fields[name].kind == "S" and name not in NIFTI_OWN]
 
 
 def kept_text(source: FileHeader | None) -> list[str]:
@@ -28,7 +39,7 @@ def kept_text(source: FileHeader | None) -> list[str]:
     if not isinstance(source, NiftiHeader):
         return []
     header = source.header
-    fields = [name for name in NIFTI_TEXT if name in header and bytes(header[name].tobytes()).strip(b"\0 ")]
+    fields = [name for name in nifti_texts(header) if bytes(header[name].tobytes()).strip(b"\0 ")]
     # 4 bytes after the header say whether extensions follow.
     return fields + (["extensions"] if any(source.prefix[int(header["sizeof_hdr"]) + 4 :]) else [])
 

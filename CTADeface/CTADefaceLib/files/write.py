@@ -12,7 +12,7 @@ from ..errors import OutputError
 from ..progress import StageProgress
 from ..voxels.volume import Geometry, Volume
 from .deflate import write_compressed
-from .header_text import NIFTI_TEXT, without_dicom
+from .header_text import nifti_texts, without_dicom
 from .nifti import NiftiHeader
 from .private import private_file
 from .text_header import ItkHeader
@@ -26,11 +26,14 @@ def write_like(volume: Volume, array: np.ndarray, path: Path, progress: StagePro
     if isinstance(volume.source, NiftiHeader):
         _write_nifti(volume.source.prefix, array, path, progress)
     else:
-        _write_itk(volume, array, path)
+        # The volume came from a file, and not from NIfTI.
+        assert isinstance(volume.source, ItkHeader)
+        metadata = without_dicom(volume.source.metadata)
+        _write_image(array, volume.geometry, metadata, path, volume.source.compressed)
 
 
 def write_mask(volume: Volume, mask: np.ndarray, path: Path, progress: StageProgress | None = None) -> None:
-    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``, for the owner only.
+    """Write a bool ``mask`` (k, j, i) as uint8 (0, 1) on the volume's grid to ``path``, for the owner only, without text.
 
     Raises: OSError, OutputError, Cancelled.
     """
@@ -41,13 +44,12 @@ def write_mask(volume: Volume, mask: np.ndarray, path: Path, progress: StageProg
         header.set_data_dtype(np.uint8)
         header.set_slope_inter(1, 0)
         header["cal_min"], header["cal_max"] = 0, 1
-        for field in NIFTI_TEXT:
-            if field in header:
-                header[field] = b""
+        for field in nifti_texts(header):
+            header[field] = b""
         header["vox_offset"] = 352 if header["sizeof_hdr"] == 348 else 544
         _write_nifti(header.binaryblock + bytes(4), mask, path, progress)
     else:
-        _write_itk(volume, mask, path, compressed=True)
+        _write_image(mask, volume.geometry, {}, path, compressed=True)
 
 
 def write_mask_new(mask: np.ndarray, geometry: Geometry, path: Path) -> None:
@@ -87,18 +89,6 @@ def write_new(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     Raises: OutputError.
     """
     _write_image(array, geometry, {}, path, compressed=True)
-
-
-def _write_itk(volume: Volume, array: np.ndarray, path: Path, compressed: bool | None = None) -> None:
-    # The volume came from a file, and not from NIfTI.
-    assert isinstance(volume.source, ItkHeader)
-    _write_image(
-        array,
-        volume.geometry,
-        without_dicom(volume.source.metadata),
-        path,
-        volume.source.compressed if compressed is None else compressed,
-    )
 
 
 def _write_image(array: np.ndarray, geometry: Geometry, metadata: Mapping[str, str], path: Path, compressed: bool) -> None:
