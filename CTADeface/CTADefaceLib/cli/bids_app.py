@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from .. import __version__
 from ..errors import InputError, UsageError
 from .batch_command import batch_command
+from .closed_pipe import outlive_readers
 from .exit_codes import EPILOG
 from .main import carry_out
 from .parser import Parser
@@ -123,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
 def command() -> None:
     # As for ``cta-deface``.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    outlive_readers()
     sys.exit(main())
 
 

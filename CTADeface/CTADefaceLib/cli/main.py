@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import CTADefaceError
 from .batch_command import add_batch
+from .closed_pipe import outlive_readers
 from .demo_command import add_demo
 from .exit_codes import EPILOG, MACHINE, STOPPED, code_of, said
 from .identity_command import add_identity
@@ -74,6 +75,7 @@ def command() -> None:
     """Run ``main`` and exit. For ``run``, networks have a process of their own, and Python ends without its shutdown."""
     # One thread inside numpy: every core already works on planes of its own, and small matrices gain nothing from more.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    outlive_readers()
     if sys.argv[1:2] != ["run"]:
         sys.exit(main())
     from ..network.host import NetworksApart
