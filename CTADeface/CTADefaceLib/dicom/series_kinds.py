@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,50 +34,68 @@ OTHER_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.66.7": SEGMENTATION,
 }
 
-LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"}
-DOSE_WORDS = {"DOSE_INFO", "DOSE REPORT", "DOSE_REPORT"}
-SCREEN_WORDS = {"SCREEN SAVE", "SCREENSHOT", "SCREEN_SAVE"}
+# Vendors put them between others, with blanks or underscores: "CT_SOM5 MIP", "VRT_AVERAGE".
+LOCALIZER_WORDS = r"LOCALIZER|SCOUT|TOPOGRAM|SURVIEW|SCANOGRAM"
+DOSE_WORDS = r"DOSE INFO|DOSE REPORT"
+SCREEN_WORDS = r"SCREEN SAVE|SCREENSHOT"
+MPR_WORDS = r"DERIVED|MPR|REFORMATTED"
 # Their voxels show what lies in front of them, where a mask at their own place does not reach.
-PROJECTION_WORDS = {
-    "MIP",
-    "MINIP",
-    "MIN_IP",
-    "MAX_IP",
-    "MAXIMUM",
-    "MINIMUM",
-    "PROJECTION IMAGE",
-    "VRT",
-    "SSD",
-    "3D",
-    "VOLUME_RENDERING",
-    "RENDERED",
-}
+PROJECTION_WORDS = (
+    r"\w*MIP\w*|\w*MINIP|MIN IP|MAX IP|MAXIP|MAXIMUM|MINIMUM|PROJECTION|VRT?|SSD|3D|RENDERED|(VOLUME|SURFACE) RENDER(ING)?"
+)
+PROJECTION_PROPERTIES = {"SAMPLED", "DISTORTED"}
 PROJECTION_METHODS = {"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"}
 
 
 def kind_of(header: Dataset) -> str:
-    """Kind of an instance (``pydicom.Dataset`` without pixels): one of the constants above."""
+    """Kind of an instance (``pydicom.Dataset`` without pixels): one of the constants above.
+
+    The frames of an enhanced file are asked too: a single projection or localizer among them makes it one.
+    """
     sop_class = str(header.get("SOPClassUID", ""))
-    words = {str(word).upper() for word in header.get("ImageType", None) or []}
+    types = _frame_types(header)
+    values = [value for one in (header.get("ImageType"), *(t.get("FrameType") for t in types)) for value in _values(one)]
+    words = {re.sub(r"[\W_]+", " ", value).strip() for value in values}
+
+    def named(pattern: str) -> bool:
+        found = re.compile(rf"\b({pattern})\b")
+        return any(found.search(word) for word in words)
+
     if sop_class in OTHER_CLASSES:
         return OTHER_CLASSES[sop_class]
-    if sop_class in DOSE_REPORT_CLASSES or words & DOSE_WORDS:
+    if sop_class in DOSE_REPORT_CLASSES or named(DOSE_WORDS):
         return DOSE_REPORT
-    if sop_class == CAPTURE_ROOT or sop_class.startswith(CAPTURE_ROOT + ".") or words & SCREEN_WORDS:
+    if sop_class == CAPTURE_ROOT or sop_class.startswith(CAPTURE_ROOT + ".") or named(SCREEN_WORDS):
         return CAPTURE
     if sop_class not in CT_CLASSES or str(header.get("Modality", "CT")) != "CT":
         return OTHER
-    if words & LOCALIZER_WORDS:
+    if named(LOCALIZER_WORDS):
         return LOCALIZER
     if header.get("SamplesPerPixel", 1) != 1:
         return CAPTURE
-    if (
-        words & PROJECTION_WORDS
-        or str(header.get("VolumetricProperties", "")) == "SAMPLED"
-        or str(header.get("VolumeBasedCalculationTechnique", "")) in PROJECTION_METHODS
+    if named(PROJECTION_WORDS) or any(
+        str(one.get("VolumetricProperties", "")) in PROJECTION_PROPERTIES
+        or str(one.get("VolumeBasedCalculationTechnique", "")) in PROJECTION_METHODS
+        for one in (header, *types)
     ):
         return PROJECTION
-    return MPR if "DERIVED" in words or words & {"MPR", "REFORMATTED"} else CT
+    return MPR if named(MPR_WORDS) else CT
+
+
+def _values(element: str | Iterable[str] | None) -> list[str]:
+    """The values of Image Type or Frame Type, in capitals; pydicom gives a single one by itself."""
+    given = [element] if isinstance(element, str) else element or []
+    return [str(value).upper() for value in given]
+
+
+def _frame_types(header: Dataset) -> list[Dataset]:
+    """What an enhanced file says of the kinds of its frames."""
+    groups = [
+        group
+        for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+        for group in header.get(keyword) or []
+    ]
+    return [kind for group in groups for kind in group.get("CTImageFrameTypeSequence") or []]
 
 
 def plane_name(normal: tuple[float, ...]) -> str:
