@@ -1,12 +1,15 @@
 """The plan of the house: which room may import which, and no circle anywhere. ``docs/architecture.md`` draws it."""
 
 import ast
+import re
 from collections import Counter
 
 from helpers.paths import ENGINE
+from helpers.paths import ROOT as REPOSITORY
 
 LIBRARY = ENGINE / "CTADefaceLib"
-# From the ground up: a module imports from its own room and from rooms before it.
+# From the ground up: a module imports from its own room and from rooms before it. A room within another one stands where it
+# belongs; the rooms within ``slicer_module`` work hand in hand, as its windows do.
 ROOMS = (
     "errors",
     "progress",
@@ -23,10 +26,15 @@ ROOMS = (
     "identity",
     "release",
     "cases",
+    "dicom.reading",
+    "dicom.headers",
+    "dicom.transfer",
     "dicom",
     "batch",
     "node",
+    "validation.attacks",
     "validation",
+    "validation.reporting",
     "training",
     "worker",
     "api",
@@ -72,12 +80,25 @@ def graph():
 
 
 def room(name):
-    return name.split(".")[0]
+    """The innermost room of a module, or the module itself where it lies in none."""
+    parts = name.split(".")
+    return next(found for n in range(len(parts), 0, -1) if (found := ".".join(parts[:n])) in ROOMS)
+
+
+def drawn():
+    """{(room, room below it)} of the arrows in the diagram of ``docs/architecture.md``."""
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    diagram = re.search(r"```mermaid\n(.*?)```", text, re.DOTALL)[1]
+    names = dict(re.findall(r'(\w+)\["([\w./]+)', diagram))
+    arrows = re.findall(r"(\w+)(?:\[.*?\])? --> (\w+)", diagram)
+    return {tuple(names[end].removesuffix(".py").replace("/", ".") for end in arrow) for arrow in arrows}
 
 
 def test_every_module_lies_in_a_known_room():
     assert {path.name for path in LIBRARY.glob("*.py")} == ROOT
-    assert {room(name) for name in modules() if name} <= set(ROOMS)
+    assert all(room(name) for name in modules() if name)
+    folders = {path.parent.relative_to(LIBRARY).as_posix().replace("/", ".") for path in LIBRARY.glob("*/*.py")}
+    assert folders <= set(ROOMS)
 
 
 def test_a_room_imports_only_rooms_before_it():
@@ -88,6 +109,21 @@ def test_a_room_imports_only_rooms_before_it():
         if ROOMS.index(room(target)) > ROOMS.index(room(name))
     ]
     assert not wrong
+
+
+def test_the_diagram_of_the_docs_shows_the_rooms_as_they_are():
+    """Each import goes along its arrows, and each arrow stands for an import. What all rooms import is not drawn."""
+    ground = {"errors", "progress", "voxels"}
+    real = {(room(name), room(target)) for name, targets in graph().items() for target in targets}
+    real = {(one, other) for one, other in real if one != other and one not in ground}
+    below = {one: {other for start, other in drawn() if start == one} for one, _ in drawn()}
+
+    def reached(one):
+        return set().union(*({other} | reached(other) for other in below.get(one, ())))
+
+    missing = sorted((one, other) for one, other in real if other not in ground | reached(one) and one != "__main__")
+    assert not missing
+    assert not [(one, other) for one, other in drawn() - real if other not in ground]
 
 
 def test_no_module_imports_itself_by_a_detour():

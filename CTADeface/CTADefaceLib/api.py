@@ -12,7 +12,7 @@ import numpy as np
 from .cases.options import Options
 from .cases.prepare import FILE, fill_scan, mask_by_model, opinion_of_model, prepare, with_ears
 from .checks.check import Check, require_passed
-from .dicom.input_files import is_dicom
+from .dicom.reading.input_files import is_dicom
 from .errors import InputError
 from .face.mask import face_mask, require_face
 from .face.survey import surveyed

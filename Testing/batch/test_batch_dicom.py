@@ -16,8 +16,8 @@ from CTADefaceLib.batch.studies import find_studies, study_cases
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.checks import every
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom.input_files import study_in
-from CTADefaceLib.dicom.series import find_series
+from CTADefaceLib.dicom.reading.input_files import study_in
+from CTADefaceLib.dicom.reading.series import find_series
 from CTADefaceLib.files.read import read_volume
 from helpers import dicom_maker as maker
 

@@ -10,7 +10,7 @@ from CTADefaceLib.batch.manifest import NAME
 from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import Here, run_batch
 from CTADefaceLib.cases.options import Options
-from CTADefaceLib.dicom.patient_table import read_table
+from CTADefaceLib.dicom.headers.patient_table import read_table
 from CTADefaceLib.errors import InputError
 from helpers import dicom_maker as maker
 

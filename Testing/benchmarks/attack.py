@@ -1,9 +1,9 @@
 """Can the skin be found again in a defaced file?
 
-By default trained attackers (``CTADefaceLib.validation.skin_attack``): they learn on the training heads, levelled with
+By default trained attackers (``CTADefaceLib.validation.attacks.skin_attack``): they learn on the training heads, levelled with
 their reference masks, and are judged on the check heads, levelled with the engine's own masks (``--reference-only``: with
 their reference masks). What the file tells beyond its bone is the gain. ``--boundary``: instead the clues that need no
-training (``CTADefaceLib.validation.attack``), on the published and our fill, with realistic noise added to each head
+training (``CTADefaceLib.validation.attacks.attack``), on the published and our fill, with realistic noise added to each head
 first (many have blank air). Exit code 1 when a bar is missed.
 """
 
@@ -38,9 +38,9 @@ def rays_of(case, model, with_reference):
     from CTADefaceLib.face.mask import face_mask
     from CTADefaceLib.filling.fill import filled
     from CTADefaceLib.network.model_run import ModelRun
-    from CTADefaceLib.validation.face_frame import face_frame
+    from CTADefaceLib.validation.attacks.face_frame import face_frame
+    from CTADefaceLib.validation.attacks.rays import cast
     from CTADefaceLib.validation.heads import read_case
-    from CTADefaceLib.validation.rays import cast
 
     volume, reference = read_case(case)
     mask = reference if with_reference else face_mask(volume, networks(), ModelRun(model))
@@ -58,7 +58,7 @@ def print_rows(rows):
 
 def trained(args):
     """(rows per zone, bars) of the trained attackers."""
-    from CTADefaceLib.validation.skin_attack import GAINS, attacked, cross_validated, fitted, gains
+    from CTADefaceLib.validation.attacks.skin_attack import GAINS, attacked, cross_validated, fitted, gains
 
     checked = [rays_of(case, args.model, args.reference_only) for case in find_cases(args.data, args.cases)]
     print(f"{len(checked)} heads to judge by", flush=True)
@@ -96,7 +96,7 @@ def boundary_of(case, model, seed):
     from CTADefaceLib.face.mask import face_mask
     from CTADefaceLib.files.read import read_volume
     from CTADefaceLib.network.model_run import ModelRun
-    from CTADefaceLib.validation.attack import boundary_error, noisy
+    from CTADefaceLib.validation.attacks.attack import boundary_error, noisy
 
     volume = noisy(read_volume(case.image), seed)
     mask, row = face_mask(volume, networks(), ModelRun(model)), {"case": case.name}

@@ -29,9 +29,9 @@ from common import (
     write_json,
 )
 from CTADefaceLib.validation.identification import WHO, Identification, auc
+from CTADefaceLib.validation.reporting.table_cells import PAPER_DETECTION, PUBLISHED_AUC, rate_of
+from CTADefaceLib.validation.reporting.tables import auc_text
 from CTADefaceLib.validation.statistics import mcnemar_p, wilson
-from CTADefaceLib.validation.table_cells import PAPER_DETECTION, PUBLISHED_AUC, rate_of
-from CTADefaceLib.validation.tables import auc_text
 
 FILLS = ("published", "levelled")
 COLUMNS = 3  # yaws per pitch, the order of the views

@@ -83,8 +83,8 @@ OVERRIDDEN = (
 def engine_reads(path, kind):
     """The ``Volume`` that the engine reads, CT or not."""
     if kind == "dicom":
-        from CTADefaceLib.dicom.read_series import read_stack
-        from CTADefaceLib.dicom.series import find_series
+        from CTADefaceLib.dicom.reading.read_series import read_stack
+        from CTADefaceLib.dicom.reading.series import find_series
         from CTADefaceLib.dicom.study import plan_study
 
         plan = plan_study(find_series(path).series)

@@ -11,9 +11,9 @@ from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.kept_structures import structures_of_files
-from CTADefaceLib.dicom.read_series import read_stack
-from CTADefaceLib.dicom.series import find_series
-from CTADefaceLib.dicom.stack import stack_of
+from CTADefaceLib.dicom.reading.read_series import read_stack
+from CTADefaceLib.dicom.reading.series import find_series
+from CTADefaceLib.dicom.reading.stack import stack_of
 from CTADefaceLib.dicom.structure_set import RT_STRUCTURE_SET, inside, structures_of
 from CTADefaceLib.errors import InputError, MaskError
 from helpers import dicom_maker as maker

@@ -15,7 +15,8 @@ from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.checks.check import TITLES
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom import deface_study, dicom_packages
+from CTADefaceLib.dicom import deface_study
+from CTADefaceLib.dicom.reading import dicom_packages
 from CTADefaceLib.errors import MissingPackages
 from CTADefaceLib.files.read import read_volume
 from helpers import dicom_maker as maker

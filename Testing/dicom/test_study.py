@@ -20,7 +20,7 @@ from CTADefaceLib.dicom import deface_series as run
 from CTADefaceLib.dicom import deface_study as case
 from CTADefaceLib.dicom.deface_series import PersonsMask
 from CTADefaceLib.dicom.deface_study import deface_dicom, deface_dicom_with
-from CTADefaceLib.dicom.grid import mask_on_stack
+from CTADefaceLib.dicom.reading.grid import mask_on_stack
 from CTADefaceLib.errors import Cancelled, InputError, MaskError, OutputError
 from CTADefaceLib.files.publish import STAGING, publishing
 from CTADefaceLib.files.read import read_volume
@@ -296,8 +296,8 @@ def test_the_wanted_series_makes_the_mask_and_an_unknown_one_is_refused(tmp_path
 
 
 def test_a_persons_mask_will_do_and_a_cancelled_run_leaves_nothing(tmp_path):
-    from CTADefaceLib.dicom.series import find_series
-    from CTADefaceLib.dicom.stack import stack_of
+    from CTADefaceLib.dicom.reading.series import find_series
+    from CTADefaceLib.dicom.reading.stack import stack_of
 
     maker.write_series(tmp_path / "in", maker.sparse())
     stack, stages = stack_of(find_series(tmp_path / "in").series[0]), []

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files import deflate
 from CTADefaceLib.files import voxel_bytes as voxels
-from CTADefaceLib.files.header_text import kept_text, text_warning
+from CTADefaceLib.files.free_text import kept_text, text_warning
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.temporary import temporary_folder

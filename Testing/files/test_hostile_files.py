@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.files.header_text import text_warning
+from CTADefaceLib.files.free_text import text_warning
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_like
 from CTADefaceLib.voxels import memory

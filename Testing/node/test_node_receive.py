@@ -13,7 +13,7 @@ import pydicom
 import pytest
 
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.dicom.tls import client_context
+from CTADefaceLib.dicom.transfer.tls import client_context
 from CTADefaceLib.node import receive as receive_module
 from CTADefaceLib.node import spool as spool_module
 from CTADefaceLib.node import watch as watch_module

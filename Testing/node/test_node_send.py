@@ -8,8 +8,8 @@ from io import BytesIO
 import pydicom
 import pytest
 
-from CTADefaceLib.dicom.released_files import ReleasedFile
-from CTADefaceLib.dicom.tls import server_context
+from CTADefaceLib.dicom.transfer.released_files import ReleasedFile
+from CTADefaceLib.dicom.transfer.tls import server_context
 from CTADefaceLib.node.config import read_config
 from CTADefaceLib.node.ledger import Ledger
 from CTADefaceLib.node.logs import NodeLog

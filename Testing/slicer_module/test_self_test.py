@@ -63,7 +63,7 @@ def test_it_notices_a_fault_of_the_panel(host, case, tmp_path, monkeypatch, faul
 
 
 def test_the_study_that_it_makes_is_what_it_says(slicer, tmp_path):
-    from CTADefaceLib.dicom.series import find_series
+    from CTADefaceLib.dicom.reading.series import find_series
     from CTADefaceLib.slicer_module.scene.volumes import engine_volume
     from CTADefaceLib.slicer_module.self_test.made_study import SERIES, write_study
     from CTADefaceLib.slicer_module.self_test.synthetic_scene import synthetic_head

@@ -27,8 +27,8 @@ def finished(data, out):
     from CTADefaceLib.validation.heads import find_cases
     from CTADefaceLib.validation.methods import ORIGINAL
     from CTADefaceLib.validation.protocol import read_protocol
+    from CTADefaceLib.validation.reporting.study_summary import Summary
     from CTADefaceLib.validation.results_store import Store, run_key
-    from CTADefaceLib.validation.study_summary import Summary
 
     protocol = read_protocol()
     store, results = Store(out / "work", run_key(protocol)), {}
@@ -42,11 +42,11 @@ def finished(data, out):
 
 
 def main(argv=None):
-    from CTADefaceLib.validation.cited import cited
-    from CTADefaceLib.validation.figures import DPI, box_plot, montage
+    from CTADefaceLib.validation.reporting.cited import cited
+    from CTADefaceLib.validation.reporting.figures import DPI, box_plot, montage
+    from CTADefaceLib.validation.reporting.study_report import limits, markdown
+    from CTADefaceLib.validation.reporting.tables import all_tables
     from CTADefaceLib.validation.results_store import finite
-    from CTADefaceLib.validation.study_report import limits, markdown
-    from CTADefaceLib.validation.tables import all_tables
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the heads of the run")

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from CTADefaceLib.errors import InputError, MissingPackages
-from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, retrained, statistics
+from CTADefaceLib.validation import box, heads, identification, intervals, measures, protocol, statistics
 from CTADefaceLib.validation import results_store as store
+from CTADefaceLib.validation.attacks import retrained
 from CTADefaceLib.validation.validation_packages import require_packages
 from CTADefaceLib.voxels.volume import Geometry, Volume
 from helpers.paths import CHECK_DATA, ENGINE
@@ -204,7 +205,7 @@ def test_heads_without_a_view_are_left_out_and_too_few_give_no_figure():
 
 def summary_of(numbers, methods=("ours-levelled",)):
     """``Summary`` of made heads with the ``numbers`` of ``embeddings`` and nothing else."""
-    from CTADefaceLib.validation.study_summary import Summary
+    from CTADefaceLib.validation.reporting.study_summary import Summary
 
     random, results = np.random.default_rng(0), {}
     for head in range(N):
@@ -229,8 +230,8 @@ def summary_of(numbers, methods=("ours-levelled",)):
 
 def test_table_of_the_gallery_and_the_cited_figures_say_the_same():
     from CTADefaceLib.identity.measured import method_sentence
-    from CTADefaceLib.validation.cited import cited
-    from CTADefaceLib.validation.tables import gallery_table
+    from CTADefaceLib.validation.reporting.cited import cited
+    from CTADefaceLib.validation.reporting.tables import gallery_table
 
     summary = summary_of(numbers=8)
     rows = [row for row in gallery_table(summary).rows if row[0] == "CTADeface mask, levelled fill" and row[2] == "other"]

@@ -192,9 +192,9 @@ def open_case(item: Item) -> tuple[Volume, Volume | None]:
     if item.kind == "file":
         return read_volume(item.input), mask
     from ..dicom.folders import series_number
-    from ..dicom.read_series import read_stack
-    from ..dicom.series import find_series
-    from ..dicom.stack import stack_of
+    from ..dicom.reading.read_series import read_stack
+    from ..dicom.reading.series import find_series
+    from ..dicom.reading.stack import stack_of
 
     if item.mask is None:
         raise InputError(f"{item.case}: no mask was made of this study, so none of its series can be shown; see its error.")

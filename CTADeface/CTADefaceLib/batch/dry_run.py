@@ -120,7 +120,7 @@ def _is_suspect(path: Path, case: Case) -> bool:
 def _study(case: Case, todo: Todo) -> Planned:
     """Raises: InputError for a study without a CT that can be defaced."""
     from ..dicom.folders import mask_path, series_folder
-    from ..dicom.series import find_series
+    from ..dicom.reading.series import find_series
     from ..dicom.study import plan_study, why_left_out
 
     series = find_series(todo.where.source / case.id).series

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..cases.options import Options
-from ..dicom.secret_key import SecretKey, secret_key
+from ..dicom.headers.secret_key import SecretKey, secret_key
 from ..errors import InputError
 from .find import Places
 from .manifest import Manifest

@@ -6,7 +6,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from ..dicom.input_files import folder_and_study, study_uid
+from ..dicom.reading.input_files import folder_and_study, study_uid
 from .find import folders_of
 
 # A list, as it stands in the manifest.

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from ..dicom.dicom_packages import no_values_in_warnings
-from ..dicom.input_files import folder_and_study, is_dicom, study_in, study_uid
+from ..dicom.reading.dicom_packages import no_values_in_warnings
+from ..dicom.reading.input_files import folder_and_study, is_dicom, study_in, study_uid
 from ..files.read import EXTENSIONS
 from .find import Case, folders_of
 from .numbering import numbers

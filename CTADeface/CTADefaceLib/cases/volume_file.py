@@ -16,7 +16,7 @@ from ..checks.written import written_file
 from ..errors import CTADefaceError
 from ..face.mask import face_mask, require_face
 from ..face.survey import Survey, surveyed
-from ..files.header_text import text_warning
+from ..files.free_text import text_warning
 from ..files.journal import recover
 from ..files.publish import output_paths, place_of, publishing, refuse_existing
 from ..files.read import read_volume

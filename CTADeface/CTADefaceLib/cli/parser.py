@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
 def is_input(word: str) -> bool:
     """Is a word a file or folder, there or not?"""
-    from ..dicom.input_files import SUFFIXES
+    from ..dicom.reading.input_files import SUFFIXES
     from ..files.read import EXTENSIONS
 
     return not word.startswith("-") and (Path(word).exists() or word.lower().endswith((*EXTENSIONS, *SUFFIXES)))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..dicom.input_files import is_dicom
+from ..dicom.reading.input_files import is_dicom
 from ..errors import CTADefaceError, InputError, MissingPackages, UsageError
 from .exit_codes import EPILOG, code_of
 from .shared import (

@@ -11,7 +11,7 @@ from .exit_codes import DONE, EPILOG, OUTPUT, STOPPED
 from .shared import ProgressBar
 
 if TYPE_CHECKING:
-    from ..dicom.association import Peer
+    from ..dicom.transfer.association import Peer
 
 
 def add_send(commands: argparse._SubParsersAction) -> None:
@@ -38,8 +38,8 @@ def add_send(commands: argparse._SubParsersAction) -> None:
 
 def send_command(args: argparse.Namespace) -> int:
     """Exit code 0 when the node has taken every file; nothing is sent when one of them is not what the gate released."""
-    from ..dicom.released_files import find_released
-    from ..dicom.sending import send_released
+    from ..dicom.transfer.released_files import find_released
+    from ..dicom.transfer.sending import send_released
 
     peer = peer_of(args)
     files = find_released(args.folder, args.hospital)
@@ -56,8 +56,8 @@ def send_command(args: argparse.Namespace) -> int:
 
 def peer_of(args: argparse.Namespace) -> Peer:
     """The node that the options name. Raises: UsageError."""
-    from ..dicom.association import OWN_TITLE, Peer
-    from ..dicom.tls import Tls
+    from ..dicom.transfer.association import OWN_TITLE, Peer
+    from ..dicom.transfer.tls import Tls
 
     host, sign, port = args.to.rpartition(":")
     if not sign or not port.isascii() or not port.isdigit():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .exit_codes import DONE, INPUT
 
 if TYPE_CHECKING:
-    from ..dicom.input_files import Source
+    from ..dicom.reading.input_files import Source
 
 COLUMNS = ("number", "kind", "plane", "images", "size", "pixel_mm", "series_number", "description", "problem")
 HEADINGS = ("NUMBER", "KIND", "PLANE", "IMAGES", "SIZE", "PIXEL MM", "SERIES NO.", "DESCRIPTION", "REMARK")
@@ -37,10 +37,10 @@ def series_command(args: argparse.Namespace) -> int:
 
 def listing(source: Source) -> list[dict]:
     """One dict per series of ``source``: what ``describe`` says, ``can_be_defaced``, and the ``problem`` if it cannot."""
-    from ..dicom.dicom_packages import no_values_in_warnings
-    from ..dicom.series import describe, find_series
-    from ..dicom.series_kinds import DEFACEABLE
-    from ..dicom.stack import stack_of
+    from ..dicom.reading.dicom_packages import no_values_in_warnings
+    from ..dicom.reading.series import describe, find_series
+    from ..dicom.reading.series_kinds import DEFACEABLE
+    from ..dicom.reading.stack import stack_of
     from ..errors import InputError
 
     rows = []

@@ -58,7 +58,7 @@ def validate_command(args: argparse.Namespace) -> int:
         args.model,
         (lambda text: None) if args.quiet else lambda text: print(text, file=sys.stderr, flush=True),
     )
-    from ..validation.study_report import write_report
+    from ..validation.reporting.study_report import write_report
 
     for path in write_report(out, results, protocol, key, store):
         print(path)

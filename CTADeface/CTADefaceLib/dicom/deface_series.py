@@ -35,18 +35,18 @@ from ..progress import Progress, StageProgress
 from ..release.outgoing import CaseMask, Outgoing, Scan
 from ..voxels.kept import Structure
 from ..voxels.volume import Geometry, Volume
-from .deidentify import BasicProfile
 from .folders import MASK_EXTENSION, mask_path, series_folder
-from .grid import mask_on_stack, shows_more
-from .headers import methods
+from .headers.defacing_marks import methods
+from .headers.deidentify import BasicProfile
+from .headers.uids import NewUids
 from .kept_structures import GivenStructure, kept_on_stack
 from .mask_seg import seg_path, write_mask_seg
 from .patch import HeaderRules, write_defaced
-from .read_series import read_stack, volume_of
-from .series import Series, find_series
-from .stack import Stack, stack_of
+from .reading.grid import mask_on_stack, shows_more
+from .reading.read_series import read_stack, volume_of
+from .reading.series import Series, find_series
+from .reading.stack import Stack, stack_of
 from .study import Plan, why_left_out
-from .uids import NewUids
 
 
 @dataclass

@@ -31,21 +31,21 @@ from ..release.hospital_folder import (
 from ..voxels.memory import warn_of_memory
 from ..voxels.volume import Volume
 from .deface_series import Face, PersonsMask, Run
-from .deidentify import BasicProfile
-from .dicom_packages import need_highdicom, no_values_in_warnings
 from .folders import refuse_nested
-from .grid import even_mask, mask_on_stack, upright
-from .input_files import Source, files_and_folders
+from .headers.deidentify import BasicProfile
+from .headers.patient import patient_of
+from .headers.patient_table import add_row, row_of
+from .headers.pseudonym import Pseudonym
+from .headers.secret_key import SecretKey, secret_key
+from .headers.uids import NewUids
 from .kept_structures import structure_on_series, structures_of_files
-from .patient import patient_of
-from .patient_table import add_row, row_of
-from .pseudonym import Pseudonym
-from .read_series import read_stack
-from .secret_key import SecretKey, secret_key
-from .series import Series, find_series
-from .stack import Stack
+from .reading.dicom_packages import need_highdicom, no_values_in_warnings
+from .reading.grid import even_mask, mask_on_stack, upright
+from .reading.input_files import Source, files_and_folders
+from .reading.read_series import read_stack
+from .reading.series import Series, find_series
+from .reading.stack import Stack
 from .study import Plan, plan_study, redraw_warning
-from .uids import NewUids
 
 HEADERS_KEPT = (
     "DICOM headers are kept and still carry the patient's identity; --deidentify-headers cleans them, or use your own tool."

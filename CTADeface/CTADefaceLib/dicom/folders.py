@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from ..errors import InputError, PlaceError
 from ..release.hospital_folder import mask_name, new_mask_path
 from ..release.known_folders import lies_in
-from .input_files import Source, files_and_folders
+from .reading.input_files import Source, files_and_folders
 
 if TYPE_CHECKING:
-    from .series import Series
+    from .reading.series import Series
 
 MASK_EXTENSION = ".nii.gz"
 

@@ -9,10 +9,10 @@ from ..cases.keep import keep_files, labels_of
 from ..errors import MaskError
 from ..voxels.kept import Kept, Structure, default_name
 from ..voxels.volume import Geometry, Volume
-from .grid import even_mask, mask_on_stack
-from .input_files import is_dicom
-from .series import Series
-from .stack import Stack
+from .reading.grid import even_mask, mask_on_stack
+from .reading.input_files import is_dicom
+from .reading.series import Series
+from .reading.stack import Stack
 from .structure_set import structures_of
 
 

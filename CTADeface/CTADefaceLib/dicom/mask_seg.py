@@ -13,10 +13,10 @@ from ..errors import CTADefaceError, OutputError, first_line
 from ..files.private import private_file
 from ..files.read import split_extension
 from ..release.outgoing import CaseMask
-from .allowed import MUST_BE_THERE
-from .dicom_packages import need_highdicom, need_pydicom
-from .read_series import each_file
-from .stack import Stack
+from .headers.allowed import MUST_BE_THERE
+from .reading.dicom_packages import need_highdicom, need_pydicom
+from .reading.read_series import each_file
+from .reading.stack import Stack
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..voxels.volume import Geometry, Volume
-from .allowed import MUST_BE_THERE
-from .dicom_packages import need_pydicom
-from .headers import mark_defaced
+from .headers.allowed import MUST_BE_THERE
+from .headers.defacing_marks import mark_defaced
+from .headers.uids import NewUids
 from .patch import save, set_pixels
-from .uids import NewUids
+from .reading.dicom_packages import need_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -10,13 +10,13 @@ import numpy as np
 
 from ..errors import CTADefaceError, OutputError, first_line
 from ..progress import StageProgress
-from .deidentify import BasicProfile
-from .headers import mark_defaced
-from .pixels import stored_limits, to_words
-from .read_series import each_file, read_frames
-from .stack import Plane, Stack
-from .uids import NewUids
-from .vouched import remove_unvouched
+from .headers.defacing_marks import mark_defaced
+from .headers.deidentify import BasicProfile
+from .headers.uids import NewUids
+from .headers.vouched import remove_unvouched
+from .reading.pixels import stored_limits, to_words
+from .reading.read_series import each_file, read_frames
+from .reading.stack import Plane, Stack
 
 if TYPE_CHECKING:
     from pydicom import Dataset

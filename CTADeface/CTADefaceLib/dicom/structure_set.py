@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import CTADefaceError, InputError, first_line
-from .pixels import read_dataset
-from .stack import Stack
+from .reading.pixels import read_dataset
+from .reading.stack import Stack
 
 if TYPE_CHECKING:
     from pydicom import Dataset

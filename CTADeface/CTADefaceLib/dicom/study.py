@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .series import Series
-from .series_kinds import CT, DEFACEABLE, REDRAWS_FACE
-from .stack import Stack, stack_of
+from .reading.series import Series
+from .reading.series_kinds import CT, DEFACEABLE, REDRAWS_FACE
+from .reading.stack import Stack, stack_of
 
 # More coverage or finer slices than this give no better mask.
 ENOUGH_EXTENT_MM, ENOUGH_FIELD_MM, FINE_MM = 180.0, 220.0, 1.0

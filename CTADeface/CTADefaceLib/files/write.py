@@ -12,10 +12,10 @@ from ..errors import OutputError
 from ..progress import StageProgress
 from ..voxels.volume import Geometry, Volume
 from .deflate import write_compressed
-from .header_text import nifti_texts, without_dicom
+from .free_text import nifti_texts, without_dicom
+from .itk_header import ItkHeader
 from .nifti import NiftiHeader
 from .private import private_file
-from .text_header import ItkHeader
 
 
 def write_like(volume: Volume, array: np.ndarray, path: Path, progress: StageProgress | None = None) -> None:

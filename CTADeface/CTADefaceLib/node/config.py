@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases.options import Options
-from ..dicom.association import AE_TITLE, is_ae_title
-from ..dicom.tls import Tls
+from ..dicom.transfer.association import AE_TITLE, is_ae_title
+from ..dicom.transfer.tls import Tls
 from ..errors import InputError, UsageError
 from ..filling.fill import DEFAULT_FILL, FILLS
 from ..network.model_run import DEVICES

@@ -14,8 +14,8 @@ from pathlib import Path
 from ..batch.correct import take_out
 from ..batch.manifest import NAME as MANIFEST
 from ..batch.manifest import Manifest
-from ..dicom.dicom_packages import need_pydicom, no_values_in_warnings
-from ..dicom.series_kinds import CT_CLASSES
+from ..dicom.reading.dicom_packages import need_pydicom, no_values_in_warnings
+from ..dicom.reading.series_kinds import CT_CLASSES
 from ..files.moves import flush_folder
 from ..files.private import private_folder
 from .arrivals import Arrivals

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dicom.released_files import ReleasedFile
+from ..dicom.transfer.released_files import ReleasedFile
 from ..errors import OutputError
 from ..files.private import private_file, private_folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..dicom.secret_key import SecretKey
+from ..dicom.headers.secret_key import SecretKey
 
 NAME = "node.key"
 STUDY_DIGITS, FILE_DIGITS = 16, 24

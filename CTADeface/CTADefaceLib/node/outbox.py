@@ -11,7 +11,7 @@ from ..batch.manifest import NAME as MANIFEST
 from ..batch.review_queue import ACCEPTED, CORRECTED, REJECTED
 from ..batch.stamp import stamp_of
 from ..cases.result import BUG
-from ..dicom.released_files import NotReleased, ReleasedFile, released_files
+from ..dicom.transfer.released_files import NotReleased, ReleasedFile, released_files
 from ..errors import CTADefaceError
 from .config import EVERY, Config, Release
 from .ledger import FINISHED, HERE, Ledger

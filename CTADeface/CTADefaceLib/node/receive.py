@@ -10,9 +10,9 @@ import time
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..dicom.dicom_packages import need_pynetdicom
-from ..dicom.prompt import prompt_handlers
-from ..dicom.tls import server_context
+from ..dicom.reading.dicom_packages import need_pynetdicom
+from ..dicom.transfer.tcp_delay import prompt_handlers
+from ..dicom.transfer.tls import server_context
 from ..errors import CTADefaceError, InputError, OutputError
 from .arrivals import Arrivals
 from .config import Network, Receiving

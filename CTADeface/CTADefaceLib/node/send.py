@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ..dicom.association import NotReached, NotSent, Peer, associated, contexts_of, store
+from ..dicom.transfer.association import NotReached, NotSent, Peer, associated, contexts_of, store
 from .config import Destination, Release
 from .ledger import Ledger, Sending
 from .logs import NodeLog

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from ..dicom.deflated import refuse_bomb
-from ..dicom.dicom_packages import need_pydicom, no_values_in_warnings
+from ..dicom.reading.deflated import refuse_bomb
+from ..dicom.reading.dicom_packages import need_pydicom, no_values_in_warnings
 from ..errors import InputError, OutputError
 from ..files.moves import flush_folder
 from ..files.private import open_private, private_folder

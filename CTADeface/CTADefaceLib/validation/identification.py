@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from .attacks.retrained import ATTACKERS, retrained, stretch
 from .intervals import auc_interval, stretched
-from .retrained import ATTACKERS, retrained, stretch
 from .statistics import wilson
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ..errors import MaskError
 from ..head.skin import Skin
 from ..voxels.anatomy import brain
 from ..voxels.volume import Volume
-from .attack import boundary_error
+from .attacks.attack import boundary_error
 
 if TYPE_CHECKING:
     from ..head.frame import Frame

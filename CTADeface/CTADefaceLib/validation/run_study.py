@@ -20,7 +20,7 @@ from ..head.skin import Skin
 from ..head.view import HeadView
 from ..identity.views import draw_views, face_centre, frame
 from ..rendering.camera import tissue_focus
-from .attack import noisy
+from .attacks.attack import noisy
 from .heads import read_case
 from .measures import attacked, left_and_lost, overlap
 from .methods import METHODS, ORIGINAL, Masks

@@ -417,28 +417,14 @@
     </message>
 </context>
 <context>
-    <name>packages.install</name>
+    <name>packages.consent</name>
     <message>
         <source>About {size} are downloaded from the Python and PyTorch package servers.</source>
         <translation>Etwa {size} werden von den Paketservern von Python und PyTorch heruntergeladen.</translation>
     </message>
     <message>
-        <source>CTADeface - Install packages</source>
-        <translation>CTADeface - Pakete installieren</translation>
-    </message>
-    <message>
-        <source>CTADeface - Repair packages</source>
-        <translation>CTADeface - Pakete reparieren</translation>
-    </message>
-    <message>
         <source>CTADeface needs these Python packages:</source>
         <translation>CTADeface braucht diese Python-Pakete:</translation>
-    </message>
-    <message>
-        <source>Installing {names} failed: {lines}
-Check the network and the free disk space, restart Slicer and press Install packages again, or install from a folder of wheels.</source>
-        <translation>Die Installation von {names} ist fehlgeschlagen: {lines}
-Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu und drücken Sie noch einmal "Pakete installieren", oder installieren Sie aus einem Ordner mit Wheel-Dateien.</translation>
     </message>
     <message>
         <source>No image and no other data of yours is sent. Install them now?</source>
@@ -455,18 +441,6 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>Nothing was installed, because nobody can be asked in Slicer's testing mode; install the packages in a Slicer that was started without it.</source>
         <translation>Es wurde nichts installiert, weil im Testmodus von Slicer niemand gefragt werden kann; installieren Sie die Pakete in einem Slicer, der ohne ihn gestartet wurde.</translation>
-    </message>
-    <message>
-        <source>Python packages are being installed already; wait until that has ended.</source>
-        <translation>Python-Pakete werden schon installiert; warten Sie, bis das beendet ist.</translation>
-    </message>
-    <message>
-        <source>The installation ended, but is not complete. {reason}</source>
-        <translation>Die Installation ist beendet, aber nicht vollständig. {reason}</translation>
-    </message>
-    <message>
-        <source>These incomplete parts are removed from {folder}: {names}</source>
-        <translation>Diese unvollständigen Teile werden aus {folder} entfernt: {names}</translation>
     </message>
     <message>
         <source>They take about {size} in {folder}.</source>
@@ -492,9 +466,28 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <source>runs the neural network</source>
         <translation>führt das neuronale Netz aus</translation>
     </message>
+</context>
+<context>
+    <name>packages.install</name>
     <message>
-        <source>{folder} has no wheel for this Python ({tag}) of {names}; make the folder with the same Slicer on a computer that has a network: PythonSlicer -m pip wheel {requirements} -w FOLDER</source>
-        <translation>{folder} enthält für dieses Python ({tag}) kein Wheel von {names}; erstellen Sie den Ordner mit demselben Slicer auf einem Rechner mit Netzwerk: PythonSlicer -m pip wheel {requirements} -w ORDNER</translation>
+        <source>CTADeface - Install packages</source>
+        <translation>CTADeface - Pakete installieren</translation>
+    </message>
+    <message>
+        <source>CTADeface - Repair packages</source>
+        <translation>CTADeface - Pakete reparieren</translation>
+    </message>
+    <message>
+        <source>Python packages are being installed already; wait until that has ended.</source>
+        <translation>Python-Pakete werden schon installiert; warten Sie, bis das beendet ist.</translation>
+    </message>
+    <message>
+        <source>The installation ended, but is not complete. {reason}</source>
+        <translation>Die Installation ist beendet, aber nicht vollständig. {reason}</translation>
+    </message>
+    <message>
+        <source>These incomplete parts are removed from {folder}: {names}</source>
+        <translation>Diese unvollständigen Teile werden aus {folder} entfernt: {names}</translation>
     </message>
     <message>
         <source>{name} in place of {version}</source>
@@ -545,6 +538,15 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     </message>
 </context>
 <context>
+    <name>packages.pip_run</name>
+    <message>
+        <source>Installing {names} failed: {lines}
+Check the network and the free disk space, restart Slicer and press Install packages again, or install from a folder of wheels.</source>
+        <translation>Die Installation von {names} ist fehlgeschlagen: {lines}
+Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu und drücken Sie noch einmal "Pakete installieren", oder installieren Sie aus einem Ordner mit Wheel-Dateien.</translation>
+    </message>
+</context>
+<context>
     <name>packages.preflight</name>
     <message>
         <source>An older torch is taken, because the path {folder} is too long for torch 2.13 and later; install Slicer in a shorter folder to get the newest.</source>
@@ -573,6 +575,13 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
     <message>
         <source>Windows cannot replace torch while Slicer has it loaded; restart Slicer and install first.</source>
         <translation>Windows kann torch nicht ersetzen, solange Slicer es geladen hat; starten Sie Slicer neu und installieren Sie zuerst.</translation>
+    </message>
+</context>
+<context>
+    <name>packages.wheel_folder</name>
+    <message>
+        <source>{folder} has no wheel for this Python ({tag}) of {names}; make the folder with the same Slicer on a computer that has a network: PythonSlicer -m pip wheel {requirements} -w FOLDER</source>
+        <translation>{folder} enthält für dieses Python ({tag}) kein Wheel von {names}; erstellen Sie den Ordner mit demselben Slicer auf einem Rechner mit Netzwerk: PythonSlicer -m pip wheel {requirements} -w ORDNER</translation>
     </message>
 </context>
 <context>

@@ -5,10 +5,10 @@ import types
 
 import pytest
 
-from CTADefaceLib.dicom.dicom_packages import need_pydicom
+from CTADefaceLib.dicom.reading.dicom_packages import need_pydicom
 from CTADefaceLib.errors import MissingPackages
+from CTADefaceLib.slicer_module.packages import consent, installed
 from CTADefaceLib.slicer_module.packages import install as packages
-from CTADefaceLib.slicer_module.packages import installed
 from helpers.site_packages import put
 
 
@@ -40,7 +40,7 @@ def test_what_is_missing_or_too_old_is_installed_once_after_asking(site):
 
 def test_declining_changes_nothing(site):
     before = sorted(path.name for path in site.iterdir())
-    with pytest.raises(packages.Declined):
+    with pytest.raises(consent.Declined):
         packages.ensure_for("dicom", "DICOM export", confirm=lambda *_: False, site_packages=site, pip=pytest.fail)
     assert sorted(path.name for path in site.iterdir()) == before
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from CTADefaceLib.errors import CTADefaceError
+from CTADefaceLib.slicer_module.packages import consent, installed, preflight
 from CTADefaceLib.slicer_module.packages import install as packages
-from CTADefaceLib.slicer_module.packages import preflight
 from helpers.site_packages import (
     DAMAGES,
     make_wheel,
@@ -48,7 +48,7 @@ def test_linux_without_the_pytorch_extension_gets_the_large_torch(site, monkeypa
 
 def test_declining_changes_nothing(site):
     before = sorted(site.rglob("*"))
-    with pytest.raises(packages.Declined, match="declined"):
+    with pytest.raises(consent.Declined, match="declined"):
         packages.install(confirm=lambda text, title: False, site_packages=site, pip=never, disk_usage=plenty)
     assert sorted(site.rglob("*")) == before
 
@@ -56,7 +56,7 @@ def test_declining_changes_nothing(site):
 def test_default_question_is_slicers_dialogue_with_details(site, slicer_with):
     shown = []
     slicer_with(confirm=lambda text, title, **more: shown.append((text, title, more)))
-    with pytest.raises(packages.Declined):
+    with pytest.raises(consent.Declined):
         packages.install(site_packages=site, pip=never, disk_usage=plenty)
     ((text, title, more),) = shown
     assert "torch" in text and "CTADeface" in title and "nnunetv2>=2.5" in more["detailedText"]
@@ -64,7 +64,7 @@ def test_default_question_is_slicers_dialogue_with_details(site, slicer_with):
 
 def test_slicers_self_tests_install_nothing(site, slicer_with):
     slicer_with(testing=True, confirm=lambda *a, **k: True)
-    with pytest.raises(packages.Declined):
+    with pytest.raises(consent.Declined):
         packages.install(site_packages=site, disk_usage=plenty)
 
 
@@ -273,7 +273,7 @@ def test_repair_does_not_follow_a_link_out_of_site_packages(full, wheel_folder, 
 def test_declined_repair_and_repair_without_wheels_remove_nothing(full, wheel_folder):
     without_library(full)
     before = sorted(full.rglob("*"))
-    with pytest.raises(packages.Declined):
+    with pytest.raises(consent.Declined):
         packages.repair(confirm=lambda text, title: False, site_packages=full, pip=never, disk_usage=plenty)
     (wheel_folder / "torch-2.12.0-py3-none-any.whl").unlink()
     with pytest.raises(packages.PackageError, match="has no wheel"):
@@ -302,6 +302,6 @@ def test_reading_the_module_needs_no_slicer_and_loads_nothing_heavy():
         "import sys; sys.modules['slicer'] = None; from CTADefaceLib.slicer_module.packages import install as packages; "
         "print(sorted({'torch', 'nnunetv2', 'numpy', 'vtk'} & set(sys.modules)))"
     )
-    folder = packages.REQUIREMENTS.parents[1]
+    folder = installed.REQUIREMENTS.parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
     assert done.stdout.strip() == "[]", done.stderr

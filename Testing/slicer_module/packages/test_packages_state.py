@@ -14,7 +14,7 @@ from helpers.site_packages import DAMAGES, SLICERS_OWN, Usage, never, plenty, pu
 
 def test_requirements_are_the_file_and_exclude_the_torch_that_nnunet_refuses():
     lines = packages.requirements()
-    assert lines == packages.REQUIREMENTS.read_text().split()
+    assert lines == installed.REQUIREMENTS.read_text().split()
     torch = next(packages.Requirement(line) for line in lines if line.startswith("torch"))
     assert not torch.specifier.contains("2.9.1")
 

@@ -170,7 +170,7 @@ def test_two_volumes_have_two_masks_and_choosing_one_shows_its_own(slicer, panel
 
 
 def test_missing_packages_ask_first_and_declining_starts_nothing(host, slicer, panel, monkeypatch):
-    from CTADefaceLib.slicer_module.packages.install import Declined
+    from CTADefaceLib.slicer_module.packages.consent import Declined
     from CTADefaceLib.slicer_module.panel import packages_section
 
     asked = []

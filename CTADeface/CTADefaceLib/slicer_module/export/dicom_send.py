@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...dicom.association import Peer
-from ...dicom.released_files import find_released
-from ...dicom.sending import Sent, send_released
+from ...dicom.transfer.association import Peer
+from ...dicom.transfer.released_files import find_released
+from ...dicom.transfer.sending import Sent, send_released
 from ...progress import Progress
 from ..background import stoppable_in_background
 

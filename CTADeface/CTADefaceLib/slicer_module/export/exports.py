@@ -12,9 +12,9 @@ import slicer
 
 from ...cases.options import Options
 from ...cases.result import Result
-from ...dicom.association import OWN_TITLE, Peer
-from ...dicom.sending import Sent
-from ...dicom.tls import Tls
+from ...dicom.transfer.association import OWN_TITLE, Peer
+from ...dicom.transfer.sending import Sent
+from ...dicom.transfer.tls import Tls
 from ...release.hospital_folder import require_apart
 from ..scene import face_segment, volumes
 from . import dicom_send, file_export, node_export

@@ -3,7 +3,8 @@
 from contextlib import contextmanager
 
 from ..background import in_background
-from ..packages.install import Declined, ensure_for, install, repair
+from ..packages.consent import Declined
+from ..packages.install import ensure_for, install, repair
 from ..packages.installed import state
 from ..texts import _
 from .section import errors_shown

@@ -5,7 +5,7 @@ from dataclasses import replace
 import qt
 import slicer
 
-from ...dicom.association import OWN_TITLE, Peer, echo, is_ae_title
+from ...dicom.transfer.association import OWN_TITLE, Peer, echo, is_ae_title
 from ...errors import CTADefaceError
 from ..background import Later
 from ..texts import _

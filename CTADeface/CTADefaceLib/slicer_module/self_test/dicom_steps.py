@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import slicer
 
-from ...dicom.association import Peer
+from ...dicom.transfer.association import Peer
 from ...face.synthetic_head import AIR, head_parts
 from ..scene import face_segment, volumes
 from .made_study import BRIGHTER_HU, PATIENT_ID, SERIES, write_study

@@ -1,0 +1,1 @@
+"""From node to node: which files the gate released, one association, TLS."""

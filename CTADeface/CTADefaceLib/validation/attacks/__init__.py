@@ -1,0 +1,1 @@
+"""Attackers: how well a face is found again, or recognised, in a defaced file."""

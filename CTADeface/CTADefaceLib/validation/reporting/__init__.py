@@ -1,0 +1,1 @@
+"""Tables, figures and the pages of a validation."""
