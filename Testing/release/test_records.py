@@ -49,7 +49,7 @@ def test_record_follows_its_schema_and_names_model_and_settings(released):
     card = (RESOURCES / "Model/head-3mm/MODEL_CARD.md").read_text()
     assert record["model"]["sha256"] in card
     assert record["settings"]["fill"] == "levelled" and record["settings"]["fill_hu"] == result.fill_hu
-    assert record["checks"][-1]["name"] == "written_file" and len(record["checks"]) == 27
+    assert record["checks"][-1]["name"] == "written_file" and len(record["checks"]) == 28
     with pytest.raises(jsonschema.ValidationError):
         valid(record | {"patient": "x"})
 

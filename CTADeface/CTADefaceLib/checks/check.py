@@ -15,6 +15,7 @@ PASS, WARN, FAIL, SKIP = "pass", "warn", "fail", "not applicable"
 TITLES = {
     "input_is_ct": "Input is a CT",
     "head_found": "Head found",
+    "second_head": "No second head",
     "field_of_view": "Field of view",
     "already_defaced": "Face still in the input",
     "mask_size": "Size of the mask",

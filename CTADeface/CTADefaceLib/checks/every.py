@@ -24,7 +24,7 @@ from .enclosed_skin import enclosed_skin
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered
 from .kept_check import kept_check
 from .mask_checks import mask_filled, mask_place, mask_size
-from .scan import already_defaced, field_of_view, head_found, input_is_ct
+from .scan import already_defaced, field_of_view, head_found, input_is_ct, second_head
 from .untouched import bone_untouched, brain_untouched, find_changes, rest_identical, vessels_untouched
 
 
@@ -63,14 +63,15 @@ def run_checks(
     if not mask.any():
         raise MaskError(f"{volume.name}: the mask is empty, so that nothing would be removed; draw the face first.")
     with ThreadPoolExecutor(2) as pool:
-        inside = pool.submit(
-            lambda: brain_untouched(volume, stored_after, *(brain(volume) if survey is None else survey.brain))
-        )
+        enclosed = pool.submit(lambda: brain(volume) if survey is None else survey.brain)
         frame = locate(volume) if survey is None else survey.frame
         found = pool.submit(find_changes, volume, stored_after, mask, value, frame, ears, None if kept is None else kept.mask)
+        inside = pool.submit(lambda: brain_untouched(volume, stored_after, *enclosed.result()))
         of_head = _checks_of_head(volume, mask, after, frame, proposal, ears)
+        alone = second_head(volume, frame, *enclosed.result())
     changes = found.result()
-    return [*of_head, inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
+    of_rest = [inside.result(), bone_untouched(changes, volume), vessels_untouched(changes), rest_identical(changes)]
+    return [input_is_ct(volume), head_found(frame), alone, *of_head, *of_rest]
 
 
 # These checks need the head's own frame.
@@ -87,8 +88,6 @@ def _checks_of_head(
 ) -> list[Check]:
     stored_after, value, kept = after
     checks = [
-        input_is_ct(volume),
-        head_found(frame),
         field_of_view(volume, mask),
         mask_size(volume, mask, frame),
         mask_filled(volume, stored_after, mask if kept is None else mask & ~kept.mask, value),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage as ndi
 
 from ..head.frame import Frame
 from ..head.view import HeadView
 from ..voxels.hu import AIR_HU, BONE_HU, PLAIN_AIR_HU, SOFT_TISSUE_HU, TISSUE_HU, WATER_HU
-from ..voxels.volume import Volume
+from ..voxels.volume import Volume, ras_affine
 from .check import FAIL, PASS, SKIP, Check, graded, limits
-from .place import coarse
+from .place import coarse, ras_point
 
 # Soft tissue lies around water in every CT; values that are scaled in another way have their peak elsewhere.
 PEAK_BIN_HU = 10.0
@@ -24,6 +25,12 @@ NAKED_MM = 2.0
 # (``Testing/benchmarks/gate.py`` judges defaced heads too).
 WARN_NAKED, FAIL_NAKED = 0.16, 0.25
 LEAST_BONE_LINES = 50
+
+# Head mm. None of 124 heads, most of them with neck and shoulders, had anything inside of bone outside of this box. What lies
+# elsewhere and is neither lung nor fat belongs to another skull.
+SKULL_LOW_MM, SKULL_HIGH_MM = np.array([-90.0, -225.0, -90.0]), np.array([90.0, 30.0, 150.0])
+# The brains of these heads have up to 14 % of fat and air.
+LEAN_HU, MOST_FAT_AND_AIR, SECOND_ML = -20.0, 0.3, 50.0
 
 
 def input_is_ct(volume: Volume) -> Check:
@@ -78,6 +85,44 @@ def head_found(frame: Frame | None) -> Check:
         frame.score,
         "nats",
         f"The head is turned by {frame.turned_degrees:.0f} degrees against the image's axes.",
+    )
+
+
+def second_head(volume: Volume, frame: Frame | None, enclosed: np.ndarray, steps: tuple[int, ...]) -> Check:
+    """Does a skull lie elsewhere than that of the head in ``frame``? The model marks one face only, and another one stays.
+
+    ``enclosed`` and ``steps`` as ``anatomy.brain`` gives them. The value is the largest piece of soft tissue inside of bone
+    that lies away from the head's own skull.
+    """
+    if frame is None:
+        return Check("second_head", SKIP, None, "ml", "The head was not found.")
+    indices = np.argwhere(enclosed) * steps
+    places = frame.to_head(indices @ ras_affine(volume)[:3, :3].T + ras_affine(volume)[:3, 3])
+    away = ((places < SKULL_LOW_MM) | (places > SKULL_HIGH_MM)).any(1)
+    elsewhere = np.zeros_like(enclosed)
+    elsewhere[enclosed] = away
+    ml = float(np.prod(volume.geometry.ras_spacing()) * np.prod(steps)) / 1000
+    largest, place = 0.0, None
+    if np.count_nonzero(away) * ml > SECOND_ML:
+        hu = volume.to_hu(volume.ras()[tuple(slice(None, None, n) for n in steps)][elsewhere])
+        pieces = ndi.label(elsewhere)[0][elsewhere]
+        sizes, lean = np.bincount(pieces), np.bincount(pieces, hu < LEAN_HU)
+        sizes[lean > MOST_FAT_AND_AIR * sizes] = 0
+        largest = float(sizes.max() * ml)
+        if largest > 0:
+            place = ras_point(indices[away][pieces == sizes.argmax()].mean(0), volume)
+    bad = largest > SECOND_ML
+    return graded(
+        "second_head",
+        largest,
+        "ml",
+        f"{largest:.0f} ml of soft tissue lie in a skull of its own, away from the head: only one face is removed; "
+        "give an image of each head."
+        if bad
+        else "No other skull lies beside the head.",
+        place,
+        fail=bad,
+        limit=limits("ml", "above", None, SECOND_ML),
     )
 
 

@@ -710,6 +710,10 @@ Prüfen Sie das Netzwerk und den freien Speicherplatz, starten Sie Slicer neu un
         <translation>Mund bedeckt</translation>
     </message>
     <message>
+        <source>No second head</source>
+        <translation>Kein zweiter Kopf</translation>
+    </message>
+    <message>
         <source>Nose covered</source>
         <translation>Nase bedeckt</translation>
     </message>

@@ -7,6 +7,7 @@ VERDICTS = {PASS: _("pass"), WARN: _("warn"), FAIL: _("fail"), SKIP: _("not appl
 TITLES = {
     "input_is_ct": _("Input is a CT"),
     "head_found": _("Head found"),
+    "second_head": _("No second head"),
     "field_of_view": _("Field of view"),
     "already_defaced": _("Face still in the input"),
     "mask_size": _("Size of the mask"),
