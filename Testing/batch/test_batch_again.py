@@ -9,10 +9,10 @@ import SimpleITK as sitk
 
 from CTADefaceLib.batch.case_kinds import run_case
 from CTADefaceLib.batch.correct import correct, open_case, reject
+from CTADefaceLib.batch.input_stamp import has_changed, stamp_of
 from CTADefaceLib.batch.manifest import NAME, Manifest
 from CTADefaceLib.batch.review_queue import load_queue, mark
 from CTADefaceLib.batch.run_batch import run_batch
-from CTADefaceLib.batch.stamp import has_changed, stamp_of
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import InputError
 from helpers import dicom_maker as maker

@@ -79,7 +79,7 @@ def quick_node(folder, archive_port, mask, log=None, **tables):
     config = with_mask(read_config(write_config(folder, archive_port, **tables)), mask)
     private_folder(config.folder)
     node = Node(config, log or NodeLog(quiet=True))
-    node.laying.recover()
+    node.intake.recover()
     return node
 
 

@@ -75,7 +75,7 @@ def test_a_late_report_is_put_aside_and_alarms_nobody(node, archive, studies, tm
 def test_finished_studies_are_deleted_and_what_comes_again_of_them_is_known(node, archive, studies):
     put_folder(node, studies[0])
     settled(node)
-    node.laying.tidy(before=float("inf"))
+    node.intake.tidy(before=float("inf"))
     assert not list((node.config.folder / "studies").iterdir()) and not list((node.config.folder / "release").rglob("*.dcm"))
     put_folder(node, studies[0])
     found = settled(node)
@@ -97,26 +97,26 @@ def test_a_kill_while_late_files_are_taken_in_loses_none(tmp_path, archive, mask
     node.arrivals._pause = 0
     paths = sorted(studies[0].glob("*.dcm"))
     put_files(node, paths[:39])
-    [study] = node.laying.lay()
+    [study] = node.intake.take()
     if was == "gone":
         # A person wants what came after the study was deleted.
-        node.laying._forget_files(study)
+        node.intake._forget_files(study)
         node.ledger.ask_again(study)
     node.spool.put(paths[39].read_bytes())
-    own = getattr(node.laying, name)
+    own = getattr(node.intake, name)
 
     def killed(study):
         if after:
             own(study)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(node.laying, name, killed)
+    monkeypatch.setattr(node.intake, name, killed)
     with pytest.raises(KeyboardInterrupt):
-        node.laying.lay()
+        node.intake.take()
     node.ledger.close()
     again = quick_node(tmp_path, archive.port, mask)
     again.arrivals._longer = again.arrivals._pause = 0
-    again.laying.lay()
+    again.intake.take()
     count = 1 if was == "gone" else 40
     assert len(list((again.config.studies / study).iterdir())) == count and again.ledger.studies("here") == [study]
     assert not [path for path in again.config.incoming.iterdir() if path.name != ".parts"]
@@ -126,7 +126,7 @@ def test_a_lost_database_loses_no_study(tmp_path, archive, mask, studies):
     node = quick_node(tmp_path, archive.port, mask)
     node.arrivals._pause = 0
     put_folder(node, studies[0])
-    [study] = node.laying.lay()
+    [study] = node.intake.take()
     node.ledger.close()
     for path in node.config.folder.glob("node.db*"):
         path.unlink()
@@ -142,7 +142,7 @@ def test_a_destination_that_is_configured_no_more_keeps_no_study_open(tmp_path, 
     node.ledger.withdraw_others(["research/another"])
     node.look()
     assert node.ledger.studies("finished") == [study] and not state(node).destinations[0].waiting
-    node.laying.tidy(before=float("inf"))
+    node.intake.tidy(before=float("inf"))
     put_folder(node, studies[0])
     node.look()
     assert state(node).arriving == 0, "known still"

@@ -94,7 +94,7 @@ def test_a_correction_of_what_was_sent_is_sent_and_the_old_one_is_to_be_deleted(
     correct(queue, item, face, shown.geometry)
     node.look()
     # Finished as it was, it is not deleted as long as its correction is on its way.
-    node.laying.tidy(before=float("inf"))
+    node.intake.tidy(before=float("inf"))
     assert state(node).destinations[0].waiting == 1 and node.ledger.studies("finished")
     archive.answer = lambda number: 0
     found = settled(node)
@@ -111,7 +111,7 @@ def test_files_that_are_not_what_the_gate_released_never_leave(tmp_path, archive
     node.arrivals._pause = 0
     put_folder(node, studies[0])
     consider = node.outbox.consider
-    node.through._told = lambda release, entry: None
+    node.defacing._told = lambda release, entry: None
     node.outbox.consider = lambda release, entry: None
     node.look()
     # The original takes the place of a defaced file, as a hand that errs would put it.
@@ -166,9 +166,9 @@ def make_due(node):
 
 def test_a_study_during_which_the_node_was_killed_three_times_is_tried_again_later(node, archive, studies):
     put_folder(node, studies[0])
-    [study] = node.laying.lay()
+    [study] = node.intake.take()
     queue = node.config.folder / "hospital" / "research"
-    release, run_batch = node.config.releases[0], node.through._run
+    release, run_batch = node.config.releases[0], node.defacing._run
     # As the manifest of a node that was killed each time.
     Batch(node.config.studies, node.config.output(release), release.options_in(queue))._begin(None, "numbered")
     started = {
@@ -200,13 +200,13 @@ def test_a_release_that_cannot_be_run_is_said_and_nothing_is_lost(node, archive,
     node._stop_senders()
     release = node.config.releases[0]
     other = replace(node.config, releases=(replace(release, options=replace(release.options, deidentify_headers=True)),))
-    node.through._config = other
+    node.defacing._config = other
     put_folder(node, studies[1])
     node.look()
     [held] = state(node).held
     assert held.kind == "no study can be defaced" and "headers cleaned" in held.reason and state(node).to_deface == 1
-    node.through._config = node.config
-    node.through._unrun["research"].due = 0
+    node.defacing._config = node.config
+    node.defacing._unrun["research"].due = 0
     node.look()
     assert not state(node).held and state(node).destinations[0].waiting == 1
 

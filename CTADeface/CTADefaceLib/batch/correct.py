@@ -27,12 +27,12 @@ from ..voxels.kept import Structure
 from ..voxels.volume import Geometry, Volume
 from .case_kinds import arguments_of_case
 from .find import Case, Places, find_case, places
+from .input_stamp import stamp_of
 from .manifest import Manifest
 from .numbering import RELEASED_AS
 from .one_kind import MASK_SEG
-from .pseudonyms import options_of_batch
+from .pseudonym_key import options_of_batch
 from .review_queue import CORRECTED, REJECTED, Item, manifest_at, mark
-from .stamp import stamp_of
 from .stored_structures import stored_structures
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ..models.store import find_model
 from .find import Places
 from .manifest import Manifest
 from .numbering import BIDS, NUMBERED, PLAIN
-from .pseudonyms import FINGERPRINT, GIVEN
+from .pseudonym_key import FINGERPRINT, GIVEN
 
 MASK_SEG = "mask_seg"
 

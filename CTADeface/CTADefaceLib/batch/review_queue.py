@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..release.record import this_user
+from .input_stamp import Stamp
 from .manifest import BLOCKED, DONE, FAILED, NAME, Manifest, now
-from .stamp import Stamp
 
 ACCEPTED, CORRECTED, REJECTED = "accepted", "corrected", "rejected"
 VERDICTS = (ACCEPTED, CORRECTED, REJECTED)

@@ -22,14 +22,14 @@ from .case_kinds import run_case
 from .choice import EVERYTHING, Choice
 from .correct import reject
 from .find import Case, Places, describe_bids, places
+from .input_stamp import Stamp
 from .manifest import NAME, STARTED, STOPPED, VERSION, Manifest, ended, facts_of, merged, now
 from .numbering import RELEASED_AS
 from .one_kind import names_of, require_same, what_it_is
 from .overlap import LANES, Lane
 from .overview import write_overview
-from .pseudonyms import of_batch
+from .pseudonym_key import of_batch
 from .review_queue import REJECTED, item_of
-from .stamp import Stamp
 from .summary import Summary
 from .todo import DEATHS_UNTIL_ALONE, Found, Todo
 

@@ -14,10 +14,10 @@ from ..files.read import EXTENSIONS
 from .case_kinds import wanted_of_case
 from .choice import Choice, chosen
 from .find import Case, Places, excluded_folders, find_cases
+from .input_stamp import Stamp, has_changed, stamp_of
 from .manifest import BLOCKED, DONE, LEFT_OUT, MASK_ONLY, STARTED, STOPPED, Manifest, why_left_out
 from .numbering import NUMBERED, numbered_cases
 from .review_queue import REJECTED
-from .stamp import Stamp, has_changed, stamp_of
 from .studies import find_studies, study_cases
 
 # Cases during which the program died run last; after two deaths such a case runs alone, after three not at all. A case

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..batch.input_stamp import stamp_of
 from ..batch.manifest import BLOCKED, DEFACED, FAILED, Manifest
 from ..batch.manifest import NAME as MANIFEST
 from ..batch.review_queue import ACCEPTED, CORRECTED, REJECTED
-from ..batch.stamp import stamp_of
 from ..cases.result import BUG
 from ..dicom.transfer.released_files import NotReleased, ReleasedFile, released_files
 from ..errors import CTADefaceError

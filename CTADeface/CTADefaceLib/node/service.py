@@ -12,7 +12,8 @@ from ..files.private import private_folder
 from ..release.hospital_folder import require_hospital_writable
 from .arrivals import Arrivals
 from .config import Config
-from .lay import Laying
+from .defacing import Defacing
+from .intake import Intake
 from .ledger import Ledger
 from .logs import NodeLog
 from .node_status import look as status
@@ -21,7 +22,6 @@ from .outbox import Outbox
 from .receive import Receiver
 from .send import SendingTo
 from .spool import Spool, arriving
-from .through import Through
 from .watch import Watch
 from .web import Web
 
@@ -48,9 +48,9 @@ class Node:
         receiving = config.receiving
         self.arrivals = Arrivals(receiving.complete_after_s, receiving.broken_after_s, arriving(config))
         self.spool = Spool(config, self.arrivals, self.ledger.known)
-        self.laying = Laying(config, self.ledger, self.spool, self.arrivals, log)
+        self.intake = Intake(config, self.ledger, self.spool, self.arrivals, log)
         self.outbox = Outbox(config, self.ledger, log)
-        self.through = Through(config, self.ledger, log, self.outbox.consider)
+        self.defacing = Defacing(config, self.ledger, log, self.outbox.consider)
         self.receiver = Receiver(receiving, self.spool, self.arrivals, log)
         # What was there when the node ended, is run first.
         self._to_run = True
@@ -63,7 +63,7 @@ class Node:
 
     def serve(self) -> None:
         """Run until KeyboardInterrupt. Raises: CTADefaceError when it cannot begin."""
-        self.laying.recover()
+        self.intake.recover()
         self.ledger.withdraw_others([sender.called for sender in self.senders])
         with ExitStack() as started:
             started.callback(self.ledger.close)
@@ -90,11 +90,11 @@ class Node:
         try:
             if self.watch is not None:
                 self.watch.look()
-            self._to_run = bool(self.laying.lay()) or self._to_run
+            self._to_run = bool(self.intake.take()) or self._to_run
             if self._to_run:
-                self.through.run()
+                self.defacing.run()
                 self._to_run = False
-            self.through.run_again()
+            self.defacing.run_again()
             self.outbox.look()
         except Exception as error:
             # A full disk, or a fault of this program, of which the message may hold a header. Of what was laid before, nothing
@@ -106,7 +106,7 @@ class Node:
 
     def _tidy(self) -> None:
         try:
-            self.laying.tidy(time.time() - self.config.keep_s)
+            self.intake.tidy(time.time() - self.config.keep_s)
             self.ledger.forget_before(time.time() - self.config.keep_s - REMEMBERED_S)
         except (CTADefaceError, OSError) as error:
             self.log("not tidied", error=type(error).__name__)

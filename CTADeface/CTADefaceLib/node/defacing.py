@@ -35,7 +35,7 @@ class _Retry:
     pause: float
 
 
-class Through:
+class Defacing:
     """Runs the batches; only one thread may. Raises nothing but what stops the node."""
 
     def __init__(self, config: Config, ledger: Ledger, log: NodeLog, told: Told) -> None:

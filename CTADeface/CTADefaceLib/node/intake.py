@@ -31,7 +31,7 @@ ASIDE = "aside"
 LATE = "came after the study was sent"
 
 
-class Laying:
+class Intake:
     """Moves studies; only one thread may, and no batch may run meanwhile."""
 
     def __init__(self, config: Config, ledger: Ledger, spool: Spool, arrivals: Arrivals, log: NodeLog) -> None:
@@ -49,7 +49,7 @@ class Laying:
             elif state == GONE:
                 self._delete(study)
 
-    def lay(self) -> list[str]:
+    def take(self) -> list[str]:
         """The studies that are to be defaced now because of what came, or because a person asked for it."""
         laid = [study for study in self._arrivals.complete() if self._lay(study)]
         for study in self._ledger.asked_again():
