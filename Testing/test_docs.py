@@ -36,7 +36,7 @@ TOO_HEAVY = {
     "train run": "trains for minutes",
     "validate": "computes for hours",
     "node": "runs until it is stopped; node/test_node_faults.py runs it",
-    "send": "needs a DICOM node; dicom/test_sending.py has one",
+    "send": "needs a DICOM node; dicom/transfer/test_sending.py has one",
     "identity": "needs optional packages, half a minute",
     "--scheduler": "needs a cluster; batch/test_batch_cluster.py has one",
 }
@@ -84,6 +84,10 @@ def test_commands_are_understood(path, words):
         assert all(f'"{option}"' in known for option in options_in(rest))
     elif program == "dask":
         understood_by_dask(rest)
+    elif program.startswith("PYTHONPATH="):
+        # Slicer's Python runs what stands in the module's folder.
+        assert rest[:3] == ["PythonSlicer", "-m", "CTADefaceLib"]
+        parsed(["cta-deface", *rest[3:]])
     elif program == "PythonSlicer":
         assert rest[:3] == ["-m", "pip", "wheel"]
         assert all((ROOT / name).is_file() for flag, name in pairwise(rest) if flag == "-r")

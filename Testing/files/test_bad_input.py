@@ -1,4 +1,4 @@
-"""Bad input: one sentence that names the input and the remedy, nothing written, exit code 1."""
+"""Bad input: one sentence that names the input and the remedy, nothing written, exit code 4."""
 
 import gzip
 

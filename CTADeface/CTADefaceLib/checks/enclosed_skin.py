@@ -21,7 +21,7 @@ END_STEPS, REACHES_MM = 2, 9.0
 LEAST_GONE_CM2 = 3.0
 # Farther back lie the ears, whose folds hold skin that a mask passes by, and in fewer heads than this no face goes at all.
 REAR_MM, LEAST_SHARE = -102.0, 0.3
-# Of 26 reference masks of training heads 25 leave less than the first, and none more than the second.
+# 25 of 26 reference masks of training heads leave less than the first, and none more than the second.
 WARN_CM2, FAIL_CM2 = 1.0, 1.5
 
 

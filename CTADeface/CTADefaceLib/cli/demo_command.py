@@ -13,7 +13,13 @@ from .shared import add_engine_options, options_of, print_result
 def add_demo(commands: argparse._SubParsersAction) -> None:
     demo = commands.add_parser("demo", help="deface one head and draw it before and after")
     demo.add_argument("input", nargs="?", metavar="INPUT", help="default: the public InVesalius cranium CT")
-    demo.add_argument("-o", "--output", default="cta-deface-demo", metavar="DIR")
+    demo.add_argument(
+        "-o",
+        "--output",
+        default="cta-deface-demo",
+        metavar="DIR",
+        help="folder of both: DIR/release to give away, DIR/hospital-only or --hospital for the rest (default: %(default)s)",
+    )
     add_engine_options(demo)
     demo.set_defaults(action=demo_command)
 

@@ -24,21 +24,25 @@ CODES = {
     "stopped": STOPPED,
     "bug": BUG,
 }
-# Of several cases the gravest counts: the last one here.
+# Where there are several cases, the most serious one counts: the last one here.
 BY_GRAVITY = (DONE, USAGE, CHECKS, INPUT, OUTPUT, MACHINE, BUG, STOPPED)
 
 MEANINGS = {
     DONE: "all done",
     BUG: "a fault of this program; please report it",
-    USAGE: "the command is wrong: its options or folders",
+    USAGE: "the command is wrong: its options, or a folder that would give a face away",
     CHECKS: "stopped by checks (with --strict also by one that warns)",
-    INPUT: "bad input: a file, a mask or a model cannot be used, or shows no face",
-    OUTPUT: "the results cannot be written, or are there already, or were not all taken by a DICOM node",
+    INPUT: "bad input: a file, a mask or a model cannot be used, or shows no face; no series of a study could be defaced",
+    OUTPUT: "the results, or what stays in the hospital, cannot be written or are there; a node has not taken all files",
     MACHINE: "this machine cannot do it: a package, the device, memory or the cluster is missing, or a process died",
-    STOPPED: "stopped by Ctrl-C",
+    STOPPED: "stopped by Ctrl-C, or a batch by SIGTERM",
 }
 EPILOG = "exit codes:\n" + "\n".join(f"  {code:<5}{said}" for code, said in MEANINGS.items())
-EPILOG += "\n\nOf several inputs the gravest counts, in this order: " + ", ".join(map(str, reversed(BY_GRAVITY))) + "."
+EPILOG += (
+    "\n\nThe most serious one counts where there are several inputs, in this order: "
+    + ", ".join(map(str, reversed(BY_GRAVITY)))
+    + "."
+)
 IDENTITY_EPILOG = f"""exit codes:
   {DONE:<5}pass
   {CHECKS:<5}fail: the face is still detected or recognised
@@ -54,7 +58,7 @@ def code_of(faults: Iterable[str | None]) -> int:
 
 
 def hint(fault: str | None, args: argparse.Namespace) -> str | None:
-    """The option of the command that helps, as a sentence; errors themselves name no option of the shell."""
+    """The option of the command that helps, as a sentence, where the error does not name it itself."""
     if fault == "exists" and hasattr(args, "overwrite"):
         return "Give --overwrite to replace what is there."
     if fault == "hospital" and hasattr(args, "hospital"):

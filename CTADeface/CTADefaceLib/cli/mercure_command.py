@@ -16,7 +16,11 @@ IN, OUT = "MERCURE_IN_DIR", "MERCURE_OUT_DIR"
 
 def add_mercure(commands: argparse._SubParsersAction) -> None:
     mercure = commands.add_parser(
-        "mercure", help=f"deface a study as a module of mercure: from ${IN} to ${OUT}, as task.json says", epilog=EPILOG
+        "mercure",
+        help=f"deface a study as a module of mercure: from ${IN} to ${OUT}, as task.json says",
+        description="Settings, in the rule's process.settings: hospital, the folder of masks and records, and the options "
+        "that a release has in the configuration of cta-deface node.",
+        epilog=EPILOG,
     )
     mercure.set_defaults(action=mercure_command)
 

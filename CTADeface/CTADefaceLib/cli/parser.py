@@ -11,6 +11,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 
+class _Commands(argparse._SubParsersAction):
+    """Commands whose own help begins with the line that the list of commands has of them."""
+
+    def add_parser(self, name: str, **kwargs: Any) -> Any:
+        said = kwargs.get("help")
+        if said:
+            kwargs.setdefault("description", said[0].upper() + said[1:] + ("" if said.endswith("?") else "."))
+        return super().add_parser(name, **kwargs)
+
+
 class Parser(argparse.ArgumentParser):
     """As ``argparse.ArgumentParser``; a word that it does not know comes with the one that it resembles."""
 
@@ -18,6 +28,7 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         kwargs.setdefault("epilog", "Exit codes: cta-deface --help")
         super().__init__(*args, **kwargs)
+        self.register("action", "parsers", _Commands)
         self._words: list[str] = []
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:

@@ -43,7 +43,7 @@ def send_command(args: argparse.Namespace) -> int:
 
     peer = peer_of(args)
     files = find_released(args.folder, args.hospital)
-    bar = ProgressBar(Path(args.folder).name, args.quiet)
+    bar = ProgressBar(Path(args.folder).resolve().name, args.quiet)
     try:
         sent = send_released(peer, files, bar.progress)
     finally:

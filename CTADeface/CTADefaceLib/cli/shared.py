@@ -56,13 +56,15 @@ def add_seg_option(parser: argparse.ArgumentParser) -> None:
         "--mask-seg",
         action="store_true",
         help="DICOM: also write the face mask as a DICOM SEG on the original slices, beside the mask, for the hospital only "
-        "(pip install 'cta-deface[seg]')",
+        "(needs highdicom: pip install '.[seg]')",
     )
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="cpu", help="default: cpu; auto: a graphics card, where PyTorch has one"
+    )
     parser.add_argument(
         "--fill",
         default="levelled",
@@ -92,7 +94,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--hospital",
         metavar="DIR",
         help="folder for all that stays in the hospital: masks, records, reports, manifest; outside of the results' folder "
-        "(default: beside it, or beside its BIDS dataset, <DIR>-hospital-only)",
+        "(default: the neighbour <DIR>-hospital-only of that folder, of its BIDS dataset, or of the release that it lies in)",
     )
     parser.add_argument("--records", metavar="DIR", help="another word for --hospital")
     parser.add_argument("--masks", metavar="DIR", help="folder of the masks alone, which show the face (default: --hospital)")
@@ -181,7 +183,9 @@ def _hospital(args: argparse.Namespace) -> str | None:
 def require_room(room: str, command: str) -> None:
     """Raise when a part of the library is not there: Slicer's extension comes without training and validation."""
     if importlib.util.find_spec(f"{__package__.rpartition('.')[0]}.{room}") is None:
-        raise MissingPackages(f"cta-deface {command}: is not part of the Slicer extension; pip install cta-deface.")
+        raise MissingPackages(
+            f"cta-deface {command}: is not part of the Slicer extension; install CTADeface from a clone: pip install ."
+        )
 
 
 def guarded(
@@ -190,7 +194,7 @@ def guarded(
     """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
     from ..cases.result import failure
 
-    bar = ProgressBar(Path(path).name, args.quiet)
+    bar = ProgressBar(Path(path).resolve().name, args.quiet)
     try:
         return work(bar.progress, lambda text: print(text, file=sys.stderr))
     except Exception as error:

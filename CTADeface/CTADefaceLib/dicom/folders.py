@@ -42,7 +42,7 @@ def series_number(mask: str | Path) -> int:
 
 def refuse_nested(source: Source, folders: Iterable[str | Path | None]) -> None:
     """Raise ``PlaceError`` when one of ``folders`` lies in the source's folder or around the source."""
-    # Of thousands of files in one folder, the folder is asked about once; results may lie in a folder beside them.
+    # A folder of thousands of files is asked about once; results may lie in a folder beside them.
     originals = {(path, True) if path.is_dir() else (path.parent, False) for path in files_and_folders(source)}
     for original, whole in sorted((path.resolve(), whole) for path, whole in originals):
         for folder in (Path(path).resolve() for path in folders if path is not None):

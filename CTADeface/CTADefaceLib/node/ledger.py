@@ -20,9 +20,9 @@ from ..errors import OutputError
 from ..files.private import private_file, private_folder
 
 NAME = "node.db"
-# Of a study: complete and not sent everywhere yet; sent everywhere, or rejected; its files deleted since.
+# States of a study: complete and not sent everywhere yet; sent everywhere, or rejected; its files deleted since.
 HERE, FINISHED, GONE = "here", "finished", "gone"
-# Of a sending.
+# States of a sending.
 WAITING, SENT, WITHDRAWN = "waiting", "sent", "withdrawn"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, state TEXT, came REAL, finished REAL, again INTEGER DEFAULT 0);

