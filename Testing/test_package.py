@@ -1,11 +1,14 @@
 """What is shipped: requirements, engine free of Slicer and Qt; the wheel has ``test_distribution.py``."""
 
 import ast
+import re
+import shlex
 import subprocess
 import tomllib
 
 import pytest
 
+from CTADefaceLib.extras import EXTRAS, how_to_install
 from helpers.paths import ENGINE, RESOURCES, ROOT, TESTING
 
 LIBRARY = ENGINE / "CTADefaceLib"
@@ -20,6 +23,23 @@ def test_requirements_are_those_of_the_package():
     assert ["cta-deface[dicom]", *for_seg] == project["optional-dependencies"]["seg"]
     for_send = (RESOURCES / "requirements-send.txt").read_text().split()
     assert ["cta-deface[dicom]", *for_send] == project["optional-dependencies"]["send"]
+
+
+def test_messages_name_the_packages_of_the_extras_and_need_no_index_that_has_ours():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    def flat(name):
+        for text in wanted[name]:
+            inner = re.fullmatch(r"cta-deface\[(\w+)\]", text)
+            yield from flat(inner[1]) if inner else [text]
+
+    assert {name: list(EXTRAS[name]) for name in EXTRAS} == {name: list(flat(name)) for name in EXTRAS}
+    for name in EXTRAS:
+        assert shlex.split(how_to_install(name)) == ["pip", "install", *EXTRAS[name]]
+    said = [
+        path for path in LIBRARY.rglob("*.py") if re.search(r"pip install '?\"?cta-deface", path.read_text(encoding="utf-8"))
+    ]
+    assert said == []
 
 
 @pytest.mark.parametrize(

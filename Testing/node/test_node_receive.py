@@ -14,6 +14,7 @@ import pytest
 
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.dicom.transfer.tls import client_context
+from CTADefaceLib.extras import how_to_install
 from CTADefaceLib.node import receive as receive_module
 from CTADefaceLib.node import spool as spool_module
 from CTADefaceLib.node import watch as watch_module
@@ -285,4 +286,4 @@ def test_a_missing_package_is_said_with_the_command_that_brings_it(tmp_path, mon
     path = write_config(tmp_path, 1, top=f"web_port = {free_port()}")
     assert main(["node", str(path), "--quiet"]) == 6
     said = capsys.readouterr().err
-    assert package in said and "pip install 'cta-deface[node]'" in said
+    assert package in said and how_to_install("node") in said

@@ -191,7 +191,7 @@ def test_other_than_three_dimensions_are_refused():
 
 def test_missing_vtk_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "vtk", None)
-    with pytest.raises(DeviceError, match="pip install vtk"):
+    with pytest.raises(DeviceError, match='pip install "vtk>='):
         offscreen.render_views(*phantom(), (camera.FRONTAL,))
 
 

@@ -15,6 +15,7 @@ from .. import __version__
 from ..cases.options import Options
 from ..cases.result import Result
 from ..errors import CTADefaceError, MissingPackages
+from ..extras import how_to_install
 from ..network.host import NetworksHere
 from ..progress import Report
 from ..voxels.memory import available_bytes
@@ -71,7 +72,7 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError as error:
-            raise MissingPackages("A cluster needs Dask; install it with: pip install dask distributed.") from error
+            raise MissingPackages(f"A cluster needs Dask; run: {how_to_install('cluster')}") from error
         self._own = _local_cluster() if address == LOCAL else None
         try:
             self._client = Client(self._own or address, timeout=CONNECT_S, set_as_default=False)

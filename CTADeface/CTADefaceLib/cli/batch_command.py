@@ -40,7 +40,7 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
     batch.add_argument(
         "--scheduler",
         metavar="ADDRESS|local",
-        help="run the cases on a Dask cluster, or on a worker per core of this machine (needs Dask: pip install '.[cluster]')",
+        help="run the cases on a Dask cluster, or on one worker per core of this machine (needs Dask)",
     )
     batch.add_argument(
         "--resource",

@@ -56,7 +56,7 @@ def add_seg_option(parser: argparse.ArgumentParser) -> None:
         "--mask-seg",
         action="store_true",
         help="DICOM: also write the face mask as a DICOM SEG on the original slices, beside the mask, for the hospital only "
-        "(needs highdicom: pip install '.[seg]')",
+        "(needs highdicom)",
     )
 
 

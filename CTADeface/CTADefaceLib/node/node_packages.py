@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 
 from ..errors import MissingPackages, first_line
+from ..extras import how_to_install
 
-INSTALL = "in a clone of CTADeface: pip install '.[node]'"
+INSTALL = how_to_install("node")
 
 
 def need_prometheus() -> ModuleType:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DeviceError, MissingPackages
+from ..extras import how_to_install
 from .camera import Focus, View, aim_camera, require_volume, tissue_focus, voxel_size
 from .elsewhere import views_drawn_elsewhere
 
@@ -39,7 +40,7 @@ FINEST_MM = 0.8
 MOST_VOXELS = 256  # per axis
 CAPTION_SHARE = 1 / 22  # of the picture's height
 
-NO_VTK = "Pictures need the package vtk: run `pip install vtk`."
+NO_VTK = f"Pictures need the package vtk; run: {how_to_install('picture')}"
 NO_OPENGL = "Pictures need OpenGL: install Mesa, on Debian `apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri`."
 
 

