@@ -1,6 +1,8 @@
 """The shell contract, end to end on a real head."""
 
+import argparse
 import json
+import re
 import subprocess
 import sys
 
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.cli.main import main
+from CTADefaceLib.cli import bids_app
+from CTADefaceLib.cli.main import build_parser, main
+from CTADefaceLib.cli.shared import name_of
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.head.atlas import ZONES
 from helpers.phantom import levelled
@@ -247,3 +251,32 @@ def test_demo_writes_release_and_picture_apart(scan, tmp_path, capsys):
     ]
     printed = capsys.readouterr().out
     assert all(str(tmp_path / name) in printed for name in written)
+
+
+def commands_of(parser, words=()):
+    """(words, parser) of every command below a parser."""
+    yield words, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield from commands_of(inner, (*words, name))
+
+
+COMMANDS = [*commands_of(build_parser()), (("bids",), bids_app.build_parser())]
+
+
+@pytest.mark.parametrize("parser", [parser for _words, parser in COMMANDS], ids=[" ".join(words) for words, _ in COMMANDS])
+def test_help_says_what_every_command_and_every_argument_is_for(parser):
+    said = re.sub(r"\s+", " ", parser.format_help())
+    assert parser.description and re.sub(r"\s+", " ", parser.description) in said
+    given = [action for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
+    assert [action.dest for action in given if not action.help] == []
+    names = [str(name) for action in given if not action.option_strings for name in [action.metavar or action.dest]]
+    # What is to be written as it stands has small letters.
+    assert all(name in (name.upper(), "participant") for name in names)
+
+
+def test_a_folder_without_a_name_of_its_own_is_called_by_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert name_of(".") == tmp_path.name and name_of("a/..") == tmp_path.name and name_of("a/b.nii") == "b.nii"
+    assert name_of("/")

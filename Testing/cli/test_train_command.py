@@ -151,6 +151,17 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(collected, tm
     assert why in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("heads", [1, 2])
+def test_too_few_heads_to_measure_on_are_refused_unless_that_is_asked_for(annotated, tmp_path, capsys, heads):
+    for image, mask in annotated[:heads]:
+        assert main(["train", "add", str(image), str(mask), "--to", str(tmp_path / "set")]) == 0
+    command = ["train", "run", str(tmp_path / "set"), "-o", str(tmp_path / "model")]
+    assert main(command) == 4 and f"too few heads ({heads})" in capsys.readouterr().err
+    # Which is past the question: only then is the model looked for.
+    assert main([*command, "--hold-out-every", "0", "--from", "nothing"]) == 4
+    assert "no model or folder" in capsys.readouterr().err
+
+
 def test_a_worse_model_is_called_worse():
     dice = {"before": {"mean": 0.93, "worst": 0.90, "cases": 3}, "trained": {"mean": 0.94, "worst": 0.89, "cases": 3}}
     assert "keep it" in list(report({"dice": dice}))[-1]

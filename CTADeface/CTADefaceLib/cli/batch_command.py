@@ -49,7 +49,13 @@ def add_batch(commands: argparse._SubParsersAction) -> None:
         metavar="NAME=AMOUNT",
         help="what each case takes of the --resources of a Dask worker, as GPU=1",
     )
-    batch.add_argument("--retries", type=int, default=2, help="of a case, on a cluster (default 2)")
+    batch.add_argument(
+        "--retries",
+        type=int,
+        default=2,
+        metavar="N",
+        help="on a cluster, how often a case that failed by no fault of its own is tried again (default 2)",
+    )
     add_engine_options(batch)
     batch.set_defaults(action=batch_command)
 
@@ -75,7 +81,7 @@ def add_choice_options(parser: argparse.ArgumentParser) -> None:
 
 
 def batch_command(args: argparse.Namespace) -> int:
-    """Exit code 0 when every case is done, else that of the gravest, also of earlier runs; 130 when it was stopped."""
+    """Exit code 0 when every case is done, else that of the most serious, also of earlier runs; 130 when it was stopped."""
     from ..batch.choice import Choice
     from ..batch.run_batch import run_batch
 

@@ -18,9 +18,9 @@ def add_demo(commands: argparse._SubParsersAction) -> None:
         "--output",
         default="cta-deface-demo",
         metavar="DIR",
-        help="folder of both: DIR/release to give away, DIR/hospital-only or --hospital for the rest (default: %(default)s)",
+        help="folder that gets release/, which can be given away, and hospital-only/ (default: cta-deface-demo)",
     )
-    add_engine_options(demo)
+    add_engine_options(demo, hospital="<DIR>/hospital-only")
     demo.set_defaults(action=demo_command)
 
 

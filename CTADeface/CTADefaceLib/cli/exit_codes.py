@@ -24,25 +24,21 @@ CODES = {
     "stopped": STOPPED,
     "bug": BUG,
 }
-# Where there are several cases, the most serious one counts: the last one here.
+# The most serious of several cases counts: the last one here.
 BY_GRAVITY = (DONE, USAGE, CHECKS, INPUT, OUTPUT, MACHINE, BUG, STOPPED)
 
 MEANINGS = {
     DONE: "all done",
     BUG: "a fault of this program; please report it",
-    USAGE: "the command is wrong: its options, or a folder that would give a face away",
+    USAGE: "the command is wrong: unknown or contradicting options, a folder that would give a face away",
     CHECKS: "stopped by checks (with --strict also by one that warns)",
-    INPUT: "bad input: a file, a mask or a model cannot be used, or shows no face; no series of a study could be defaced",
-    OUTPUT: "the results, or what stays in the hospital, cannot be written or are there; a node has not taken all files",
+    INPUT: "bad input: a file, mask or model cannot be used, or shows no face; no series of a study could be defaced",
+    OUTPUT: "results, or what stays in the hospital, cannot be written or exist already; a DICOM node has not taken all files",
     MACHINE: "this machine cannot do it: a package, the device, memory or the cluster is missing, or a process died",
-    STOPPED: "stopped by Ctrl-C, or a batch by SIGTERM",
+    STOPPED: "stopped by Ctrl-C, in a batch also by SIGTERM",
 }
 EPILOG = "exit codes:\n" + "\n".join(f"  {code:<5}{said}" for code, said in MEANINGS.items())
-EPILOG += (
-    "\n\nThe most serious one counts where there are several inputs, in this order: "
-    + ", ".join(map(str, reversed(BY_GRAVITY)))
-    + "."
-)
+EPILOG += "\n\nThe most serious of several inputs counts, in this order: " + ", ".join(map(str, reversed(BY_GRAVITY))) + "."
 IDENTITY_EPILOG = f"""exit codes:
   {DONE:<5}pass
   {CHECKS:<5}fail: the face is still detected or recognised
@@ -58,9 +54,9 @@ def code_of(faults: Iterable[str | None]) -> int:
 
 
 def hint(fault: str | None, args: argparse.Namespace) -> str | None:
-    """The option of the command that helps, as a sentence, where the error does not name it itself."""
+    """The option of the command that helps, as a sentence, for errors that do not name it themselves."""
     if fault == "exists" and hasattr(args, "overwrite"):
-        return "Give --overwrite to replace what is there."
+        return "Or give --overwrite to replace it."
     if fault == "hospital" and hasattr(args, "hospital"):
         return "Give --hospital DIR, a folder outside of the one that is given away."
     return None

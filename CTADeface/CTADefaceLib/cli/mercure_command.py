@@ -17,9 +17,13 @@ IN, OUT = "MERCURE_IN_DIR", "MERCURE_OUT_DIR"
 def add_mercure(commands: argparse._SubParsersAction) -> None:
     mercure = commands.add_parser(
         "mercure",
-        help=f"deface a study as a module of mercure: from ${IN} to ${OUT}, as task.json says",
-        description="Settings, in the rule's process.settings: hospital, the folder of masks and records, and the options "
-        "that a release has in the configuration of cta-deface node.",
+        help="deface a study as a module of the orchestrator mercure",
+        description=f"""Deface a study as a module of the orchestrator mercure, which sets the variables of the environment:
+  {IN}   folder of the study and of task.json
+  {OUT}  folder that gets the defaced files, all or none
+Settings of the module in mercure:
+  hospital         folder for masks and records, outside of both
+  and the options of a release in the configuration of cta-deface node, as deidentify_headers""",
         epilog=EPILOG,
     )
     mercure.set_defaults(action=mercure_command)

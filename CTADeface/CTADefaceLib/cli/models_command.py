@@ -7,15 +7,17 @@ import json
 def add_models(commands: argparse._SubParsersAction) -> None:
     models = commands.add_parser("models", help="list, install or remove models").add_subparsers(required=True)
     listing = models.add_parser("list", help="bundled and installed models")
-    listing.add_argument("--json", action="store_true", help="one JSON object per model")
+    listing.add_argument("--json", action="store_true", help="one JSON object per model on stdout")
     listing.set_defaults(action=list_models_command)
     install = models.add_parser("install", help="add an nnU-Net v2 face model from a folder or zip")
-    install.add_argument("path", metavar="FOLDER|ZIP", help="trained model as nnU-Net v2 writes or exports it")
-    install.add_argument("--name", help="name for --model (default: that of the folder or zip)")
+    install.add_argument(
+        "path", metavar="FOLDER|ZIP", help="a trained model folder or results tree of nnU-Net v2, or a zip of one"
+    )
+    install.add_argument("--name", metavar="NAME", help="what --model calls it (default: the name of its dataset or folder)")
     install.add_argument("--overwrite", action="store_true", help="replace an installed model of that name")
     install.set_defaults(action=install_model_command)
     remove = models.add_parser("remove", help="delete an installed model")
-    remove.add_argument("name", metavar="NAME", help="as 'models list' names it")
+    remove.add_argument("name", metavar="NAME", help="as models list names it")
     remove.set_defaults(action=remove_model_command)
 
 

@@ -11,16 +11,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 
-class _Commands(argparse._SubParsersAction):
-    """Commands whose own help begins with the line that the list of commands has of them."""
-
-    def add_parser(self, name: str, **kwargs: Any) -> Any:
-        said = kwargs.get("help")
-        if said:
-            kwargs.setdefault("description", said[0].upper() + said[1:] + ("" if said.endswith("?") else "."))
-        return super().add_parser(name, **kwargs)
-
-
 class Parser(argparse.ArgumentParser):
     """As ``argparse.ArgumentParser``; a word that it does not know comes with the one that it resembles."""
 
@@ -28,8 +18,8 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         kwargs.setdefault("epilog", "Exit codes: cta-deface --help")
         super().__init__(*args, **kwargs)
-        self.register("action", "parsers", _Commands)
         self._words: list[str] = []
+        self.register("action", "parsers", _Commands)
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         self._words = list(sys.argv[1:] if args is None else args)
@@ -65,6 +55,15 @@ class Parser(argparse.ArgumentParser):
         folders = [word for word in words if Path(word).is_dir()]
         trees = [f"To deface all that is in a folder: {self.prog} batch {shlex.quote(folder)} OUT" for folder in folders[:1]]
         return [f"To deface it: {self.prog} run {shlex.join(words)}{release}", *trees]
+
+
+class _Commands(argparse._SubParsersAction):
+    """Subcommands; the help of each begins with what the list of commands says of it."""
+
+    def add_parser(self, name: str, **kwargs: Any) -> Any:
+        said = kwargs.get("help") or ""
+        kwargs.setdefault("description", said[:1].upper() + said[1:] + ("" if said.endswith("?") else "."))
+        return super().add_parser(name, **kwargs)
 
 
 def is_input(word: str) -> bool:

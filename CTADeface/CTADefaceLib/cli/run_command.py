@@ -64,7 +64,10 @@ def add_run(commands: argparse._SubParsersAction) -> None:
         help="with --mask: the checks do not ask the model what it calls face",
     )
     run.add_argument(
-        "--mask-only", action="store_true", help="write only the face mask, to --output: nothing is given away then"
+        "--mask-only",
+        action="store_true",
+        help="write only the face mask, to --masks or --hospital where one is given, else to --output; nothing is given "
+        "away then",
     )
     run.add_argument(
         "--series",
@@ -79,7 +82,7 @@ def add_run(commands: argparse._SubParsersAction) -> None:
 
 
 def run_command(args: argparse.Namespace) -> int:
-    """Exit code 0 only when every input was defaced, else that of the gravest; a bad input never stops the others."""
+    """Exit code 0 only when every input was defaced, else that of the most serious; a bad input never stops the others."""
     sources = grouped(args.inputs)
     if args.mask is None and args.networks is not None:
         # Before anything else is imported, because loading torch there takes longer than reading a scan here.

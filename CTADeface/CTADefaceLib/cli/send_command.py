@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .exit_codes import DONE, EPILOG, OUTPUT, STOPPED
-from .shared import ProgressBar
+from .shared import ProgressBar, name_of
 
 if TYPE_CHECKING:
     from ..dicom.transfer.association import Peer
@@ -43,7 +43,7 @@ def send_command(args: argparse.Namespace) -> int:
 
     peer = peer_of(args)
     files = find_released(args.folder, args.hospital)
-    bar = ProgressBar(Path(args.folder).resolve().name, args.quiet)
+    bar = ProgressBar(name_of(args.folder), args.quiet)
     try:
         sent = send_released(peer, files, bar.progress)
     finally:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..progress import Progress, Report
 
 
+DEVICE_HELP = "where the network runs (default: cpu); auto: cuda, else mps, where this machine has it, else cpu"
+
+
 def add_private_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-private",
@@ -60,11 +63,13 @@ def add_seg_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
+def add_engine_options(
+    parser: argparse.ArgumentParser,
+    hospital: str = "<DIR>-hospital-only beside it, its BIDS dataset or the release around it",
+) -> None:
+    """The options of every command that defaces; ``hospital`` says where the hospital's folder lies by default."""
     parser.add_argument("--model", metavar="NAME|FOLDER", help="installed model or model folder (default: bundled)")
-    parser.add_argument(
-        "--device", choices=DEVICES, default="cpu", help="default: cpu; auto: a graphics card, where PyTorch has one"
-    )
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help=DEVICE_HELP)
     parser.add_argument(
         "--fill",
         default="levelled",
@@ -94,7 +99,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--hospital",
         metavar="DIR",
         help="folder for all that stays in the hospital: masks, records, reports, manifest; outside of the results' folder "
-        "(default: the neighbour <DIR>-hospital-only of that folder, of its BIDS dataset, or of the release that it lies in)",
+        f"(default: {hospital})",
     )
     parser.add_argument("--records", metavar="DIR", help="another word for --hospital")
     parser.add_argument("--masks", metavar="DIR", help="folder of the masks alone, which show the face (default: --hospital)")
@@ -184,8 +189,13 @@ def require_room(room: str, command: str) -> None:
     """Raise when a part of the library is not there: Slicer's extension comes without training and validation."""
     if importlib.util.find_spec(f"{__package__.rpartition('.')[0]}.{room}") is None:
         raise MissingPackages(
-            f"cta-deface {command}: is not part of the Slicer extension; install CTADeface from a clone: pip install ."
+            f"cta-deface {command}: is not part of the Slicer extension; in a clone of the repository run: pip install ."
         )
+
+
+def name_of(path: str | Path) -> str:
+    """The last name of a path, also of "." and of a drive, which have none as they are written."""
+    return Path(path).resolve().name or str(path)
 
 
 def guarded(
@@ -194,7 +204,7 @@ def guarded(
     """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
     from ..cases.result import failure
 
-    bar = ProgressBar(Path(path).resolve().name, args.quiet)
+    bar = ProgressBar(name_of(path), args.quiet)
     try:
         return work(bar.progress, lambda text: print(text, file=sys.stderr))
     except Exception as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..network.model_run import DEVICES
-from .shared import require_room
+from .shared import DEVICE_HELP, require_room
 
 if TYPE_CHECKING:
     from ..training.dataset import AnnotatedHead
@@ -64,8 +64,8 @@ def _add_run(parts: argparse._SubParsersAction) -> None:
         "--learning-rate", type=float, metavar="RATE", help="at the start; falls to zero (default 0.0002, from scratch 0.001)"
     )
     run.add_argument("--spacing", type=float, default=3.0, help="mm, from scratch only (default 3)")
-    run.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu; auto: a graphics card, if there is one")
-    run.add_argument("--seed", type=int, default=1, help="of everything random (default 1)")
+    run.add_argument("--device", choices=DEVICES, default="cpu", help=DEVICE_HELP)
+    run.add_argument("--seed", type=int, default=1, metavar="N", help="of all random choices (default 1)")
     run.add_argument(
         "--work",
         metavar="DIR",

@@ -36,7 +36,7 @@ def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
     """Raise ``ExistsError`` when one of ``paths`` exists and ``overwrite`` is False."""
     for path in paths:
         if path.exists() and not overwrite:
-            raise ExistsError(f"{path}: exists already; choose another folder or allow overwriting.")
+            raise ExistsError(f"{path}: exists already; choose another folder.")
 
 
 @contextmanager
@@ -79,9 +79,7 @@ def publication(
                 yield own
                 own.commit()
     except FileExistsError as error:
-        raise ExistsError(
-            f"{error.filename2 or error.filename}: exists already; choose another folder or allow overwriting."
-        ) from None
+        raise ExistsError(f"{error.filename2 or error.filename}: exists already; choose another folder.") from None
     except OSError as error:
         raise OutputError(
             f"{_folder_meant(error, place)}: cannot be written ({error.strerror or error}); "

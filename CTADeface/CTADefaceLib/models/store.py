@@ -171,7 +171,7 @@ def _check_new_name(name: str, overwrite: bool) -> None:
     if name in _bundled_names():
         raise ModelError(f"{name} is the name of a model that comes with CTADeface; choose another name.")
     if (user_folder() / name).exists() and not overwrite:
-        raise ModelExistsError(f"A model {name} is installed already; choose another name or allow replacing it.")
+        raise ModelExistsError(f"A model {name} is installed already; choose another name.")
 
 
 def _suggest_name(model: Path, path: Path) -> str:
@@ -193,9 +193,7 @@ def _changing(store: Path) -> Iterator[Publication]:
         with Publication(store) as change:
             yield change
     except FileExistsError as error:
-        raise ModelExistsError(
-            f"A model {Path(error.filename).name} is installed already; choose another name or allow replacing it."
-        ) from None
+        raise ModelExistsError(f"A model {Path(error.filename).name} is installed already; choose another name.") from None
     except OSError as error:
         raise ModelStoreError(
             f"The model could not be written to {store} ({error.strerror}); check the disk and its "

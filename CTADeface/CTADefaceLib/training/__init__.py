@@ -2,6 +2,6 @@
 
 ``cta-deface train add`` collects corrected masks in an nnU-Net raw dataset (``collect``); ``cta-deface train run``
 makes synthetic variants of every head (``dataset``, ``variants``, ``synthesis``), trains from a model or from scratch
-(``trainer``), writes the model folder and measures both models on the heads held back (``trained_model``). The tutorial is
-``docs/training.md``.
+(``trainer``), writes the model folder and measures both models on the heads held back (``trained_model``).
+``docs/training.md`` is the tutorial.
 """

@@ -56,7 +56,7 @@ def add_case(image: str | Path | Volume, mask: str | Path | Volume, folder: str 
     known, code = dataset.setdefault("voxels_sha256", {}), voxels_sha256(hu)
     name = next((name for name, other in known.items() if other == code), None)
     if name is not None and not overwrite:
-        raise ExistsError(f"{scan.name}: is in {folder} already, as {name}; allow overwriting to replace its mask.")
+        raise ExistsError(f"{scan.name}: is in {folder} already, as {name}; leave it out.")
     ending, new = dataset["file_ending"], name is None
     with publication(folder) as own:
         name = name or _free_name(folder, ending)

@@ -100,6 +100,11 @@ def _split(data: str | Path, plan: Plan) -> tuple[list[AnnotatedHead], list[Anno
     held: Sequence[str] | None = plan.held_out
     if held is None:
         held = split_cases([head.name for head in heads], plan.hold_out_every)[1]
+        if plan.hold_out_every and not held:
+            raise InputError(
+                f"{data}: holds too few heads ({len(heads)}) to hold every {plan.hold_out_every}th back; collect more, "
+                "or name those that are held back, or 0 to hold back none, and then nothing is known about the model."
+            )
     unknown = set(held) - {head.name for head in heads}
     if unknown:
         raise InputError(f"{', '.join(sorted(unknown))}: no such head to hold back in {data}.")

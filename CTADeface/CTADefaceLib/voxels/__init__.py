@@ -1,1 +1,1 @@
-"""Volumes, their geometry, and what is computed over voxels, slab by slab. Knows no face and no network, and reads no file."""
+"""Volumes and their geometry, and what is computed over voxels, slab by slab. Knows no network and opens no file."""

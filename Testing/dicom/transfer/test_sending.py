@@ -138,7 +138,7 @@ def test_one_series_alone_may_be_sent(release, archive):
 def test_records_may_lie_elsewhere_and_the_release_deeper(release, archive, tmp_path):
     elsewhere = tmp_path / "records"
     release.with_name("release-hospital-only").rename(elsewhere)
-    with pytest.raises(NotReleased, match="name the folder of records"):
+    with pytest.raises(NotReleased, match="--hospital DIR"):
         find_released(release)
     assert len(find_released(release, elsewhere)) == FILES and len(find_released(release / "series_01", elsewhere)) == 40
     # As a batch lays it.
@@ -161,9 +161,12 @@ def test_what_the_gate_has_not_released_is_refused_as_a_whole(release, archive, 
 
 
 def test_the_hospitals_folder_and_the_originals_are_refused(case, release):
-    for folder in (release.with_name("release-hospital-only"), case / "in", case / "in" / "thin"):
+    for folder in (case / "in", case / "in" / "thin"):
         with pytest.raises(NotReleased, match="no record"):
             find_released(folder)
+    # As a release of volume files alone.
+    with pytest.raises(NotReleased, match="holds no DICOM files"):
+        find_released(release.with_name("release-hospital-only"))
     for nothing in (release / "nothing", release.with_name("empty")):
         release.with_name("empty").mkdir(exist_ok=True)
         with pytest.raises(InputError):
@@ -315,9 +318,3 @@ def test_a_destination_that_cannot_be_is_refused(peer):
 def test_words_of_the_shell_that_cannot_be_are_refused(tmp_path, capsys, to, timeout):
     assert main(["send", str(tmp_path), "--to", to, "--called", ARCHIVE, "--timeout", timeout]) == 2
     assert "give" in capsys.readouterr().err
-
-
-def test_a_folder_of_volume_files_is_told_apart(tmp_path):
-    (tmp_path / "head_defaced.nii.gz").write_bytes(b"volume")
-    with pytest.raises(InputError, match="no DICOM; a DICOM node takes series only"):
-        find_released(tmp_path)

@@ -16,7 +16,7 @@ MOST_DAYS = 3650
 
 @dataclass(frozen=True)
 class Pseudonym:
-    """The pseudonym of a ``patient`` by a ``key``; ``shifts_dates``: dates are moved and not removed."""
+    """A ``patient``'s other name, by a ``key``; ``shifts_dates``: dates are moved and not removed."""
 
     patient: Patient
     key: SecretKey

@@ -9,7 +9,6 @@ from pathlib import Path
 from ...errors import CTADefaceError, InputError
 from ...progress import Progress
 from ...release.hospital_folder import last_record_path, records_folder
-from ...release.known_folders import released_in
 from ...release.record import RELEASED, file_digests, files_sha256
 from ..reading.dicom_packages import need_pydicom, no_values_in_warnings
 from ..reading.input_files import is_dicom
@@ -48,10 +47,12 @@ def find_released(
     holding = sorted({path.parent for path in top.rglob("*") if not path.is_dir()})
     if not holding:
         raise InputError(f"{folder}: holds no files; give the folder of a released series, or the release folder.")
-    if released_in(top) and not any(is_dicom(path) for one in holding for path in one.iterdir() if path.is_file()):
-        raise InputError(f"{folder}: holds defaced volume files and no DICOM; a DICOM node takes series only.")
     files: list[ReleasedFile] = []
     for one in holding:
+        if not any(is_dicom(path) for path in one.iterdir() if not path.is_dir()):
+            raise NotReleased(
+                f"{one}: holds no DICOM files, and nothing else is sent; give a folder of released DICOM series."
+            )
         if progress is not None:
             progress.check()
         files += released_files(one, _records_of(one, top, records))
@@ -105,5 +106,6 @@ def _records_of(series: Path, top: Path, chosen: str | Path | None) -> Path:
         if last_record_path(records, series.name) is not None:
             return records
     raise NotReleased(
-        f"{series}: no record beside its release folder says that the gate released it; name the folder of records."
+        f"{series}: no record beside its release folder says that the gate released it; name the hospital's folder, "
+        "in which its records lie (in the shell with --hospital DIR)."
     )
