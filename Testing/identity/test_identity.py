@@ -363,12 +363,12 @@ def test_a_link_does_not_lead_pictures_into_the_release_folder(files, tmp_path):
     from CTADefaceLib.cli.identity_command import picture_folder
 
     (tmp_path / "link").symlink_to(files.after.parent, target_is_directory=True)
-    with pytest.raises(PlaceError, match="original face"):
+    with pytest.raises(PlaceError, match="given away"):
         picture_folder(tmp_path / "link" / "pictures", files.after)
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / "head.nii.gz").symlink_to(files.after)
     for folder in (tmp_path / "given" / "pictures", files.after.parent / "pictures"):
-        with pytest.raises(PlaceError, match="original face"):
+        with pytest.raises(PlaceError, match="given away"):
             picture_folder(folder, tmp_path / "given" / "head.nii.gz")
     assert picture_folder(tmp_path / "other", files.after) == tmp_path / "other"
 

@@ -116,8 +116,8 @@ def _given_away(release: Path) -> Path:
 
 def _must_not_lie(folder: str | Path, what: str, where: str) -> PlaceError:
     return PlaceError(
-        f"{Path(folder).resolve()}: {what.lower()} must not lie {where}, because they are for the hospital "
-        "only; choose a folder outside of it."
+        f"{Path(folder).resolve()}: {what.lower()} must not lie {where}, which is given away: they are for the "
+        "hospital only; choose a folder outside of it."
     )
 
 

@@ -263,7 +263,7 @@ def test_checks_are_shown_jump_to_their_place_and_block_the_export(host, slicer,
 
     ui = panel.ui
     ui.checkButton.click()
-    assert ui.checksTable.rowCount == 26 and ui.checksLabel.text == "May be exported."
+    assert ui.checksTable.rowCount == 27 and ui.checksLabel.text == "May be exported."
     half = parts[1].copy()
     half[:, :, 32:] = False
     face_segment.set_mask(masked, half, panel.volume)
