@@ -124,6 +124,12 @@ def test_the_examples_of_the_documentation_are_sound(tmp_path, number, capsys):
     assert main(["node", str(path), "--check"]) == 0, capsys.readouterr().err
 
 
+def test_the_file_to_begin_with_is_the_example(tmp_path, capsys):
+    text = (ROOT / "docs" / "node.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text) == tomllib.loads(blocks(ROOT / "docs" / "node.md", "toml")[0])
+    assert main(["node", str(written(tmp_path, text)), "--check"]) == 0, capsys.readouterr().err
+
+
 def test_status_of_a_node_that_was_never_started(tmp_path, capsys):
     path = written(tmp_path, SOUND)
     assert main(["node", str(path), "--status"]) == 5 and "there is no node yet" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from ..voxels.slabs import for_slabs
 from ..voxels.volume import Volume
 from .bone_border import before_bone
 
-# Tissue that stays is at least this large; a device or a rest of skin that hovers in front of the face is smaller.
+# Tissue that stays is at least this large; a device or a remnant of skin that hovers in front of the face is smaller.
 LEAST_BODY_MM3 = 20_000.0
 GRID_MM = 2.0
 LARGEST_DEVICE_MM3 = 150_000.0
@@ -104,7 +104,7 @@ def _kept_body(volume: Volume, view: np.ndarray, face: np.ndarray, cells: Cells)
         bone[rows] = cells.any((hu > BONE_HU) & outside)
 
     cells.for_slabs(look)
-    # Opened: thin bridges, such as a strap or a rest of skin, must not tie a device in front to the body.
+    # Opened: thin bridges, such as a strap or a remnant of skin, must not tie a device in front to the body.
     # The box cuts the head, and tissue goes on beyond its border.
     labels, _ = ndi.label(opened(tissue))
     large = np.bincount(labels.ravel()) * np.prod(cells.spacing) >= LEAST_BODY_MM3
