@@ -30,7 +30,7 @@ LEAST_BONE_LINES = 50
 # elsewhere and is neither lung nor fat belongs to another skull.
 SKULL_LOW_MM, SKULL_HIGH_MM = np.array([-90.0, -225.0, -90.0]), np.array([90.0, 30.0, 150.0])
 # The brains of these heads have up to 14 % of fat and air.
-LEAN_HU, MOST_FAT_AND_AIR, SECOND_ML = -20.0, 0.3, 50.0
+LEAN_HU, MOST_FAT_AND_AIR, SECOND_ML = -20.0, 0.3, 100.0
 
 
 def input_is_ct(volume: Volume) -> Check:
