@@ -320,7 +320,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     written = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.html")}
     assert {"index.html", *(f"{page.stem}/index.html" for page in PAGES if page.stem != "index")} <= written
     assert not [
-        path for path in (tmp_path / "site").rglob("*") if path.name == "Containerfile" or path.suffix in (".yml", ".service", ".toml")
+        path
+        for path in (tmp_path / "site").rglob("*")
+        if path.name == "Containerfile" or path.suffix in (".yml", ".service", ".toml")
     ]
     # The API is told by the docstrings themselves.
     assert 'id="CTADefaceLib.api.deface"' in (tmp_path / "site" / "python" / "index.html").read_text(encoding="utf-8")
