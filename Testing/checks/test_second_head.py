@@ -39,9 +39,7 @@ def beside(one, other, axis=2):
 
 SECOND = {
     "side by side": lambda head: beside(head, head),
-    "prone": lambda head: beside(head, head[:, ::-1, ::-1]),
     "behind": lambda head: beside(head, head, 1),
-    "above": lambda head: beside(head, head, 0),
     "upside down": lambda head: beside(head, head[::-1, ::-1], 0),
     "a child's": lambda head: beside(head, ndi.zoom(head, 0.75, order=1)),
     "without its vertex": lambda head: beside(head, head[: len(head) * 2 // 3]),
@@ -81,10 +79,8 @@ def chest(shape):
 
 
 BESIDE = {
-    "nothing": lambda head: head,
     "a phantom of water": lambda head: beside(head, tube((len(head), 40, 40), 50.0, 4.0, 120, 0)),
     "a forearm": lambda head: beside(head, forearm((len(head), 40, 40))),
-    "a box of bone with air": lambda head: beside(head, tube((len(head), 40, 40), 50.0, 6.0, BONE, AIR)),
     "a box of bone with fat": lambda head: beside(head, tube((len(head), 40, 40), 50.0, 6.0, BONE, FAT)),
     "a chest": lambda head: beside(head, chest((30, 64, 64)), 0),
     "a small bone with marrow": lambda head: beside(head, tube((8, 40, 40), 20.0, 6.0, BONE, MUSCLE)),
