@@ -20,8 +20,9 @@ from ..errors import InputError, OutputError
 from ..files.append import append
 from ..files.lock import lock
 from ..files.private import open_private, private_folder
+from ..release.known_folders import MANIFEST
 
-NAME = "batch.jsonl"
+NAME = MANIFEST
 VERSION = 1
 STARTED, STOPPED, FAILED, BLOCKED = "started", "stopped", "failed", "blocked"
 DEFACED, MASK_ONLY, NOT_DEFACED = "defaced", "mask only", "not defaced"

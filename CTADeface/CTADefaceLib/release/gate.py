@@ -22,6 +22,7 @@ from .hospital_folder import (
     require_clean,
     require_outside,
 )
+from .known_folders import DEFACED
 from .outgoing import Outgoing
 from .record import BLOCKED, RELEASED, known_files, known_voxels, make_record, same_record, write_record
 from .thumbnail import thumbnail_path, write_thumbnail
@@ -75,7 +76,7 @@ class Target:
     @property
     def name(self) -> str:
         """What record and report are called after."""
-        return (self.path.name if self.mask_extension else split_extension(self.path)[0]).removesuffix("_defaced")
+        return (self.path.name if self.mask_extension else split_extension(self.path)[0]).removesuffix(DEFACED)
 
 
 class Released(NamedTuple):

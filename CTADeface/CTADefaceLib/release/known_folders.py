@@ -10,8 +10,10 @@ SUFFIX = "-hospital-only"
 MASK = "_facemask"
 RECORD = "_record"
 DEFACED = "_defaced"
+MANIFEST = "batch.jsonl"
+KEY = "uids.key"
 # Names of files at the top of a hospital's folder, and of results at the top of a release folder.
-OF_HOSPITAL = ("batch.jsonl", "uids.key", f"*{RECORD}.json", f"*{RECORD}_[0-9]*.json", f"*{MASK}*.*", "*_desc-face*_mask.*")
+OF_HOSPITAL = (MANIFEST, KEY, f"*{RECORD}.json", f"*{RECORD}_[0-9]*.json", f"*{MASK}*.*", "*_desc-face*_mask.*")
 OF_RELEASE = (f"*{DEFACED}.*", "*_desc-defaced_*.*", "series_[0-9][0-9]/")
 
 

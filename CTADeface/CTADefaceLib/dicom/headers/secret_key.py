@@ -20,8 +20,8 @@ from ...errors import InputError, OutputError
 from ...files.private import open_private
 from ...files.publish import publishing
 from ...release.hospital_folder import require_outside
+from ...release.known_folders import KEY
 
-NAME = "uids.key"
 BYTES = 32
 LEGAL = re.compile(f"(?:[0-9A-Fa-f]{{2}}){{{BYTES},}}")
 # More than any key holds: what is given may be a disk, or a scan.
@@ -92,6 +92,6 @@ def secret_key(chosen: str | Path | None, hospital: str | Path, release: str | P
     Raises: InputError when the chosen one lies in the folder ``release``.
     """
     if chosen is None:
-        return SecretKey(Path(hospital) / NAME, release=release)
+        return SecretKey(Path(hospital) / KEY, release=release)
     require_outside(chosen, release, "Keys")
     return SecretKey(chosen, given=True)

@@ -107,7 +107,7 @@ class Exports:
         )
         if newSeries:
             options.require_sound()
-            require_apart([*volumes.files_of(source), *volumes.files_of(segmentation)], folder)
+            require_apart(volumes.files_of(source, segmentation), folder)
             case = node_export.prepared(source, segmentation, options, slicer.util.arrayFromVolume(volumeNode))
             return [dicom_export.export_new_series(case, folder, options)]
         mask = face_segment.required_mask(source, segmentation)

@@ -55,7 +55,7 @@ def write_checked(
     """Check a defaced volume node and write it, and its mask to the path ``mask`` (None: nowhere); returns the path of the
     record. Raises: as ``FaceLogic.exportVolume``."""
     source, segmentation, fill = origin(node)
-    require_apart([*volumes.files_of(source), *volumes.files_of(segmentation)], Path(path).parent)
+    require_apart(volumes.files_of(source, segmentation), Path(path).parent)
     case = prepared(source, segmentation, replace(options, fill=fill), slicer.util.arrayFromVolume(node))
     target, result = target_of(options, path, mask), Result(node.GetName())
     result = released(case, target, lambda progress: NodeWriter(case, progress), result)

@@ -86,9 +86,9 @@ def grid_to_patient(node: VolumeNode) -> np.ndarray:
     return slicer.util.arrayFromVTKMatrix(to_world) @ matrix
 
 
-def files_of(node: VolumeNode | SegmentationNode) -> list[str]:
-    """Full paths of the files that a node was read from, or that Slicer has saved it to; files that are gone are left out."""
-    storages = [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+def files_of(*nodes: VolumeNode | SegmentationNode) -> list[str]:
+    """Full paths of the files that nodes were read from or saved to by Slicer; files that are gone are left out."""
+    storages = [node.GetNthStorageNode(n) for node in nodes for n in range(node.GetNumberOfStorageNodes())]
     paths = [path for storage in storages if storage is not None for path in _files_of_storage(storage)]
     return [path for path in dict.fromkeys(paths) if path and Path(path).is_file()]
 
