@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from CTADefaceLib.cli import bids_app
 from CTADefaceLib.cli.main import build_parser, main
-from CTADefaceLib.cli.shared import name_of
+from CTADefaceLib.cli.progress_bar import name_of
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.head.atlas import ZONES
 from helpers.phantom import levelled

@@ -9,7 +9,7 @@ import pytest
 # A run of three stages that warns, logs, and prints a result in its midst.
 SCRIPT = """
 import logging, sys, time, warnings
-from CTADefaceLib.cli.shared import ProgressBar
+from CTADefaceLib.cli.progress_bar import ProgressBar
 
 bar = ProgressBar("head{0}.nii.gz", len(sys.argv) > 1)
 tell = bar.apart(lambda text: print(text, flush=True))

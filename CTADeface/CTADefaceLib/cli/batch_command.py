@@ -12,8 +12,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .engine_options import add_engine_options, add_header_options, add_private_option, add_seg_option, options_of
 from .exit_codes import EPILOG, STOPPED, code_of, hint
-from .shared import ProgressBar, add_engine_options, add_header_options, add_private_option, add_seg_option, options_of
+from .progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from ..batch.choice import Choice

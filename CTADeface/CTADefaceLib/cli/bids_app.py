@@ -12,10 +12,10 @@ from .. import __version__
 from ..errors import InputError, UsageError
 from .batch_command import batch_command
 from .closed_pipe import outlive_readers
+from .engine_options import add_engine_options, options_of
 from .exit_codes import EPILOG
 from .main import carry_out
 from .parser import Parser
-from .shared import add_engine_options, options_of
 
 MOST_NAMED = 20
 

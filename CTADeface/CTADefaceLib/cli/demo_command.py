@@ -5,9 +5,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from .engine_options import add_engine_options, options_of
 from .exit_codes import code_of
+from .printed_result import print_result
 from .run_command import run_one
-from .shared import add_engine_options, options_of, print_result
 
 
 def add_demo(commands: argparse._SubParsersAction) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError, OutputError, UsageError
 from ..files.private import private_folder
 from .exit_codes import CHECKS, DONE, IDENTITY_EPILOG, NOT_POSSIBLE, WARNED
-from .shared import ProgressBar
+from .progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .exit_codes import DONE, EPILOG
-from .shared import require_room
+from .wheel_only import require_room
 
 IN, OUT = "MERCURE_IN_DIR", "MERCURE_OUT_DIR"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from .batch_command import terminated_as_interrupted
 from .exit_codes import DONE, EPILOG
-from .shared import require_room
+from .wheel_only import require_room
 
 if TYPE_CHECKING:
     from ..node.config import Config

@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING
 
 from ..dicom.reading.input_files import is_dicom
 from ..errors import CTADefaceError, InputError, MissingPackages, UsageError
+from .engine_options import add_engine_options, add_header_options, add_private_option, add_seg_option, options_of
 from .exit_codes import EPILOG, code_of
-from .shared import (
-    add_engine_options,
-    add_header_options,
-    add_private_option,
-    add_seg_option,
-    guarded,
-    options_of,
-    print_result,
-)
+from .printed_result import print_result
+from .progress_bar import ProgressBar, name_of
 
 if TYPE_CHECKING:
     from ..cases.options import Options
@@ -141,7 +135,7 @@ def run_one(path: str | Path, args: argparse.Namespace, options: Options, taken:
         taken[target] = path
         return [deface_file(path, args.output, options, progress, warn, args.networks)]
 
-    return guarded(path, args, work)[0]
+    return _guarded(path, args, work)[0]
 
 
 def _run_study(source: str | list[str], args: argparse.Namespace, options: Options, taken: dict) -> list[Result]:
@@ -159,7 +153,22 @@ def _run_study(source: str | list[str], args: argparse.Namespace, options: Optio
             raise _or_batch(error, name, args.output) from None
 
     name = source[0] if isinstance(source, list) else source
-    return guarded(name, args, work)
+    return _guarded(name, args, work)
+
+
+def _guarded(
+    path: str | Path, args: argparse.Namespace, work: Callable[[Progress, Callable[[str], None]], list[Result]]
+) -> list[Result]:
+    """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
+    from ..cases.result import failure
+
+    bar = ProgressBar(name_of(path), args.quiet)
+    try:
+        return work(bar.progress, lambda text: print(text, file=sys.stderr))
+    except Exception as error:
+        return [failure(path, error)]
+    finally:
+        bar.close()
 
 
 def _require_matched(paths: Iterable[str | Path]) -> None:

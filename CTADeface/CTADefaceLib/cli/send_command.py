@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .exit_codes import DONE, EPILOG, OUTPUT, STOPPED
-from .shared import ProgressBar, name_of
+from .progress_bar import ProgressBar, name_of
 
 if TYPE_CHECKING:
     from ..dicom.transfer.association import Peer

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..network.model_run import DEVICES
-from .shared import DEVICE_HELP, require_room
+from .engine_options import DEVICE_HELP
+from .wheel_only import require_room
 
 if TYPE_CHECKING:
     from ..training.dataset import AnnotatedHead

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .shared import require_room
+from .wheel_only import require_room
 
 if TYPE_CHECKING:
     from ..validation.faces import Faces

@@ -1,24 +1,17 @@
-"""What subcommands share: options, progress on the terminal, and the line that tells a result."""
+"""The options that commands which deface have in common, and the ``Options`` made of them."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CTADefaceError, MissingPackages, UsageError
+from ..errors import CTADefaceError, UsageError
 from ..network.model_run import DEVICES
-from .exit_codes import hint, how_to_override
 
 if TYPE_CHECKING:
     from ..cases.options import Options
-    from ..cases.result import Result
-    from ..progress import Progress, Report
 
 
 DEVICE_HELP = "where the network runs (default: cpu); auto: cuda, else mps, where this machine has it, else cpu"
@@ -183,135 +176,3 @@ def _hospital(args: argparse.Namespace) -> str | None:
     if args.hospital and args.records and Path(args.hospital).resolve() != Path(args.records).resolve():
         raise UsageError(f"--hospital {args.hospital}: --records names another folder for the same; give one of the two.")
     return args.hospital or args.records
-
-
-def require_room(room: str, command: str) -> None:
-    """Raise when a part of the library is not there: Slicer's extension comes without training and validation."""
-    if importlib.util.find_spec(f"{__package__.rpartition('.')[0]}.{room}") is None:
-        raise MissingPackages(
-            f"cta-deface {command}: is not part of the Slicer extension; in a clone of the repository run: pip install ."
-        )
-
-
-def name_of(path: str | Path) -> str:
-    """The last name of a path, also of "." and of a drive, which have none as they are written."""
-    return Path(path).resolve().name or str(path)
-
-
-def guarded(
-    path: str | Path, args: argparse.Namespace, work: Callable[[Progress, Callable[[str], None]], list[Result]]
-) -> list[Result]:
-    """What ``work(progress, warn)`` returns, or one ``Result`` that says what went wrong."""
-    from ..cases.result import failure
-
-    bar = ProgressBar(name_of(path), args.quiet)
-    try:
-        return work(bar.progress, lambda text: print(text, file=sys.stderr))
-    except Exception as error:
-        return [failure(path, error)]
-    finally:
-        bar.close()
-
-
-def print_result(result: Result, args: argparse.Namespace) -> None:
-    """Print what became of a case: a line of JSON, or lines that a person reads, the first one not indented."""
-    if args.json:
-        line = json.dumps(result.as_dict())
-    elif result.status == "blocked":
-        line = f"BLOCKED {result.error}"
-    elif result.error:
-        line = f"FAILED {result.error}"
-    elif result.reason:
-        line = f"{result.input}: {result.status}: {result.reason}"
-    else:
-        how = f"face {result.mask_ml:.0f} ml, {result.given_mask or result.model}"
-        how += f", {result.device}" if result.device else ""
-        line = f"{result.input}: {result.status} -> {result.defaced or result.mask} ({how}, {result.seconds:.1f} s)"
-    print(line, flush=True)
-    if not args.json:
-        for said in (*_what_to_do(result, args), *(warnings_of(result) if result.defaced else [])):
-            print(said, flush=True)
-
-
-def _what_to_do(result: Result, args: argparse.Namespace) -> list[str]:
-    """Lines of text: where a blocked case lies, and the options that help."""
-    if result.status == "blocked":
-        kept = (("Mask", result.mask), ("Record", result.record))
-        lines = [f"{what}, for the hospital only: {path}" for what, path in kept if path]
-        lines += how_to_override(result.stopped_by)
-    else:
-        lines = [said for said in [hint(result.fault, args)] if said]
-    return [f"  {line}" for line in lines]
-
-
-def warnings_of(result: Result) -> list[str]:
-    """Lines of text: how many checks warn, and what each says; how many could not be judged. None where all passed."""
-    from ..checks.check import SKIP, TITLES, WARN
-
-    warned = [check for check in result.checks if check["verdict"] == WARN]
-    # Where another file's mask is held against the model's, nothing is missing.
-    unknown = [check for check in result.checks if check["verdict"] == SKIP and check["name"] != "model_face"]
-    lines = [f"  WARNING {TITLES[check['name']]}: {check['text']}" for check in warned]
-    if unknown:
-        lines.append("  NOT JUDGED " + ", ".join(TITLES[check["name"]] for check in unknown) + ".")
-    return lines and [
-        f"  Checks that warn: {len(warned)}, not judged: {len(unknown)}; look at the mask before release.",
-        *lines,
-    ]
-
-
-class ProgressBar:
-    """tqdm on a terminal, fed by a ``Progress``; one line for each stage where stderr is none; nothing where ``quiet``.
-
-    While tqdm's bar stands, all that is written to stderr (warnings, log messages) gets lines of its own.
-    """
-
-    def __init__(self, name: str, quiet: bool, stages: dict[str, float] | None = None) -> None:
-        from tqdm import tqdm
-
-        from ..progress import Progress
-
-        self._name, self._lines, self._told = name, not quiet, ""
-        # None: only on a terminal.
-        self._bar = tqdm(
-            total=100,
-            disable=quiet or None,
-            file=sys.stderr,
-            dynamic_ncols=True,
-            bar_format="{percentage:3.0f}%|{bar}| {desc}",
-        )
-        self._restore = ExitStack()
-        if not self._bar.disable:
-            # Which imports asyncio, and is not needed for a log.
-            from tqdm.contrib import DummyTqdmFile
-
-            self._lines = False
-            if min(self._bar.ncols or 0, self._bar.nrows or 0) < 1:
-                # A terminal that does not tell its size, as in some containers: tqdm's plain bar.
-                self._bar.ncols = self._bar.nrows = self._bar.dynamic_ncols = None
-            self._restore.enter_context(redirect_stderr(DummyTqdmFile(sys.stderr)))
-        self.progress = Progress(self.show, stages)
-
-    def show(self, report: Report) -> None:
-        left = "" if not report.seconds_left else f", {report.seconds_left:.0f} s left"
-        is_new, self._told = report.stage not in ("", self._told), report.stage
-        if is_new and self._lines:
-            # As with tqdm, a log that nobody reads any more stops no case.
-            with suppress(OSError):
-                print(f"{self._name}: {report.stage} ({100 * report.fraction:.0f} %{left})", file=sys.stderr, flush=True)
-        self._bar.set_description_str(f"{self._name}: {report.stage}{left}", refresh=False)
-        if not self._bar.update(report.fraction * 100 - self._bar.n) and is_new:
-            self._bar.refresh()
-
-    def apart(self, write: Callable[..., None]) -> Callable[..., None]:
-        """``write``, which prints to stdout, so that its lines are never glued to the bar on the same terminal."""
-
-        def written(*arguments: object) -> None:
-            with self._bar.external_write_mode():
-                write(*arguments)
-
-        return written
-
-    def close(self) -> None:
-        self._restore.close()
-        self._bar.close()
