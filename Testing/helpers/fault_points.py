@@ -57,33 +57,32 @@ class Outcome:
     faults: list = field(default_factory=list)
 
 
-def trials(scenario, place, fault=KILL, every=1, first=1):
-    """``Outcome`` of a fault at each ``every``-th call of the scenario's command, in new folders below ``place``."""
-    reference = _made(scenario, place / "reference")
-    code, said = in_child(lambda: scenario.command(reference))
+def trials(scenario, place, fault=KILL, calls=range(1, MOST_POINTS)):
+    """``Outcome`` of a fault at each of ``calls`` (numbers, rising) that the scenario's command makes, in a folder below
+    ``place``."""
+    base, prepared = place / "case", place / "prepared"
+    prepared.mkdir(parents=True)
+    # Prepared once, at the path where it is used, because what is prepared may name it.
+    base.mkdir()
+    scenario.prepare(base)
+    shutil.copytree(base, prepared, symlinks=True, dirs_exist_ok=True)
+    empty = _without_key(state(base, scenario))
+    code, said = in_child(lambda: scenario.command(base))
     outcome = Outcome()
     if code != 0:
         outcome.faults.append(f"{scenario.name}: the undisturbed run ended with {code}: {said}")
         return outcome
-    whole = state(reference, scenario)
-    empty = _without_key(state(_made(scenario, place / "untouched"), scenario))
-    for number in range(first, MOST_POINTS, every):
-        base = _made(scenario, place / str(number))
+    whole = state(base, scenario)
+    for number in calls:
+        shutil.rmtree(base)
+        shutil.copytree(prepared, base, symlinks=True)
         code, said = in_child(partial(scenario.command, base), fault, number, base)
         if code == 0 and not _struck(base):
-            break
+            return outcome
         outcome.tried += 1
         _judge(scenario, base, fault, code, said, whole, empty, outcome, f"{scenario.name}, {fault} at call {number}")
-        shutil.rmtree(base)
-    else:
-        outcome.faults.append(f"{scenario.name}: more than {MOST_POINTS} calls")
+        _struck(base)
     return outcome
-
-
-def _made(scenario, base):
-    base.mkdir(parents=True)
-    scenario.prepare(base)
-    return base
 
 
 def _struck(base):
