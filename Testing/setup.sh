@@ -25,6 +25,46 @@ case $purpose in
     *) echo "$purpose: give demo or test" >&2; exit 2 ;;
 esac
 
+# Are all of these Debian packages installed, or is this no Debian?
+installed() { ! command -v dpkg >/dev/null || dpkg -s "$@" >/dev/null 2>&1; }
+
+install() {
+    [ -n "$updated" ] || apt-get update -qq >&2
+    updated=yes
+    apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+# shellcheck disable=SC2086 # lists of words
+debian_packages() {
+    updated=
+    if ! installed $libraries; then
+        if [ "$(id -u)" = 0 ]; then
+            install $libraries
+        else
+            echo "For $wanted_by run once: sudo apt-get install $libraries" >&2
+        fi
+    fi
+    if [ -n "$readers" ] && ! installed $readers; then
+        if [ "$(id -u)" = 0 ]; then
+            install $readers || echo "No $readers here: the DICOM tests that need them are skipped." >&2
+        else
+            echo "For the DICOM tests with other readers run once: sudo apt-get install $readers" >&2
+        fi
+    fi
+    if [ -n "$archive" ] && ! installed "$archive"; then
+        if [ "$(id -u)" = 0 ] && install "$archive"; then
+            # The tests start servers of their own; the package's would go on listening on this machine.
+            systemctl disable --now "$archive" >&2 2>/dev/null || service "$archive" stop >&2 || true
+        else
+            echo "No $archive here: in the tests of the node pynetdicom takes its place (sudo apt-get install $archive)." >&2
+        fi
+    fi
+}
+
+# Beside pip, which takes as long. Whatever happens, it is not left behind with its lock.
+debian_packages &
+trap wait EXIT
+
 version=$(cat "$root/pyproject.toml" "$root/Testing/constraints.txt" | cksum | tr ' ' '-')
 stamp="$venv/.installed-$purpose-$version"
 if [ ! -f "$stamp" ] && [ ! -f "$venv/.installed-test-$version" ]; then
@@ -45,34 +85,5 @@ if [ ! -f "$stamp" ] && [ ! -f "$venv/.installed-test-$version" ]; then
     fi
     touch "$stamp"
 fi
-
-# Are all of these Debian packages installed, or is this no Debian?
-installed() { ! command -v dpkg >/dev/null || dpkg -s "$@" >/dev/null 2>&1; }
-
-install() { { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; } >&2; }
-
-# shellcheck disable=SC2086 # lists of words
-if ! installed $libraries; then
-    if [ "$(id -u)" = 0 ]; then
-        install $libraries
-    else
-        echo "For $wanted_by run once: sudo apt-get install $libraries" >&2
-    fi
-fi
-# shellcheck disable=SC2086
-if [ -n "$readers" ] && ! installed $readers; then
-    if [ "$(id -u)" = 0 ]; then
-        install $readers || echo "No $readers here: the DICOM tests that need them are skipped." >&2
-    else
-        echo "For the DICOM tests with other readers run once: sudo apt-get install $readers" >&2
-    fi
-fi
-if [ -n "$archive" ] && ! installed "$archive"; then
-    if [ "$(id -u)" = 0 ] && install "$archive"; then
-        # The tests start servers of their own; the package's would go on listening on this machine.
-        systemctl disable --now "$archive" >&2 2>/dev/null || service "$archive" stop >&2 || true
-    else
-        echo "No $archive here: in the tests of the node pynetdicom takes its place (sudo apt-get install $archive)." >&2
-    fi
-fi
+wait $!
 echo "$venv"

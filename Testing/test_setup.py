@@ -111,6 +111,13 @@ def test_an_unfinished_installation_is_done_again(repository):
     assert set_up(repository, "demo")[0] and set_up(repository, "test")[0]
 
 
+def test_libraries_that_cannot_be_installed_end_it_once_pip_is_done_too(repository):
+    (repository / "standins" / "apt-get").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(AssertionError):
+        set_up(repository, "demo")
+    assert "[picture,fast]" in (repository / "calls").read_text()
+
+
 def test_an_unknown_purpose_is_refused(repository):
     done = subprocess.run(["bash", str(repository / "Testing" / "setup.sh"), "demos"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr == "demos: give demo or test\n"
