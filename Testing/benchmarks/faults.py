@@ -48,7 +48,9 @@ def _run(place, arguments):
     rows, faults = [], []
     for number, scenario in enumerate(chosen):
         for fault in arguments.faults:
-            outcome = points.trials(scenario, place / f"{number}-{fault}", fault, range(1, points.MOST_POINTS, arguments.every))
+            outcome = points.trials(
+                scenario, place / f"{number}-{fault}", fault, range(1, points.MOST_POINTS, arguments.every)
+            )
             _add(rows, faults, scenario.name, f"{fault} at a call", outcome)
             shutil.rmtree(place / f"{number}-{fault}")
         if points.FULL in arguments.faults:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
+from itertools import product
 
 import numpy as np
 
 from .atlas import BONE, EVIDENCE_MM, LOW_MM
-from .frame import Frame, rotation
+from .frame import Frame, rotation, rotation_slope
 from .samples import Samples
 
 # Samples of a first fit of each candidate, and of the last one of the best.
@@ -40,45 +42,53 @@ class Evidence:
             border: list[slice | list[int]] = [slice(None)] * 4
             border[axis] = [0, -1]
             self.grids[tuple(border)] = 0
-        self._flat = self.grids.ravel()
         self._last = np.array(self.grids.shape[1:]) - 1
         self._strides = np.array([self.grids.shape[2] * self.grids.shape[3], self.grids.shape[3], 1])
 
-    def at(self, places: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(log-odds (N,), slope (N, 3)) at places (N, 3) in head mm, linear between the grid's points; 0 outside."""
-        grid = (places - LOW_MM) / EVIDENCE_MM
+    @cached_property
+    def _cells(self) -> np.ndarray:
+        """(N, 8) float32: the corners (x, y, z) of a cell beside each other, so that a sample reads one place in memory."""
+        steps = [int(np.dot(corner, self._strides)) for corner in product((0, 1), repeat=3)]
+        flat = np.pad(self.grids.ravel(), (0, max(steps)))
+        return np.stack([flat[step : step + self.grids.size] for step in steps], 1)
+
+    def at(self, places: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which of the places (3, N) in head mm lie in the box, and there the log-odds (M,) and their slope (3, M) in 1 / mm.
+
+        Linear between the grid's points, in float32; the slope is that of the interpolation itself, because another one
+        misleads the search along a line.
+        """
+        grid = ((places - LOW_MM[:, None]) / EVIDENCE_MM).astype(np.float32)
         corner = np.floor(grid)
         inside = np.flatnonzero(self._within(corner))
-        x, y, z = (grid[inside] - corner[inside]).astype(np.float32).T
-        first = kinds[inside] * np.intp(self.grids[0].size) + corner[inside].astype(np.intp) @ self._strides
-        # The slope is that of the interpolation itself: another one misleads the search along a line.
-        low, high = (self._flat[first + step] for step in (0, self._strides[0]))
-        at_y, at_z, at_yz = (
-            (self._flat[first + step], self._flat[first + step + self._strides[0]])
-            for step in (self._strides[1], 1, self._strides[1] + 1)
-        )
-        along_x = [(1 - x) * a + x * b for a, b in ((low, high), at_y, at_z, at_yz)]
-        steps_x = [b - a for a, b in ((low, high), at_y, at_z, at_yz)]
-        near, far = ((1 - y) * along_x[n] + y * along_x[n + 1] for n in (0, 2))
-        slope_x = (1 - z) * ((1 - y) * steps_x[0] + y * steps_x[1]) + z * ((1 - y) * steps_x[2] + y * steps_x[3])
-        slope_y = (1 - z) * (along_x[1] - along_x[0]) + z * (along_x[3] - along_x[2])
-        values, slopes = np.zeros(len(places)), np.zeros((len(places), 3))
-        values[inside] = (1 - z) * near + z * far
-        slopes[inside] = np.stack([slope_x, slope_y, far - near], 1) / EVIDENCE_MM
-        return values, slopes
+        corner = corner.take(inside, 1)
+        x, y, z = grid.take(inside, 1) - corner
+        first = kinds.take(inside) * np.intp(self.grids[0].size)
+        for index, stride in zip(corner.astype(np.intp), self._strides):
+            first += index * stride
+        low, high = np.ascontiguousarray(self._cells.take(first, 0).T).reshape(2, 2, 2, -1)
+        along_x = high - low
+        low, high = low + along_x * x
+        along_y = high - low
+        low, high = low + along_y * y
+        along_z = high - low
+        near, far = along_x[0] + (along_x[1] - along_x[0]) * y
+        slopes = np.stack([near + (far - near) * z, along_y[0] + (along_y[1] - along_y[0]) * z, along_z])
+        return inside, low + along_z * z, slopes / np.float32(EVIDENCE_MM)
 
     def score(self, places: np.ndarray, kinds: np.ndarray, sample_mm3: float) -> float:
-        """Mean log-odds in nats of the samples that lie in the average head's box, each of ``sample_mm3``.
+        """Mean log-odds in nats of the samples at places (3, N) in head mm that lie in the average head's box, each of
+        ``sample_mm3``.
 
         A pose that has less of the image in the box than most images of heads have does not gain by that.
         """
-        inside = self._within(np.floor((places - LOW_MM) / EVIDENCE_MM))
+        inside, values, _ = self.at(places, kinds)
         least = LEAST_IN_BOX * self._last.prod() * EVIDENCE_MM**3 / sample_mm3
-        return float(self.at(places, kinds)[0].sum() / max(inside.sum(), least))
+        return float(values.sum(dtype=float) / max(len(inside), least))
 
     def _within(self, corner: np.ndarray) -> np.ndarray:
-        # Axis by axis: a reduction over three columns is slow.
-        within = [(corner[:, axis] >= 0) & (corner[:, axis] < last) for axis, last in enumerate(self._last)]
+        """Bool (N,): cells of the grid, whose lowest corner is (3, N)."""
+        within = [(index >= 0) & (index < last) for index, last in zip(corner, self._last)]
         return within[0] & within[1] & within[2]
 
 
@@ -145,7 +155,7 @@ def best_pose(
         matrix[:3, :3] = np.exp(parameters[6:])[:, None] * rotation(parameters[:3])
         matrix[:3, 3] = parameters[3:6] - matrix[:3, :3] @ at - evidences.moved_mm
         matrix[:3] /= evidences.larger
-        places = points[many] @ matrix[:3, :3].T + matrix[:3, 3]
+        places = matrix[:3, :3] @ points[many].T + matrix[:3, 3:]
         score = evidences.plain.score(places, kinds[many], sample_mm3 * len(near) / max(len(many), 1))
         frame = Frame(matrix, score)
         if evidences.bone_ml(frame, samples) >= LEAST_BONE_ML:
@@ -159,8 +169,10 @@ def _maximise(
     """(value, parameters): rotation vector, shift in head mm, log of the scale along each head axis."""
     from scipy.optimize import minimize
 
+    columns = np.ascontiguousarray(points.T, np.float32)
+
     def cost(units: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = _value(evidence, points, kinds, units * UNITS)
+        value, slope = _value(evidence, columns, kinds, units * UNITS)
         return -value, -slope * UNITS
 
     found = minimize(cost, parameters / UNITS, jac=True, method="L-BFGS-B", options={"maxiter": steps})
@@ -168,20 +180,14 @@ def _maximise(
 
 
 def _value(evidence: Evidence, points: np.ndarray, kinds: np.ndarray, parameters: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean log-odds of the samples less the cost of size and proportion, and its derivative."""
+    """Mean log-odds of the samples (3, N) less the cost of size and proportion, and its derivative."""
     turn, scale = rotation(parameters[:3]), np.exp(parameters[6:])
-    turned = points @ turn.T
-    values, slopes = evidence.at(turned * scale + parameters[3:6], kinds)
-    by_matrix = (slopes * scale).T @ points
-    by_turn = np.empty(3)
-    for axis in range(3):
-        step = np.zeros(3)
-        step[axis] = 1e-4
-        by_turn[axis] = (by_matrix * (rotation(parameters[:3] + step) - rotation(parameters[:3] - step))).sum() / 2e-4
-    by_scale = (slopes * turned * scale).sum(0)
-    sizes = parameters[6:]
+    matrix = (scale[:, None] * turn).astype(np.float32)
+    inside, values, slopes = evidence.at(matrix @ points + parameters[3:6, None].astype(np.float32), kinds)
+    by_turned = scale[:, None] * (slopes @ points.take(inside, 1).T)
+    sizes, count = parameters[6:], points.shape[1]
     off = sizes - sizes.mean()
-    count = len(points)
-    value = values.sum() / count - SIZE_COST * (sizes**2).sum() - PROPORTION_COST * (off**2).sum()
-    by_scale = by_scale / count - 2 * SIZE_COST * sizes - 2 * PROPORTION_COST * off
-    return value, np.concatenate([by_turn / count, slopes.sum(0) / count, by_scale])
+    value = values.sum(dtype=float) / count - SIZE_COST * (sizes**2).sum() - PROPORTION_COST * (off**2).sum()
+    by_scale = (by_turned * turn).sum(1) / count - 2 * SIZE_COST * sizes - 2 * PROPORTION_COST * off
+    by_turn = rotation_slope(parameters[:3], by_turned)
+    return value, np.concatenate([by_turn / count, slopes.sum(1, dtype=float) / count, by_scale])

@@ -66,6 +66,22 @@ def rotation(vector: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
+def rotation_slope(vector: np.ndarray, by_matrix: np.ndarray) -> np.ndarray:
+    """(3,) derivative by ``vector`` of what has the derivative ``by_matrix`` (3, 3) by ``rotation(vector)``.
+
+    A small turn about an axis, after the rotation, is what the left Jacobian of the rotations makes of a step of the vector.
+    """
+    angle = np.linalg.norm(vector)
+    x, y, z = vector
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    # The factors of Rodrigues' formula, integrated; for small angles their limits.
+    first, second = (0.5, 1 / 6) if angle < 1e-4 else ((1 - np.cos(angle)) / angle**2, (angle - np.sin(angle)) / angle**3)
+    jacobian = np.eye(3) + first * cross + second * cross @ cross
+    turned = by_matrix @ rotation(vector).T
+    about = np.array([turned[2, 1] - turned[1, 2], turned[0, 2] - turned[2, 0], turned[1, 0] - turned[0, 1]])
+    return jacobian.T @ about
+
+
 def rotation_vector(matrix: np.ndarray) -> np.ndarray:
     """The vector for which ``rotation`` gives ``matrix``."""
     angle = np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))
