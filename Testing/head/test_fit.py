@@ -49,7 +49,7 @@ def test_the_slope_that_the_search_follows_is_that_of_the_value(evidence, random
     places, kinds = samples(random, 4000)
     middle = places.mean(1)
     points = places - middle[:, None]
-    parameters = np.concatenate([[0.3, -0.2, 0.1], middle, [0.05, -0.02, 0.04]])
+    parameters = np.concatenate([[0.3, -0.2, 0.1], middle, [0.3, -0.2, 0.25]])
     _, slope = fit._value(evidence, points, kinds, parameters)
     # As long as the search's units: in float32 a shorter step tells little.
     for number, step in enumerate(fit.UNITS / 20):
