@@ -144,7 +144,8 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
     release = options.release or defaced.parent
     records = records_folder(release, options.records)
     masks = masks_folder(release, options.masks, options.records)
-    require_clean(defaced.parent)
+    # A batch has looked at all of its release folder.
+    require_clean(defaced.parent, whole=options.release is None)
     require_apart([path, options.mask, options.proposal, *(path for path, _ in keep_files(options.keep))], release)
     if options.release is None:
         # A batch has asked for all of its cases.
