@@ -9,6 +9,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.headers.allowed import SEQUENCES
+from CTADefaceLib.dicom.headers.defacing_marks import mark_defaced
 from CTADefaceLib.dicom.headers.deidentify import BasicProfile
 from CTADefaceLib.dicom.headers.free_texts import KEPT
 from CTADefaceLib.dicom.headers.uids import NewUids
@@ -184,6 +185,31 @@ def test_a_name_where_a_number_belongs_goes(tmp_path, mask):
     assert (result.status, result.error) == ("defaced", None)
     content = (Path(result.defaced) / "0001.dcm").read_bytes()
     assert b"Roe" not in content and b"40.123456789012345678" in content
+
+
+@pytest.mark.parametrize("kind, value", [("CS", "JANE ROE"), ("IS", "47110"), ("DS", "4711.5"), ("UI", "4711.1")])
+def test_free_text_that_a_file_calls_another_kind_is_free_text(kind, value):
+    """The headers alone; the standard's kind of each of these is LO, SH, ST, LT, PN, DA, and so on."""
+    texts = {keyword: vr for keyword, vr in TOP.items() if vr not in ("CS", "UI", "TM") and keyword not in DOCUMENTED}
+    dataset = pydicom.Dataset()
+    with pydicom.config.disable_value_validation():
+        for keyword in texts:
+            dataset.add_new(tag_for_keyword(keyword), kind, value)
+    remove_unvouched(dataset)
+    assert kind == "UI" or sum(str(element.value) == value for element in dataset) > 200
+    BasicProfile(NewUids())(dataset)
+    assert not [element.keyword for element in dataset if str(element.value) == value]
+
+
+def test_a_single_image_type_is_one_word():
+    study = maker.Study()
+    dataset = maker.base(study, study.frame, 1, ("ORIGINAL",), pydicom.uid.CTImageStorage)
+    dataset.SharedFunctionalGroupsSequence = [item(CTImageFrameTypeSequence=[item(FrameType=["ORIGINAL"])])]
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    mark_defaced(dataset, NewUids())
+    frames = dataset.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence[0].FrameType
+    assert dataset.ImageType == frames == "DERIVED"
 
 
 def test_names_in_wrong_places_go_and_what_images_need_stays(tmp_path, mask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ... import __version__
@@ -58,13 +59,18 @@ def _mark_profile(dataset: Dataset, profile: BasicProfile) -> None:
 
 
 def _mark_derived(dataset: Dataset) -> None:
-    kinds = list(dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"])
-    dataset.ImageType = ["DERIVED", *kinds[1:]]
+    dataset.ImageType = _derived(dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"])
     for element in dataset.iterall():
         if element.keyword == "FrameType" and element.value:
-            element.value = ["DERIVED", *list(element.value)[1:]]
+            element.value = _derived(element.value)
     before = str(dataset.get("DerivationDescription") or "")
     dataset.DerivationDescription = "; ".join(filter(None, (before, DERIVATION)))[-DESCRIPTION_CHARACTERS:]
+
+
+def _derived(kinds: str | Iterable[str]) -> list[str]:
+    """Values of Image Type or Frame Type with the first one replaced; pydicom gives a single one by itself."""
+    values = [kinds] if isinstance(kinds, str) else list(kinds)
+    return ["DERIVED", *values[1:]]
 
 
 def _add_methods(dataset: Dataset, ours: list[str]) -> None:
