@@ -223,9 +223,11 @@ def test_names_in_wrong_places_go_and_what_images_need_stays(tmp_path, mask):
         dataset.RequestAttributesSequence = [item(VerifyingObserverName="Roe^Jane", PersonName="Roe^Jane")]
         dataset.FilterType, dataset.ConvolutionKernel, dataset.SoftwareVersions = "HEAD FILTER", ["H30s", "3"], "syngo 1"
         dataset.ManufacturerModelName, dataset.PatientPosition = "Scanner 1", "HFS"
+        dataset.PatientBodyMassIndex, dataset.MeasuredAPDimension = "41.5", "190.5"
 
     before, after = cleaned(tmp_path, mask, change)
     assert b"Jane" not in Path(after.filename).read_bytes() and after.ScanOptions[0] == "HELIX"
+    assert not {"PatientBodyMassIndex", "MeasuredAPDimension"} & {element.keyword for element in after}
     for keyword in (
         "FilterType",
         "ConvolutionKernel",

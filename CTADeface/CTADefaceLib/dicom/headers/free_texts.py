@@ -15,7 +15,7 @@ from ..reading.dicom_packages import need_pydicom
 from .allowed import MUST_BE_THERE
 from .dates import KINDS as DATES
 from .uids import NewUids
-from .vouched import LONG_TEXT
+from .vouched import LONG_TEXT, NUMBERS
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
@@ -48,6 +48,7 @@ CODED = (
     "PresentationLUTShape",
     "SpatialLocationsPreserved",
 )
+PATIENT_GROUP = 0x0010
 LEGAL_CODED = re.compile("[A-Z0-9_ ]{1,16}")
 LEGAL_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(E[-+]?\d+)?", re.IGNORECASE)
 LEGAL_CHARACTER_SET = re.compile("ISO[ _](IR|2022 IR) [0-9]{1,3}|GB18030|GBK")
@@ -107,6 +108,9 @@ def _cleaned(element: DataElement) -> Any:
     if keyword in TERMS:
         allowed, otherwise = TERMS[keyword]
         return element.value if all(map(allowed.fullmatch, values)) else otherwise
+    if element.tag.group == PATIENT_GROUP and element.VR in NUMBERS | {"DS", "IS"}:
+        # The profile removes size and weight, and leaves the body mass index and the body's measures.
+        return None
     # Software mixes up kinds of text: free text that a file calls coded is free text.
     kinds = {element.VR, *_known_kinds(element)}
     if kinds & (DATES | FREE_TEXT):
