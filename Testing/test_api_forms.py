@@ -72,6 +72,14 @@ def test_a_nibabel_image_comes_back_with_its_header_and_stored_values(files, fil
         assert not saved.header.extensions and not result.header.extensions
 
 
+def test_a_simpleitk_image_comes_back_without_dicom_tags_and_long_texts(small_cranium, half):
+    image = sitk.Image(small_cranium)
+    for key, text in {"0010|0010": "Secret^Jane", "note": "seen", "picture": "QUJD" * 900}.items():
+        image.SetMetaData(key, text)
+    result = fill_face(image, half, fill="air")
+    assert set(result.GetMetaDataKeys()) - set(small_cranium.GetMetaDataKeys()) == {"note"}
+
+
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize("order", ["RAS", "LPS", "PIR"])
 def test_the_orientation_of_a_nibabel_image_is_followed(files, filled, kind, order):
