@@ -214,7 +214,8 @@ def test_zeros_that_go_on_into_the_next_block_are_padding_too(tmp_path, array, p
 @pytest.mark.parametrize("extension", ["mha", "nrrd"])
 def test_dicom_tags_in_a_header_are_not_written_and_other_text_is_told(tmp_path, extension):
     image = sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16))
-    for key in ("0010|0010", "DICOM_0010_0020", "comment"):
+    forms = ("0010|0010", "DICOM_0010_0020", "DICOM_0010_0010_PatientName", "DICOM_0008_1111_0_0010_0010", "DICOM.0010.0010")
+    for key in (*forms, "comment"):
         image.SetMetaData(key, "Secret^Jane")
     source = tmp_path / f"a.{extension}"
     sitk.WriteImage(image, str(source))

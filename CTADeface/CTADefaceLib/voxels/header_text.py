@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-# The form in which ITK keeps DICOM tags.
-DICOM_TAG = re.compile(r"(DICOM_)?[0-9a-f]{4}[|,_][0-9a-f]{4}", re.IGNORECASE)
+# The forms in which ITK (0010|0010), MITK (DICOM_0010_0010, and on for what is nested) and dcm2niix
+# (DICOM_0010_0010_PatientName) keep DICOM tags.
+DICOM_TAG = re.compile(
+    r"\(?[0-9a-f]{4}[|,._][0-9a-f]{4}\)?|DICOM[._|][0-9a-f]{4}[|,._][0-9a-f]{4}.*", re.IGNORECASE | re.DOTALL
+)
 # What formats and programs say of the grid; people's own text stands elsewhere.
 TECHNICAL = re.compile(
     r"NRRD_(kinds|centerings)\[\d\]|NRRD_space|ITK_(InputFilterName|original_direction|original_spacing|sform_corrected)|Modality"
