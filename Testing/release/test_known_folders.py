@@ -154,6 +154,11 @@ def test_what_is_looked_for_in_a_release_folder_is_not_looked_for_among_slices(t
     require_clean(tmp_path)
     with pytest.raises(PlaceError, match="lies in the release folder"):
         require_clean(tmp_path, whole=True)
+    # A run that wrote masks there was killed.
+    (tmp_path / "b" / "a_record.json").unlink()
+    (tmp_path / "b" / ".cta-deface-1" / "1").mkdir(parents=True)
+    (tmp_path / "b" / ".cta-deface-1" / "1" / "a_facemask.nii.gz").write_bytes(b"")
+    assert for_hospital_below(tmp_path).name == "a_facemask.nii.gz"
 
 
 @pytest.mark.parametrize("kind", ["released", "elsewhere"])

@@ -7,6 +7,8 @@ import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..files.journal import STAGING
+
 SUFFIX = "-hospital-only"
 MASK = "_facemask"
 RECORD = "_record"
@@ -33,7 +35,7 @@ def for_hospital_below(folder: str | Path) -> Path | None:
         found = next((name for name in files if any(fnmatchcase(name, pattern) for pattern in OF_HOSPITAL)), None)
         if found is not None:
             return Path(place) / found
-        names[:] = [name for name in names if name.endswith(SUFFIX) or not (name.startswith(".") or fnmatchcase(name, SLICES))]
+        names[:] = [name for name in names if not _is_unsearched(name)]
     return None
 
 
@@ -78,6 +80,11 @@ def _folded(path: Path) -> str:
 
 def _has_records_beside(folder: Path) -> bool:
     return bool(folder.name) and for_hospital_in(folder.with_name(folder.name + SUFFIX)) is not None
+
+
+def _is_unsearched(name: str) -> bool:
+    hidden = name.startswith(".") and not name.startswith(STAGING) and not name.endswith(SUFFIX)
+    return hidden or fnmatchcase(name, SLICES)
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
