@@ -282,13 +282,16 @@ def test_a_head_between_header_and_voxels_of_a_nifti_file_is_not_written_again(t
 @pytest.mark.parametrize("extension", ["mha", "nrrd"])
 def test_text_that_is_long_enough_for_a_head_is_not_written_again(tmp_path, extension):
     image = sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16))
-    texts = {"short": "seen", "long": "QUJD" * 900, "ITK_FileNotes": "Jane"}
+    own = {"ITK_InputFilterName": "NrrdImageIO", "Modality": "MET_MOD_CT"}
+    texts = {"short": "seen", "long": "QUJD" * 900, "ITK_FileNotes": "Jane", "ITK_sform_corrected": "Jane", **own}
     for key, text in texts.items():
         image.SetMetaData(key, text)
     source, again = tmp_path / f"a.{extension}", tmp_path / f"b.{extension}"
     sitk.WriteImage(image, str(source))
     volume = read_volume(source)
-    assert sorted(kept_text(volume.source)) == ["ITK_FileNotes", "short"] and left_out(volume.source) == ["long"]
+    assert sorted(kept_text(volume.source)) == ["ITK_FileNotes", "ITK_sform_corrected", "short"] and left_out(
+        volume.source
+    ) == ["long"]
     write_like(volume, volume.stored, again)
     assert [again.read_bytes().count(word) for word in (b"seen", b"QUJD")] == [1, 0]
     # Nor in many pieces.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..voxels.header_text import TECHNICAL, kept_texts, long_texts
+from ..voxels.header_text import is_technical, kept_texts, long_texts
 from ..voxels.volume import FileHeader
 from .itk_header import ItkHeader
 from .nifti import NiftiHeader
@@ -28,7 +28,7 @@ def nifti_texts(header: Nifti1Header) -> list[str]:
 def kept_text(source: FileHeader | None) -> list[str]:
     """Names of the fields of a volume's header that hold text and are kept."""
     if isinstance(source, ItkHeader):
-        return [key for key in kept_texts(source.metadata) if not TECHNICAL.fullmatch(key)]
+        return [key for key, text in kept_texts(source.metadata).items() if not is_technical(key, text)]
     if not isinstance(source, NiftiHeader):
         return []
     header = source.header

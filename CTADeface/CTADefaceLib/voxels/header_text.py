@@ -13,9 +13,10 @@ from collections.abc import Mapping
 DICOM_TAG = re.compile(
     r"\(?[0-9a-f]{4}[|,._][0-9a-f]{4}\)?|DICOM[._|][0-9a-f]{4}[|,._][0-9a-f]{4}.*", re.IGNORECASE | re.DOTALL
 )
-# What formats and programs say of the grid; people's own text stands elsewhere.
+# What formats and programs say of the grid, "key=text"; people's own text stands elsewhere.
 TECHNICAL = re.compile(
-    r"NRRD_(kinds|centerings)\[\d\]|NRRD_space|ITK_(InputFilterName|original_direction|original_spacing|sform_corrected)|Modality"
+    r"NRRD_(kinds|centerings)\[\d\]=[\w-]*|NRRD_space=[\w-]*|Modality=(MET_MOD_)?(CT|MR|NM|US|OTHER|UNKNOWN)|"
+    r"ITK_InputFilterName=\w*ImageIO|ITK_(original_direction|original_spacing|sform_corrected)=([-+.,\deE \[\]]*|YES|NO)"
 )
 # The most characters of one key with its text, and of all together.
 MOST_CHARACTERS, MOST_TOGETHER = 1024, 4096
@@ -26,7 +27,12 @@ def kept_texts(metadata: Mapping[str, str]) -> dict[str, str]:
     short = {key: text for key, text in _without_dicom(metadata).items() if len(key) + len(text) <= MOST_CHARACTERS}
     if sum(len(key) + len(text) for key, text in short.items()) <= MOST_TOGETHER:
         return short
-    return {key: text for key, text in short.items() if TECHNICAL.fullmatch(key)}
+    return {key: text for key, text in short.items() if is_technical(key, text)}
+
+
+def is_technical(key: str, text: str) -> bool:
+    """Is it about the grid, in a form that names nobody?"""
+    return TECHNICAL.fullmatch(f"{key}={text}") is not None
 
 
 def long_texts(metadata: Mapping[str, str]) -> list[str]:
