@@ -289,9 +289,8 @@ def test_text_that_is_long_enough_for_a_head_is_not_written_again(tmp_path, exte
     source, again = tmp_path / f"a.{extension}", tmp_path / f"b.{extension}"
     sitk.WriteImage(image, str(source))
     volume = read_volume(source)
-    assert sorted(kept_text(volume.source)) == ["ITK_FileNotes", "ITK_sform_corrected", "short"] and left_out(
-        volume.source
-    ) == ["long"]
+    assert sorted(kept_text(volume.source)) == ["ITK_FileNotes", "ITK_sform_corrected", "short"]
+    assert left_out(volume.source) == ["long"]
     write_like(volume, volume.stored, again)
     assert [again.read_bytes().count(word) for word in (b"seen", b"QUJD")] == [1, 0]
     # Nor in many pieces.
