@@ -23,6 +23,7 @@ from ..cases.prepare import (
 )
 from ..cases.result import MODEL, Result, failure
 from ..checks.check import Check
+from ..checks.every import face_is_gone
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..face.survey import Survey, surveyed
@@ -242,7 +243,12 @@ class SeriesWriter:
             changed,
             self.outgoing.fill_hu,
             staged,
-            HeaderRules(self.run.uids, self.run.clean_headers, self.run.options.keep_private),
+            HeaderRules(
+                self.run.uids,
+                self.run.clean_headers,
+                self.run.options.keep_private,
+                face_is_gone(self.outgoing.checks),
+            ),
             self.progress.part(0.5, 0.8),
         )
         meant = volume_of(self.stack, self._meant, self.outgoing.volume.name).stored

@@ -212,6 +212,21 @@ def test_a_single_image_type_is_one_word():
     assert dataset.ImageType == frames == "DERIVED"
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_face_that_a_person_lets_through_is_not_said_to_be_gone(gone):
+    study, uids = maker.Study(), NewUids()
+    dataset = maker.base(study, study.frame, 1, ("ORIGINAL", "PRIMARY"), pydicom.uid.CTImageStorage)
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.RecognizableVisualFeatures = "NO"
+    profile = BasicProfile(uids)
+    profile(dataset)
+    mark_defaced(dataset, uids, profile=profile, face_gone=gone)
+    assert (dataset.get("RecognizableVisualFeatures") == "NO") == gone
+    codes = [code.CodeValue for code in dataset.DeidentificationMethodCodeSequence]
+    assert codes == ["113100", "113102"][: 1 + gone]
+
+
 def test_names_in_wrong_places_go_and_what_images_need_stays(tmp_path, mask):
     def change(dataset, k):
         with pydicom.config.disable_value_validation():
