@@ -227,7 +227,7 @@ class ChecksFailed(CTADefaceError):
     """Checks forbid the export; ``checks`` are those that stop it and that nobody has overridden.
 
     ``every`` holds all checks; ``record`` and ``mask`` are the paths of what was kept for the hospital, None when
-    nothing was.
+    nothing was; ``earlier`` that of what an earlier run released in its place, which still lies there.
 
     Examples:
         >>> from CTADefaceLib import ChecksFailed, deface
@@ -247,8 +247,9 @@ class ChecksFailed(CTADefaceError):
         every: Iterable[CheckAnswer] | None = None,
         record: str | Path | None = None,
         mask: str | Path | None = None,
+        earlier: str | Path | None = None,
     ) -> None:
-        self.name, self.record, self.mask = name, record, mask
+        self.name, self.record, self.mask, self.earlier = name, record, mask, earlier
         self.checks = list(checks)
         self.every = list(every or self.checks)
         what = "; ".join(f"{check.name}: {check.text.rstrip('.')}" for check in self.checks)
@@ -257,10 +258,11 @@ class ChecksFailed(CTADefaceError):
         super().__init__(
             f"{name}: not exported, {len(self.checks)} of the checks {failed} ({what}); correct the mask, or "
             "override each of them with a reason."
+            + (f" What an earlier run released still lies in {earlier}: take it away unless it may leave." if earlier else "")
         )
 
     def __reduce__(self) -> tuple[type[ChecksFailed], tuple[object, ...]]:
-        return type(self), (self.name, self.checks, self.every, self.record, self.mask)
+        return type(self), (self.name, self.checks, self.every, self.record, self.mask, self.earlier)
 
 
 def first_line(error: BaseException) -> str:

@@ -175,6 +175,9 @@ def test_a_blocked_case_says_where_it_lies_and_what_lets_it_through(scan, half, 
     assert main([*command, *shlex.split(line)]) == 0
     overridden = json.loads((kept / "head_record_2.json").read_text())["overrides"]
     assert {entry["check"] for entry in overridden} == set(re.findall(r"--override (\w+)=", line)) >= {"mask_size", "nose"}
+    # What was to be replaced is still in the release folder, and it is said.
+    assert "still lies" not in said and main([*command, "--overwrite"]) == 3
+    assert f"still lies in {tmp_path / 'out' / 'head_defaced.nii.gz'}" in capsys.readouterr().out
 
 
 def test_strict_stops_what_only_warns_and_a_reason_lets_it_through(cut, tmp_path, capsys):

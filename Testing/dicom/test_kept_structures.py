@@ -143,6 +143,10 @@ def words(folder):
     return np.stack([pydicom.dcmread(path).pixel_array for path in readers.sorted_files(folder)])
 
 
+def says_no_face(folder):
+    return pydicom.dcmread(readers.sorted_files(folder)[0]).get("RecognizableVisualFeatures") == "NO"
+
+
 def test_a_structure_stays_bit_identical_in_every_series_and_its_record(study, tmp_path):
     source, rtstruct, _found, mask = study
     options = Options(mask=mask, keep=(f"{rtstruct}:Node",), second_opinion=False, override={"kept": "a test"})
@@ -159,6 +163,10 @@ def test_a_structure_stays_bit_identical_in_every_series_and_its_record(study, t
         (one,) = record["kept"]["structures"]
         assert one["name"] == "keep 1" and abs(one["ml"] / (np.pi * (14**2 - 7**2) * 30 / 1000) - 1) < 0.25
         assert record["kept"]["spared_ml"] > 1 and "Node" not in json.dumps(record)
+        # What a person lets through nevertheless does not say of itself that no face is in it.
+        said = [says_no_face(path) for path in (result.defaced, without[result.series - 1].defaced)]
+        assert said == [not any(check["name"] == "kept" and check["verdict"] == "fail" for check in result.checks), True]
+    assert not all(says_no_face(result.defaced) for result in results[:3])
 
 
 def test_a_labelmap_is_resampled_to_the_series_and_named_when_asked(study, tmp_path, capsys):

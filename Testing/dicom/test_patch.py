@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from CTADefaceLib.cases.options import Options
-from CTADefaceLib.dicom import patch
+from CTADefaceLib.dicom import deface_series, patch
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.reading.series_kinds import CT_CLASSES
 from CTADefaceLib.errors import InputError
@@ -354,6 +354,20 @@ def test_a_file_that_is_not_what_was_meant_leaves_nothing(tmp_path, mask, monkey
     assert results[0].status == "blocked" and "written_file" in results[0].error
     left = [path.name for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
     assert left == ["uids.key"]
+
+
+@pytest.mark.parametrize("rescale", [(1.0, -1024.0), FORMS["per slice"]["rescale"]])
+def test_a_file_that_another_one_replaces_meanwhile_leaves_nothing(tmp_path, mask, monkeypatch, rescale):
+    """As where a study still arrives: the mask was made on other pixels."""
+    maker.write_series(tmp_path / "in", maker.sparse(), rescale=rescale)
+    path = readers.sorted_files(tmp_path / "in")[20]
+    replaced = pydicom.dcmread(path)
+    replaced.PixelData = np.frombuffer(replaced.PixelData, "<i2").reshape(80, 64)[::-1].tobytes()
+    real = deface_series.write_defaced
+    monkeypatch.setattr(deface_series, "write_defaced", lambda *given: (replaced.save_as(path), real(*given))[1])
+    (result,), out = deface(tmp_path / "in", mask)
+    assert result.status == "failed" and "changed while they were defaced" in result.error
+    assert not list(out.rglob("*.dcm"))
 
 
 def test_pixels_of_eight_bits_are_refused(tmp_path, mask):

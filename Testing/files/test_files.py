@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from CTADefaceLib.errors import InputError, OutputError
 from CTADefaceLib.files import deflate
 from CTADefaceLib.files import voxel_bytes as voxels
-from CTADefaceLib.files.free_text import kept_text, text_warning
+from CTADefaceLib.files.free_text import kept_text, left_out, text_warnings
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.temporary import temporary_folder
@@ -214,13 +214,14 @@ def test_zeros_that_go_on_into_the_next_block_are_padding_too(tmp_path, array, p
 @pytest.mark.parametrize("extension", ["mha", "nrrd"])
 def test_dicom_tags_in_a_header_are_not_written_and_other_text_is_told(tmp_path, extension):
     image = sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16))
-    for key in ("0010|0010", "DICOM_0010_0020", "comment"):
+    forms = ("0010|0010", "DICOM_0010_0020", "DICOM_0010_0010_PatientName", "DICOM_0008_1111_0_0010_0010", "DICOM.0010.0010")
+    for key in (*forms, "comment"):
         image.SetMetaData(key, "Secret^Jane")
     source = tmp_path / f"a.{extension}"
     sitk.WriteImage(image, str(source))
     volume = read_volume(source)
     warning = f"{source}: the header's text is kept (comment); make sure that it names nobody."
-    assert text_warning(source, volume.source) == warning
+    assert text_warnings(source, volume.source) == [warning]
     write_like(volume, volume.stored, tmp_path / f"b.{extension}")
     write_mask(volume, volume.stored == 0, tmp_path / f"m.{extension}")
     assert [(tmp_path / f"{name}.{extension}").read_bytes().count(b"Secret") for name in "bm"] == [1, 0]
@@ -243,7 +244,7 @@ def test_every_text_that_the_nifti_formats_have_is_told_and_not_in_the_mask(tmp_
     content[start : start + length] = b"\0" * (length - 4) + b"Jane"
     (tmp_path / "a.nii").write_bytes(content)
     volume = read_volume(tmp_path / "a.nii")
-    assert kept_text(volume.source) == [field] and f"({field})" in text_warning("a.nii", volume.source)
+    assert kept_text(volume.source) == [field] and f"({field})" in text_warnings("a.nii", volume.source)[0]
     write_like(volume, volume.stored, tmp_path / "b.nii")
     write_mask(volume, array > 0, tmp_path / "m.nii")
     assert [(tmp_path / name).read_bytes().count(b"Jane") for name in ("b.nii", "m.nii")] == [1, 0]
@@ -254,12 +255,52 @@ def test_text_of_a_nifti_header_is_told_and_not_in_the_mask(tmp_path, array):
     assert kept_text(volume.source) == ["descrip", "aux_file"]
     write_mask(volume, array > 0, tmp_path / "m.nii")
     assert b"scanner" not in (tmp_path / "m.nii").read_bytes()
-    image = nibabel.Nifti1Image(array, np.eye(4))
-    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"Secret^Jane"))
-    nibabel.save(image, tmp_path / "e.nii")
-    assert kept_text(read_volume(tmp_path / "e.nii").source) == ["extensions"]
     nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / "p.nii")
-    assert text_warning("p.nii", read_volume(tmp_path / "p.nii").source) is None
+    assert text_warnings("p.nii", read_volume(tmp_path / "p.nii").source) == []
+
+
+@pytest.mark.parametrize("size", TEXTS)
+@pytest.mark.parametrize("how", ["an extension", "bytes that no extension explains"])
+def test_a_head_between_header_and_voxels_of_a_nifti_file_is_not_written_again(tmp_path, array, size, how):
+    kind = nibabel.Nifti1Image if size == 348 else nibabel.Nifti2Image
+    image = kind(array, np.eye(4))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", array.tobytes()))
+    nibabel.save(image, tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[size] = how == "an extension"
+    (tmp_path / "a.nii").write_bytes(content)
+    volume = read_volume(tmp_path / "a.nii")
+    assert kept_text(volume.source) == [] and left_out(volume.source) == ["extensions"]
+    assert "left out (extensions)" in text_warnings("a.nii", volume.source)[0]
+    write_like(volume, volume.stored, tmp_path / "b.nii")
+    written = (tmp_path / "b.nii").read_bytes()
+    assert len(written) == size + 4 + array.nbytes and not any(written[size : size + 4])
+    again = read_volume(tmp_path / "b.nii")
+    assert np.array_equal(again.stored, volume.stored) and again.geometry.matches(volume.geometry)
+
+
+@pytest.mark.parametrize("extension", ["mha", "nrrd"])
+def test_text_that_is_long_enough_for_a_head_is_not_written_again(tmp_path, extension):
+    image = sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16))
+    own = {"ITK_InputFilterName": "NrrdImageIO", "Modality": "MET_MOD_CT"}
+    texts = {"short": "seen", "long": "QUJD" * 900, "ITK_FileNotes": "Jane", "ITK_sform_corrected": "Jane", **own}
+    for key, text in texts.items():
+        image.SetMetaData(key, text)
+    source, again = tmp_path / f"a.{extension}", tmp_path / f"b.{extension}"
+    sitk.WriteImage(image, str(source))
+    volume = read_volume(source)
+    assert sorted(kept_text(volume.source)) == ["ITK_FileNotes", "ITK_sform_corrected", "short"]
+    assert left_out(volume.source) == ["long"]
+    write_like(volume, volume.stored, again)
+    assert [again.read_bytes().count(word) for word in (b"seen", b"QUJD")] == [1, 0]
+    # Nor in many pieces.
+    for number in range(100):
+        image.SetMetaData(f"piece{number}", "QUJD" * 20)
+    sitk.WriteImage(image, str(source))
+    volume = read_volume(source)
+    assert kept_text(volume.source) == [] and left_out(volume.source)[-1] == "others"
+    write_like(volume, volume.stored, again)
+    assert not [word for word in (b"seen", b"QUJD") if word in again.read_bytes()]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.errors import InputError
-from CTADefaceLib.files.free_text import text_warning
+from CTADefaceLib.files.free_text import text_warnings
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.files.write import write_like
 from CTADefaceLib.voxels import memory
@@ -237,7 +237,7 @@ def test_umlauts_in_a_header_are_read_told_and_kept(written, tmp_path, extension
     path = edit(written(extension), before, line.encode(coding) + before)
     volume = read_volume(path)
     assert volume.source.metadata["Notiz"] == "Schädel, 5 µm"
-    assert "(Notiz)" in text_warning(path, volume.source)
+    assert "(Notiz)" in text_warnings(path, volume.source)[0]
     write_like(volume, volume.stored, tmp_path / f"again{extension}")
     again = read_volume(tmp_path / f"again{extension}")
     assert again.source.metadata["Notiz"] == "Schädel, 5 µm" and np.array_equal(again.stored, volume.stored)

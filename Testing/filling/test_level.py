@@ -105,6 +105,18 @@ def test_padding_around_the_head_does_not_keep_its_outline(parts, padding, kept_
     assert all((output[s, np.flatnonzero(face[s, :, r])[-1] :, r] == value).all() for s, r in lines)
 
 
+def test_nor_does_padding_around_a_head_that_is_small_in_its_image(parts):
+    """As a child's in a field of view of 500 mm: there all but few voxels beside the head are padding."""
+    hu, face, _, _ = parts
+    around = ((0, 0), (90, 90), (90, 90))
+    outside = ndi.label(hu == phantom.AIR)[0] == 1
+    output, value = filled(
+        volume_of(np.pad(np.where(outside, -3024, hu), around, constant_values=-3024)), np.pad(face, around), "levelled"
+    )
+    front = output[:, 90 + np.flatnonzero(face.any((0, 2)))[-1] :]
+    assert value == phantom.AIR and (front[np.flatnonzero(face.any((1, 2)))] == value).all()
+
+
 def test_mask_that_looks_backwards_is_refused_before_it_destroys_the_head(parts):
     hu, face, _, _ = parts
     turned = volume_of(hu[:, ::-1, ::-1])

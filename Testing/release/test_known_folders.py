@@ -15,7 +15,14 @@ from CTADefaceLib.errors import PlaceError, UsageError
 from CTADefaceLib.files.read import read_volume
 from CTADefaceLib.node.mercure import run_module
 from CTADefaceLib.release.hospital_folder import records_folder, require_apart, require_clean, require_outside
-from CTADefaceLib.release.known_folders import for_hospital_in, lies_in, release_around, released_in, same_folder
+from CTADefaceLib.release.known_folders import (
+    for_hospital_below,
+    for_hospital_in,
+    lies_in,
+    release_around,
+    released_in,
+    same_folder,
+)
 from helpers import dicom_maker as maker
 
 GIVEN = ["--no-second-opinion", "--quiet"]
@@ -121,6 +128,39 @@ def test_a_batch_within_a_batch_does_so_too(scan, tmp_path, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("inner", ["out/site", "out/site/two", "out/.site"])
+def test_nothing_is_released_around_the_hospitals_folder_of_an_earlier_run(scan, released, tmp_path, capsys, inner):
+    whole = tmp_path / "whole"
+    (whole / inner).parent.mkdir(parents=True)
+    released.rename(whole / inner)
+    (tmp_path / "out-hospital-only").rename(whole / (inner + "-hospital-only"))
+    maker.write_series(tmp_path / "study", maker.sparse())
+    (tmp_path / "in").mkdir()
+    before = names(whole)
+    for out in (whole, whole / "out"):
+        for source in (str(scan[0]), str(tmp_path / "study")):
+            assert main(["run", source, "-o", str(out), "--mask", scan[1], *GIVEN]) == 2
+        assert main(["batch", str(tmp_path / "in"), str(out), "--quiet"]) == 2
+        said = capsys.readouterr()
+        assert said.out.count("lies in the release folder") == 2 and said.err.count("lies in the release folder") == 1
+    assert names(whole) == before
+
+
+def test_what_is_looked_for_in_a_release_folder_is_not_looked_for_among_slices(tmp_path):
+    for folder in ("a/series_01", ".hidden", "b"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a_record.json").write_bytes(b"")
+    assert for_hospital_below(tmp_path) == tmp_path / "b" / "a_record.json"
+    require_clean(tmp_path)
+    with pytest.raises(PlaceError, match="lies in the release folder"):
+        require_clean(tmp_path, whole=True)
+    # A run that wrote masks there was killed.
+    (tmp_path / "b" / "a_record.json").unlink()
+    (tmp_path / "b" / ".cta-deface-1" / "1").mkdir(parents=True)
+    (tmp_path / "b" / ".cta-deface-1" / "1" / "a_facemask.nii.gz").write_bytes(b"")
+    assert for_hospital_below(tmp_path).name == "a_facemask.nii.gz"
+
+
 @pytest.mark.parametrize("kind", ["released", "elsewhere"])
 def test_records_of_another_run_do_not_go_into_a_release_folder(request, kind, scan, tmp_path, capsys):
     out = request.getfixturevalue(kind)
@@ -185,6 +225,16 @@ def test_originals_behind_a_link_in_the_release_folder_are_seen(scan, tmp_path, 
         assert "shows the face" in said or "never mix with results" in said
     assert not list(out.glob("*series*")) and not (tmp_path / "out-hospital-only").exists()
     require_apart(sorted((tmp_path / "study").iterdir()), out)
+
+
+def test_nothing_is_released_beside_another_input_of_the_same_command(scan, tmp_path, capsys):
+    for name in ("a/x.nii.gz", "b/y.nii.gz"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(scan[0].read_bytes())
+    paths = [str(tmp_path / name) for name in ("b/y.nii.gz", "a/x.nii.gz")]
+    assert main(["run", *paths, "-o", str(tmp_path / "a"), "--quiet"]) == 2
+    assert "x.nii.gz, which shows the face" in capsys.readouterr().err
+    assert names(tmp_path) == ["a/x.nii.gz", "b/y.nii.gz"]
 
 
 @LINKS

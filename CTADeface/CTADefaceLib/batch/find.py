@@ -62,7 +62,7 @@ def places(
             f"{target}: the output folder must not be or hold the input folder, because it is given away; choose another one."
         )
     masks_folder(target, masks, records)
-    require_clean(target)
+    require_clean(target, whole=True)
     return Places(source, target, records_folder(target, records).resolve())
 
 

@@ -16,7 +16,7 @@ from ..checks.written import written_file
 from ..errors import CTADefaceError
 from ..face.mask import face_mask, require_face
 from ..face.survey import Survey, surveyed
-from ..files.free_text import text_warning
+from ..files.free_text import text_warnings
 from ..files.journal import recover
 from ..files.publish import output_paths, place_of, publishing, refuse_existing
 from ..files.read import read_volume
@@ -144,7 +144,8 @@ def _wanted(path: str | Path, folder: str | Path, options: Options) -> list[Path
     release = options.release or defaced.parent
     records = records_folder(release, options.records)
     masks = masks_folder(release, options.masks, options.records)
-    require_clean(defaced.parent)
+    # A batch has looked at all of its release folder.
+    require_clean(defaced.parent, whole=options.release is None)
     require_apart([path, options.mask, options.proposal, *(path for path, _ in keep_files(options.keep))], release)
     if options.release is None:
         # A batch has asked for all of its cases.
@@ -173,8 +174,7 @@ def _read(path: str | Path, options: Options, networks: Networks, warn: Callable
     else:
         # Python's imports and zlib's decompression use a core each.
         volume = read_volume(path, lambda: networks.begin(options.model), begun)
-    warning = text_warning(path, volume.source)
-    if warning:
+    for warning in text_warnings(path, volume.source):
         warn(warning)
     return volume
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from ..head.view import HeadView
 from ..voxels.anatomy import brain
 from ..voxels.kept import Kept
 from ..voxels.volume import Volume
-from .check import SKIP, Check
+from .check import FAIL, SKIP, Check
 from .ear_checks import ear_gone
 from .enclosed_skin import enclosed_skin
 from .face_left import FaceLeft, model_face, residual_skin, zone_covered
@@ -75,7 +76,15 @@ def run_checks(
 
 
 # These checks need the head's own frame.
-IN_FRAME = ("already_defaced", "mask_place", *ZONES, "residual_skin", "enclosed_skin", "model_face")
+SKIN = (*ZONES, "residual_skin", "enclosed_skin", "model_face")
+IN_FRAME = ("already_defaced", "mask_place", *SKIN)
+# What must not have failed for a file to say of itself that no face is in it, whoever has let it through.
+OF_THE_FACE = ("head_found", "second_head", *SKIN, "kept")
+
+
+def face_is_gone(checks: Iterable[Check]) -> bool:
+    """Has no check of the face failed?"""
+    return not any(check.name in OF_THE_FACE and check.verdict == FAIL for check in checks)
 
 
 def _checks_of_head(

@@ -88,6 +88,11 @@ def run_command(args: argparse.Namespace) -> int:
         args.networks = NetworksHere()
     options = options_of(args)
     _require_sensible(options, len(sources))
+    if len(sources) > 1 and not options.mask_only:
+        from ..release.hospital_folder import require_apart
+
+        # Each input asks for itself, too, but another one must not have been released beside it by then.
+        require_apart(args.inputs, args.output)
     if options.mask_only and options.masks is None:
         options = replace(options, masks=options.records)
     taken: dict[Path | str, Path | str] = {}

@@ -23,6 +23,7 @@ from ..cases.prepare import (
 )
 from ..cases.result import MODEL, Result, failure
 from ..checks.check import Check
+from ..checks.every import face_is_gone
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..face.survey import Survey, surveyed
@@ -242,12 +243,26 @@ class SeriesWriter:
             changed,
             self.outgoing.fill_hu,
             staged,
-            HeaderRules(self.run.uids, self.run.clean_headers, self.run.options.keep_private),
+            HeaderRules(
+                self.run.uids,
+                self.run.clean_headers,
+                self.run.options.keep_private,
+                face_is_gone(self.outgoing.checks),
+            ),
             self.progress.part(0.5, 0.8),
         )
+        meant = volume_of(self.stack, self._meant, self.outgoing.volume.name).stored
+        self._require_checked(meant, changed)
         if not self.stack.uniform:
             # Each file has rounded the fill in its own slope; the record's hash is that of the files.
-            self.outgoing.stored = volume_of(self.stack, self._meant, self.outgoing.volume.name).stored
+            self.outgoing.stored = meant
+
+    def _require_checked(self, meant: np.ndarray, changed: np.ndarray) -> None:
+        """Raise ``InputError`` unless ``meant`` shows what was checked: files are read for that, and again to be written."""
+        volume = self.outgoing.volume
+        for now, before, filled in zip(meant, volume.stored, changed):
+            if (now != before)[~filled].any():
+                raise InputError(f"{volume.name}: its files changed while they were defaced; run again when all are there.")
 
     def verify(self, staged: Path) -> Check:
         expected = volume_of(self.stack, self._meant, self.outgoing.volume.name)

@@ -208,7 +208,7 @@ def _hospital_folder(source: Source, folder: Path, options: Options) -> Path:
         masks = masks_folder(folder, options.masks, options.records)
         release, kept = options.release or folder, [path for path, _ in keep_files(options.keep)]
         require_apart([*files_and_folders(source), options.mask, *kept], release)
-        require_clean(folder)
+        require_clean(folder, whole=options.release is None)
         if options.release is None:
             # A batch has asked for all of its cases.
             require_writable(folder)

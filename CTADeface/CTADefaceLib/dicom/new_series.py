@@ -44,9 +44,10 @@ def as_slices(volume: Volume, stored: np.ndarray) -> Volume:
     return Volume(np.ascontiguousarray(hu[::-1]), Geometry(geometry.spacing, tuple(last), direction), name=volume.name)
 
 
-def write_new_series(volume: Volume, folder: Path) -> None:
+def write_new_series(volume: Volume, folder: Path, face_gone: bool = True) -> None:
     """Write a ``Volume`` of ``as_slices`` as 0001.dcm ... into ``folder``; no patient, no dates, new UIDs.
 
+    ``face_gone`` as for ``mark_defaced``.
     Raises: OutputError, MissingPackages.
     """
     pydicom = need_pydicom()
@@ -59,7 +60,7 @@ def write_new_series(volume: Volume, folder: Path) -> None:
         dataset = _slice(pydicom, plane, number, geometry.origin + across * number, geometry)
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = study, series, frame
         set_pixels(dataset, plane.view(np.uint16)[None])
-        mark_defaced(dataset, uids)
+        mark_defaced(dataset, uids, face_gone=face_gone)
         save(dataset, folder / f"{number + 1:0{digits}}.dcm")
 
 

@@ -30,11 +30,12 @@ def stored_value(plane: Plane, hu: float) -> int:
 @dataclass(frozen=True)
 class HeaderRules:
     """New ``uids``; ``clean_headers`` is called with each dataset, if given; ``keep_private`` keeps private elements,
-    whatever they show."""
+    whatever they show; ``face_gone`` as for ``mark_defaced``."""
 
     uids: NewUids
     clean_headers: BasicProfile | None = None
     keep_private: bool = False
+    face_gone: bool = True
 
 
 def write_defaced(
@@ -80,7 +81,7 @@ def _turn_into_defaced(dataset: Dataset, words: np.ndarray, headers: HeaderRules
     clean = headers.clean_headers
     if clean is not None:
         clean(dataset)
-    mark_defaced(dataset, headers.uids, headers.keep_private, clean)
+    mark_defaced(dataset, headers.uids, headers.keep_private, clean, headers.face_gone)
 
 
 def set_pixels(dataset: Dataset, words: np.ndarray) -> None:

@@ -1,12 +1,11 @@
-"""Text of a volume file's header that is kept in the results and may name the patient."""
+"""Text of a volume file's header: what is kept in the results and may name the patient, and what is left out."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..voxels.header_text import is_technical, kept_texts, long_texts
 from ..voxels.volume import FileHeader
 from .itk_header import ItkHeader
 from .nifti import NiftiHeader
@@ -14,16 +13,10 @@ from .nifti import NiftiHeader
 if TYPE_CHECKING:
     from nibabel import Nifti1Header
 
-# The form in which ITK keeps DICOM tags.
-DICOM_TAG = re.compile(r"(DICOM_)?[0-9a-f]{4}[|,_][0-9a-f]{4}", re.IGNORECASE)
-TECHNICAL = ("NRRD_kinds", "NRRD_centerings", "NRRD_space", "ITK_", "Modality")
 # They say which format it is; all other texts are people's and programs' own.
 NIFTI_OWN = ("magic", "regular")
-
-
-def without_dicom(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The metadata of an ITK image without its DICOM tags, which name the patient."""
-    return {key: value for key, value in metadata.items() if not DICOM_TAG.fullmatch(key)}
+# Of keys that are left out, a warning names so many, and so much of each.
+MOST_NAMED, MOST_OF_NAME = 5, 60
 
 
 def nifti_texts(header: Nifti1Header) -> list[str]:
@@ -35,16 +28,23 @@ def nifti_texts(header: Nifti1Header) -> list[str]:
 def kept_text(source: FileHeader | None) -> list[str]:
     """Names of the fields of a volume's header that hold text and are kept."""
     if isinstance(source, ItkHeader):
-        return [key for key in without_dicom(source.metadata) if not key.startswith(TECHNICAL)]
+        return [key for key, text in kept_texts(source.metadata).items() if not is_technical(key, text)]
     if not isinstance(source, NiftiHeader):
         return []
     header = source.header
-    fields = [name for name in nifti_texts(header) if bytes(header[name].tobytes()).strip(b"\0 ")]
-    # 4 bytes after the header say whether extensions follow.
-    return fields + (["extensions"] if any(source.prefix[int(header["sizeof_hdr"]) + 4 :]) else [])
+    return [name for name in nifti_texts(header) if bytes(header[name].tobytes()).strip(b"\0 ")]
 
 
-def text_warning(path: str | Path, source: FileHeader | None) -> str | None:
-    """One sentence when the file's header has text that is kept, else None."""
-    fields = kept_text(source)
-    return f"{path}: the header's text is kept ({', '.join(fields)}); make sure that it names nobody." if fields else None
+def left_out(source: FileHeader | None) -> list[str]:
+    """What of a volume's header is not written, because a head could be in it."""
+    if isinstance(source, ItkHeader):
+        keys = long_texts(source.metadata)
+        return [key[:MOST_OF_NAME] for key in keys[:MOST_NAMED]] + ["others"] * (len(keys) > MOST_NAMED)
+    return ["extensions"] if isinstance(source, NiftiHeader) and source.has_more else []
+
+
+def text_warnings(path: str | Path, source: FileHeader | None) -> list[str]:
+    """One sentence each where text of the file's header is kept, and where something of the header is not."""
+    kept, gone = ", ".join(kept_text(source)), ", ".join(left_out(source))
+    said = [f"{path}: the header's text is kept ({kept}); make sure that it names nobody."] if kept else []
+    return said + ([f"{path}: a part of the header is left out ({gone}), because it could hold the face."] if gone else [])

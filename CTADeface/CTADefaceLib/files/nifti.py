@@ -31,6 +31,8 @@ SPACE_UNIT = 0x07
 MAGIC = {348: b"n+1\0", 540: b"n+2\0"}
 BYTE_ORDERS: tuple[tuple[Literal["little", "big"], Literal["<", ">"]], ...] = (("little", "<"), ("big", ">"))
 MOST_DIMENSIONS = 7
+# Bytes after the header that say, by zeros, that no extensions follow.
+NO_EXTENSIONS = 4
 # The standard's largest code of a transform.
 LARGEST_CODE = 5
 # nibabel raises ValueError for a header that it cannot read.
@@ -43,6 +45,20 @@ class NiftiHeader(FileHeader):
 
     prefix: bytes
     header: Nifti1Header
+
+    @property
+    def has_more(self) -> bool:
+        """Does anything, as extensions, stand between header and voxels?"""
+        return any(self.prefix[int(self.header["sizeof_hdr"]) :])
+
+    @property
+    def own_prefix(self) -> bytes:
+        """``prefix`` without what stands between header and voxels: it can be anything, a second copy of the head too."""
+        if not self.has_more:
+            return self.prefix
+        header = self.header.copy()
+        header["vox_offset"] = int(header["sizeof_hdr"]) + NO_EXTENSIONS
+        return header.binaryblock + bytes(NO_EXTENSIONS)
 
 
 def read_nifti(path: Path, name: str, imported: Callable[[], object], begun: Callable[[Volume], object]) -> Volume:
@@ -129,7 +145,7 @@ def _announced(path: Path, name: str, first: bytes) -> tuple[Volume, Nifti1Heade
     shape = header.get_data_shape()
     dtype = _dtype(path, header)
     check_scalar_3d(path, shape, dtype)
-    least = len(header.binaryblock) + 4
+    least = len(header.binaryblock) + NO_EXTENSIONS
     offset = float(header["vox_offset"]) or float(least)
     if not (math.isfinite(offset) and offset.is_integer() and least <= offset <= LARGEST_PREFIX):
         raise InputError(f"{path}: its voxels are said to begin at byte {offset:g}, which cannot be; export it again.")

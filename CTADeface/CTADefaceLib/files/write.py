@@ -10,25 +10,27 @@ import numpy as np
 
 from ..errors import OutputError
 from ..progress import StageProgress
+from ..voxels.header_text import kept_texts
 from ..voxels.volume import Geometry, Volume
 from .deflate import write_compressed
-from .free_text import nifti_texts, without_dicom
+from .free_text import nifti_texts
 from .itk_header import ItkHeader
-from .nifti import NiftiHeader
+from .nifti import NO_EXTENSIONS, NiftiHeader
 from .private import private_file
 
 
 def write_like(volume: Volume, array: np.ndarray, path: Path, progress: StageProgress | None = None) -> None:
-    """Write ``array`` (k, j, i), of the volume's dtype, to ``path`` with the header of the file that the volume came from.
+    """Write ``array`` (k, j, i), of the volume's dtype, to ``path`` with the header of the file that the volume came from,
+    without what in it could hold a head.
 
     Raises: OSError, OutputError, Cancelled.
     """
     if isinstance(volume.source, NiftiHeader):
-        _write_nifti(volume.source.prefix, array, path, progress)
+        _write_nifti(volume.source.own_prefix, array, path, progress)
     else:
         # The volume came from a file, and not from NIfTI.
         assert isinstance(volume.source, ItkHeader)
-        metadata = without_dicom(volume.source.metadata)
+        metadata = kept_texts(volume.source.metadata)
         _write_image(array, volume.geometry, metadata, path, volume.source.compressed)
 
 
@@ -46,8 +48,8 @@ def write_mask(volume: Volume, mask: np.ndarray, path: Path, progress: StageProg
         header["cal_min"], header["cal_max"] = 0, 1
         for field in nifti_texts(header):
             header[field] = b""
-        header["vox_offset"] = 352 if header["sizeof_hdr"] == 348 else 544
-        _write_nifti(header.binaryblock + bytes(4), mask, path, progress)
+        header["vox_offset"] = int(header["sizeof_hdr"]) + NO_EXTENSIONS
+        _write_nifti(header.binaryblock + bytes(NO_EXTENSIONS), mask, path, progress)
     else:
         _write_image(mask, volume.geometry, {}, path, compressed=True)
 

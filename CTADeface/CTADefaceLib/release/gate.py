@@ -195,7 +195,9 @@ def _blocked(
         for write, staged in _structures(target, mask_path, place.own):
             write(staged)
     record_path = place.keep(make_record(outgoing, BLOCKED))
-    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path)
+    # Only where it was to be replaced: the person believes that it is gone.
+    earlier = target.path if target.path.exists() else None
+    return ChecksFailed(outgoing.volume.name, left, outgoing.checks, record_path, mask_path, earlier)
 
 
 def _with_pictures(outgoing: Outgoing, record: dict, target: Target, record_path: Path, own: Publication) -> Released:

@@ -13,7 +13,16 @@ from ..errors import HospitalFolderError, OutputError, PlaceError
 from ..files.bids import dataset_around
 from ..files.read import split_extension
 from ..files.writable import refusal
-from .known_folders import DEFACED, MASK, RECORD, SUFFIX, for_hospital_in, lies_in, release_around
+from .known_folders import (
+    DEFACED,
+    MASK,
+    RECORD,
+    SUFFIX,
+    for_hospital_below,
+    for_hospital_in,
+    lies_in,
+    release_around,
+)
 
 KEPT = "_kept-"
 
@@ -98,9 +107,12 @@ def require_apart(originals: Iterable[str | Path | None], release: str | Path) -
             apart.add(place)
 
 
-def require_clean(release: str | Path) -> None:
-    """Raise ``PlaceError`` when masks, records or keys lie in ``release``: an earlier run has written them there."""
-    found = for_hospital_in(release)
+def require_clean(release: str | Path, whole: bool = False) -> None:
+    """Raise ``PlaceError`` when masks, records or keys lie in ``release``: an earlier run has written them there.
+
+    ``whole``: also in all folders below it, as the neighbour of a release folder in ``release`` does.
+    """
+    found = for_hospital_below(release) if whole else for_hospital_in(release)
     if found is not None:
         raise PlaceError(
             f"{found}: is for the hospital only, because it shows the face or tells who the patient is, and lies in the "

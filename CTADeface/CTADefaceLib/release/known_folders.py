@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+from ..files.journal import STAGING
 
 SUFFIX = "-hospital-only"
 MASK = "_facemask"
@@ -14,12 +17,26 @@ MANIFEST = "batch.jsonl"
 KEY = "uids.key"
 # Names of files at the top of a hospital's folder, and of results at the top of a release folder.
 OF_HOSPITAL = (MANIFEST, KEY, f"*{RECORD}.json", f"*{RECORD}_[0-9]*.json", f"*{MASK}*.*", "*_desc-face*_mask.*")
-OF_RELEASE = (f"*{DEFACED}.*", "*_desc-defaced_*.*", "series_[0-9][0-9]/")
+SLICES = "series_[0-9][0-9]"
+OF_RELEASE = (f"*{DEFACED}.*", "*_desc-defaced_*.*", SLICES + "/")
 
 
 def for_hospital_in(folder: str | Path) -> Path | None:
     """A mask, record, manifest or key at the top of a folder; None without any."""
     return _first(Path(folder), OF_HOSPITAL)
+
+
+def for_hospital_below(folder: str | Path) -> Path | None:
+    """A mask, record, manifest or key in a folder or, at any depth, below it; None without any.
+
+    Neither links are followed nor other programs' hidden folders, and slices, which lie there by the thousand, are not asked.
+    """
+    for place, names, files in os.walk(folder):
+        found = next((name for name in files if any(fnmatchcase(name, pattern) for pattern in OF_HOSPITAL)), None)
+        if found is not None:
+            return Path(place) / found
+        names[:] = [name for name in names if not _is_unsearched(name)]
+    return None
 
 
 def released_in(folder: str | Path) -> Path | None:
@@ -63,6 +80,11 @@ def _folded(path: Path) -> str:
 
 def _has_records_beside(folder: Path) -> bool:
     return bool(folder.name) and for_hospital_in(folder.with_name(folder.name + SUFFIX)) is not None
+
+
+def _is_unsearched(name: str) -> bool:
+    hidden = name.startswith(".") and not name.startswith(STAGING) and not name.endswith(SUFFIX)
+    return hidden or fnmatchcase(name, SLICES)
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

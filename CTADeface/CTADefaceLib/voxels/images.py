@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, MaskError
+from .header_text import kept_texts
 from .volume import Geometry, Volume
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ def _of_itk(image: sitk.Image, what: str) -> Form:
     def like(array: np.ndarray) -> sitk.Image:
         result = sitk.GetImageFromArray(array)
         result.CopyInformation(image)
-        for key in image.GetMetaDataKeys():
-            result.SetMetaData(key, image.GetMetaData(key))
+        for key, text in kept_texts({key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}).items():
+            result.SetMetaData(key, text)
         return result
 
     return Form(_checked(sitk.GetArrayFromImage(image), Geometry.from_image(image), what), like, like)
@@ -161,13 +162,13 @@ def _of_nibabel(image: nibabel.Nifti1Image, what: str) -> Form:
 
     def filled(array: np.ndarray) -> nibabel.Nifti1Image:
         if (slope, intercept) == (1.0, 0.0):
-            return type(image)(array.T.reshape(shape), image.affine, image.header)
+            return type(image)(array.T.reshape(shape), image.affine, _without_extensions(image))
         from .rescaled_nifti import rescaled
 
-        return rescaled(image, array.T.reshape(shape), slope, intercept)
+        return rescaled(image, _without_extensions(image), array.T.reshape(shape), slope, intercept)
 
     def mask(array: np.ndarray) -> nibabel.Nifti1Image:
-        header = image.header.copy()
+        header = _without_extensions(image)
         header.set_data_dtype(np.uint8)
         header.set_slope_inter(1, 0)
         # The window of brightness is that of a CT.
@@ -175,6 +176,13 @@ def _of_nibabel(image: nibabel.Nifti1Image, what: str) -> Form:
         return type(image)(array.T.reshape(shape), image.affine, header)
 
     return Form(volume, filled, mask)
+
+
+def _without_extensions(image: nibabel.Nifti1Image) -> nibabel.Nifti1Header:
+    """A copy of the image's header; extensions can be anything, a second copy of the head too."""
+    header = image.header.copy()
+    header.extensions.clear()
+    return header
 
 
 def _stored_of(image: nibabel.Nifti1Image, what: str) -> tuple[np.ndarray, float, float]:

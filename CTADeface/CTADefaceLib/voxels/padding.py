@@ -9,8 +9,10 @@ import numpy as np
 from .hu import PADDING_HU
 from .volume import Volume
 
-# Largest share of voxels outside of the circle that may be something else than padding.
+# Largest share of voxels just outside of the circle that may be something else than padding; asked farther out, too, a small
+# head in a wide image would be a small share.
 MOST_UNPADDED = 0.01
+RING = 1.3
 
 
 def is_padding(volume: Volume, stored: np.ndarray) -> np.ndarray:
@@ -37,5 +39,6 @@ def outside_circle(volume: Volume) -> np.ndarray | None:
     along = [(np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(outside.shape, spacing)]
     distance = np.hypot(along[0][:, None], along[1])
     # The circle's centre may be that of the image or of a voxel beside it.
-    beyond = distance > distance[outside].min() + 2 * max(spacing)
-    return outside if np.mean(~outside[beyond]) <= MOST_UNPADDED else None
+    radius = float(distance[outside].min())
+    ring = (distance > radius + 2 * max(spacing)) & (distance < RING * radius)
+    return outside if ring.any() and np.mean(~outside[ring]) <= MOST_UNPADDED else None

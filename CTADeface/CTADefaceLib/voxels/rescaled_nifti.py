@@ -27,12 +27,12 @@ class RescaledNifti2(nibabel.Nifti2Image):
 
 
 def rescaled(
-    image: nibabel.Nifti1Image, stored: np.ndarray, slope: float, intercept: float
+    image: nibabel.Nifti1Image, header: nibabel.Nifti1Header, stored: np.ndarray, slope: float, intercept: float
 ) -> RescaledNifti1 | RescaledNifti2:
-    """An image with header and affine of ``image`` and HU = ``stored`` (i, j, k) * ``slope`` + ``intercept``."""
+    """An image with ``header``, kind and affine of ``image``, and HU = ``stored`` (i, j, k) * ``slope`` + ``intercept``."""
     is_second = isinstance(image, nibabel.Nifti2Image)
     plain, kind = (nibabel.Nifti2Image, RescaledNifti2) if is_second else (nibabel.Nifti1Image, RescaledNifti1)
-    whole = plain(stored, image.affine, image.header)
+    whole = plain(stored, image.affine, header)
     whole.header.set_slope_inter(slope, intercept)
     return kind.from_bytes(whole.to_bytes())
 

@@ -49,11 +49,23 @@ def test_every_date_is_moved_alike_and_every_time_of_day_stays(profile):
     expected = {"DA": day, "DT": f"{day}101112.5", "TM": "101112.5"}
     for dataset in planted(profile, VALUES.get):
         stayed = {e.keyword for e in dataset if e.VR in KINDS and e.keyword not in NOT_MOVED}
-        assert stayed == WHERE.keys() - NOT_MOVED and len(stayed) > 150
+        assert stayed == WHERE.keys() - NOT_MOVED and len(stayed) > 140
         for element in dataset:
             if element.keyword in stayed:
                 assert element.value == expected[element.VR], element.keyword
         assert not [e for e in dataset if e.keyword in NOT_MOVED and ("2020" in str(e.value) or "1112" in str(e.value))]
+
+
+def test_two_patients_of_a_scanner_share_nothing_by_which_the_days_of_one_tell_those_of_the_other(profile):
+    """Scanners write when they were calibrated into the files of all patients of that day."""
+    dataset = pydicom.Dataset()
+    dataset.StudyDate, dataset.StudyTime = "20200304", "101112"
+    dataset.DateOfLastCalibration, dataset.TimeOfLastCalibration = ["20200303", "20200304"], ["060708", "070809"]
+    dataset.add_new("DateTimeOfLastCalibration", "DT", "20200304070809")
+    profile(dataset)
+    assert dataset.StudyTime == "101112" and dataset.StudyDate not in ("", "20200304")
+    left = {element.keyword: element.value for element in dataset if "Calibration" in element.keyword}
+    assert all(value in ("", None) for value in left.values()), left
 
 
 @pytest.mark.parametrize("secret", ["2020-03-04", "Roe 1950", "202003", "20200230", "20200304 Roe", "٢٠٢٠٠٣٠٤", "00010304"])

@@ -9,6 +9,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict, tag_for_keyword
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.dicom.deface_study import deface_dicom
 from CTADefaceLib.dicom.headers.allowed import SEQUENCES
+from CTADefaceLib.dicom.headers.defacing_marks import mark_defaced
 from CTADefaceLib.dicom.headers.deidentify import BasicProfile
 from CTADefaceLib.dicom.headers.free_texts import KEPT
 from CTADefaceLib.dicom.headers.uids import NewUids
@@ -186,6 +187,46 @@ def test_a_name_where_a_number_belongs_goes(tmp_path, mask):
     assert b"Roe" not in content and b"40.123456789012345678" in content
 
 
+@pytest.mark.parametrize("kind, value", [("CS", "JANE ROE"), ("IS", "47110"), ("DS", "4711.5"), ("UI", "4711.1")])
+def test_free_text_that_a_file_calls_another_kind_is_free_text(kind, value):
+    """The headers alone; the standard's kind of each of these is LO, SH, ST, LT, PN, DA, and so on."""
+    texts = {keyword: vr for keyword, vr in TOP.items() if vr not in ("CS", "UI", "TM") and keyword not in DOCUMENTED}
+    dataset = pydicom.Dataset()
+    with pydicom.config.disable_value_validation():
+        for keyword in texts:
+            dataset.add_new(tag_for_keyword(keyword), kind, value)
+    remove_unvouched(dataset)
+    assert kind == "UI" or sum(str(element.value) == value for element in dataset) > 200
+    BasicProfile(NewUids())(dataset)
+    assert not [element.keyword for element in dataset if str(element.value) == value]
+
+
+def test_a_single_image_type_is_one_word():
+    study = maker.Study()
+    dataset = maker.base(study, study.frame, 1, ("ORIGINAL",), pydicom.uid.CTImageStorage)
+    dataset.SharedFunctionalGroupsSequence = [item(CTImageFrameTypeSequence=[item(FrameType=["ORIGINAL"])])]
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    mark_defaced(dataset, NewUids())
+    frames = dataset.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence[0].FrameType
+    assert dataset.ImageType == frames == "DERIVED"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_face_that_a_person_lets_through_is_not_said_to_be_gone(gone):
+    study, uids = maker.Study(), NewUids()
+    dataset = maker.base(study, study.frame, 1, ("ORIGINAL", "PRIMARY"), pydicom.uid.CTImageStorage)
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.RecognizableVisualFeatures = "NO"
+    profile = BasicProfile(uids)
+    profile(dataset)
+    mark_defaced(dataset, uids, profile=profile, face_gone=gone)
+    assert (dataset.get("RecognizableVisualFeatures") == "NO") == gone
+    codes = [code.CodeValue for code in dataset.DeidentificationMethodCodeSequence]
+    assert codes == ["113100", "113102"][: 1 + gone]
+
+
 def test_names_in_wrong_places_go_and_what_images_need_stays(tmp_path, mask):
     def change(dataset, k):
         with pydicom.config.disable_value_validation():
@@ -197,9 +238,11 @@ def test_names_in_wrong_places_go_and_what_images_need_stays(tmp_path, mask):
         dataset.RequestAttributesSequence = [item(VerifyingObserverName="Roe^Jane", PersonName="Roe^Jane")]
         dataset.FilterType, dataset.ConvolutionKernel, dataset.SoftwareVersions = "HEAD FILTER", ["H30s", "3"], "syngo 1"
         dataset.ManufacturerModelName, dataset.PatientPosition = "Scanner 1", "HFS"
+        dataset.PatientBodyMassIndex, dataset.MeasuredAPDimension = "41.5", "190.5"
 
     before, after = cleaned(tmp_path, mask, change)
     assert b"Jane" not in Path(after.filename).read_bytes() and after.ScanOptions[0] == "HELIX"
+    assert not {"PatientBodyMassIndex", "MeasuredAPDimension"} & {element.keyword for element in after}
     for keyword in (
         "FilterType",
         "ConvolutionKernel",

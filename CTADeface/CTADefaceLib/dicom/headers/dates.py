@@ -25,8 +25,21 @@ LEGAL = {
 OF_BIRTH = {"PatientBirthDate", "PatientBirthTime"}
 # What these mean, a code beside them says: it may be a birth date.
 OF_ANY_MEANING = {"Date", "DateTime", "Time", "SelectorDAValue", "SelectorDTValue", "SelectorTMValue"}
-# Known from elsewhere: a single one of them, moved, would give away the number of days.
+# The same in the files of many patients: who knows the days of one of them, or the date itself from elsewhere, would know the
+# days of all; of a calibration the time of day alone tells which one it was.
 OF_NO_PATIENT = {
+    "DateOfGainCalibration",
+    "TimeOfGainCalibration",
+    "CalibrationDate",
+    "CalibrationTime",
+    "CalibrationDateTime",
+    "DateOfLastCalibration",
+    "TimeOfLastCalibration",
+    "DateTimeOfLastCalibration",
+    "DateOfLastDetectorCalibration",
+    "TimeOfLastDetectorCalibration",
+    "SourceStrengthReferenceDate",
+    "SourceStrengthReferenceTime",
     "ContextGroupVersion",
     "ContextGroupLocalVersion",
     "TemplateVersion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ... import __version__
@@ -31,40 +32,54 @@ def methods(keep_private: bool = False, profile: BasicProfile | None = None) -> 
     return [*(profile.methods if profile else ()), FACE_REMOVED, PRIVATE_KEPT if keep_private else ELSEWHERE_REMOVED]
 
 
-def mark_defaced(dataset: Dataset, uids: NewUids, keep_private: bool = False, profile: BasicProfile | None = None) -> None:
+def mark_defaced(
+    dataset: Dataset,
+    uids: NewUids,
+    keep_private: bool = False,
+    profile: BasicProfile | None = None,
+    face_gone: bool = True,
+) -> None:
     """Turn the header of an original (``pydicom.Dataset``, changed in place) into that of its defaced instance.
 
     Parameters: ``uids`` the run's ``NewUids``; ``keep_private`` when private elements, which may show anything, are still
-    in it; ``profile`` as for ``methods``, only where it was applied to this dataset.
+    in it; ``profile`` as for ``methods``, only where it was applied to this dataset; ``face_gone``: no check of the face
+    was overridden. Only then, and without private elements, it is said that no face can be recognised.
     """
     uids.replace_in(dataset)
     _mark_derived(dataset)
     _add_methods(dataset, methods(keep_private, profile))
-    if keep_private:
-        dataset.pop("RecognizableVisualFeatures", None)
-    else:
+    claimed = face_gone and not keep_private
+    if claimed:
         dataset.RecognizableVisualFeatures = "NO"
+    else:
+        dataset.pop("RecognizableVisualFeatures", None)
     if profile:
-        _mark_profile(dataset, profile)
+        _mark_profile(dataset, profile, claimed)
     _new_meta(dataset)
 
 
-def _mark_profile(dataset: Dataset, profile: BasicProfile) -> None:
+def _mark_profile(dataset: Dataset, profile: BasicProfile, no_face: bool) -> None:
     """Claim profile and options: by PS3.15 E.3 an option is claimed together with a profile, never alone."""
     dataset.PatientIdentityRemoved = "YES"
     dataset.LongitudinalTemporalInformationModified = "MODIFIED" if profile.moves_dates else "REMOVED"
-    for code in (BASIC_PROFILE, CLEAN_FACE, *([MODIFIED_DATES] if profile.moves_dates else [])):
+    options = [CLEAN_FACE] * no_face + [MODIFIED_DATES] * profile.moves_dates
+    for code in (BASIC_PROFILE, *options):
         _add_code(dataset, code)
 
 
 def _mark_derived(dataset: Dataset) -> None:
-    kinds = list(dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"])
-    dataset.ImageType = ["DERIVED", *kinds[1:]]
+    dataset.ImageType = _derived(dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"])
     for element in dataset.iterall():
         if element.keyword == "FrameType" and element.value:
-            element.value = ["DERIVED", *list(element.value)[1:]]
+            element.value = _derived(element.value)
     before = str(dataset.get("DerivationDescription") or "")
     dataset.DerivationDescription = "; ".join(filter(None, (before, DERIVATION)))[-DESCRIPTION_CHARACTERS:]
+
+
+def _derived(kinds: str | Iterable[str]) -> list[str]:
+    """Values of Image Type or Frame Type with the first one replaced; pydicom gives a single one by itself."""
+    values = [kinds] if isinstance(kinds, str) else list(kinds)
+    return ["DERIVED", *values[1:]]
 
 
 def _add_methods(dataset: Dataset, ours: list[str]) -> None:

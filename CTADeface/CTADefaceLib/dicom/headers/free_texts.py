@@ -15,7 +15,7 @@ from ..reading.dicom_packages import need_pydicom
 from .allowed import MUST_BE_THERE
 from .dates import KINDS as DATES
 from .uids import NewUids
-from .vouched import LONG_TEXT
+from .vouched import LONG_TEXT, NUMBERS
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
@@ -48,6 +48,7 @@ CODED = (
     "PresentationLUTShape",
     "SpatialLocationsPreserved",
 )
+PATIENT_GROUP = 0x0010
 LEGAL_CODED = re.compile("[A-Z0-9_ ]{1,16}")
 LEGAL_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(E[-+]?\d+)?", re.IGNORECASE)
 LEGAL_CHARACTER_SET = re.compile("ISO[ _](IR|2022 IR) [0-9]{1,3}|GB18030|GBK")
@@ -93,7 +94,8 @@ def _clean(dataset: Dataset, element: DataElement, value: Any) -> None:
     if value is None and element.keyword not in MUST_BE_THERE:
         del dataset[element.tag]
     elif value is not element.value:  # unchanged ones are not set, because pydicom would refuse sloppy numbers
-        element.value = value
+        kinds = _known_kinds(element) or [element.VR]
+        dataset.add_new(element.tag, element.VR if element.VR in kinds else kinds[0], value)
 
 
 def _is_dummy(element: DataElement, dummies: Collection[str]) -> bool:
@@ -106,7 +108,14 @@ def _cleaned(element: DataElement) -> Any:
     if keyword in TERMS:
         allowed, otherwise = TERMS[keyword]
         return element.value if all(map(allowed.fullmatch, values)) else otherwise
-    if element.VR == "CS":
+    if element.tag.group == PATIENT_GROUP and element.VR in NUMBERS | {"DS", "IS"}:
+        # The profile removes size and weight, and leaves the body mass index and the body's measures.
+        return None
+    # Software mixes up kinds of text: free text that a file calls coded is free text.
+    kinds = {element.VR, *_known_kinds(element)}
+    if kinds & (DATES | FREE_TEXT):
+        return element.value if keyword in KEPT or keyword in CODE else None
+    if "CS" in kinds:
         if element.tag.group not in CODED_GROUPS and keyword not in CODED:
             return None
         legal = LEGAL_CHARACTER_SET if keyword == "SpecificCharacterSet" else LEGAL_CODED
@@ -114,8 +123,17 @@ def _cleaned(element: DataElement) -> Any:
         return element.value if stay == values else stay if any(stay) else None
     if element.VR in ("DS", "IS"):
         return element.value if all(LEGAL_NUMBER.fullmatch(value.strip()) for value in values) else None
-    stays = element.VR not in DATES | FREE_TEXT or keyword in KEPT or keyword in CODE
-    return element.value if stays else None
+    return element.value
+
+
+def _known_kinds(element: DataElement) -> list[str]:
+    """The value representations that the standard gives an element."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR(element.tag).split(" or ")
+    except KeyError:
+        return []
 
 
 def _replace_uids(element: DataElement, uids: NewUids) -> None:
@@ -129,6 +147,7 @@ def _replace_uids(element: DataElement, uids: NewUids) -> None:
 
 
 def _clean_code(item: Dataset) -> None:
+    from pydicom.datadict import dictionary_VR
     from pydicom.sr.codedict import Code
 
     value, scheme = (str(item.get(keyword) or "") for keyword in CODE[:2])
@@ -136,7 +155,8 @@ def _clean_code(item: Dataset) -> None:
     for keyword in CODE_DETAILS:
         item.pop(keyword, None)
     for keyword, text in zip(CODE, (value, scheme, meaning) if meaning else REMOVED_CODE):
-        setattr(item, keyword, text)
+        # In place of the element, which a file may have written as a number.
+        item.add_new(keyword, dictionary_VR(keyword), text)
 
 
 @cache
