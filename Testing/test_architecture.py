@@ -15,6 +15,8 @@ ROOMS = (
     "progress",
     "extras",
     "voxels",
+    "files.storage",
+    "files.formats",
     "files",
     "head",
     "models",

@@ -14,12 +14,12 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files import deflate
-from CTADefaceLib.files import voxel_bytes as voxels
+from CTADefaceLib.files.formats import voxel_bytes as voxels
+from CTADefaceLib.files.formats import deflate
 from CTADefaceLib.files.free_text import kept_text, left_out, text_warnings
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
-from CTADefaceLib.files.temporary import temporary_folder
+from CTADefaceLib.files.storage.temporary import temporary_folder
 from CTADefaceLib.files.write import write_like, write_mask
 from helpers import phantom
 from helpers.nifti_file import nifti
@@ -338,7 +338,7 @@ thread.start(), thread.join()
 """)
     code = (
         "import sys; finders = list(sys.meta_path); sys.path.insert(0, sys.argv[1])\n"
-        "from CTADefaceLib.files.nifti import _nibabel\n"
+        "from CTADefaceLib.files.formats.nifti import _nibabel\n"
         "_nibabel(); print('pydicom' in sys.modules, sys.meta_path == finders)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100)

@@ -15,10 +15,10 @@ from CTADefaceLib.batch.review_queue import load_queue
 from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.errors import OutputError
-from CTADefaceLib.files import journal
-from CTADefaceLib.files.journal import JOURNAL, STAGING, Publication, recover
-from CTADefaceLib.files.moves import Move, carry_out, is_one_step
 from CTADefaceLib.files.publish import place_of, publishing
+from CTADefaceLib.files.storage import journal
+from CTADefaceLib.files.storage.journal import JOURNAL, STAGING, Publication, recover
+from CTADefaceLib.files.storage.moves import Move, carry_out, is_one_step
 from helpers import fault_points as points
 from helpers import phantom
 from helpers.fault_points import in_child

@@ -71,7 +71,7 @@ def with_mask(config, mask):
 
 def quick_node(folder, archive_port, mask, log=None, **tables):
     """A ``Node`` in this process whose parts a test moves by hand (``node.look()``)."""
-    from CTADefaceLib.files.private import private_folder
+    from CTADefaceLib.files.storage.private import private_folder
     from CTADefaceLib.node.config import read_config
     from CTADefaceLib.node.logs import NodeLog
     from CTADefaceLib.node.service import Node

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from CTADefaceLib.errors import DeviceError, ModelError
-from CTADefaceLib.files.journal import STAGING
+from CTADefaceLib.files.storage.journal import STAGING
 from CTADefaceLib.models import folder, loader, source, store
 from helpers.model_samples import CHECKPOINT, LIBRARY, assert_refused, edit_checkpoint, edit_json, zip_folder
 

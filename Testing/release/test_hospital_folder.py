@@ -12,7 +12,7 @@ from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.cli.main import main
 from CTADefaceLib.errors import HospitalFolderError, OutputError, PlaceError
-from CTADefaceLib.files.writable import refusal
+from CTADefaceLib.files.storage.writable import refusal
 from CTADefaceLib.release.hospital_folder import masks_folder, records_folder, require_apart
 from helpers import dicom_maker as maker
 

@@ -15,10 +15,10 @@ from ..cases.result import Result
 from ..cases.volume_file import deface_file
 from ..errors import InputError, OutputError
 from ..files.bids import is_bids
-from ..files.journal import Publication
-from ..files.private import private_file
 from ..files.publish import output_paths, publication, publishing
 from ..files.read import read_volume, split_extension
+from ..files.storage.journal import Publication
+from ..files.storage.private import private_file
 from ..files.write import write_new_mask
 from ..network.host import Networks, NetworksHere
 from ..progress import Progress

@@ -17,9 +17,9 @@ from typing import overload
 
 from ..cases.result import LEFT_OUT, Result
 from ..errors import InputError, OutputError
-from ..files.append import append
-from ..files.lock import lock
-from ..files.private import open_private, private_folder
+from ..files.storage.append import append
+from ..files.storage.lock import lock
+from ..files.storage.private import open_private, private_folder
 from ..release.known_folders import MANIFEST
 
 NAME = MANIFEST

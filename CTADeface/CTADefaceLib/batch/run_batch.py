@@ -12,8 +12,8 @@ from typing import Protocol
 from ..cases.options import Options
 from ..cases.result import Result, failure
 from ..errors import Cancelled, CTADefaceError, HospitalFolderError
-from ..files.journal import recover
-from ..files.private import private_folder
+from ..files.storage.journal import recover
+from ..files.storage.private import private_folder
 from ..network.host import Networks, NetworksHere
 from ..progress import Report
 from ..release.hospital_folder import require_hospital_writable, require_writable

@@ -17,9 +17,9 @@ from ..errors import CTADefaceError
 from ..face.mask import face_mask, require_face
 from ..face.survey import Survey, surveyed
 from ..files.free_text import text_warnings
-from ..files.journal import recover
 from ..files.publish import output_paths, place_of, publishing, refuse_existing
 from ..files.read import read_volume
+from ..files.storage.journal import recover
 from ..files.write import write_like, write_mask
 from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress

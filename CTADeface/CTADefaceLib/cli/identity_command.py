@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, OutputError, UsageError
-from ..files.private import private_folder
+from ..files.storage.private import private_folder
 from .exit_codes import CHECKS, DONE, IDENTITY_EPILOG, NOT_POSSIBLE, WARNED
 from .progress_bar import ProgressBar
 

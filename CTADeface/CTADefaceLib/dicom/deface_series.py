@@ -27,9 +27,9 @@ from ..checks.every import face_is_gone
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..face.survey import Survey, surveyed
-from ..files.journal import Publication
 from ..files.publish import publishing, refuse_existing
 from ..files.read import count_different
+from ..files.storage.journal import Publication
 from ..files.write import write_mask_new
 from ..network.host import Networks
 from ..progress import Progress, StageProgress

@@ -14,9 +14,9 @@ from ..checks.check import Check, failed
 from ..errors import ChecksFailed, MaskError, NoFaceError, OutputError
 from ..face.mask import face_mask, require_face
 from ..face.survey import surveyed
-from ..files.journal import recover
 from ..files.publish import publication
 from ..files.read import read_volume
+from ..files.storage.journal import recover
 from ..network.host import Networks, NetworksHere, overview_model
 from ..progress import MODEL_STAGES, Progress
 from ..release.hospital_folder import (

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..cases.result import MODEL
 from ..errors import CTADefaceError, OutputError, first_line
-from ..files.private import private_file
 from ..files.read import split_extension
+from ..files.storage.private import private_file
 from ..release.outgoing import CaseMask
 from .headers.allowed import MUST_BE_THERE
 from .reading.dicom_packages import need_highdicom, need_pydicom

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..voxels.header_text import is_technical, kept_texts, long_texts
 from ..voxels.volume import FileHeader
-from .itk_header import ItkHeader
-from .nifti import NiftiHeader
+from .formats.itk_header import ItkHeader
+from .formats.nifti import NiftiHeader
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Header

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ExistsError, OutputError
-from .journal import STAGING, Publication
 from .read import split_extension
+from .storage.journal import STAGING, Publication
 
 
 def output_paths(

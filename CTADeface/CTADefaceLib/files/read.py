@@ -10,10 +10,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..voxels.volume import Geometry, Volume
-from .metaimage import read_metaimage
-from .nifti import compare_nifti, read_nifti
-from .nrrd import read_nrrd
-from .voxel_bytes import check_scalar_3d, count_different
+from .formats.metaimage import read_metaimage
+from .formats.nifti import compare_nifti, read_nifti
+from .formats.nrrd import read_nrrd
+from .formats.voxel_bytes import check_scalar_3d, count_different
 
 NIFTI = (".nii", ".nii.gz")
 EXTENSIONS = NIFTI + (".nrrd", ".mha")

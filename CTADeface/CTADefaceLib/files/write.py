@@ -12,11 +12,11 @@ from ..errors import OutputError
 from ..progress import StageProgress
 from ..voxels.header_text import kept_texts
 from ..voxels.volume import Geometry, Volume
-from .deflate import write_compressed
+from .formats.deflate import write_compressed
+from .formats.itk_header import ItkHeader
+from .formats.nifti import NO_EXTENSIONS, NiftiHeader
 from .free_text import nifti_texts
-from .itk_header import ItkHeader
-from .nifti import NO_EXTENSIONS, NiftiHeader
-from .private import private_file
+from .storage.private import private_file
 
 
 def write_like(volume: Volume, array: np.ndarray, path: Path, progress: StageProgress | None = None) -> None:

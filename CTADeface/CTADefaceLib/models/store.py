@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from ..errors import ModelError, ModelExistsError, ModelStoreError
-from ..files.journal import Publication, recover
+from ..files.storage.journal import Publication, recover
 from ..progress import Progress
 from .folder import INSTALL_RECORD, ModelInfo, checksum, inspect_folder, read_json
 from .loader import verify_model

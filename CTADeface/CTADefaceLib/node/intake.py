@@ -16,8 +16,8 @@ from ..batch.manifest import NAME as MANIFEST
 from ..batch.manifest import Manifest
 from ..dicom.reading.dicom_packages import need_pydicom, no_values_in_warnings
 from ..dicom.reading.series_kinds import CT_CLASSES
-from ..files.moves import flush_folder
-from ..files.private import private_folder
+from ..files.storage.moves import flush_folder
+from ..files.storage.private import private_folder
 from .arrivals import Arrivals
 from .config import Config
 from .ledger import GONE, Ledger

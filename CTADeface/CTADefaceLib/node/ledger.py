@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..dicom.transfer.released_files import ReleasedFile
 from ..errors import OutputError
-from ..files.private import private_file, private_folder
+from ..files.storage.private import private_file, private_folder
 
 NAME = "node.db"
 # States of a study: complete and not sent everywhere yet; sent everywhere, or rejected; its files deleted since.

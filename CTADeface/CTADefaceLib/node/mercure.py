@@ -15,9 +15,9 @@ from typing import Any
 from ..cases.result import Result
 from ..dicom.deface_study import deface_dicom, require_defaced
 from ..errors import CTADefaceError, InputError, UsageError
-from ..files.moves import flush
-from ..files.private import private_folder
-from ..files.temporary import temporary_folder
+from ..files.storage.moves import flush
+from ..files.storage.private import private_folder
+from ..files.storage.temporary import temporary_folder
 from ..release.hospital_folder import require_outside
 from .config import options_in
 from .config_table import Table

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import OutputError
-from ..files.lock import lock_within
-from ..files.private import open_private
+from ..files.storage.lock import lock_within
+from ..files.storage.private import open_private
 from .config import Config
 
 LOCK = "node.lock"

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import CTADefaceError
-from ..files.private import private_folder
+from ..files.storage.private import private_folder
 from ..release.hospital_folder import require_hospital_writable
 from .arrivals import Arrivals
 from .config import Config

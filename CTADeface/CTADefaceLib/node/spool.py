@@ -15,8 +15,8 @@ from uuid import uuid4
 from ..dicom.reading.deflated import refuse_bomb
 from ..dicom.reading.dicom_packages import need_pydicom, no_values_in_warnings
 from ..errors import InputError, OutputError
-from ..files.moves import flush_folder
-from ..files.private import open_private, private_folder
+from ..files.storage.moves import flush_folder
+from ..files.storage.private import open_private, private_folder
 from .arrivals import Arrivals
 from .config import Config
 from .names import Names

@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 from ..checks.check import Check, failed
 from ..errors import Cancelled, ChecksFailed, first_line
-from ..files.journal import Publication, recover
 from ..files.publish import publication, refuse_existing
 from ..files.read import split_extension
+from ..files.storage.journal import Publication, recover
 from .hospital_folder import (
     kept_path,
     kept_paths_beside,
@@ -92,7 +92,7 @@ class Released(NamedTuple):
 def release(outgoing: Outgoing, target: Target, writer: Writer) -> Released:
     """Write the defaced volume, and its mask if asked for, when the checks allow it; in any case a record.
 
-    All of it appears together, or none of it (see ``files.journal``).
+    All of it appears together, or none of it (see ``files.storage.journal``).
     Raises: ChecksFailed, after a record that says so, and, for the person who will correct it, the mask were put into
     the folder of records; OutputError; InputError for a folder inside the release folder, and for a mask that lies there.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import HospitalFolderError, OutputError, PlaceError
 from ..files.bids import dataset_around
 from ..files.read import split_extension
-from ..files.writable import refusal
+from ..files.storage.writable import refusal
 from .known_folders import (
     DEFACED,
     MASK,

@@ -7,7 +7,7 @@ import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ..files.journal import STAGING
+from ..files.storage.journal import STAGING
 
 SUFFIX = "-hospital-only"
 MASK = "_facemask"

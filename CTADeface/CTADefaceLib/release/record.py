@@ -18,7 +18,7 @@ import numpy as np
 from .. import __version__
 from ..checks.check import checked_overrides, stops
 from ..errors import OutputError
-from ..files.private import open_private, private_folder
+from ..files.storage.private import open_private, private_folder
 from ..voxels.kept import Kept
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import Volume

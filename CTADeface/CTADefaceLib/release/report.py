@@ -14,7 +14,7 @@ from pathlib import Path
 from ..checks.check import FAIL, PASS, SKIP, TITLES, WARN, number_text
 from ..errors import MissingPackages
 from ..files.png import png_bytes
-from ..files.private import open_private
+from ..files.storage.private import open_private
 from .hospital_folder import RECORD
 from .outgoing import Outgoing
 

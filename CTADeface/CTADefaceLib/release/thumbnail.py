@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files.png import png_bytes
-from ..files.private import open_private
+from ..files.storage.private import open_private
 from ..voxels.hu import TISSUE_HU
 from ..voxels.volume import Volume, foremost, ras_view
 from .outgoing import Outgoing

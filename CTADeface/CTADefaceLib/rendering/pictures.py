@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..files.png import png_bytes
-from ..files.private import open_private
 from ..files.publish import publishing
+from ..files.storage.private import open_private
 from .camera import FRONTAL, OBLIQUE, tissue_focus
 from .offscreen import render_views
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ExistsError, InputError, MaskError
-from ..files.journal import recover
-from ..files.private import open_private, private_file
 from ..files.publish import publication
 from ..files.read import read_volume
+from ..files.storage.journal import recover
+from ..files.storage.private import open_private, private_file
 from ..files.write import write_new, write_new_mask
 from ..release.hospital_folder import require_no_release
 from ..release.record import voxels_sha256

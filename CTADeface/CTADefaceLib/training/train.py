@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import InputError, OutputError
-from ..files.private import private_folder, private_umask
+from ..files.storage.private import private_folder, private_umask
 
 if TYPE_CHECKING:
     from ..models.loader import LoadedModel

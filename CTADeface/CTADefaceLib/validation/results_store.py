@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files.private import open_private, private_folder
+from ..files.storage.private import open_private, private_folder
 
 if TYPE_CHECKING:
     from .heads import Case

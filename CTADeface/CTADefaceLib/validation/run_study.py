@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import Cancelled, CTADefaceError, MissingPackages, first_line
-from ..files.private import private_folder
+from ..files.storage.private import private_folder
 from ..filling.fill import filled
 from ..head.pose import locate
 from ..head.skin import Skin

@@ -19,7 +19,7 @@ import numpy as np
 from .. import errors
 from ..child_process.pipe import Unreadable
 from ..child_process.start import Child, start_child
-from ..files.private import open_private
+from ..files.storage.private import open_private
 from .serve import MASK_FILE, VOLUME_FILE
 
 IDLE_SECONDS = 600

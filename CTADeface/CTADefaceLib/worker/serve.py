@@ -20,7 +20,7 @@ from pathlib import Path
 # Nothing here may need a package: a missing one is told as the answer to a command.
 from .. import __version__, errors
 from ..child_process.pipe import Pipe
-from ..files.private import open_private
+from ..files.storage.private import open_private
 from ..network.host import NetworksHere
 from ..progress import MODEL_STAGES, Progress, Report
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import OutputError
-from ...files.append import append
-from ...files.lock import BUSY, lock_within
-from ...files.private import make_private, open_private, private_folder
+from ...files.storage.append import append
+from ...files.storage.lock import BUSY, lock_within
+from ...files.storage.private import make_private, open_private, private_folder
 from .patient import Patient
 from .pseudonym import Pseudonym
 

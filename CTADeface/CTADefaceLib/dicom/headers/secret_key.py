@@ -17,8 +17,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ...errors import InputError, OutputError
-from ...files.private import open_private
 from ...files.publish import publishing
+from ...files.storage.private import open_private
 from ...release.hospital_folder import require_outside
 from ...release.known_folders import KEY
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from ...files.temporary import temporary_folder
+from ...files.storage.temporary import temporary_folder
 from ..texts import _
 from .installed import requirement_name, site_folder, state
 

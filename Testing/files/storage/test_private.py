@@ -15,9 +15,9 @@ from CTADefaceLib.batch.run_batch import run_batch
 from CTADefaceLib.cases.options import Options
 from CTADefaceLib.cases.volume_file import deface_file
 from CTADefaceLib.cli.main import main
-from CTADefaceLib.files.private import open_private, private_file, private_folder
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
+from CTADefaceLib.files.storage.private import open_private, private_file, private_folder
 from CTADefaceLib.release.record import write_record
 from helpers import dicom_maker as maker
 from helpers import phantom

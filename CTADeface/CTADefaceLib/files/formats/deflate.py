@@ -16,8 +16,8 @@ from typing import IO, Protocol
 
 import numpy as np
 
-from ..progress import StageProgress
-from ..voxels.slabs import thread_count
+from ...progress import StageProgress
+from ...voxels.slabs import thread_count
 
 
 def _installed_isal() -> ModuleType | None:

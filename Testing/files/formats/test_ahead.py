@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CTADefaceLib.files.ahead import MOST_BLOCKS, ahead
+from CTADefaceLib.files.formats.ahead import MOST_BLOCKS, ahead
 from helpers import phantom
 from helpers.paths import ENGINE
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import InputError
-from ..voxels.volume import FileHeader
+from ...errors import InputError
+from ...voxels.volume import FileHeader
 
 READ_BYTES = 2**16
 # A CT's header has some hundred bytes; some programs keep colour tables or all DICOM tags in it.

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InputError
-from ..voxels.volume import FileHeader, Geometry, Volume, require_rescaling
+from ...errors import InputError
+from ...voxels.volume import FileHeader, Geometry, Volume, require_rescaling
 from .ahead import ahead
 from .deflate import gzip_unpacker
 from .voxel_bytes import DAMAGED, LARGEST_PREFIX, blocks_of, check_scalar_3d, new_voxels, read_voxels

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from ..errors import InputError, OutOfMemory
+from ...errors import InputError, OutOfMemory
 from . import deflate
 
 # Small enough for the unpacked bytes to fit into memory that was used before: new memory takes as long as unpacking.

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..voxels.volume import Geometry, Volume
+from ...errors import InputError
+from ...voxels.volume import Geometry, Volume
 from .deflate import zlib_unpacker
 from .itk_header import Fields, ItkHeader, add_field, numbers, printable, read_header, unusable, whole_numbers
 from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native

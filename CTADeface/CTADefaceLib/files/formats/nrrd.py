@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import InputError, LabelmapError
-from ..voxels.volume import Geometry, Volume
+from ...errors import InputError, LabelmapError
+from ...voxels.volume import Geometry, Volume
 from .deflate import gzip_unpacker
 from .itk_header import Fields, ItkHeader, add_field, numbers, printable, read_header, unusable, whole_numbers
 from .voxel_bytes import blocks_of, check_scalar_3d, new_voxels, read_native
