@@ -14,8 +14,8 @@ import pytest
 import SimpleITK as sitk
 
 from CTADefaceLib.errors import InputError, OutputError
-from CTADefaceLib.files.formats import voxel_bytes as voxels
 from CTADefaceLib.files.formats import deflate
+from CTADefaceLib.files.formats import voxel_bytes as voxels
 from CTADefaceLib.files.free_text import kept_text, left_out, text_warnings
 from CTADefaceLib.files.publish import publishing
 from CTADefaceLib.files.read import read_volume
