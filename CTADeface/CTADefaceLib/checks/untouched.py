@@ -14,7 +14,7 @@ from ..head.face_lines import FaceLines
 from ..head.frame import Frame
 from ..voxels.cells import expand
 from ..voxels.hu import BONE_HU, SKIN_BORDER_HU, TISSUE_HU, VESSEL_HU
-from ..voxels.morphology import beside
+from ..voxels.morphology import beside, widened
 from ..voxels.slabs import for_slabs
 from ..voxels.volume import Volume, ras_view
 from .check import Check, graded, limits
@@ -187,8 +187,9 @@ def brain_untouched(volume: Volume, stored_after: np.ndarray, inside: np.ndarray
     """ml of brain (tissue that the skull encloses) whose values changed; ``inside`` and ``steps`` as ``anatomy.brain`` gives
     them."""
     every = tuple(slice(None, None, n) for n in steps)
-    # The air of the nose is enclosed too, and is levelled on purpose.
-    inside = inside & (volume.to_hu(np.ascontiguousarray(volume.ras()[every])) > TISSUE_HU)
+    # The air of the nose is enclosed too, with the thin walls between its cells, and is levelled on purpose.
+    air = volume.to_hu(np.ascontiguousarray(volume.ras()[every])) <= TISSUE_HU
+    inside = inside & ~widened(air, (1, 1, 1))
     hit = inside & (volume.ras()[every] != ras_view(stored_after, volume.geometry)[every])
     ml = hit.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
     seen = inside.sum() * np.prod(volume.geometry.ras_spacing()) * np.prod(steps) / 1000
