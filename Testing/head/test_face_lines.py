@@ -9,7 +9,7 @@ from CTADefaceLib.checks.untouched import find_changes
 from CTADefaceLib.face.mask import face_mask
 from CTADefaceLib.face.survey import surveyed
 from CTADefaceLib.filling.fill import filled
-from CTADefaceLib.head.face_lines import FaceLines, fits
+from CTADefaceLib.head.face_lines import FaceLines, Planes, fits
 from CTADefaceLib.head.frame import Frame, rotation
 from CTADefaceLib.network.host import NetworksHere, overview_model
 from CTADefaceLib.voxels.volume import Geometry, Volume, ras_affine, ras_view, stored_order
@@ -187,6 +187,25 @@ def test_the_voxels_of_a_slanted_line_are_each_on_one_line(heads):
         assert np.flatnonzero(along)[-1] == foremost[line]
     ahead = part.in_front(foremost, head.mask.shape[1])
     assert not (ahead & head.mask).any()
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_between_slanted_planes_is_what_the_heights_say_and_the_same_in_every_part(heads, turn):
+    head = Turned(*heads["synthetic"], TURNS[turn])
+    lines = FaceLines(head.volume, head.mask, head.frame)
+    planes = lines.planes(lines.view(head.mask))
+    # Nearer together, so that all three of them cut the part.
+    planes = Planes(planes.low + 9.3, planes.high - 8.7, planes.rear + 5.1)
+    box = lines.box(lines.planes(lines.view(head.mask)))
+    found = lines.between(planes, box)
+    height, depth = lines.height(box).astype(float), lines.depth(box).astype(float)
+    near = 1e-3
+    surely = (height > planes.low + near) & (height < planes.high - near) & (depth > planes.rear + near)
+    hardly = (height < planes.low - near) | (height > planes.high + near) | (depth < planes.rear - near)
+    assert surely.any() and hardly.any()
+    assert found[np.broadcast_to(surely, found.shape)].all() and not found[np.broadcast_to(hardly, found.shape)].any()
+    inner = slice(box[0].start + 3, box[0].stop - 5)
+    assert np.array_equal(lines.between(planes, (inner, *box[1:])), found[3:-5])
 
 
 def test_the_stored_order_is_what_the_view_was_made_of():
