@@ -164,11 +164,15 @@ def ras_affine(volume: Volume) -> np.ndarray:
 def values_at(view: np.ndarray, matrix: np.ndarray, points: np.ndarray, outside: float | np.generic) -> np.ndarray:
     """Values of the nearest voxels of a view (S, A, R) at ``points`` (..., 3), which ``matrix`` (4x4) brings to the view's
     indices; ``outside`` beyond the view."""
-    nearest = np.rint(points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int32)
-    inside = ((nearest >= 0) & (nearest < view.shape)).all(-1)
-    nearest[~inside] = 0
-    values = view[tuple(np.moveaxis(nearest, -1, 0))]
-    return np.where(inside, values, np.asarray(outside, values.dtype))
+    index, inside = list[np.ndarray](), np.ones(points.shape[:-1], bool)
+    # Axis by axis: products and reductions over three columns are slow.
+    for row, size in zip(matrix[:3], view.shape):
+        nearest = np.rint(points @ row[:3] + row[3]).astype(np.int32)
+        inside &= (nearest >= 0) & (nearest < size)
+        index.append(nearest)
+    result = np.full(inside.shape, outside, view.dtype)
+    result[inside] = view[tuple(nearest[inside] for nearest in index)]
+    return result
 
 
 def foremost(mask: np.ndarray) -> np.ndarray:
