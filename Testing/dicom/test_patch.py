@@ -166,6 +166,8 @@ def test_a_fill_beyond_the_bits_is_clipped_and_fractions_are_rounded(tmp_path, m
     maker.write_series(tmp_path / "in", maker.sparse(), bits=(12, False), rescale=(1.0, -1024.0))
     before, after = one(tmp_path / "in", mask, fill=-5000.0)
     assert min(d.pixel_array.min() for d in before) > 0 == min(d.pixel_array.min() for d in after)
+    # From the border of such a fill the old skin can be found again.
+    assert not any("RecognizableVisualFeatures" in d for d in after)
     plane = type("", (), {"slope": 0.5, "intercept": -1000.25, "bits": (12, True)})
     # -1000.25 + 0.5 n: the nearest to -990.6 is n = 19.3, and 3000 HU lie above the largest of 12 signed bits.
     assert patch.stored_value(plane, -990.6) == 19 and patch.stored_value(plane, 3000) == 2047

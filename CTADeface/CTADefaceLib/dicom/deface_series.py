@@ -23,7 +23,6 @@ from ..cases.prepare import (
 )
 from ..cases.result import MODEL, Result, failure
 from ..checks.check import Check
-from ..checks.every import face_is_gone
 from ..checks.written import written_file
 from ..errors import Cancelled, CTADefaceError, InputError, MaskError
 from ..face.survey import Survey, surveyed
@@ -247,7 +246,7 @@ class SeriesWriter:
                 self.run.uids,
                 self.run.clean_headers,
                 self.run.options.keep_private,
-                face_is_gone(self.outgoing.checks),
+                self.outgoing.is_face_gone,
             ),
             self.progress.part(0.5, 0.8),
         )

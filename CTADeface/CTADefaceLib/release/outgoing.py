@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks.check import Check
 from ..face.survey import Survey
+from ..filling.fill import DEFAULT_FILL
 from ..progress import StageProgress
 from ..voxels.kept import Kept
 from ..voxels.volume import Volume
@@ -115,6 +116,14 @@ class Outgoing:
         known = face.proposal if face.opinion is None and face.model is not None else face.opinion
         after = Filled(self.stored, self.value, self.face.kept)
         return run_checks(self.volume, self.mask, after, self.scan.survey, known, ears)
+
+    @property
+    def is_face_gone(self) -> bool:
+        """May the released files say of themselves that no face can be recognised? Not where a check of the face failed, and
+        a person let it through, nor with a fill from which the old skin can be found again."""
+        from ..checks.every import face_is_gone
+
+        return self.fill == DEFAULT_FILL and face_is_gone(self.checks)
 
     def face_picture(self) -> np.ndarray | None:
         """RGB uint8 (rows, columns, 3): the old skin with what is left of the face marked; None where no head was found."""

@@ -149,11 +149,8 @@ class NewSeriesWriter:
     slices: Volume
 
     def write(self, staged: Path) -> None:
-        # SciPy, which Slicer need not wait for when it starts.
-        from ...checks.every import face_is_gone
-
         staged.mkdir()
-        write_new_series(self.slices, staged, face_is_gone(self.outgoing.checks))
+        write_new_series(self.slices, staged, self.outgoing.is_face_gone)
 
     def verify(self, staged: Path) -> Check:
         return written_file(staged, self.slices, self.slices.stored, compare_series)
