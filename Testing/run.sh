@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All tests on a fresh machine: set-up, then pytest, a file of tests on each of three processes, because some wait, with any further arguments.
+# All tests on a fresh machine: set-up, then pytest with any further arguments, a file of tests on each of three processes, of
+# which on two cores one often waits.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$(bash "$root/Testing/setup.sh")
