@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from CTADefaceLib.voxels.morphology import beside, bounding_box, depth_below_ball, near, opened, widened, within
+from CTADefaceLib.voxels.morphology import beside, bounding_box, depth_below_ball, narrowed, near, opened, widened, within
 from CTADefaceLib.voxels.volume import foremost, in_front
 
 SHAPES = [(9, 14, 11), (1, 6, 5), (4, 2, 3)]
@@ -39,6 +39,14 @@ def test_widening_is_a_dilation_by_a_box(few, reach):
     wanted = ndi.binary_dilation(few, np.ones([2 * n + 1 for n in reach], bool))
     assert np.array_equal(widened(few, reach), wanted)
     assert np.array_equal(near(few, 2.0, [2.0 / max(n, 0.1) for n in reach]), wanted)
+
+
+@pytest.mark.parametrize("reach", [(1, 1, 1), (0, 1, 1), (0, 1, 4), (20, 20, 20)])
+def test_narrowing_is_an_erosion_by_a_box_with_nothing_beyond_the_border(few, reach):
+    box = np.ones([2 * n + 1 for n in reach], bool)
+    assert np.array_equal(narrowed(~few, reach), ndi.binary_erosion(~few, box))
+    whole = np.ones_like(few)
+    assert np.array_equal(narrowed(whole, reach), ndi.binary_erosion(whole, box))
 
 
 @pytest.mark.parametrize("distance", [0.5, 3.0, 4.2, 50.0])

@@ -75,8 +75,8 @@ def run_checks(
     return [input_is_ct(volume), head_found(frame), alone, *of_head, *of_rest]
 
 
-# These checks need the head's own frame.
 SKIN = (*ZONES, "residual_skin", "enclosed_skin", "model_face")
+# These checks need the head's own frame.
 IN_FRAME = ("already_defaced", "mask_place", *SKIN)
 # What must not have failed for a file to say of itself that no face is in it, whoever has let it through.
 OF_THE_FACE = ("head_found", "second_head", *SKIN, "kept")

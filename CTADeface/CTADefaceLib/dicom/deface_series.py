@@ -237,36 +237,33 @@ class SeriesWriter:
     def write(self, staged: Path) -> None:
         staged.mkdir()
         changed = self.outgoing.stored != self.outgoing.volume.stored
-        self._meant = write_defaced(
+        planes = write_defaced(
             self.stack,
             changed,
             self.outgoing.fill_hu,
             staged,
-            HeaderRules(
-                self.run.uids,
-                self.run.clean_headers,
-                self.run.options.keep_private,
-                self.outgoing.is_face_gone,
-            ),
+            HeaderRules(self.run.uids, self.run.clean_headers, self.run.options.keep_private, self.outgoing.is_face_gone),
             self.progress.part(0.5, 0.8),
         )
-        meant = volume_of(self.stack, self._meant, self.outgoing.volume.name).stored
-        self._require_checked(meant, changed)
+        self._meant = volume_of(self.stack, planes, self.outgoing.volume.name)
+        self._require_checked(changed)
         if not self.stack.uniform:
             # Each file has rounded the fill in its own slope; the record's hash is that of the files.
-            self.outgoing.stored = meant
+            self.outgoing.stored = self._meant.stored
 
-    def _require_checked(self, meant: np.ndarray, changed: np.ndarray) -> None:
-        """Raise ``InputError`` unless ``meant`` shows what was checked: files are read for that, and again to be written."""
+    def _require_checked(self, changed: np.ndarray) -> None:
+        """Raise ``InputError`` unless what was written is what was checked: the files are read anew to be written."""
         volume = self.outgoing.volume
-        for now, before, filled in zip(meant, volume.stored, changed):
+        for now, before, filled in zip(self._meant.stored, volume.stored, changed):
             if (now != before)[~filled].any():
                 raise InputError(f"{volume.name}: its files changed while they were defaced; run again when all are there.")
 
     def verify(self, staged: Path) -> Check:
-        expected = volume_of(self.stack, self._meant, self.outgoing.volume.name)
         return written_file(
-            staged, expected, expected.stored, lambda path, stored: compare_series(path, stored, self.progress.part(0.8, 1))
+            staged,
+            self._meant,
+            self._meant.stored,
+            lambda path, stored: compare_series(path, stored, self.progress.part(0.8, 1)),
         )
 
     def write_mask(self, staged: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from .hu import BONE_HU
-from .morphology import keep_large
+from .morphology import keep_large, narrowed, widened
 from .volume import Volume
 
 LEAST_BONE_MM3 = 400.0
@@ -17,7 +17,7 @@ BRAIN_GRID_MM = 3.0
 BRAIN_CLOSING_MM = 12.0
 LEAST_BRAIN_MM3 = 50_000.0
 # One sample to each side, within a slice.
-BRIDGE = 1, 3, 3
+BRIDGE = 0, 1, 1
 
 
 def skeleton(counts: np.ndarray, face_logits: np.ndarray, voxel_mm3: float) -> np.ndarray:
@@ -53,25 +53,13 @@ def enclosed_by_bone(bone: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """Pieces above 50 ml inside closed rings of ``bone`` (S, A, R), without the bone; ``spacing`` in mm."""
     reach = [int(np.ceil(BRAIN_CLOSING_MM / s)) for s in spacing]
     padded = np.pad(bone, [(r, r) for r in reach])
-    plane = 1, 2 * reach[1] + 1, 2 * reach[2] + 1
-    closed = _least(_most(padded.view(np.uint8), plane), plane)
+    plane = 0, *reach[1:]
+    closed = narrowed(widened(padded, plane), plane)
     # A box closes gaps along the axes alone: an oblique thin wall, as most of a skull is, stays open where one sample lacks.
-    ring = np.stack([ndi.binary_fill_holes(p) for p in _most(closed, BRIDGE).view(bool)])
-    filled = _least(ring.view(np.uint8), BRIDGE).view(bool)
+    ring = np.stack([ndi.binary_fill_holes(p) for p in widened(closed, BRIDGE)])
+    filled = narrowed(ring, BRIDGE)
     inner = tuple(slice(r, r + n) for r, n in zip(reach, bone.shape))
-    inside = keep_large((filled & ~closed.view(bool))[inner], LEAST_BRAIN_MM3 / float(np.prod(spacing)))
+    inside = keep_large((filled & ~closed)[inner], LEAST_BRAIN_MM3 / float(np.prod(spacing)))
     # The closing also filled the corners between brain and bone: grow back into them, never through bone, and along no axis
     # farther than the closing reaches, as it would pass through thin bone into temple and orbit.
     return ndi.binary_dilation(inside, iterations=min(reach), mask=filled[inner] & ~bone)
-
-
-def _most(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """uint8 ``mask`` dilated by a box; these filters go along one axis at a time, and so cost far less than a dilation."""
-    result: np.ndarray = ndi.maximum_filter(mask, size, mode="constant")
-    return result
-
-
-def _least(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """uint8 ``mask`` eroded by a box."""
-    result: np.ndarray = ndi.minimum_filter(mask, size, mode="constant")
-    return result

@@ -35,6 +35,13 @@ def widened(mask: np.ndarray, reach: Sequence[int]) -> np.ndarray:
     return mask
 
 
+def narrowed(mask: np.ndarray, reach: Sequence[int]) -> np.ndarray:
+    """``mask`` eroded by the box of ``widened``. Beyond the array's border nothing is True."""
+    margin = [(min(n, 1),) * 2 for n in reach]
+    outside = widened(np.pad(~mask, margin, constant_values=True), reach)
+    return ~outside[tuple(slice(low, low + n) for (low, _), n in zip(margin, mask.shape))]
+
+
 def near(mask: np.ndarray, distance_mm: float, spacing: Sequence[float]) -> np.ndarray:
     """``mask`` dilated by a box that reaches ``distance_mm`` along each axis; ``spacing`` in mm."""
     return widened(mask, [round(distance_mm / s) for s in spacing])

@@ -62,18 +62,22 @@ OF_NO_PATIENT = {
 NOT_MOVED = OF_BIRTH | OF_ANY_MEANING | OF_NO_PATIENT
 
 
+def known_kinds(element: DataElement) -> list[str]:
+    """The value representations that the standard gives an element, none for one that it does not know."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR(element.tag).split(" or ")
+    except KeyError:
+        return []
+
+
 def moved(element: DataElement, days: int) -> str | list[str] | None:
     """The value of a date, time, or both, ``days`` before; None for one that must not stay, or is none.
 
     An empty one stays empty. A date and time loses its offset to universal time.
     """
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        known = dictionary_VR(element.tag)
-    except KeyError:
-        return None
-    if known != element.VR or element.keyword in NOT_MOVED:
+    if known_kinds(element) != [element.VR] or element.keyword in NOT_MOVED:
         return None
     if element.value is None or element.VM == 0:
         return ""

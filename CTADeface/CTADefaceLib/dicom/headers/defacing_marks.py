@@ -42,8 +42,8 @@ def mark_defaced(
     """Turn the header of an original (``pydicom.Dataset``, changed in place) into that of its defaced instance.
 
     Parameters: ``uids`` the run's ``NewUids``; ``keep_private`` when private elements, which may show anything, are still
-    in it; ``profile`` as for ``methods``, only where it was applied to this dataset; ``face_gone``: no check of the face
-    was overridden. Only then, and without private elements, it is said that no face can be recognised.
+    in it; ``profile`` as for ``methods``, only where it was applied to this dataset; ``face_gone`` as
+    ``Outgoing.is_face_gone``: only then, and without private elements, it is said that no face can be recognised.
     """
     uids.replace_in(dataset)
     _mark_derived(dataset)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..reading.dicom_packages import need_pydicom
 from .allowed import MUST_BE_THERE
 from .dates import KINDS as DATES
+from .dates import known_kinds
 from .uids import NewUids
 from .vouched import LONG_TEXT, NUMBERS
 
@@ -94,7 +95,7 @@ def _clean(dataset: Dataset, element: DataElement, value: Any) -> None:
     if value is None and element.keyword not in MUST_BE_THERE:
         del dataset[element.tag]
     elif value is not element.value:  # unchanged ones are not set, because pydicom would refuse sloppy numbers
-        kinds = _known_kinds(element) or [element.VR]
+        kinds = known_kinds(element) or [element.VR]
         dataset.add_new(element.tag, element.VR if element.VR in kinds else kinds[0], value)
 
 
@@ -112,7 +113,7 @@ def _cleaned(element: DataElement) -> Any:
         # The profile removes size and weight, and leaves the body mass index and the body's measures.
         return None
     # Software mixes up kinds of text: free text that a file calls coded is free text.
-    kinds = {element.VR, *_known_kinds(element)}
+    kinds = {element.VR, *known_kinds(element)}
     if kinds & (DATES | FREE_TEXT):
         return element.value if keyword in KEPT or keyword in CODE else None
     if "CS" in kinds:
@@ -124,16 +125,6 @@ def _cleaned(element: DataElement) -> Any:
     if element.VR in ("DS", "IS"):
         return element.value if all(LEGAL_NUMBER.fullmatch(value.strip()) for value in values) else None
     return element.value
-
-
-def _known_kinds(element: DataElement) -> list[str]:
-    """The value representations that the standard gives an element."""
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        return dictionary_VR(element.tag).split(" or ")
-    except KeyError:
-        return []
 
 
 def _replace_uids(element: DataElement, uids: NewUids) -> None:
